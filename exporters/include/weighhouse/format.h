@@ -1,0 +1,79 @@
+/* format.h: one descriptor a format; a line in registry.c adds it. */
+#ifndef WEIGHHOUSE_FORMAT_H
+#define WEIGHHOUSE_FORMAT_H
+
+#include <weighhouse/plan.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What tf checkpoints are rooted at: neither loads as the other. */
+enum wh_root {
+	WH_ROOT_MODEL = 0,  /* as Model.save_weights writes */
+	WH_ROOT_CHECKPOINT, /* as tf.train.Checkpoint(model=...) writes */
+};
+
+/** What a planner is told. A zeroed struct means Keras's defaults. */
+struct wh_plan_options {
+	enum wh_root root;
+	uint64_t max_shard_size; /* bytes; 0: one shard. Whole tensors only. */
+	bool async_layout; /* CheckpointOptions.enable_async: adds save_counter
+			      as TensorFlow's async save does */
+	bool bfloat16_opaque;  /* h5: as Keras writes it, which nothing loads;
+				  otherwise widened exactly to float32 */
+	bool skip_unsupported; /* leave out, with a warning, what the format
+				  can't hold, instead of refusing */
+	const char *model_config; /* JSON text that resolves nested models, or
+				     NULL */
+};
+
+struct wh_load_options {
+	unsigned threads;
+	/* Limits on what a file may ask for; 0: the defaults of the format. */
+	uint64_t max_nbytes;
+};
+
+/* name, summary and suffixes are mandatory; where `missing` is NULL, plan,
+ * probe and load are too. */
+struct wh_format {
+	const char *name;	     /* as save_format spells it */
+	const char *summary;	     /* one line, for `wh formats` */
+	const char *const *suffixes; /* NULL-terminated; may be empty */
+	const char *missing; /* why this build can't, or NULL: the format stays
+				listed and says so */
+	unsigned needs;	     /* enum wh_weighed: digests that planning wants */
+	/** Lays out the canonical files: from values, names and graph alone,
+	 *  byte-identical with the real writer's. Reads payloads only where
+	 *  the layout depends on them (string tensors). WH_EUNSUPPORTED,
+	 *  naming tensor or layer, for what the format can't hold or names
+	 *  don't decide. */
+	enum wh_status (*plan)(struct wh_source *source,
+			       const struct wh_plan_options *options,
+			       struct wh_plan **plan, struct wh_error *err);
+	/** Whether `path` looks like this format, by content; never fails. */
+	bool (*probe)(const char *path);
+	/** Opens a checkpoint. Its template's extents say where each payload
+	 *  lies, where they lie flat. WH_ENOTFOUND; WH_ECORRUPT with one clear
+	 *  sentence for damaged or hostile input; WH_EUNSUPPORTED. */
+	enum wh_status (*load)(const char *path,
+			       const struct wh_load_options *options,
+			       struct wh_source **source, struct wh_error *err);
+	/** The path that `path` means (a TF prefix for its .index or
+	 *  .data-*-of-*, or for a folder with a state file), malloc'd into
+	 *  `*resolved`; NULL member: the path itself. */
+	enum wh_status (*resolve)(const char *path, char **resolved,
+				  struct wh_error *err);
+};
+
+/** The built-in formats, in the order of `wh formats`; NULL-terminated. */
+WH_API const struct wh_format *const *wh_formats(void);
+
+/** By name or alias (case-folded, blanks stripped): "h5", "hdf5", "keras",
+ *  "tf", "tensorflow", "keras3". NULL if there is none. */
+WH_API const struct wh_format *wh_format_by_name(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

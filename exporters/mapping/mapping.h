@@ -1,0 +1,81 @@
+/* mapping/mapping.h: one model under the names of several formats.
+ *
+ * Pure functions over manifests: no files, no payloads. They follow
+ * FORMAT.md beside this file: from Keras 2's weight names to TensorFlow's
+ * object paths and back. What names don't decide is refused, never guessed.
+ */
+#ifndef WH_MAPPING_H
+#define WH_MAPPING_H
+
+#include "base/arena.h"
+#include "core/manifest.h"
+
+/** After an h5 import: fills each variable's object_path ("kernel",
+ *  "cell/kernel") where the layer's weight names decide it, and leaves NULL
+ *  where they don't. Class names and containers of `model_config`, if the
+ *  manifest has that attribute, are used and recorded. */
+enum wh_status mapping_paths_from_names(struct wh_manifest *manifest,
+					struct arena *arena,
+					struct wh_error *err);
+
+/** After a tf import: given the graph and the bundle's tensors (listed in any
+ *  order, keyed by checkpoint key), adds layers and variables to the builder.
+ *  Optimizer state goes to the layer "optimizer", what is neither to "state".
+ *  `tensor_of(arg, key)` gives a tensor's index, UINT32_MAX if the bundle has
+ *  no such key. */
+enum wh_status
+mapping_layers_from_graph(const struct wh_graph *graph,
+			  struct manifest_builder *builder, struct arena *arena,
+			  uint32_t (*tensor_of)(void *arg, const char *key),
+			  void *arg, struct wh_error *err);
+
+/** One weight under Keras 2's legacy names. */
+struct mapping_weight {
+	const char *name; /* "fc1/kernel:0" */
+	uint32_t tensor;
+};
+struct mapping_layer {
+	const char *name;
+	enum wh_layer_kind kind; /* WH_LAYER or WH_LAYER_MODEL */
+	struct mapping_weight *weights;
+	uint32_t n_weights;
+};
+struct mapping_h5 {
+	struct mapping_layer *layers; /* in model order */
+	uint32_t n_layers;
+	uint32_t n_left_out;	  /* optimizer and state tensors */
+	const char *const *notes; /* orders that were assumed */
+	uint32_t n_notes;
+};
+
+/** The legacy layout of a manifest of any origin: names as they are if it
+ *  came from h5, else from full names, object paths and class tables.
+ *  WH_EUNSUPPORTED, naming layer and weights, for what is ambiguous. */
+enum wh_status mapping_h5_names(const struct wh_manifest *manifest,
+				struct arena *arena, struct mapping_h5 *out,
+				struct wh_error *err);
+
+/** The object graph for a manifest of any origin, rooted at the model: its
+ *  own if it has one, else built from layers and object paths, layers'
+ *  `layer_with_weights-k` before `layer-i`. `key_of[i]` receives the
+ *  checkpoint key of tensor i, NULL for those that the graph leaves out
+ *  (optimizer, with a note). WH_EUNSUPPORTED, naming layer and weights, for
+ *  what is ambiguous; `model_config` may be NULL. */
+struct mapping_graph {
+	struct wh_graph graph;
+	const char **key_of; /* one a tensor of the manifest */
+	const char *const *notes;
+	uint32_t n_notes;
+};
+enum wh_status mapping_graph(const struct wh_manifest *manifest,
+			     const char *model_config, struct arena *arena,
+			     struct mapping_graph *out, struct wh_error *err);
+
+/** Turns a graph that is rooted at the model into that of
+ *  tf.train.Checkpoint(model=...), as TensorFlow numbers and keys it; keys in
+ *  `key_of` are replaced. */
+enum wh_status mapping_root_checkpoint(struct mapping_graph *graph,
+				       uint32_t n_tensors, struct arena *arena,
+				       struct wh_error *err);
+
+#endif

@@ -1,0 +1,98 @@
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+#define BLOCK_SIZE ((size_t)64 << 10)
+
+struct arena_block {
+	struct arena_block *next;
+	size_t used, size;
+	alignas(max_align_t) unsigned char bytes[];
+};
+
+void arena_free(struct arena *arena)
+{
+	struct arena_block *block = arena->blocks, *next;
+
+	for (; block; block = next) {
+		next = block->next;
+		free(block);
+	}
+	arena->blocks = NULL;
+}
+
+static struct arena_block *add_block(struct arena *arena, size_t need)
+{
+	size_t size = need > BLOCK_SIZE ? need : BLOCK_SIZE;
+	struct arena_block *block;
+
+	if (size > SIZE_MAX - sizeof(*block))
+		return NULL;
+	block = calloc(1, sizeof(*block) + size);
+	if (!block)
+		return NULL;
+	block->size = size;
+	block->next = arena->blocks;
+	arena->blocks = block;
+	return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t n, size_t size)
+{
+	const size_t align = alignof(max_align_t);
+	struct arena_block *block = arena->blocks;
+	uint64_t total;
+	void *at;
+
+	if (!checked_mul(n, size, &total) || total > SIZE_MAX / 2)
+		return NULL;
+	total = (total + align - 1) / align * align;
+	if (!block || block->size - block->used < total)
+		block = add_block(arena, (size_t)total);
+	if (!block)
+		return NULL;
+	at = block->bytes + block->used;
+	block->used += (size_t)total;
+	return at;
+}
+
+char *arena_bytes(struct arena *arena, const void *bytes, size_t len)
+{
+	char *copy = len < SIZE_MAX ? arena_alloc(arena, len + 1, 1) : NULL;
+
+	if (copy && len)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+char *arena_strdup(struct arena *arena, const char *text)
+{
+	return arena_bytes(arena, text, strlen(text));
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...)
+{
+	va_list args;
+	char *text;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (len < 0)
+		return NULL;
+	text = arena_alloc(arena, (size_t)len + 1, 1);
+	if (!text)
+		return NULL;
+	va_start(args, format);
+	vsnprintf(text, (size_t)len + 1, format, args);
+	va_end(args);
+	return text;
+}

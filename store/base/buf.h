@@ -1,0 +1,23 @@
+/* base/buf.h: a growing byte buffer. A zeroed one is empty and valid. */
+#ifndef WH_BASE_BUF_H
+#define WH_BASE_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include <weighhouse/buffer.h>
+
+void wh_buf_free(struct wh_buf *buf);
+
+/** Room for `extra` more bytes; the size does not change. */
+enum wh_status wh_buf_reserve(struct wh_buf *buf, size_t extra,
+			      struct wh_error *err);
+enum wh_status wh_buf_append(struct wh_buf *buf, const void *bytes, size_t len,
+			     struct wh_error *err);
+enum wh_status wh_buf_append_zeros(struct wh_buf *buf, size_t len,
+				   struct wh_error *err);
+enum wh_status wh_buf_printf(struct wh_buf *buf, struct wh_error *err,
+			     const char *format, ...) WH_PRINTF(3, 4);
+
+#endif

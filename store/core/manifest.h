@@ -1,0 +1,76 @@
+/* core/manifest.h: building a manifest, piece by piece, in an arena.
+ *
+ * Importers and the store fill a manifest_builder, which grows, checks limits
+ * and names, and refuses duplicates; manifest_finish hands over the result.
+ */
+#ifndef WH_CORE_MANIFEST_H
+#define WH_CORE_MANIFEST_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include <weighhouse/source.h>
+
+struct manifest_builder;
+
+/** `arena` receives everything that the manifest points to; the builder's own
+ *  memory goes with manifest_builder_free. */
+enum wh_status manifest_builder_new(struct arena *arena,
+				    struct manifest_builder **builder,
+				    struct wh_error *err);
+void manifest_builder_free(struct manifest_builder *builder);
+
+/** Adds a tensor, its index in `*index` (may be NULL). Strings and the shape
+ *  are copied. `nbytes` is checked against dtype and shape (bar string and
+ *  variant). WH_ECORRUPT for bad names, duplicates, limits. */
+enum wh_status manifest_add_tensor(struct manifest_builder *builder,
+				   const char *key, enum wh_dtype dtype,
+				   uint32_t rank, const uint64_t *shape,
+				   uint64_t nbytes, uint32_t *index,
+				   struct wh_error *err);
+
+/** Begins a layer; its index in `*index` (may be NULL). `class_name` may be
+ *  NULL, `container` WH_NO_LAYER or an earlier index. */
+enum wh_status manifest_add_layer(struct manifest_builder *builder,
+				  const char *name, const char *class_name,
+				  enum wh_layer_kind kind, uint32_t container,
+				  uint32_t *index, struct wh_error *err);
+
+/** Adds a variable to a layer (any that was begun). Strings are copied. */
+enum wh_status manifest_add_variable(struct manifest_builder *builder,
+				     uint32_t layer,
+				     const struct wh_variable *variable,
+				     struct wh_error *err);
+
+/** Adds an attribute; strings and text are copied. */
+enum wh_status manifest_add_attribute(struct manifest_builder *builder,
+				      const struct wh_attribute *attribute,
+				      struct wh_error *err);
+
+/** Adds a warning, copied. */
+enum wh_status manifest_warn(struct manifest_builder *builder,
+			     struct wh_error *err, const char *format, ...)
+	WH_PRINTF(3, 4);
+
+/** Appends the skeleton tensor (uint8, `nbytes`), once, after all others.
+ *  Its key is not a name and can't clash. */
+enum wh_status manifest_add_skeleton(struct manifest_builder *builder,
+				     uint64_t nbytes, uint32_t *index,
+				     struct wh_error *err);
+
+/** Checks the whole (each listed tensor has exactly one variable) and fills
+ *  `*manifest` but for graph, template_ and origin, which the caller sets. */
+enum wh_status manifest_finish(struct manifest_builder *builder,
+			       struct wh_manifest *manifest,
+			       struct wh_error *err);
+
+/** The first attribute of that path and key, or NULL. */
+const struct wh_attribute *
+manifest_attribute(const struct wh_manifest *manifest, const char *path,
+		   const char *key);
+
+/** Checks nbytes against dtype and shape with overflow checks; WH_ECORRUPT. */
+enum wh_status tensor_check(const char *name, enum wh_dtype dtype,
+			    uint32_t rank, const uint64_t *shape,
+			    uint64_t nbytes, struct wh_error *err);
+
+#endif

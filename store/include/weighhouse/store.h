@@ -1,0 +1,317 @@
+/* store.h: every version of a model's weights in one SQLite file.
+ *
+ * A handle belongs to one thread at a time; several handles, in any number of
+ * processes, share a store. A handle used after fork is refused.
+ */
+#ifndef WEIGHHOUSE_STORE_H
+#define WEIGHHOUSE_STORE_H
+
+#include <weighhouse/source.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct wh_store;
+
+#define WH_ID_SIZE 65 /* 64 hex digits and a NUL */
+
+/* ---- Stores ---------------------------------------------------------- */
+
+/** Makes an empty store at `path`, with branch "main" as HEAD.
+ *  WH_EEXISTS if there is a file already. */
+WH_API enum wh_status wh_store_create(const char *path, struct wh_error *err);
+
+enum wh_open {
+	WH_OPEN_READ = 0,  /* never writes, not even a lock file's byte */
+	WH_OPEN_WRITE = 1, /* migrates an older store */
+};
+
+/** Opens a store, which the caller ends with wh_store_close (takes NULL).
+ *  WH_ENOTFOUND; WH_ECORRUPT for what is no store of ours or is damaged;
+ *  WH_EUNSUPPORTED for one written by a newer version. */
+WH_API enum wh_status wh_store_open(const char *path, enum wh_open mode,
+				    struct wh_store **store,
+				    struct wh_error *err);
+WH_API void wh_store_close(struct wh_store *store);
+WH_API const char *wh_store_path(const struct wh_store *store);
+
+/* ---- Committing ------------------------------------------------------ */
+
+/** A metric's value at the snapshot's step. */
+struct wh_metric {
+	const char *key;
+	double value; /* NaN and infinities are kept as such */
+};
+
+/** A parameter of the run, as text; its type is inferred where it is read. */
+struct wh_param {
+	const char *key, *value;
+};
+
+/** A zeroed struct commits to HEAD's branch without message or step. */
+struct wh_commit_options {
+	const char *branch;  /* NULL: HEAD's. A new one starts at HEAD's
+				snapshot; HEAD stays where it is */
+	bool root;	     /* a new branch without a parent */
+	const char *parent;  /* a revision to follow instead of the tip */
+	const char *expect;  /* WH_EMISMATCH if the tip is not this revision */
+	const char *message; /* UTF-8; NULL: empty */
+	const char *run;     /* by name; NULL: a run named as the branch */
+	bool has_step, has_epoch, has_time;
+	int64_t step, epoch;
+	int64_t time; /* UTC seconds; else SOURCE_DATE_EPOCH, else now */
+	const struct wh_metric *metrics;
+	size_t n_metrics;
+	const struct wh_param *params;
+	size_t n_params;
+	const char *tag;  /* also names the new snapshot so */
+	unsigned threads; /* 0: as many as the machine has */
+	wh_progress_fn *progress;
+	void *arg;
+};
+
+struct wh_commit_result {
+	char snapshot[WH_ID_SIZE], tree[WH_ID_SIZE];
+	char parent[WH_ID_SIZE]; /* "" if it has none */
+	char branch[256];
+	uint64_t n_tensors, n_new_tensors;
+	uint64_t nbytes;       /* of the model's payloads */
+	uint64_t stored_bytes; /* that the payloads of this commit cost */
+};
+
+/** Commits all of `source` as a snapshot: weighs it, stores the tensors that
+ *  the store lacks, and moves the branch, in this order; nothing is visible
+ *  before all is. If another process moved the branch meanwhile, the snapshot
+ *  follows the new tip (unless `expect`). Peak memory about 40 MiB.
+ *  WH_EMISMATCH if the source changed while it was read; WH_EINVAL,
+ *  WH_EBUSY, WH_EIO, WH_ECANCELLED. */
+WH_API enum wh_status wh_commit(struct wh_store *store,
+				struct wh_source *source,
+				const struct wh_commit_options *options,
+				struct wh_commit_result *result,
+				struct wh_error *err);
+
+/* ---- Reading snapshots ----------------------------------------------- */
+
+/** A snapshot as a source; the caller closes it, before the store. Its read
+ *  is safe from several threads. Every chunk's CRC is checked: a damaged one
+ *  is WH_ECORRUPT, naming snapshot, layer and tensor, and never handed out. */
+WH_API enum wh_status wh_snapshot_open(struct wh_store *store,
+				       const char *revision,
+				       struct wh_source **source,
+				       struct wh_error *err);
+
+/** Bytes [offset, offset + len) of one tensor's payload into `buf`.
+ *  `tensor` as wh_manifest_find takes it. */
+WH_API enum wh_status wh_tensor_read(struct wh_store *store,
+				     const char *revision, const char *tensor,
+				     uint64_t offset, void *buf, size_t len,
+				     struct wh_error *err);
+
+/** A snapshot's row; strings live until the next call on the store, or for as
+ *  long as the callback that got it runs. */
+struct wh_snapshot {
+	char id[WH_ID_SIZE], tree[WH_ID_SIZE];
+	char parent[WH_ID_SIZE]; /* "" if none */
+	const char *message;
+	int64_t time; /* UTC seconds */
+	const char *run;
+	bool has_step, has_epoch;
+	int64_t step, epoch;
+	const char *const *branches; /* tips here; NULL-terminated */
+	const char *const *tags;
+	const struct wh_metric *metrics; /* of this snapshot, by key */
+	size_t n_metrics;
+	const struct wh_param *params; /* of its run, by key */
+	size_t n_params;
+	const char *origin_format, *origin_generator; /* or NULL */
+	const char *const *templates; /* formats it comes back in byte for
+					 byte; NULL-terminated */
+	uint64_t n_tensors, n_layers, nbytes;
+};
+
+/** Nonzero stops the listing, which then ends with WH_OK. */
+typedef int wh_snapshot_fn(void *arg, const struct wh_snapshot *snapshot);
+
+struct wh_log_options {
+	const char *revision; /* NULL: HEAD */
+	const char *exclude;  /* stop at the ancestors of this one: A in A..B */
+	bool all;	      /* every snapshot, newest first */
+	const char *run;      /* only of this run */
+	const char *metric;   /* only with this metric */
+	const char *const *globs; /* only those that changed a matching tensor
+				     against the parent; NULL-terminated */
+	uint64_t limit;		  /* 0: none */
+};
+
+/** Snapshots along the parents, newest first. */
+WH_API enum wh_status wh_log(struct wh_store *store,
+			     const struct wh_log_options *options,
+			     wh_snapshot_fn *fn, void *arg,
+			     struct wh_error *err);
+
+/** One snapshot by revision. */
+WH_API enum wh_status wh_snapshot_get(struct wh_store *store,
+				      const char *revision, wh_snapshot_fn *fn,
+				      void *arg, struct wh_error *err);
+
+/** The canonical text whose SHA-256 is the snapshot's id; malloc'd into
+ *  `*text`, NUL-terminated, `*size` bytes without the NUL. */
+WH_API enum wh_status wh_snapshot_text(struct wh_store *store,
+				       const char *revision, char **text,
+				       size_t *size, struct wh_error *err);
+
+/* ---- Names ------------------------------------------------------------ */
+
+/** The full id that a revision means: HEAD, HEAD~3, a branch, a tag,
+ *  branch@{1}, a short id of four or more hex digits, best:METRIC[:min|max],
+ *  run@step, NAME:latest. WH_ENOTFOUND, with the nearest name or, if a short
+ *  id is ambiguous, its candidates. */
+WH_API enum wh_status wh_revision_parse(struct wh_store *store,
+					const char *revision,
+					char id[WH_ID_SIZE],
+					struct wh_error *err);
+
+struct wh_ref {
+	const char *name;
+	char snapshot[WH_ID_SIZE]; /* "" for a branch without a snapshot */
+	bool head;		   /* the branch that HEAD is on */
+};
+typedef int wh_ref_fn(void *arg, const struct wh_ref *ref);
+
+WH_API enum wh_status wh_branch_list(struct wh_store *store, wh_ref_fn *fn,
+				     void *arg, struct wh_error *err);
+/** WH_EEXISTS unless `force`; WH_EINVAL for a name that can't be one. */
+WH_API enum wh_status wh_branch_create(struct wh_store *store, const char *name,
+				       const char *revision, bool force,
+				       struct wh_error *err);
+/** WH_EINVAL for HEAD's branch. */
+WH_API enum wh_status wh_branch_delete(struct wh_store *store, const char *name,
+				       struct wh_error *err);
+WH_API enum wh_status wh_branch_rename(struct wh_store *store, const char *from,
+				       const char *to, struct wh_error *err);
+/** HEAD moves to an existing branch. */
+WH_API enum wh_status wh_switch(struct wh_store *store, const char *branch,
+				struct wh_error *err);
+/** HEAD's branch; "main" in a new store. */
+WH_API enum wh_status wh_head(struct wh_store *store, char branch[256],
+			      struct wh_error *err);
+
+WH_API enum wh_status wh_tag_list(struct wh_store *store, wh_ref_fn *fn,
+				  void *arg, struct wh_error *err);
+WH_API enum wh_status wh_tag_create(struct wh_store *store, const char *name,
+				    const char *revision, bool force,
+				    struct wh_error *err);
+WH_API enum wh_status wh_tag_delete(struct wh_store *store, const char *name,
+				    struct wh_error *err);
+
+struct wh_move {
+	char from[WH_ID_SIZE], to[WH_ID_SIZE]; /* "" for none */
+};
+/** The branch (NULL: HEAD's) moves to `revision`, in one transaction; no
+ *  tensor is touched. `why` goes into the reflog; NULL: "rollback". */
+WH_API enum wh_status wh_rollback(struct wh_store *store, const char *branch,
+				  const char *revision, const char *why,
+				  struct wh_move *move, struct wh_error *err);
+/** A new snapshot with the tree of `revision` on top of the branch: history
+ *  stays. */
+WH_API enum wh_status wh_rollback_keep(struct wh_store *store,
+				       const char *branch, const char *revision,
+				       const char *message,
+				       struct wh_move *move,
+				       struct wh_error *err);
+
+struct wh_reflog_entry {
+	const char *branch;
+	char from[WH_ID_SIZE], to[WH_ID_SIZE];
+	const char *why;
+	int64_t time;
+};
+typedef int wh_reflog_fn(void *arg, const struct wh_reflog_entry *entry);
+/** Newest first; of one branch or, with NULL, of all. */
+WH_API enum wh_status wh_reflog(struct wh_store *store, const char *branch,
+				wh_reflog_fn *fn, void *arg,
+				struct wh_error *err);
+
+/* ---- Health ------------------------------------------------------------ */
+
+struct wh_verify_options {
+	const char *revision; /* NULL: the whole store */
+	bool read_data;	      /* decode every chunk, recompute every digest */
+	double sample; /* of read_data: this share of the tensors; 0: all */
+	wh_progress_fn *progress;
+	void *arg;
+};
+struct wh_verify_result {
+	uint64_t n_snapshots, n_tensors, checked_bytes, n_errors;
+};
+/** `fn` gets a sentence for each thing that is damaged. WH_OK also where
+ *  damage was found: result->n_errors says so. */
+WH_API enum wh_status wh_verify(struct wh_store *store,
+				const struct wh_verify_options *options,
+				int (*fn)(void *arg, const char *sentence),
+				struct wh_verify_result *result,
+				struct wh_error *err);
+
+/** What a part of the store costs. */
+struct wh_usage {
+	const char *name;
+	uint64_t nbytes;       /* of payload that it names */
+	uint64_t stored_bytes; /* of chunks that it names */
+	uint64_t shared_bytes; /* of those, also named by another part */
+	uint64_t own_bytes;    /* of those, named by nothing else */
+};
+typedef int wh_usage_fn(void *arg, const struct wh_usage *usage);
+enum wh_usage_by { WH_BY_SNAPSHOT, WH_BY_LAYER, WH_BY_TENSOR, WH_BY_RUN };
+/** A call for each part, and a last one named "total", whose stored_bytes is
+ *  the store file's size. */
+WH_API enum wh_status wh_usage(struct wh_store *store, enum wh_usage_by by,
+			       wh_usage_fn *fn, void *arg,
+			       struct wh_error *err);
+
+/** Brings an older store to this version; WH_OK if it is there. */
+WH_API enum wh_status wh_store_migrate(const char *path, struct wh_error *err);
+
+/* ---- Settings and SQL -------------------------------------------------- */
+
+/** Settings of the store: "codec" (none|fast|dense), ... `*value` is malloc'd,
+ *  NULL where it isn't set. */
+WH_API enum wh_status wh_config_get(struct wh_store *store, const char *key,
+				    char **value, struct wh_error *err);
+/** WH_EINVAL for a key or a value that there isn't. NULL unsets. */
+WH_API enum wh_status wh_config_set(struct wh_store *store, const char *key,
+				    const char *value, struct wh_error *err);
+WH_API enum wh_status wh_config_list(struct wh_store *store,
+				     int (*fn)(void *arg, const char *key,
+					       const char *value),
+				     void *arg, struct wh_error *err);
+
+enum wh_cell_kind {
+	WH_CELL_NULL,
+	WH_CELL_INTEGER,
+	WH_CELL_REAL,
+	WH_CELL_TEXT,
+	WH_CELL_BLOB
+};
+struct wh_cell {
+	enum wh_cell_kind kind;
+	int64_t integer;
+	double real;
+	const char *text; /* or the blob's bytes */
+	size_t size;
+};
+/** `names` is given before the first row with `cells` NULL, so that a query
+ *  without rows still has a head. */
+typedef int wh_row_fn(void *arg, int n_columns, const char *const *names,
+		      const struct wh_cell *cells);
+/** Runs one read-only query over the documented views and tables; the result
+ *  is spooled before the first row is handed out. WH_EINVAL, with SQLite's
+ *  reason, for what is no single read-only query. */
+WH_API enum wh_status wh_sql(struct wh_store *store, const char *query,
+			     wh_row_fn *fn, void *arg, struct wh_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
