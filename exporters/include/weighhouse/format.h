@@ -64,6 +64,12 @@ struct wh_format {
 	 *  `*resolved`; NULL member: the path itself. */
 	enum wh_status (*resolve)(const char *path, char **resolved,
 				  struct wh_error *err);
+	/** What is left to do once the files under `path` are complete and
+	 *  visible: tf's state file, shards of the checkpoint that was
+	 *  replaced. NULL member: nothing. */
+	enum wh_status (*finish)(const char *path, struct wh_error *err);
+	bool makes_folders; /* saving makes missing folders, as TF does and
+			       HDF5 does not */
 };
 
 /** The built-in formats, in the order of `wh formats`; NULL-terminated. */
