@@ -1,0 +1,42 @@
+/* core/statistics.h: minimum, maximum, mean, norm, zeros, NaN in a stream.
+ *
+ * Sums are doubles in eight lanes over each MiB of payload, joined in a fixed
+ * order, so the same payload gives the same bits on every machine and for any
+ * sizes of pieces.
+ */
+#ifndef WH_CORE_STATISTICS_H
+#define WH_CORE_STATISTICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <weighhouse/tensor.h>
+
+#define STATISTICS_LANES 8
+#define STATISTICS_CHUNK ((size_t)1 << 20) /* bytes of payload */
+
+struct statistics_sum {
+	enum wh_dtype dtype;
+	uint64_t n_elements, n_zero, n_nan, n_inf;
+	double min, max;
+	double sum, squares;		   /* of the whole chunks so far */
+	double lane_sum[STATISTICS_LANES]; /* of the chunk under way */
+	double lane_square[STATISTICS_LANES];
+};
+
+/** Whether tensors of this dtype have statistics. */
+bool statistics_has(enum wh_dtype dtype);
+
+void statistics_begin(struct statistics_sum *sum, enum wh_dtype dtype);
+
+/** Adds whole elements. `bytes` are aligned for the dtype and `len` is at
+ *  most what is left of the current MiB: pieces must not straddle one. */
+void statistics_add(struct statistics_sum *sum, const void *bytes, size_t len);
+
+/** Ends a MiB of payload (the last one may be shorter). */
+void statistics_end_chunk(struct statistics_sum *sum);
+
+void statistics_finish(const struct statistics_sum *sum,
+		       struct wh_statistics *out);
+
+#endif

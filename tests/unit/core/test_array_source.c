@@ -1,0 +1,177 @@
+#include "support/assert.h"
+
+#include <stdlib.h>
+
+#include "base/crc.h"
+#include "base/text.h"
+#include <weighhouse/source.h>
+
+static struct wh_source *finish(struct wh_builder *builder)
+{
+	struct wh_source *source = NULL;
+	struct wh_error err;
+
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+static struct wh_builder *begin(const char *layer)
+{
+	struct wh_builder *builder = NULL;
+	struct wh_error err;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	if (layer)
+		assert_ok(wh_builder_layer(builder, layer, "Dense", &err),
+			  &err);
+	return builder;
+}
+
+/* A transposed, reversed view reads as NumPy's a.T[::-1].tobytes(). */
+static void strides_of_any_sign_are_gathered(void **state)
+{
+	const int32_t a[2][3] = {{1, 2, 3}, {4, 5, 6}};
+	const int32_t wanted[3][2] = {{3, 6}, {2, 5}, {1, 4}};
+	const uint64_t shape[] = {3, 2};
+	const int64_t strides[] = {-4, 12};
+	struct wh_array array = {.name = "kernel",
+				 .dtype = WH_INT32,
+				 .rank = 2,
+				 .shape = shape,
+				 .strides = strides,
+				 .data = &a[0][2]};
+	struct wh_builder *builder = begin("fc");
+	struct wh_source *source;
+	struct wh_error err;
+	uint8_t bytes[24];
+	size_t offset, len;
+
+	(void)state;
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	source = finish(builder);
+	for (offset = 0; offset <= 24; offset++)
+		for (len = 0; len + offset <= 24; len++) {
+			assert_ok(wh_source_read(source, 0, offset, bytes, len,
+						 &err),
+				  &err);
+			assert_memory_equal(bytes,
+					    (const char *)wanted + offset, len);
+		}
+	assert_fails(wh_source_read(source, 0, 20, bytes, 5, &err), &err,
+		     WH_EINVAL, "24 bytes");
+	wh_source_close(source);
+}
+
+static void layers_and_roles_are_kept(void **state)
+{
+	const float zero = 0;
+	struct wh_array array = {
+		.name = "w", .dtype = WH_FLOAT32, .data = &zero};
+	struct wh_builder *builder = begin(NULL);
+	struct wh_source *source;
+	struct wh_error err;
+
+	(void)state;
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	assert_ok(wh_builder_layer(builder, "fc", NULL, &err), &err);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	assert_ok(wh_builder_optimizer(builder, &array, &err), &err);
+	assert_int_equal(wh_builder_layer(builder, "fc", NULL, &err),
+			 WH_EEXISTS);
+	source = finish(builder);
+	assert_int_equal(source->manifest.n_layers, 3);
+	assert_int_equal(source->manifest.layers[0].kind, WH_LAYER_MODEL);
+	assert_int_equal(source->manifest.layers[2].kind, WH_LAYER_OPTIMIZER);
+	assert_string_equal(source->manifest.tensors[1].key, "fc/w");
+	wh_source_close(source);
+}
+
+static int read_pattern(void *arg, uint64_t offset, void *buf, size_t len)
+{
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = (uint8_t)((offset + i) * 31);
+	return 0;
+}
+
+/* Large enough for several MiB and several threads. */
+static void weighing_agrees_with_one_pass(void **state)
+{
+	const uint64_t shape[] = {3u << 20};
+	uint8_t *whole = malloc(3u << 20);
+	struct wh_array array = {.name = "a",
+				 .dtype = WH_UINT8,
+				 .rank = 1,
+				 .shape = shape,
+				 .data = whole};
+	struct wh_builder *builder = begin("fc");
+	struct wh_source *source;
+	struct wh_error err;
+	uint32_t i;
+
+	(void)state;
+	read_pattern(NULL, 0, whole, 3u << 20);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	array.name = "b";
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	array = (struct wh_array){.name = "c",
+				  .dtype = WH_UINT8,
+				  .rank = 1,
+				  .shape = shape,
+				  .read = read_pattern};
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	source = finish(builder);
+	assert_ok(wh_source_weigh(source, WH_SHA256 | WH_CRC32C | WH_CRC32, 4,
+				  NULL, NULL, &err),
+		  &err);
+	for (i = 0; i < 3; i++) {
+		const struct wh_tensor *t = &source->manifest.tensors[i];
+
+		assert_int_equal(t->crc32c, crc32c_update(0, whole, 3u << 20));
+		assert_int_equal(t->crc32, crc32_update(0, whole, 3u << 20));
+		assert_memory_equal(t->sha256,
+				    source->manifest.tensors[0].sha256, 32);
+	}
+	wh_source_close(source);
+	free(whole);
+}
+
+static bool refuse(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	(void)arg, (void)what, (void)done, (void)total;
+	return false;
+}
+
+static void weighing_can_be_cancelled(void **state)
+{
+	const uint64_t shape[] = {1u << 20};
+	struct wh_array array = {.name = "a",
+				 .dtype = WH_UINT8,
+				 .rank = 1,
+				 .shape = shape,
+				 .read = read_pattern};
+	struct wh_builder *builder = begin("fc");
+	struct wh_source *source;
+	struct wh_error err;
+
+	(void)state;
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	source = finish(builder);
+	assert_fails(wh_source_weigh(source, WH_SHA256, 1, refuse, NULL, &err),
+		     &err, WH_ECANCELLED, "cancelled");
+	wh_source_close(source);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(strides_of_any_sign_are_gathered),
+		cmocka_unit_test(layers_and_roles_are_kept),
+		cmocka_unit_test(weighing_agrees_with_one_pass),
+		cmocka_unit_test(weighing_can_be_cancelled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,99 @@
+#include "support/assert.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/number.h"
+#include "core/statistics.h"
+
+static void assert_near(double got, double wanted)
+{
+	if (!(fabs(got - wanted) <= 1e-12 * (1 + fabs(wanted))))
+		fail_msg("%.17g is not near %.17g", got, wanted);
+}
+
+static struct wh_statistics summarize(enum wh_dtype dtype, const void *bytes,
+				      size_t len, size_t piece)
+{
+	struct statistics_sum sum;
+	struct wh_statistics out;
+	size_t at;
+
+	statistics_begin(&sum, dtype);
+	for (at = 0; at < len; at += piece)
+		statistics_add(&sum, (const char *)bytes + at,
+			       len - at < piece ? len - at : piece);
+	statistics_end_chunk(&sum);
+	statistics_finish(&sum, &out);
+	return out;
+}
+
+static void special_values_are_counted_and_left_out(void **state)
+{
+	const float values[] = {1, -2, 0, -0.0f, NAN, INFINITY, 3};
+	struct wh_statistics s =
+		summarize(WH_FLOAT32, values, sizeof(values), sizeof(values));
+
+	(void)state;
+	assert_int_equal(s.n_elements, 7);
+	assert_int_equal(s.n_zero, 2);
+	assert_int_equal(s.n_nan, 1);
+	assert_int_equal(s.n_inf, 1);
+	assert_near(s.mean, 2.0 / 5);
+	assert_near(s.l2, sqrt(14));
+	assert_near(s.std, sqrt(14.0 / 5 - 4.0 / 25));
+	assert_near(s.min, -2);
+	assert_true(isinf(s.max) && s.max > 0);
+}
+
+static void the_size_of_pieces_does_not_change_a_bit(void **state)
+{
+	float values[4096];
+	struct wh_statistics a, b;
+	size_t i;
+
+	(void)state;
+	srand(7);
+	for (i = 0; i < 4096; i++)
+		values[i] = (float)rand() / 1e8f - 10;
+	a = summarize(WH_FLOAT32, values, sizeof(values), sizeof(values));
+	b = summarize(WH_FLOAT32, values, sizeof(values), 32);
+	assert_memory_equal(&a, &b, sizeof(a));
+}
+
+static void integers_and_halves_are_widened(void **state)
+{
+	const int8_t bytes[] = {-128, 127, 0};
+	const uint16_t halves[] = {0x3c00, 0xc000, 0x0001};
+	struct wh_statistics s = summarize(WH_INT8, bytes, 3, 3);
+
+	(void)state;
+	assert_near(s.min, -128);
+	assert_near(s.max, 127);
+	s = summarize(WH_FLOAT16, halves, sizeof(halves), sizeof(halves));
+	assert_near(s.min, -2);
+	assert_near(s.max, 1);
+	assert_near((double)number_from_half(0x0001), ldexp(1, -24));
+	assert_false(statistics_has(WH_STRING));
+}
+
+static void an_empty_tensor_has_no_extremes(void **state)
+{
+	struct wh_statistics s = summarize(WH_FLOAT64, "", 0, 8);
+
+	(void)state;
+	assert_true(isnan(s.min) && isnan(s.max) && isnan(s.mean));
+	assert_near(s.l2, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(special_values_are_counted_and_left_out),
+		cmocka_unit_test(the_size_of_pieces_does_not_change_a_bit),
+		cmocka_unit_test(integers_and_halves_are_widened),
+		cmocka_unit_test(an_empty_tensor_has_no_extremes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
