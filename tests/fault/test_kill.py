@@ -1,0 +1,78 @@
+"""kill -9 at random points: nothing is lost, nothing half-done is visible."""
+import hashlib
+import json
+import random
+import time
+
+from conftest import DIGITS
+
+ROUNDS = 100
+SEED = 20261124
+
+
+def slowest(wh, *words):
+    """How long a whole run takes here, to spread the kills over."""
+    start = time.monotonic()
+    wh.ok(*words)
+    return time.monotonic() - start
+
+
+def digests(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in folder.iterdir()
+            if path.is_file() and not path.name.startswith(".")}
+
+
+def test_a_commit_that_is_killed_leaves_the_last_snapshot(store):
+    epochs = sorted(DIGITS.glob("epoch-*.h5"))
+    length = slowest(store, "commit", epochs[1])
+    chance = random.Random(SEED)
+    head = json.loads(store.ok("show", "--json"))["snapshot"]
+    for number in range(ROUNDS):
+        process = store.start("commit", epochs[number % len(epochs)])
+        time.sleep(chance.uniform(0, length))
+        process.kill()
+        process.wait()
+        rows = store.ok("log", "--json").splitlines()
+        ids = [json.loads(row)["snapshot"] for row in rows]
+        assert head in ids, number
+        head = ids[0]
+    report = json.loads(store.ok("verify", "--read-data", "--json"))
+    assert report["errors"] == []
+    others = {path.name for path in store.folder.iterdir()}
+    assert all(name.startswith("weights.wh") for name in others)
+
+
+def save_is_whole_or_absent(store, path, length, suffixes):
+    chance = random.Random(SEED)
+    store.ok("save-weights", path)
+    whole = digests(store.folder)
+    files = [path + suffix for suffix in suffixes]
+    for number in range(ROUNDS // 2):
+        for name in files:
+            (store.folder / name).unlink(missing_ok=True)
+        process = store.start("save-weights", path)
+        time.sleep(chance.uniform(0, length))
+        process.kill()
+        process.wait()
+        seen = digests(store.folder)
+        for name in files:
+            assert seen.get(name, whole[name]) == whole[name], (number, name)
+        # Readers look for the last one: where it is, all are.
+        if files[-1] in seen:
+            assert all(name in seen for name in files), number
+    store.ok("save-weights", path)
+    left = [entry.name for entry in store.folder.iterdir()
+            if ".wh-" in entry.name]
+    assert left == [], "a finished save clears what killed ones left"
+
+
+def test_a_killed_save_of_h5_shows_no_partial_file(store):
+    length = slowest(store, "save-weights", "model.h5")
+    save_is_whole_or_absent(store, "model.h5", length, [""])
+
+
+def test_a_killed_save_of_tf_shows_no_partial_file(store):
+    length = slowest(store, "save-weights", "ckpt")
+    save_is_whole_or_absent(store, "ckpt", length,
+                            [".data-00000-of-00001", ".index"])
