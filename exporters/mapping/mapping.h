@@ -18,16 +18,17 @@ enum wh_status mapping_paths_from_names(struct wh_manifest *manifest,
 					struct arena *arena,
 					struct wh_error *err);
 
-/** After a tf import: given the graph and the bundle's tensors (listed in any
- *  order, keyed by checkpoint key), adds layers and variables to the builder.
- *  Optimizer state goes to the layer "optimizer", what is neither to "state".
- *  `tensor_of(arg, key)` gives a tensor's index, UINT32_MAX if the bundle has
- *  no such key. */
-enum wh_status
-mapping_layers_from_graph(const struct wh_graph *graph,
-			  struct manifest_builder *builder, struct arena *arena,
-			  uint32_t (*tensor_of)(void *arg, const char *key),
-			  void *arg, struct wh_error *err);
+/** After a tf import: given the graph and the bundle's tensors (`keys[i]` is
+ *  the checkpoint key of the builder's tensor i, in any order), adds layers
+ *  and variables to the builder, one variable for each of the `n_keys`.
+ *  Optimizer state goes to the layer "optimizer"; what is neither, and what no
+ *  node names, to "state". `graph` may be NULL (a name-based checkpoint): then
+ *  a key's layer is what precedes its last `/`. */
+enum wh_status mapping_layers_from_graph(const struct wh_graph *graph,
+					 struct manifest_builder *builder,
+					 struct arena *arena,
+					 const char *const *keys,
+					 uint32_t n_keys, struct wh_error *err);
 
 /** One weight under Keras 2's legacy names. */
 struct mapping_weight {
@@ -50,10 +51,12 @@ struct mapping_h5 {
 
 /** The legacy layout of a manifest of any origin: names as they are if it
  *  came from h5, else from full names, object paths and class tables.
- *  WH_EUNSUPPORTED, naming layer and weights, for what is ambiguous. */
+ *  `model_config` (JSON text; may be NULL) gives the order inside nested
+ *  models and RNNs of several cells. WH_EUNSUPPORTED, naming layer and
+ *  weights, for what is ambiguous without it. */
 enum wh_status mapping_h5_names(const struct wh_manifest *manifest,
-				struct arena *arena, struct mapping_h5 *out,
-				struct wh_error *err);
+				const char *model_config, struct arena *arena,
+				struct mapping_h5 *out, struct wh_error *err);
 
 /** The object graph for a manifest of any origin, rooted at the model: its
  *  own if it has one, else built from layers and object paths, layers'
