@@ -1,0 +1,117 @@
+/* db.h: the connection to a store's file; alone in knowing SQLite.
+ *
+ * Statements are named by enum (sql_texts.h, made from sql/queries), prepared
+ * once a connection, bound in order, and stepped by verbs that say what their
+ * author believes: step_row fails where there is no row, step_done where there
+ * is one.
+ */
+#ifndef WH_STORE_DB_H
+#define WH_STORE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "sql_texts.h"
+
+struct db;
+
+/* "whst": an SQLite file is a weighhouse store. */
+#define DB_APPLICATION_ID 0x77687374
+
+enum db_mode { DB_READ, DB_WRITE };
+
+/** Makes an empty store; WH_EEXISTS. */
+enum wh_status db_create(const char *path, struct wh_error *err);
+
+/** Opens a store whose header says that it is one of this version or, for
+ *  db_migrate, an older one. Hostile files are refused: see db_check.c. */
+enum wh_status db_open(const char *path, enum db_mode mode, struct db **db,
+		       struct wh_error *err);
+void db_close(struct db *db);
+const char *db_path(const struct db *db);
+bool db_is_writable(const struct db *db);
+
+/** Another read connection to the same file. */
+enum wh_status db_clone(const struct db *db, struct db **clone,
+			struct wh_error *err);
+
+/** WH_EINVAL if the handle came through a fork. */
+enum wh_status db_check_process(const struct db *db, struct wh_error *err);
+
+/* ---- Statements ------------------------------------------------------- */
+
+struct stmt; /* borrowed from the connection; reset before it is used again */
+
+/** The statement, reset and unbound. */
+enum wh_status db_stmt(struct db *db, enum statement which, struct stmt **stmt,
+		       struct wh_error *err);
+
+/* Bound memory must live until the statement is stepped. Out of memory shows
+ * at the step. `index` counts from 1. */
+void stmt_integer(struct stmt *stmt, int index, int64_t value);
+void stmt_real(struct stmt *stmt, int index, double value);
+void stmt_text(struct stmt *stmt, int index, const char *text); /* or NULL */
+void stmt_blob(struct stmt *stmt, int index, const void *bytes, size_t len);
+void stmt_null(struct stmt *stmt, int index);
+
+/** `*row` says whether there is a (further) row. */
+enum wh_status stmt_step(struct stmt *stmt, bool *row, struct wh_error *err);
+/** There must be a row; else WH_ECORRUPT. */
+enum wh_status step_row(struct stmt *stmt, struct wh_error *err);
+/** There must be none; the statement is reset. */
+enum wh_status step_done(struct stmt *stmt, struct wh_error *err);
+/** As step_done; `*id` is the new rowid. */
+enum wh_status step_insert(struct stmt *stmt, int64_t *id,
+			   struct wh_error *err);
+void stmt_reset(struct stmt *stmt);
+
+int64_t column_integer(struct stmt *stmt, int column);
+double column_real(struct stmt *stmt, int column);
+bool column_is_null(struct stmt *stmt, int column);
+/** Valid until the next step or reset; NULL for NULL. */
+const char *column_text(struct stmt *stmt, int column);
+const void *column_blob(struct stmt *stmt, int column, size_t *len);
+
+/** Rows that the last INSERT, UPDATE or DELETE changed. */
+int64_t db_changes(struct db *db);
+
+/** Statements that are no queries: pragmas, migrations. One or several. */
+enum wh_status db_exec(struct db *db, const char *sql, struct wh_error *err);
+
+/* ---- Transactions ------------------------------------------------------ */
+
+/** A guard that rolls back unless it was committed:
+ *	struct transaction tx __attribute__((cleanup(transaction_end))) = {0};
+ *	WH_TRY(transaction_begin(&tx, db, err)); ... transaction_commit(&tx) */
+struct transaction {
+	struct db *db; /* NULL: not open */
+};
+#define AUTO_TRANSACTION                                                       \
+	struct transaction __attribute__((cleanup(transaction_end)))
+
+/** Takes the turn lock and begins to write. WH_EINVAL where the store is open
+ *  for reading only; WH_EBUSY. */
+enum wh_status transaction_begin(struct transaction *tx, struct db *db,
+				 struct wh_error *err);
+/** A consistent view over several reads. */
+enum wh_status transaction_read(struct transaction *tx, struct db *db,
+				struct wh_error *err);
+enum wh_status transaction_commit(struct transaction *tx, struct wh_error *err);
+void transaction_end(struct transaction *tx);
+
+/** While the store is empty: pages of this size, then VACUUM. */
+enum wh_status db_set_page_size(struct db *db, unsigned bytes,
+				struct wh_error *err);
+
+/* ---- Free queries (db_query.c) ----------------------------------------- */
+
+struct wh_cell;
+typedef int db_row_fn(void *arg, int n_columns, const char *const *names,
+		      const struct wh_cell *cells);
+/** One read-only statement under an authorizer and a time limit. */
+enum wh_status db_query(struct db *db, const char *sql, db_row_fn *fn,
+			void *arg, struct wh_error *err);
+
+#endif

@@ -1,0 +1,135 @@
+/* Is this a store of ours? Asked before anything in the file is trusted.
+ *
+ * The header is read as bytes first: offset 0 the magic, 60 user_version, 68
+ * application_id, both big-endian (SQLite, "Database File Format", 1.3). Then
+ * tables, indexes and triggers must have the very texts that the migrations
+ * give: a foreign trigger would run inside our transactions.
+ */
+#include "db_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/text.h"
+
+#define HEADER_SIZE	  100
+#define AT_USER_VERSION	  60
+#define AT_APPLICATION_ID 68
+
+static uint32_t get_be32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
+	       (uint32_t)at[2] << 8 | at[3];
+}
+
+enum wh_status db_check_header(const char *path, int *user_version,
+			       struct wh_error *err)
+{
+	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t header[HEADER_SIZE];
+	ssize_t got;
+	uint32_t version;
+
+	if (fd < 0)
+		return wh_fail_errno(err, errno, "store '%s'", path);
+	got = pread(fd, header, sizeof(header), 0);
+	if (got < 0)
+		return wh_fail_errno(err, errno, "store '%s'", path);
+	if (got < HEADER_SIZE || memcmp(header, "SQLite format 3", 16) != 0)
+		return wh_fail(err, WH_ECORRUPT,
+			       "'%s' is not a weighhouse store", path);
+	if (get_be32(header + AT_APPLICATION_ID) != DB_APPLICATION_ID)
+		return wh_fail(err, WH_ECORRUPT,
+			       "'%s' is an SQLite file of another program",
+			       path);
+	version = get_be32(header + AT_USER_VERSION);
+	if (version > N_MIGRATIONS)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "'%s' was written by a newer version of "
+			       "weighhouse (schema %u; this one knows %d)",
+			       path, version, N_MIGRATIONS);
+	if (version == 0)
+		return wh_fail(err, WH_ECORRUPT,
+			       "'%s' is a store that was never finished", path);
+	*user_version = (int)version;
+	return WH_OK;
+}
+
+/* A fresh database in memory with the schema of that version. */
+static enum wh_status open_model(int user_version, sqlite3 **model,
+				 struct wh_error *err)
+{
+	int i, code = sqlite3_open(":memory:", model);
+
+	for (i = 0; !code && i < user_version; i++)
+		code = sqlite3_exec(*model, migrations[i], NULL, NULL, NULL);
+	if (!code)
+		return WH_OK;
+	sqlite3_close(*model);
+	return wh_fail(err, WH_ENOMEM, "the schema can't be built (%s)",
+		       sqlite3_errstr(code));
+}
+
+#define LIST_SCHEMA                                                            \
+	"SELECT type, name, coalesce(sql, '') FROM sqlite_schema "             \
+	"WHERE type <> 'view' AND name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' " \
+	"AND NOT (type = 'table' AND name LIKE 'user\\_%' ESCAPE '\\') "       \
+	"AND NOT (tbl_name LIKE 'user\\_%' ESCAPE '\\' AND type = 'index') "   \
+	"ORDER BY type, name"
+
+static bool rows_equal(sqlite3_stmt *a, sqlite3_stmt *b)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		const unsigned char *x = sqlite3_column_text(a, i);
+		const unsigned char *y = sqlite3_column_text(b, i);
+
+		if (!x || !y || strcmp((const char *)x, (const char *)y) != 0)
+			return false;
+	}
+	return true;
+}
+
+static enum wh_status compare_schemas(struct db *db, sqlite3_stmt *ours,
+				      sqlite3_stmt *theirs,
+				      struct wh_error *err)
+{
+	int a, b;
+
+	do {
+		a = sqlite3_step(ours);
+		b = sqlite3_step(theirs);
+		if (b != SQLITE_ROW && b != SQLITE_DONE)
+			return db_failed(db, b, err);
+		if (a != b || (a == SQLITE_ROW && !rows_equal(ours, theirs)))
+			return wh_fail(err, WH_ECORRUPT,
+				       "'%s' has a schema that weighhouse did "
+				       "not write",
+				       db->path);
+	} while (a == SQLITE_ROW);
+	return WH_OK;
+}
+
+enum wh_status db_check_schema(struct db *db, int user_version,
+			       struct wh_error *err)
+{
+	sqlite3_stmt *ours = NULL, *theirs = NULL;
+	enum wh_status status;
+	sqlite3 *model;
+	int code;
+
+	WH_TRY(open_model(user_version, &model, err));
+	code = sqlite3_prepare_v2(db->handle, LIST_SCHEMA, -1, &theirs, NULL);
+	if (!code)
+		code = sqlite3_prepare_v2(model, LIST_SCHEMA, -1, &ours, NULL);
+	status = code ? db_failed(db, code, err)
+		      : compare_schemas(db, ours, theirs, err);
+	sqlite3_finalize(ours);
+	sqlite3_finalize(theirs);
+	sqlite3_close(model);
+	return status;
+}

@@ -1,0 +1,48 @@
+/* db_internal.h: what db*.c share. Nobody else includes it. */
+#ifndef WH_STORE_DB_INTERNAL_H
+#define WH_STORE_DB_INTERNAL_H
+
+#include <sqlite3.h>
+#include <sys/types.h>
+
+#include "db.h"
+
+struct stmt {
+	struct db *db;
+	sqlite3_stmt *handle;
+};
+
+struct db {
+	sqlite3 *handle;
+	char *path, *lock_path;
+	pid_t pid;
+	dev_t device; /* of the file when it was opened */
+	ino_t inode;
+	bool writable;
+	int lock_fd; /* -1 until the first write */
+	struct stmt statements[N_STATEMENTS];
+};
+
+/** The status and a sentence for what SQLite just said; never shows SQL. */
+enum wh_status db_failed(struct db *db, int code, struct wh_error *err);
+
+/** A connection with the settings that every store gets. */
+enum wh_status db_connect(const char *path, int flags, struct db **db,
+			  struct wh_error *err);
+
+/** db_check.c: bytes 0-99, before SQLite sees the file. */
+enum wh_status db_check_header(const char *path, int *user_version,
+			       struct wh_error *err);
+/** db_check.c: tables, indexes, triggers are those of the file's version. */
+enum wh_status db_check_schema(struct db *db, int user_version,
+			       struct wh_error *err);
+
+/** migrate.c: brings the file from `from` to N_MIGRATIONS. */
+enum wh_status db_run_migrations(struct db *db, int from, struct wh_error *err);
+enum wh_status db_make_views(struct db *db, struct wh_error *err);
+
+/** db_lock.c: the turn lock of writers. */
+enum wh_status db_lock(struct db *db, struct wh_error *err);
+void db_unlock(struct db *db);
+
+#endif

@@ -1,0 +1,179 @@
+/* Making, opening and migrating store files.
+ *
+ * user_version is the number of migrations that a file has seen. Fresh files
+ * run all of them, so fresh and migrated ones are alike.
+ */
+#include "db_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+
+WH_DEFINE_AUTO(db, db_close);
+
+enum wh_status db_make_views(struct db *db, struct wh_error *err)
+{
+	char drop[128];
+	int i;
+
+	for (i = N_VIEWS - 1; i >= 0; i--) {
+		snprintf(drop, sizeof(drop), "DROP VIEW IF EXISTS %s",
+			 view_texts[i].name);
+		WH_TRY(db_exec(db, drop, err));
+	}
+	for (i = 0; i < N_VIEWS; i++)
+		WH_TRY(db_exec(db, view_texts[i].text, err));
+	return WH_OK;
+}
+
+enum wh_status db_run_migrations(struct db *db, int from, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	char pragma[64];
+	int i;
+
+	WH_TRY(transaction_begin(&tx, db, err));
+	for (i = from; i < N_MIGRATIONS; i++)
+		WH_TRY(db_exec(db, migrations[i], err));
+	WH_TRY(db_make_views(db, err));
+	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d",
+		 N_MIGRATIONS);
+	WH_TRY(db_exec(db, pragma, err));
+	return transaction_commit(&tx, err);
+}
+
+static enum wh_status note_identity(struct db *db, struct wh_error *err)
+{
+	struct stat at;
+
+	if (stat(db->path, &at))
+		return wh_fail_errno(err, errno, "store '%s'", db->path);
+	db->device = at.st_dev;
+	db->inode = at.st_ino;
+	return WH_OK;
+}
+
+static enum wh_status fill_new(const char *path, struct wh_error *err)
+{
+	wh_auto(db) db = NULL;
+	char pragma[64];
+
+	WH_TRY(db_connect(path, SQLITE_OPEN_READWRITE, &db, err));
+	db->writable = true;
+	WH_TRY(note_identity(db, err));
+	snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d",
+		 DB_APPLICATION_ID);
+	WH_TRY(db_exec(db,
+		       "PRAGMA page_size = 4096;"
+		       "PRAGMA auto_vacuum = INCREMENTAL;"
+		       "PRAGMA encoding = 'UTF-8';",
+		       err));
+	WH_TRY(db_exec(db, pragma, err));
+	return db_run_migrations(db, 0, err);
+}
+
+static void remove_new(const char *path)
+{
+	static const char *const suffixes[] = {"", "-lock", "-journal"};
+	char name[4096];
+	size_t i;
+
+	for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+		if (snprintf(name, sizeof(name), "%s%s", path, suffixes[i]) <
+		    (int)sizeof(name))
+			unlink(name);
+}
+
+enum wh_status db_create(const char *path, struct wh_error *err)
+{
+	enum wh_status status;
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	if (fd < 0 && errno == EEXIST)
+		return wh_fail(err, WH_EEXISTS, "'%s' is there already", path);
+	if (fd < 0)
+		return wh_fail_errno(err, errno, "store '%s'", path);
+	close(fd);
+	status = fill_new(path, err);
+	if (status)
+		remove_new(path);
+	return status;
+}
+
+/* Whether the store, and its lock file, may be written here. */
+static bool may_write(const char *path)
+{
+	char lock[4096];
+
+	if (access(path, W_OK))
+		return false;
+	if (snprintf(lock, sizeof(lock), "%s-lock", path) >= (int)sizeof(lock))
+		return false;
+	if (access(lock, F_OK) == 0)
+		return access(lock, W_OK) == 0;
+	*(strrchr(lock, '/') ? strrchr(lock, '/') : lock) = '\0';
+	return access(*lock ? lock : path[0] == '/' ? "/" : ".", W_OK) == 0;
+}
+
+enum wh_status db_open(const char *path, enum db_mode mode, struct db **out,
+		       struct wh_error *err)
+{
+	wh_auto(db) db = NULL;
+	bool writable = may_write(path);
+	int version;
+
+	WH_TRY(db_check_header(path, &version, err));
+	if (mode == DB_WRITE && !writable)
+		return wh_fail(err, WH_EIO, "'%s' can't be written", path);
+	/* A reader, too, must be able to roll a hot journal back. */
+	WH_TRY(db_connect(
+		path, writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY,
+		&db, err));
+	db->writable = mode == DB_WRITE;
+	WH_TRY(note_identity(db, err));
+	WH_TRY(db_check_schema(db, version, err));
+	if (version < N_MIGRATIONS && mode == DB_READ)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "'%s' is of an older version: run 'wh migrate'",
+			       path);
+	if (version < N_MIGRATIONS)
+		WH_TRY(db_run_migrations(db, version, err));
+	*out = wh_steal(&db);
+	return WH_OK;
+}
+
+enum wh_status db_clone(const struct db *db, struct db **out,
+			struct wh_error *err)
+{
+	wh_auto(db) clone = NULL;
+
+	WH_TRY(db_connect(db->path, SQLITE_OPEN_READONLY, &clone, err));
+	clone->device = db->device;
+	clone->inode = db->inode;
+	*out = wh_steal(&clone);
+	return WH_OK;
+}
+
+enum wh_status db_set_page_size(struct db *db, unsigned bytes,
+				struct wh_error *err)
+{
+	char pragma[64];
+	enum wh_status status;
+
+	WH_TRY(db_check_process(db, err));
+	WH_TRY(db_lock(db, err));
+	snprintf(pragma, sizeof(pragma), "PRAGMA page_size = %u; VACUUM",
+		 bytes);
+	/* VACUUM attaches the file that it copies through. */
+	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 1);
+	status = db_exec(db, pragma, err);
+	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 0);
+	db_unlock(db);
+	return status;
+}
