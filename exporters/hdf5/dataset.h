@@ -1,0 +1,43 @@
+/* hdf5/dataset.h: what a dataset is, and reading those that don't lie flat. */
+#ifndef WH_HDF5_DATASET_H
+#define WH_HDF5_DATASET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hdf5.h>
+
+#include "base/error.h"
+#include <weighhouse/tensor.h>
+
+struct h5_dataset {
+	enum wh_dtype dtype;
+	unsigned swap; /* element width to reverse, or 0 */
+	uint32_t rank;
+	uint64_t shape[WH_MAX_RANK];
+	uint64_t nbytes;  /* of the payload */
+	bool flat;	  /* the payload lies in the file, in one piece */
+	uint64_t offset;  /* where, if flat and not empty */
+	uint64_t cache;	  /* bytes of chunks to keep while reading it */
+	const char *path; /* from the root; the caller sets it */
+};
+
+/** Describes an open dataset of a file of `file_size` bytes. WH_ECORRUPT,
+ *  WH_EUNSUPPORTED for types and storage that are no weights: external and
+ *  virtual ones, unallocated ones, unknown filters, too large chunks, data
+ *  that would unpack to very much more than the file. */
+enum wh_status h5_dataset_describe(hid_t object, uint64_t file_size,
+				   struct h5_dataset *dataset,
+				   struct wh_error *err);
+
+/** Opens a dataset that was described, for h5_dataset_read; negative on
+ *  failure. */
+hid_t h5_dataset_reopen(hid_t file, const struct h5_dataset *dataset);
+
+/** Reads `len` bytes from byte `offset` of the payload, little-endian,
+ *  through libhdf5. */
+enum wh_status h5_dataset_read(hid_t object, const struct h5_dataset *dataset,
+			       uint64_t offset, void *buf, size_t len,
+			       struct wh_error *err);
+
+#endif

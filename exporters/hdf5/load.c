@@ -1,0 +1,476 @@
+#include "hdf5/load.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/text.h"
+#include "core/manifest.h"
+#include "core/name_map.h"
+#include "hdf5/attribute_read.h"
+#include "hdf5/file_source.h"
+#include "hdf5/layout.h"
+#include "hdf5/object.h"
+#include "hdf5/session.h"
+#include "mapping/mapping.h"
+
+#define SIGNATURE      "\x89HDF\r\n\x1a\n"
+#define SIGNATURE_SIZE 8
+#define MAX_USER_BLOCK (UINT64_C(1) << 30)
+
+#define MODEL_WEIGHTS	  "model_weights"
+#define OPTIMIZER_WEIGHTS "optimizer_weights"
+
+/* A file has at least so many bytes for each dataset that it names, and its
+ * weights have at most so many times its size: hard links to one dataset
+ * under a million names are not a model. */
+#define MIN_BYTES_A_WEIGHT 64
+#define MAX_RATIO	   100
+#define UNPACK_FREELY	   (UINT64_C(256) << 20)
+/* No metadata of these files is larger: a bound for libhdf5's buffers. */
+#define MAX_METADATA_READ (UINT64_C(64) << 20)
+
+struct loader {
+	struct h5_source *source;
+	const struct wh_load_options *options;
+	struct manifest_builder *builder;
+	struct arena scratch; /* names while they are read */
+	hid_t root, weights;  /* `weights`: the group with the layers */
+	const char *prefix;   /* of paths below it: "/", "/model_weights/" */
+	uint64_t total;	      /* payload bytes so far */
+};
+
+static void close_loader(struct loader *loader)
+{
+	if (loader->weights != loader->root)
+		h5_release(&loader->weights);
+	h5_release(&loader->root);
+	manifest_builder_free(loader->builder);
+	arena_free(&loader->scratch);
+}
+
+WH_DEFINE_AUTO(wh_source, wh_source_close);
+
+/* ---- Weights ---------------------------------------------------------- */
+
+static enum wh_status check_total(struct loader *loader,
+				  const struct h5_dataset *dataset,
+				  struct wh_error *err)
+{
+	uint64_t size = loader->source->input.size;
+	uint64_t limit = loader->options->max_nbytes;
+
+	if (size / MIN_BYTES_A_WEIGHT < loader->source->n_datasets)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the file names more weights than it can hold");
+	loader->total += dataset->nbytes;
+	if (limit && loader->total > limit)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the file's weights take more than %llu bytes",
+			       (unsigned long long)limit);
+	if (loader->total > UNPACK_FREELY && loader->total / MAX_RATIO > size)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the file's weights would take more than %d "
+			       "times its size",
+			       MAX_RATIO);
+	return WH_OK;
+}
+
+static enum wh_status keep_dataset(struct h5_source *source,
+				   const struct h5_dataset *dataset,
+				   struct wh_error *err)
+{
+	struct h5_dataset *grown;
+	uint32_t wanted = source->capacity ? source->capacity * 2 : 64;
+
+	if (source->n_datasets == source->capacity) {
+		grown = realloc(source->datasets, wanted * sizeof(*grown));
+		if (!grown)
+			return wh_fail_memory(err);
+		source->datasets = grown;
+		source->capacity = wanted;
+	}
+	source->datasets[source->n_datasets++] = *dataset;
+	return WH_OK;
+}
+
+/* A layer under way. */
+struct layer_draft {
+	const char *key_prefix; /* "hidden/"; "" for the model's own weights */
+	const char *path;	/* of the group: "/hidden/" */
+	uint32_t index;
+	enum wh_role role;
+};
+
+static enum wh_status add_weight(struct loader *loader, hid_t group,
+				 const struct layer_draft *layer,
+				 const char *name, struct wh_error *err)
+{
+	struct wh_variable variable = {.name = name, .role = layer->role};
+	struct h5_dataset dataset;
+	h5_auto hid_t object = 0;
+	const char *key =
+		arena_printf(&loader->scratch, "%s%s", layer->key_prefix, name);
+
+	if (!key)
+		return wh_fail_memory(err);
+	WH_TRY(h5_dataset_open(group, name, &object, err));
+	WH_TRY(h5_dataset_describe(object, loader->source->input.size, &dataset,
+				   err));
+	if (!dataset.flat)
+		dataset.path = arena_printf(&loader->source->arena, "%s%s",
+					    layer->path, name);
+	if (!dataset.flat && !dataset.path)
+		return wh_fail_memory(err);
+	WH_TRY(check_total(loader, &dataset, err));
+	WH_TRY(manifest_add_tensor(loader->builder, key, dataset.dtype,
+				   dataset.rank, dataset.shape, dataset.nbytes,
+				   &variable.tensor, err));
+	WH_TRY(keep_dataset(loader->source, &dataset, err));
+	return manifest_add_variable(loader->builder, layer->index, &variable,
+				     err);
+}
+
+static enum wh_status add_weights(struct loader *loader, hid_t group,
+				  const struct layer_draft *layer,
+				  struct wh_error *err)
+{
+	const char *const *names;
+	enum wh_status status;
+	uint32_t i, n;
+
+	WH_TRY(h5_names_read(group, "weight_names", &loader->source->input,
+			     &loader->scratch, &names, &n, err));
+	for (i = 0; i < n; i++) {
+		status = add_weight(loader, group, layer, names[i], err);
+		if (status) {
+			wh_error_prefix(err, "weight '%s'", names[i]);
+			return status;
+		}
+	}
+	return WH_OK;
+}
+
+/* ---- Layers ----------------------------------------------------------- */
+
+static enum wh_status add_layer(struct loader *loader, const char *name,
+				enum wh_layer_kind kind, hid_t group,
+				const char *path, struct wh_error *err)
+{
+	bool own = kind == WH_LAYER_MODEL;
+	struct layer_draft layer = {
+		.key_prefix =
+			own ? "" : arena_printf(&loader->scratch, "%s/", name),
+		.path = path,
+		.role = kind == WH_LAYER_OPTIMIZER ? WH_ROLE_OPTIMIZER
+						   : WH_ROLE_WEIGHT,
+	};
+
+	if (!layer.key_prefix || !layer.path)
+		return wh_fail_memory(err);
+	WH_TRY(manifest_add_layer(loader->builder, own ? "" : name, NULL, kind,
+				  WH_NO_LAYER, &layer.index, err));
+	return add_weights(loader, group, &layer, err);
+}
+
+/* The group `name` below `at` as a layer. */
+static enum wh_status add_group(struct loader *loader, hid_t at,
+				const char *prefix, const char *name,
+				const char *layer_name, enum wh_layer_kind kind,
+				struct wh_error *err)
+{
+	h5_auto hid_t group = 0;
+	enum wh_status status = h5_group_open(at, name, &group, err);
+
+	if (!status)
+		status = add_layer(
+			loader, layer_name, kind, group,
+			arena_printf(&loader->scratch, "%s%s/", prefix, name),
+			err);
+	if (status)
+		wh_error_prefix(err, "layer '%s'", name);
+	return status;
+}
+
+static enum wh_status check_distinct(const char *const *names, uint32_t n,
+				     struct wh_error *err)
+{
+	struct name_map seen = {0};
+	enum wh_status status = WH_OK;
+	bool added = true;
+	uint32_t i;
+
+	for (i = 0; i < n && !status; i++) {
+		status = name_map_add(&seen, names[i], i, &added, err);
+		if (!status && !added)
+			status =
+				wh_fail(err, WH_ECORRUPT,
+					"layer '%s' is listed twice", names[i]);
+		if (!status && strcmp(names[i], H5_TOP_LEVEL) == 0)
+			status = wh_fail(err, WH_ECORRUPT,
+					 "a layer can't be named '%s'",
+					 names[i]);
+	}
+	name_map_free(&seen);
+	return status;
+}
+
+static enum wh_status add_layers(struct loader *loader, struct wh_error *err)
+{
+	const char *const *names;
+	uint32_t i, n;
+
+	WH_TRY(h5_names_read(loader->weights, "layer_names",
+			     &loader->source->input, &loader->scratch, &names,
+			     &n, err));
+	WH_TRY(check_distinct(names, n, err));
+	for (i = 0; i < n; i++)
+		WH_TRY(add_group(loader, loader->weights, loader->prefix,
+				 names[i], names[i], WH_LAYER, err));
+	if (h5_has(loader->weights, H5_TOP_LEVEL))
+		WH_TRY(add_group(loader, loader->weights, loader->prefix,
+				 H5_TOP_LEVEL, "", WH_LAYER_MODEL, err));
+	if (h5_has(loader->root, OPTIMIZER_WEIGHTS))
+		WH_TRY(add_group(loader, loader->root, "/", OPTIMIZER_WEIGHTS,
+				 "optimizer", WH_LAYER_OPTIMIZER, err));
+	return WH_OK;
+}
+
+/* ---- Keras before 1.0.? : counted layers ------------------------------ */
+
+static enum wh_status add_counted_weights(struct loader *loader, hid_t group,
+					  const struct layer_draft *layer,
+					  struct wh_error *err)
+{
+	char name[32];
+	uint32_t i, n = 0;
+	bool found;
+
+	WH_TRY(h5_count_read(group, "nb_params", WH_MAX_TENSORS, &n, &found,
+			     err));
+	for (i = 0; found && i < n; i++) {
+		snprintf(name, sizeof(name), "param_%u", i);
+		WH_TRY(add_weight(loader, group, layer, name, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status add_counted_layer(struct loader *loader, uint32_t ordinal,
+					struct wh_error *err)
+{
+	h5_auto hid_t group = 0;
+	struct layer_draft layer = {.role = WH_ROLE_WEIGHT};
+	char name[32];
+
+	snprintf(name, sizeof(name), "layer_%u", ordinal);
+	layer.key_prefix = arena_printf(&loader->scratch, "%s/", name);
+	layer.path =
+		arena_printf(&loader->scratch, "%s%s/", loader->prefix, name);
+	if (!layer.key_prefix || !layer.path)
+		return wh_fail_memory(err);
+	WH_TRY(h5_group_open(loader->weights, name, &group, err));
+	WH_TRY(manifest_add_layer(loader->builder, name, NULL, WH_LAYER,
+				  WH_NO_LAYER, &layer.index, err));
+	return add_counted_weights(loader, group, &layer, err);
+}
+
+static enum wh_status add_counted_layers(struct loader *loader,
+					 struct wh_error *err)
+{
+	uint32_t i, n = 0;
+	bool found;
+
+	WH_TRY(h5_count_read(loader->weights, "nb_layers", WH_MAX_LAYERS, &n,
+			     &found, err));
+	for (i = 0; i < n; i++)
+		WH_TRY(add_counted_layer(loader, i, err));
+	return WH_OK;
+}
+
+/* ---- Attributes ------------------------------------------------------- */
+
+static enum wh_status add_attributes(struct loader *loader, hid_t object,
+				     const char *path, struct wh_error *err)
+{
+	static const char *const keys[] = {"keras_version", "backend",
+					   "model_config", "training_config"};
+	size_t i, size;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct wh_attribute attribute = {.path = path, .key = keys[i]};
+
+		WH_TRY(h5_text_read(object, keys[i], &loader->source->input,
+				    &loader->scratch, &attribute.text, &size,
+				    err));
+		attribute.size = size;
+		if (attribute.text && !text_is_name(attribute.text, size))
+			attribute.kind = WH_VALUE_BYTES;
+		if (attribute.text)
+			WH_TRY(manifest_add_attribute(loader->builder,
+						      &attribute, err));
+	}
+	return WH_OK;
+}
+
+static const char *name_generator(struct loader *loader)
+{
+	const struct wh_manifest *manifest = &loader->source->base.manifest;
+	const struct wh_attribute *version =
+		manifest_attribute(manifest, MODEL_WEIGHTS, "keras_version");
+
+	if (!version)
+		version = manifest_attribute(manifest, "", "keras_version");
+	if (!version || version->kind != WH_VALUE_TEXT || version->size > 64)
+		return NULL;
+	return arena_printf(&loader->source->arena, "keras %s", version->text);
+}
+
+/* ---- The file --------------------------------------------------------- */
+
+static enum wh_status refuse_other(const struct loader *loader,
+				   struct wh_error *err)
+{
+	if (h5_has(loader->root, "layers") || h5_has(loader->root, "vars") ||
+	    h5_has(loader->root, "_layer_checkpoint_dependencies"))
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "this is a Keras 3 weights file (.weights.h5), "
+			       "which can't be read yet");
+	return wh_fail(err, WH_ECORRUPT,
+		       "an HDF5 file, but not of Keras weights: it has neither "
+		       "'layer_names' nor '" MODEL_WEIGHTS "'");
+}
+
+/* By content: the name of the file never decides. */
+static enum wh_status add_model(struct loader *loader, struct wh_error *err)
+{
+	loader->weights = loader->root;
+	loader->prefix = "/";
+	WH_TRY(add_attributes(loader, loader->root, "", err));
+	if (h5_has_attribute(loader->root, "layer_names") ||
+	    h5_has_attribute(loader->root, "layer_names0"))
+		return add_layers(loader, err);
+	if (h5_has(loader->root, MODEL_WEIGHTS)) {
+		loader->prefix = "/" MODEL_WEIGHTS "/";
+		WH_TRY(h5_group_open(loader->root, MODEL_WEIGHTS,
+				     &loader->weights, err));
+		WH_TRY(add_attributes(loader, loader->weights, MODEL_WEIGHTS,
+				      err));
+		if (h5_has_attribute(loader->weights, "nb_layers"))
+			return add_counted_layers(loader, err);
+		return add_layers(loader, err);
+	}
+	if (h5_has_attribute(loader->root, "nb_layers"))
+		return add_counted_layers(loader, err);
+	return refuse_other(loader, err);
+}
+
+static enum wh_status finish(struct loader *loader, struct wh_error *err)
+{
+	struct wh_manifest *manifest = &loader->source->base.manifest;
+	struct wh_template *template_;
+
+	WH_TRY(h5_template_make(loader->source, loader->builder, &template_,
+				err));
+	WH_TRY(manifest_finish(loader->builder, manifest, err));
+	manifest->origin_format = "h5";
+	manifest->origin_generator = name_generator(loader);
+	manifest->template_ = template_;
+	return mapping_paths_from_names(manifest, &loader->source->arena, err);
+}
+
+static bool has_signature(const struct input_file *input)
+{
+	uint64_t offset = 0;
+	char bytes[SIGNATURE_SIZE];
+
+	while (offset <= MAX_USER_BLOCK &&
+	       input_read(input, offset, bytes, sizeof(bytes)) == 0) {
+		if (memcmp(bytes, SIGNATURE, sizeof(bytes)) == 0)
+			return true;
+		offset = offset ? offset * 2 : 512;
+	}
+	return false;
+}
+
+static enum wh_status open_file(struct h5_source *source, struct wh_error *err)
+{
+	h5_auto hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+
+	source->input.max_read = MAX_METADATA_READ;
+	if (input_fd_use(access, &source->input) < 0 ||
+	    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
+	    H5Pset_elink_file_cache_size(access, 0) < 0)
+		return wh_fail_memory(err);
+	source->file = H5Fopen("weighhouse", H5F_ACC_RDONLY, access);
+	if (source->file < 0)
+		return h5_fail(err, "a damaged or truncated HDF5 file");
+	return WH_OK;
+}
+
+/* Once all is known, only packed tensors need libhdf5 any more. */
+static void release_file(struct h5_source *source)
+{
+	uint32_t i;
+
+	for (i = 0; i < source->n_datasets; i++)
+		if (!source->datasets[i].flat)
+			return;
+	H5Fclose(source->file);
+	source->file = 0;
+}
+
+static enum wh_status load_source(struct h5_source *source,
+				  const struct wh_load_options *options,
+				  struct wh_error *err)
+{
+	h5_session_auto struct h5_session session = {0};
+	__attribute__((cleanup(close_loader))) struct loader loader = {
+		.source = source, .options = options};
+
+	if (!has_signature(&source->input))
+		return wh_fail(err, WH_ECORRUPT,
+			       "not an HDF5 file (file signature not found)");
+	WH_TRY(manifest_builder_new(&source->arena, &loader.builder, err));
+	WH_TRY(h5_enter(&session, err));
+	WH_TRY(open_file(source, err));
+	loader.root = H5Gopen2(source->file, "/", H5P_DEFAULT);
+	if (loader.root < 0)
+		return h5_fail(err, "its root group can't be opened");
+	WH_TRY(add_model(&loader, err));
+	WH_TRY(finish(&loader, err));
+	release_file(source);
+	return WH_OK;
+}
+
+enum wh_status h5_load(const char *path, const struct wh_load_options *options,
+		       struct wh_source **out, struct wh_error *err)
+{
+	wh_auto(wh_source) held = NULL;
+	struct h5_source *source;
+	enum wh_status status;
+
+	WH_TRY(h5_source_open(path, &source, err));
+	held = &source->base;
+	status = load_source(source, options, err);
+	if (status) {
+		wh_error_prefix(err, "'%s'", path);
+		return status;
+	}
+	*out = wh_steal(&held);
+	return WH_OK;
+}
+
+bool h5_probe(const char *path)
+{
+	struct h5_source *source;
+	bool found;
+
+	if (h5_source_open(path, &source, NULL))
+		return false;
+	found = has_signature(&source->input);
+	wh_source_close(&source->base);
+	return found;
+}

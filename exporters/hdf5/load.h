@@ -1,0 +1,12 @@
+/* hdf5/load.h: the importer. */
+#ifndef WH_HDF5_LOAD_H
+#define WH_HDF5_LOAD_H
+
+#include <weighhouse/format.h>
+
+/** wh_format.probe and .load of hdf5_format. */
+bool h5_probe(const char *path);
+enum wh_status h5_load(const char *path, const struct wh_load_options *options,
+		       struct wh_source **source, struct wh_error *err);
+
+#endif

@@ -1,0 +1,13 @@
+#include "hdf5/hdf5.h"
+
+#include <stddef.h>
+
+static const char *const suffixes[] = {".h5", ".hdf5", ".keras", NULL};
+
+const struct wh_format hdf5_format = {
+	.name = "h5",
+	.summary = "Keras 2 weights in HDF5, as Model.save_weights('x.h5')",
+	.suffixes = suffixes,
+	.missing = "this build of weighhouse lacks HDF5: install libhdf5 "
+		   "(Debian: libhdf5-dev) and build again",
+};

@@ -1,0 +1,267 @@
+#include "hdf5/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "core/manifest.h"
+#include "hdf5/layout.h"
+#include "hdf5/object.h"
+#include "hdf5/types.h"
+
+/* What a model that never was in a file of Keras is written as: with these,
+ * loaders convert nothing. */
+#define DEFAULT_BACKEND "tensorflow"
+#define DEFAULT_VERSION "2.21.0"
+
+#define LITERAL_PIECE ((size_t)64 << 10)
+
+WH_DEFINE_AUTO(wh_plan, wh_plan_free);
+WH_DEFINE_AUTO(arena, arena_free);
+WH_DEFINE_AUTO(sparse_image, sparse_image_free);
+
+/* Where one payload goes. */
+struct place {
+	uint64_t offset;
+	uint32_t tensor;
+};
+
+static const char *attribute_text(const struct wh_manifest *manifest,
+				  const char *path, const char *key)
+{
+	const struct wh_attribute *at = manifest_attribute(manifest, path, key);
+
+	return at && at->kind == WH_VALUE_TEXT ? at->text : NULL;
+}
+
+/* The attributes decide how loaders convert, so they stay as they were, absent
+ * ones too. A full model's are those of its group of weights. */
+static void choose_attributes(const struct wh_manifest *manifest,
+			      struct layout_model *model)
+{
+	bool full =
+		manifest_attribute(manifest, "", "model_config") ||
+		manifest_attribute(manifest, "model_weights", "keras_version");
+	const char *path = full ? "model_weights" : "";
+	bool from_h5 = manifest->origin_format &&
+		       strcmp(manifest->origin_format, "h5") == 0;
+
+	model->backend = attribute_text(manifest, path, "backend");
+	model->keras_version = attribute_text(manifest, path, "keras_version");
+	if (from_h5 || model->backend || model->keras_version)
+		return;
+	model->backend = DEFAULT_BACKEND;
+	model->keras_version = DEFAULT_VERSION;
+}
+
+static enum wh_status check_names(const struct mapping_layer *layer,
+				  const char *group, struct wh_error *err)
+{
+	uint32_t i;
+
+	if (!h5_name_is_plain(group))
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "layer '%s': HDF5 can't hold a group of this "
+			       "name",
+			       group);
+	for (i = 0; i < layer->n_weights; i++)
+		if (!h5_name_is_plain(layer->weights[i].name))
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "layer '%s': HDF5 can't hold a dataset "
+				       "named '%s'",
+				       group, layer->weights[i].name);
+	return WH_OK;
+}
+
+static enum wh_status leave_out(const struct wh_tensor *tensor,
+				const struct wh_plan_options *options,
+				struct wh_plan *plan, struct wh_error *err)
+{
+	const char *dtype = wh_dtype_name(tensor->dtype);
+
+	if (!options->skip_unsupported)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "tensor '%s': HDF5 weights can't hold %s",
+			       tensor->key, dtype ? dtype : "this dtype");
+	return wh_plan_warn(plan, err,
+			    "left out: tensor '%s', for HDF5 weights can't "
+			    "hold %s",
+			    tensor->key, dtype ? dtype : "this dtype");
+}
+
+/* Keeps the weights whose dtypes HDF5 holds, in place. */
+static enum wh_status keep_weights(struct mapping_layer *layer,
+				   const struct wh_plan_options *options,
+				   struct wh_plan *plan, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &wh_plan_source(plan)->manifest;
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < layer->n_weights; i++) {
+		const struct wh_tensor *tensor =
+			&manifest->tensors[layer->weights[i].tensor];
+
+		if (h5_type_known(tensor->dtype))
+			layer->weights[kept++] = layer->weights[i];
+		else
+			WH_TRY(leave_out(tensor, options, plan, err));
+	}
+	layer->n_weights = kept;
+	return WH_OK;
+}
+
+/* Sorts out the model's own weights and checks what the file can't hold. */
+static enum wh_status
+choose_layers(struct mapping_h5 *names, const struct wh_plan_options *options,
+	      struct wh_plan *plan, struct layout_model *model,
+	      struct mapping_layer *own, struct wh_error *err)
+{
+	uint32_t i;
+
+	model->layers = names->layers;
+	model->top = own;
+	for (i = 0; i < names->n_layers; i++) {
+		struct mapping_layer *layer = &names->layers[i];
+		bool top = layer->kind == WH_LAYER_MODEL;
+
+		WH_TRY(check_names(layer, top ? H5_TOP_LEVEL : layer->name,
+				   err));
+		WH_TRY(keep_weights(layer, options, plan, err));
+		if (!top)
+			names->layers[model->n_layers++] = *layer;
+		else
+			*own = *layer;
+	}
+	return WH_OK;
+}
+
+static enum wh_status warn_of_left_out(struct wh_plan *plan,
+				       enum wh_layer_kind kind,
+				       const char *what, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &wh_plan_source(plan)->manifest;
+	uint32_t i, n = 0;
+
+	for (i = 0; i < manifest->n_layers; i++)
+		if (manifest->layers[i].kind == kind)
+			n += manifest->layers[i].n_variables;
+	if (n == 0)
+		return WH_OK;
+	return wh_plan_warn(plan, err, "left out: %u %s tensor%s", n, what,
+			    n == 1 ? "" : "s");
+}
+
+static enum wh_status warn(struct wh_plan *plan, const struct mapping_h5 *names,
+			   struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < names->n_notes; i++)
+		WH_TRY(wh_plan_warn(plan, err, "%s", names->notes[i]));
+	WH_TRY(warn_of_left_out(plan, WH_LAYER_OPTIMIZER, "optimizer", err));
+	return warn_of_left_out(plan, WH_LAYER_STATE, "state", err);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *left = a, *right = b;
+
+	return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+/* The payloads' places in the order of the file; `*places` is the caller's. */
+static enum wh_status sort_places(const struct wh_manifest *manifest,
+				  const uint64_t *offset_of,
+				  struct place **places, uint32_t *n_places,
+				  struct wh_error *err)
+{
+	uint32_t i, n = 0;
+
+	*places = calloc((size_t)manifest->n_tensors + 1, sizeof(**places));
+	if (!*places)
+		return wh_fail_memory(err);
+	for (i = 0; i < manifest->n_tensors; i++)
+		if (offset_of[i] != LAYOUT_NOWHERE)
+			(*places)[n++] = (struct place){offset_of[i], i};
+	qsort(*places, n, sizeof(**places), compare_places);
+	*n_places = n;
+	return WH_OK;
+}
+
+static enum wh_status add_literal(struct wh_image *out,
+				  const struct sparse_image *image,
+				  uint64_t end, struct wh_error *err)
+{
+	uint8_t piece[LITERAL_PIECE];
+
+	while (out->size < end) {
+		size_t some = LITERAL_PIECE;
+
+		if (some > end - out->size)
+			some = (size_t)(end - out->size);
+		sparse_image_read(image, out->size, piece, some);
+		WH_TRY(wh_image_literal(out, piece, some, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status add_extents(struct wh_plan *plan,
+				  const struct sparse_image *image,
+				  const uint64_t *offset_of,
+				  struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &wh_plan_source(plan)->manifest;
+	wh_free_auto struct place *places = NULL;
+	struct wh_image *out;
+	uint32_t i, n_places = 0;
+
+	WH_TRY(sort_places(manifest, offset_of, &places, &n_places, err));
+	WH_TRY(wh_plan_add_image(plan, "", true, &out, err));
+	for (i = 0; i < n_places; i++) {
+		WH_TRY(add_literal(out, image, places[i].offset, err));
+		WH_TRY(wh_image_payload(
+			out, places[i].tensor, 0,
+			manifest->tensors[places[i].tensor].nbytes, err));
+	}
+	return add_literal(out, image, image->size, err);
+}
+
+static enum wh_status lay_out(struct wh_plan *plan,
+			      const struct layout_model *model,
+			      struct wh_error *err)
+{
+	struct sparse_image image_memory = {0};
+	wh_auto(sparse_image) image = &image_memory;
+	uint32_t i, n_tensors = model->manifest->n_tensors;
+	wh_free_auto uint64_t *offset_of =
+		calloc((size_t)n_tensors + 1, sizeof(*offset_of));
+
+	if (!offset_of)
+		return wh_fail_memory(err);
+	for (i = 0; i < n_tensors; i++)
+		offset_of[i] = LAYOUT_NOWHERE;
+	WH_TRY(layout_write(model, image, offset_of, err));
+	return add_extents(plan, image, offset_of, err);
+}
+
+enum wh_status h5_plan(struct wh_source *source,
+		       const struct wh_plan_options *options,
+		       struct wh_plan **out, struct wh_error *err)
+{
+	struct arena arena_memory = {0};
+	wh_auto(arena) arena = &arena_memory;
+	wh_auto(wh_plan) plan = NULL;
+	struct mapping_h5 names = {0};
+	struct mapping_layer top = {0};
+	struct layout_model model = {.manifest = &source->manifest};
+
+	WH_TRY(wh_plan_new(source, &plan, err));
+	WH_TRY(mapping_h5_names(&source->manifest, options->model_config, arena,
+				&names, err));
+	choose_attributes(&source->manifest, &model);
+	WH_TRY(choose_layers(&names, options, plan, &model, &top, err));
+	WH_TRY(warn(plan, &names, err));
+	WH_TRY(lay_out(plan, &model, err));
+	*out = wh_steal(&plan);
+	return WH_OK;
+}
