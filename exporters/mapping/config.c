@@ -1,0 +1,197 @@
+/* A Keras model configuration, of Keras 2 or 3:
+ *
+ *	{"class_name": "Functional", "config": {"name": ..., "layers": [
+ *		{"class_name": "Dense", "config": {"name": ..., ...}}, ...]}}
+ *
+ * and where an old Sequential has the list itself as its "config". A wrapper
+ * has "layer" in its config, an RNN "cell", whose config may have "cells".
+ */
+#include "mapping/config.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/text.h"
+#include <weighhouse/tensor.h>
+
+#define MAX_CONFIG_SIZE ((size_t)64 << 20)
+#define MAX_DEPTH	32u
+#define MAX_CELLS	256u
+
+static enum wh_status read_layer(const json_t *json, unsigned depth,
+				 struct arena *arena, struct config_layer *out,
+				 struct wh_error *err);
+
+static const char *copy_string(const json_t *json, struct arena *arena)
+{
+	return json_is_string(json)
+		       ? arena_bytes(arena, json_string_value(json),
+				     json_string_length(json))
+		       : NULL;
+}
+
+static enum wh_status fail_shape(struct wh_error *err, const char *what)
+{
+	return wh_fail(err, WH_EINVAL, "model configuration: %s", what);
+}
+
+static enum wh_status make_children(struct config_layer *out,
+				    enum config_kind kind, size_t n,
+				    struct arena *arena, struct wh_error *err)
+{
+	if (n > WH_MAX_LAYERS)
+		return fail_shape(err, "too many layers");
+	out->kind = kind;
+	out->children = arena_alloc(arena, n, sizeof(*out->children));
+	return out->children ? WH_OK : wh_fail_memory(err);
+}
+
+static bool is_class(const json_t *layer, const char *class_name)
+{
+	const char *found =
+		json_string_value(json_object_get(layer, "class_name"));
+
+	return found && strcmp(found, class_name) == 0;
+}
+
+/* A model's list of layers. A Sequential's `layers` leaves its input out. */
+static enum wh_status read_layers(const json_t *list, unsigned depth,
+				  struct arena *arena, struct config_layer *out,
+				  struct wh_error *err)
+{
+	bool sequential =
+		out->class_name && strcmp(out->class_name, "Sequential") == 0;
+	const json_t *item;
+	size_t i;
+
+	WH_TRY(make_children(out, CONFIG_MODEL, json_array_size(list), arena,
+			     err));
+	json_array_foreach(list, i, item)
+	{
+		if (sequential && is_class(item, "InputLayer"))
+			continue;
+		WH_TRY(read_layer(item, depth + 1, arena,
+				  &out->children[out->n_children], err));
+		out->n_children++;
+	}
+	return WH_OK;
+}
+
+static enum wh_status read_cells(const json_t *cells, unsigned depth,
+				 struct arena *arena, struct config_layer *out,
+				 struct wh_error *err)
+{
+	const json_t *item;
+	size_t i;
+
+	if (json_array_size(cells) > MAX_CELLS)
+		return fail_shape(err, "too many cells in an RNN");
+	WH_TRY(make_children(out, CONFIG_CELLS, json_array_size(cells), arena,
+			     err));
+	json_array_foreach(cells, i, item)
+	{
+		WH_TRY(read_layer(item, depth + 1, arena,
+				  &out->children[out->n_children], err));
+		out->n_children++;
+	}
+	return WH_OK;
+}
+
+/* Without a "backward_layer" the backward one is a copy of the forward one. */
+static enum wh_status read_wrapped(const json_t *config, unsigned depth,
+				   struct arena *arena,
+				   struct config_layer *out,
+				   struct wh_error *err)
+{
+	const json_t *layer = json_object_get(config, "layer");
+	const json_t *backward = json_object_get(config, "backward_layer");
+	bool both = out->class_name &&
+		    strcmp(out->class_name, "Bidirectional") == 0;
+
+	WH_TRY(make_children(out, both ? CONFIG_BIDIRECTIONAL : CONFIG_WRAPPER,
+			     both ? 2 : 1, arena, err));
+	WH_TRY(read_layer(layer, depth + 1, arena, &out->children[0], err));
+	if (both)
+		WH_TRY(read_layer(json_is_object(backward) ? backward : layer,
+				  depth + 1, arena, &out->children[1], err));
+	out->n_children = both ? 2 : 1;
+	return WH_OK;
+}
+
+static enum wh_status read_inside(const json_t *config, unsigned depth,
+				  struct arena *arena, struct config_layer *out,
+				  struct wh_error *err)
+{
+	const json_t *layers = json_object_get(config, "layers");
+	const json_t *cell_config =
+		json_object_get(json_object_get(config, "cell"), "config");
+	const json_t *cells = json_object_get(cell_config, "cells");
+
+	if (json_is_array(layers))
+		return read_layers(layers, depth, arena, out, err);
+	if (json_is_array(cells))
+		return read_cells(cells, depth, arena, out, err);
+	if (json_is_object(json_object_get(config, "layer")))
+		return read_wrapped(config, depth, arena, out, err);
+	return WH_OK;
+}
+
+static enum wh_status read_layer(const json_t *json, unsigned depth,
+				 struct arena *arena, struct config_layer *out,
+				 struct wh_error *err)
+{
+	const json_t *config = json_object_get(json, "config");
+	const json_t *name = json_object_get(config, "name");
+
+	if (depth > MAX_DEPTH)
+		return fail_shape(err, "layers nest too deep");
+	if (!json_is_object(json) || !config)
+		return fail_shape(err, "a layer without class and config");
+	if (!json_is_string(name))
+		name = json_object_get(json, "name");
+	out->class_name =
+		copy_string(json_object_get(json, "class_name"), arena);
+	out->name = name ? copy_string(name, arena) : "";
+	if (!out->name)
+		out->name = "";
+	out->trainable = !json_is_false(json_object_get(config, "trainable"));
+	if (json_is_array(config))
+		return read_layers(config, depth, arena, out, err);
+	return read_inside(config, depth, arena, out, err);
+}
+
+enum wh_status config_parse(const char *json, struct arena *arena,
+			    const struct config_layer **model,
+			    struct wh_error *err)
+{
+	struct config_layer *made = arena_alloc(arena, 1, sizeof(*made));
+	json_error_t why;
+	json_auto_t *root = NULL;
+	size_t size = strlen(json);
+
+	if (!made)
+		return wh_fail_memory(err);
+	if (size > MAX_CONFIG_SIZE)
+		return fail_shape(err, "more than 64 MiB");
+	root = json_loadb(json, size, 0, &why);
+	if (!root)
+		return wh_fail(err, WH_EINVAL,
+			       "model configuration: line %d: %s", why.line,
+			       why.text);
+	WH_TRY(read_layer(root, 0, arena, made, err));
+	if (made->kind != CONFIG_MODEL)
+		return fail_shape(err, "it lists no layers");
+	*model = made;
+	return WH_OK;
+}
+
+const struct config_layer *config_child(const struct config_layer *model,
+					const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; model && i < model->n_children; i++)
+		if (strcmp(model->children[i].name, name) == 0)
+			return &model->children[i];
+	return NULL;
+}

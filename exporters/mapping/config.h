@@ -1,0 +1,39 @@
+/* mapping/config.h: what a Keras model configuration says of layers inside
+ * layers. It is what Model.to_json() gives and full-model HDF5 files carry. */
+#ifndef WH_MAPPING_CONFIG_H
+#define WH_MAPPING_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+enum config_kind {
+	CONFIG_LAYER = 0,     /* has no layers inside that we know of */
+	CONFIG_MODEL,	      /* children: its layers, in model order */
+	CONFIG_WRAPPER,	      /* children[0]: the layer that it applies */
+	CONFIG_BIDIRECTIONAL, /* children: forward, backward */
+	CONFIG_CELLS,	      /* an RNN of several cells: its cells */
+};
+
+struct config_layer {
+	const char *name, *class_name;
+	enum config_kind kind;
+	bool trainable;
+	/* Every layer that `layer-i` counts; a Sequential's input is not. */
+	struct config_layer *children;
+	uint32_t n_children;
+};
+
+/** The model that `json` describes; everything lies in the arena.
+ *  WH_EINVAL for a text that is no model configuration, is over 64 MiB or
+ *  nests deeper than 32 models. */
+enum wh_status config_parse(const char *json, struct arena *arena,
+			    const struct config_layer **model,
+			    struct wh_error *err);
+
+/** The child of that name, or NULL. Takes NULL. */
+const struct config_layer *config_child(const struct config_layer *model,
+					const char *name);
+
+#endif

@@ -1,0 +1,364 @@
+#include "mapping/graph_layers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "mapping/draft.h"
+
+#define NOWHERE	  UINT32_MAX
+#define MAX_LISTS 8u /* lists in lists that are looked into */
+
+static const char weighted[] = "layer_with_weights-";
+static const char plain[] = "layer-";
+
+void graph_layers_free(struct graph_layers *found)
+{
+	free(found->layers);
+	free(found->optimizers);
+	free(found->blocked);
+	free(found->visited);
+}
+
+static enum wh_status push(void *array, uint32_t *n, uint32_t *capacity,
+			   const void *item, size_t size, struct wh_error *err)
+{
+	void **slot = array, *moved;
+	uint32_t wanted;
+
+	if (*n == *capacity) {
+		wanted = *capacity ? *capacity * 2 : 16;
+		moved = realloc(*slot, (size_t)wanted * size);
+		if (!moved)
+			return wh_fail_memory(err);
+		*slot = moved;
+		*capacity = wanted;
+	}
+	memcpy((char *)*slot + (size_t)*n * size, item, size);
+	(*n)++;
+	return WH_OK;
+}
+
+static enum wh_status block(struct graph_layers *found, uint32_t node,
+			    struct wh_error *err)
+{
+	return push(&found->blocked, &found->n_blocked,
+		    &found->blocked_capacity, &node, sizeof(node), err);
+}
+
+static enum wh_status add_layer(struct graph_layers *found,
+				struct graph_layer layer, struct wh_error *err)
+{
+	return push(&found->layers, &found->n_layers, &found->layers_capacity,
+		    &layer, sizeof(layer), err);
+}
+
+/* The number behind `prefix`; NOWHERE if `name` is anything else. */
+static uint32_t number_after(const char *name, const char *prefix)
+{
+	uint64_t number;
+
+	if (!text_starts(name, prefix) ||
+	    !text_to_u64(name + strlen(prefix), &number) || number >= NOWHERE)
+		return NOWHERE;
+	return (uint32_t)number;
+}
+
+static bool has_numbered(const struct wh_graph_node *node)
+{
+	uint32_t i;
+
+	for (i = 0; i < node->n_edges; i++)
+		if (number_after(node->edges[i].name, weighted) != NOWHERE ||
+		    number_after(node->edges[i].name, plain) != NOWHERE)
+			return true;
+	return false;
+}
+
+static bool is_optimizer(const struct wh_graph *graph,
+			 const struct wh_graph_edge *edge)
+{
+	const struct wh_graph_node *node = &graph->nodes[edge->node];
+
+	return strcmp(edge->name, "optimizer") == 0 || node->n_slots ||
+	       graph_child(node, "_iterations") != NOWHERE ||
+	       graph_child(node, "iter") != NOWHERE;
+}
+
+/* Keras 3 keeps its layers in a list of operations. */
+static uint32_t find_operations(const struct wh_graph *graph, uint32_t model)
+{
+	uint32_t functional = graph_child(&graph->nodes[model], "_functional");
+
+	return graph_child(
+		&graph->nodes[functional == NOWHERE ? model : functional],
+		"_operations");
+}
+
+static bool is_model(const struct wh_graph *graph, uint32_t node)
+{
+	return has_numbered(&graph->nodes[node]) ||
+	       find_operations(graph, node) != NOWHERE;
+}
+
+/* The model under a tf.train.Checkpoint(model=..., optimizer=...): the child
+ * `model`, or the only one that has layers. A model that was saved itself has
+ * an edge `root`, or layers of its own. */
+static uint32_t find_model(const struct wh_graph *graph)
+{
+	const struct wh_graph_node *root = &graph->nodes[0];
+	uint32_t i, child = graph_child(root, "model"), n = 0;
+
+	if (graph_child(root, "root") != NOWHERE || is_model(graph, 0))
+		return 0;
+	if (child != NOWHERE)
+		return child;
+	for (i = 0; i < root->n_edges; i++) {
+		if (!is_model(graph, root->edges[i].node))
+			continue;
+		child = root->edges[i].node;
+		n++;
+	}
+	return n == 1 ? child : 0;
+}
+
+static enum wh_status find_optimizers(const struct wh_graph *graph,
+				      uint32_t holder,
+				      struct graph_layers *found,
+				      struct wh_error *err)
+{
+	const struct wh_graph_node *node = &graph->nodes[holder];
+	uint32_t i;
+
+	for (i = 0; i < node->n_edges; i++)
+		if (node->edges[i].node != found->model &&
+		    node->edges[i].node != 0 &&
+		    number_after(node->edges[i].name, weighted) == NOWHERE &&
+		    is_optimizer(graph, &node->edges[i]))
+			WH_TRY(push(&found->optimizers, &found->n_optimizers,
+				    &found->optimizers_capacity,
+				    &node->edges[i].node, sizeof(uint32_t),
+				    err));
+	return WH_OK;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct graph_layer *one = a, *other = b;
+
+	if (one->place != other->place)
+		return one->place < other->place ? -1 : 1;
+	return 0;
+}
+
+/* Keeps of layers with one node the first, then sorts by place: `layer-i`
+ * gives it to those that have both edges. */
+static enum wh_status settle_numbered(const struct wh_graph *graph,
+				      struct graph_layers *found,
+				      struct wh_error *err)
+{
+	uint32_t *first = malloc(graph->n_nodes * sizeof(*first));
+	uint32_t i, n = 0;
+
+	if (!first)
+		return wh_fail_memory(err);
+	memset(first, 0xff, graph->n_nodes * sizeof(*first));
+	for (i = 0; i < found->n_layers; i++) {
+		struct graph_layer layer = found->layers[i];
+		uint32_t at = first[layer.node];
+
+		if (at == NOWHERE) {
+			first[layer.node] = n;
+			found->layers[n++] = layer;
+		} else if (number_after(layer.edge, plain) != NOWHERE) {
+			found->layers[at].place = layer.place;
+		}
+	}
+	free(first);
+	found->n_layers = n;
+	/* Places are unlike each other but in files that no writer makes. */
+	if (n)
+		qsort(found->layers, n, sizeof(*found->layers), compare_places);
+	return WH_OK;
+}
+
+static bool all_plain(const struct wh_graph_node *model)
+{
+	uint32_t i;
+
+	for (i = 0; i < model->n_edges; i++)
+		if (number_after(model->edges[i].name, plain) != NOWHERE)
+			return true;
+	return false;
+}
+
+static enum wh_status find_numbered(const struct wh_graph *graph,
+				    struct graph_layers *found,
+				    struct wh_error *err)
+{
+	const struct wh_graph_node *model = &graph->nodes[found->model];
+	bool placed = all_plain(model);
+	uint32_t i;
+
+	for (i = 0; i < model->n_edges; i++) {
+		const struct wh_graph_edge *edge = &model->edges[i];
+		uint32_t k = number_after(edge->name, weighted);
+		uint32_t place = number_after(edge->name, plain);
+
+		if (edge->node == found->model ||
+		    (k == NOWHERE && place == NOWHERE))
+			continue;
+		/* Without `layer-i` the count of layers with weights orders
+		 * them; it never does beside others. */
+		if (place == NOWHERE)
+			place = placed ? NOWHERE : k;
+		WH_TRY(add_layer(found,
+				 (struct graph_layer){.node = edge->node,
+						      .edge = edge->name,
+						      .place = place},
+				 err));
+	}
+	return settle_numbered(graph, found, err);
+}
+
+static bool is_list(const struct wh_graph_node *node)
+{
+	uint64_t number;
+	uint32_t i;
+
+	if (node->n_attributes || node->n_edges == 0)
+		return false;
+	for (i = 0; i < node->n_edges; i++)
+		if (!text_to_u64(node->edges[i].name, &number))
+			return false;
+	return true;
+}
+
+/* Keras's metrics are objects with these variables; they are no layers. */
+static bool is_metric(const struct wh_graph *graph,
+		      const struct wh_graph_node *node)
+{
+	static const char *const names[] = {
+		"total",	  "count",	     "true_positives",
+		"true_negatives", "false_positives", "false_negatives",
+		"total_cm",	  "accumulator",
+	};
+	uint32_t i, n = 0;
+	size_t j;
+
+	for (i = 0; i < node->n_edges; i++) {
+		if (!graph->nodes[node->edges[i].node].n_attributes)
+			continue;
+		for (j = 0; j < sizeof(names) / sizeof(names[0]); j++)
+			if (strcmp(node->edges[i].name, names[j]) == 0)
+				break;
+		if (j == sizeof(names) / sizeof(names[0]))
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
+static bool is_bookkeeping(const char *edge)
+{
+	return strcmp(edge, "root") == 0 || strcmp(edge, "save_counter") == 0;
+}
+
+/* The children of `holder` that may be layers; lists are looked into. */
+static enum wh_status find_attributes(const struct wh_graph *graph,
+				      struct arena *arena, uint32_t holder,
+				      const char *prefix, uint32_t depth,
+				      struct graph_layers *found,
+				      struct wh_error *err)
+{
+	const struct wh_graph_node *node = &graph->nodes[holder];
+	uint32_t i;
+
+	/* A list is looked into once, however many edges lead to it. */
+	if (found->visited[holder])
+		return WH_OK;
+	found->visited[holder] = true;
+	WH_TRY(block(found, holder, err));
+	for (i = 0; i < node->n_edges; i++) {
+		const struct wh_graph_edge *edge = &node->edges[i];
+		const struct wh_graph_node *child = &graph->nodes[edge->node];
+		const char *path;
+
+		if (child->n_attributes || is_bookkeeping(edge->name) ||
+		    is_optimizer(graph, edge) || is_metric(graph, child))
+			continue;
+		path = path_append(arena, prefix, edge->name);
+		if (!path)
+			return wh_fail_memory(err);
+		if (is_list(child) && depth < MAX_LISTS)
+			WH_TRY(find_attributes(graph, arena, edge->node, path,
+					       depth + 1, found, err));
+		else
+			WH_TRY(add_layer(
+				found,
+				(struct graph_layer){.node = edge->node,
+						     .edge = path,
+						     .only_weighted = true},
+				err));
+	}
+	return WH_OK;
+}
+
+/* The first component of the first full name below the model: what Keras
+ * puts in front of every name inside a subclassed model. */
+static enum wh_status find_scope(const struct wh_graph *graph,
+				 struct arena *arena,
+				 struct graph_layers *found,
+				 struct wh_error *err)
+{
+	const char *scope = NULL;
+	size_t len = 0;
+	uint32_t i;
+
+	for (i = 0; i < graph->n_nodes; i++) {
+		const struct wh_graph_node *node = &graph->nodes[i];
+		const char *name;
+
+		if (node->n_attributes != 1 || !node->attributes[0].full_name)
+			continue;
+		name = node->attributes[0].full_name;
+		if (strchr(name, '/') == strrchr(name, '/'))
+			continue;
+		len = strcspn(name, "/");
+		scope = name;
+		break;
+	}
+	if (!scope)
+		return WH_OK;
+	found->scope = arena_bytes(arena, scope, len);
+	return found->scope ? WH_OK : wh_fail_memory(err);
+}
+
+enum wh_status graph_layers_find(const struct wh_graph *graph,
+				 struct arena *arena,
+				 struct graph_layers *found,
+				 struct wh_error *err)
+{
+	uint32_t operations;
+
+	found->visited = calloc(graph->n_nodes, sizeof(bool));
+	if (!found->visited)
+		return wh_fail_memory(err);
+	found->model = find_model(graph);
+	WH_TRY(block(found, 0, err));
+	WH_TRY(find_optimizers(graph, 0, found, err));
+	if (found->model != 0)
+		WH_TRY(find_optimizers(graph, found->model, found, err));
+	operations = find_operations(graph, found->model);
+	if (has_numbered(&graph->nodes[found->model])) {
+		WH_TRY(block(found, found->model, err));
+		return find_numbered(graph, found, err);
+	}
+	if (operations != NOWHERE) {
+		WH_TRY(block(found, found->model, err));
+		return find_attributes(graph, arena, operations, "", 0, found,
+				       err);
+	}
+	WH_TRY(find_attributes(graph, arena, found->model, "", 0, found, err));
+	return find_scope(graph, arena, found, err);
+}

@@ -1,0 +1,18 @@
+/* mapping/layers_config.h: which part of a model configuration is which layer
+ * of a manifest. */
+#ifndef WH_MAPPING_LAYERS_CONFIG_H
+#define WH_MAPPING_LAYERS_CONFIG_H
+
+#include "mapping/config.h"
+#include <weighhouse/source.h>
+
+/** `of[i]` is the configuration of layer i, or NULL: by name, or by place if
+ *  the model has just as many layers as the manifest. `given` is JSON text;
+ *  NULL: the manifest's own attribute `model_config`, whose damage is only
+ *  absence. WH_EINVAL for a `given` that is no model configuration. */
+enum wh_status layers_config(const struct wh_manifest *manifest,
+			     const char *given, struct arena *arena,
+			     const struct config_layer ***of,
+			     struct wh_error *err);
+
+#endif
