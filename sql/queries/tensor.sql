@@ -1,0 +1,47 @@
+-- Storages, chunks and tensors.
+
+-- name: storage_reserve
+-- ?1 how many ids
+UPDATE counter SET value = value + ?1 WHERE name = 'storage' RETURNING value;
+
+-- name: storage_insert
+-- ?1 id, ?2 encoding, ?3 nbytes, ?4 stored bytes
+INSERT INTO storage(id, encoding, nbytes, stored_bytes) VALUES (?1, ?2, ?3, ?4);
+
+-- name: storage_get
+-- ?1 id
+SELECT encoding, nbytes, base_id, context_id FROM storage WHERE id = ?1;
+
+-- name: chunk_insert
+-- ?1 id, ?2 codec, ?3 raw bytes, ?4 crc32c, ?5 data
+INSERT INTO chunk(id, codec, raw_bytes, crc32c, data)
+VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- name: chunk_get
+-- ?1 id
+SELECT codec, raw_bytes, crc32c, data FROM chunk WHERE id = ?1;
+
+-- name: tensor_find
+-- ?1 sha256, ?2 dtype, ?3 shape
+SELECT id FROM tensor WHERE sha256 = ?1 AND dtype = ?2 AND shape = ?3;
+
+-- name: tensor_insert
+-- ?1 sha256, ?2 dtype, ?3 shape, ?4 nbytes, ?5 crc32c, ?6 crc32, ?7 storage
+INSERT INTO tensor(sha256, dtype, shape, nbytes, crc32c, crc32, storage_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
+
+-- name: tensor_get
+-- ?1 id
+SELECT sha256, dtype, shape, nbytes, crc32c, crc32, storage_id
+FROM tensor WHERE id = ?1;
+
+-- name: statistics_insert
+-- ?1 tensor, ?2 version, ?3..?6 counts, ?7..?11 figures
+INSERT OR IGNORE INTO tensor_statistics(tensor_id, version, n_elements, n_zero,
+  n_nan, n_inf, min, max, mean, std, l2)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
+
+-- name: statistics_get
+-- ?1 tensor
+SELECT n_elements, n_zero, n_nan, n_inf, min, max, mean, std, l2
+FROM tensor_statistics WHERE tensor_id = ?1;

@@ -1,0 +1,69 @@
+-- Layers, trees and templates.
+
+-- name: layer_find
+-- ?1 sha256
+SELECT id FROM layer WHERE sha256 = ?1;
+
+-- name: layer_insert
+-- ?1 sha256, ?2 name, ?3 class, ?4 kind, ?5 nbytes
+INSERT INTO layer(sha256, name, class_name, kind, nbytes)
+VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- name: variable_insert
+-- ?1 layer, ?2 position, ?3 name, ?4 key, ?5 object path, ?6 Keras 3 path,
+-- ?7 role, ?8 trainable, ?9 tensor
+INSERT INTO variable(layer_id, position, name, key, object_path, keras3_path,
+  role, trainable, tensor_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+
+-- name: tree_find
+-- ?1 sha256
+SELECT id FROM tree WHERE sha256 = ?1;
+
+-- name: tree_insert
+-- ?1 sha256, ?2 graph, ?3 attributes, ?4 tensors, ?5 layers, ?6 nbytes
+INSERT INTO tree(sha256, graph_id, attributes_id, n_tensors, n_layers, nbytes)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- name: tree_layer_insert
+-- ?1 tree, ?2 position, ?3 layer, ?4 container
+INSERT INTO tree_layer(tree_id, position, layer_id, container)
+VALUES (?1, ?2, ?3, ?4);
+
+-- name: tree_get
+-- ?1 id
+SELECT graph_id, attributes_id, n_tensors, n_layers FROM tree WHERE id = ?1;
+
+-- name: tree_layers
+-- ?1 tree
+SELECT t.layer_id, t.container, l.name, l.class_name, l.kind
+FROM tree_layer AS t JOIN layer AS l ON l.id = t.layer_id
+WHERE t.tree_id = ?1 ORDER BY t.position;
+
+-- name: layer_variables
+-- ?1 layer
+SELECT v.name, v.key, v.object_path, v.keras3_path, v.role, v.trainable,
+  v.tensor_id, t.sha256, t.dtype, t.shape, t.nbytes, t.crc32c, t.crc32,
+  t.storage_id
+FROM variable AS v JOIN tensor AS t ON t.id = v.tensor_id
+WHERE v.layer_id = ?1 ORDER BY v.position;
+
+-- name: template_find
+-- ?1 sha256
+SELECT id FROM template WHERE sha256 = ?1;
+
+-- name: template_insert
+-- ?1 sha256, ?2 format, ?3 text, ?4 skeleton
+INSERT INTO template(sha256, format, text_id, skeleton_id)
+VALUES (?1, ?2, ?3, ?4);
+
+-- name: template_get
+-- ?1 id
+SELECT format, text_id, skeleton_id FROM template WHERE id = ?1;
+
+-- name: tree_tensors
+-- ?1 tree
+SELECT l.name, v.name, v.key, t.sha256
+FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
+  JOIN variable AS v ON v.layer_id = l.id JOIN tensor AS t ON t.id = v.tensor_id
+WHERE p.tree_id = ?1 ORDER BY p.position, v.position;

@@ -1,0 +1,229 @@
+#include "chunk.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/crc.h"
+#include "store.h"
+
+#define MAX_READERS 8
+
+enum wh_status chunk_put(struct db *db, const struct chunk *chunk,
+			 struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_CHUNK_INSERT, &stmt, err));
+	stmt_integer(stmt, 1,
+		     chunk->storage << CHUNK_ID_BITS |
+			     (int64_t)chunk->position);
+	stmt_integer(stmt, 2, chunk->codec);
+	stmt_integer(stmt, 3, (int64_t)chunk->raw_size);
+	stmt_integer(stmt, 4, chunk->crc32c);
+	stmt_blob(stmt, 5, chunk->bytes, chunk->size);
+	return step_done(stmt, err);
+}
+
+/* A connection, and the last chunk that was wanted in part. */
+struct reader {
+	struct db *db;
+	bool busy;
+	int64_t cached; /* chunk id, or -1 */
+	size_t cached_size;
+	uint8_t *cache;
+};
+
+struct chunk_pool {
+	const struct db *origin;
+	pthread_mutex_t lock;
+	pthread_cond_t freed;
+	struct reader readers[MAX_READERS];
+	unsigned n_open;
+};
+
+enum wh_status chunk_pool_new(const struct db *db, struct chunk_pool **out,
+			      struct wh_error *err)
+{
+	struct chunk_pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return wh_fail_memory(err);
+	pool->origin = db;
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->freed, NULL);
+	*out = pool;
+	return WH_OK;
+}
+
+void chunk_pool_free(struct chunk_pool *pool)
+{
+	unsigned i;
+
+	if (!pool)
+		return;
+	for (i = 0; i < pool->n_open; i++) {
+		db_close(pool->readers[i].db);
+		free(pool->readers[i].cache);
+	}
+	pthread_cond_destroy(&pool->freed);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+}
+
+static enum wh_status open_reader(struct chunk_pool *pool, struct reader **out,
+				  struct wh_error *err)
+{
+	struct reader *reader = &pool->readers[pool->n_open];
+
+	reader->cache = malloc((size_t)CHUNK_SIZE);
+	if (!reader->cache)
+		return wh_fail_memory(err);
+	if (db_clone(pool->origin, &reader->db, err)) {
+		free(reader->cache);
+		reader->cache = NULL;
+		return err ? err->status : WH_EIO;
+	}
+	reader->cached = -1;
+	pool->n_open++;
+	*out = reader;
+	return WH_OK;
+}
+
+/* A free reader, best the one that has the chunk at hand. */
+static struct reader *find_free(struct chunk_pool *pool, int64_t id)
+{
+	struct reader *found = NULL;
+	unsigned i;
+
+	for (i = 0; i < pool->n_open; i++) {
+		if (pool->readers[i].busy)
+			continue;
+		if (!found || pool->readers[i].cached == id)
+			found = &pool->readers[i];
+	}
+	return found;
+}
+
+static enum wh_status take_reader(struct chunk_pool *pool, int64_t id,
+				  struct reader **out, struct wh_error *err)
+{
+	enum wh_status status = db_check_process(pool->origin, err);
+	struct reader *reader = NULL;
+
+	if (status)
+		return status;
+	pthread_mutex_lock(&pool->lock);
+	while (!status && !(reader = find_free(pool, id))) {
+		if (pool->n_open < MAX_READERS) {
+			status = open_reader(pool, &reader, err);
+			break;
+		}
+		pthread_cond_wait(&pool->freed, &pool->lock);
+	}
+	if (!status) {
+		reader->busy = true;
+		*out = reader;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return status;
+}
+
+static void give_back(struct chunk_pool *pool, struct reader *reader)
+{
+	pthread_mutex_lock(&pool->lock);
+	reader->busy = false;
+	pthread_cond_signal(&pool->freed);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static enum wh_status decode_row(struct stmt *stmt, void *buf, size_t size,
+				 struct wh_error *err)
+{
+	size_t n_bytes;
+	const void *bytes;
+	uint32_t crc;
+
+	if (column_integer(stmt, 1) != (int64_t)size)
+		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
+	bytes = column_blob(stmt, 3, &n_bytes);
+	WH_TRY(codec_decode(column_integer(stmt, 0), bytes, n_bytes, buf, size,
+			    err));
+	crc = crc32c_update(0, buf, size);
+	if (crc != (uint32_t)column_integer(stmt, 2))
+		return wh_fail(err, WH_ECORRUPT,
+			       "a chunk's CRC-32C is %08x instead of %08x", crc,
+			       (unsigned)column_integer(stmt, 2));
+	return WH_OK;
+}
+
+/* One chunk, whole; the row is let go at once, so that no reader keeps a
+ * writer waiting. */
+static enum wh_status read_chunk(struct reader *reader, int64_t id, void *buf,
+				 size_t size, struct wh_error *err)
+{
+	enum wh_status status;
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(reader->db, STMT_CHUNK_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	db_lock_shared(reader->db);
+	status = stmt_step(stmt, &row, err);
+	if (!status)
+		status = row ? decode_row(stmt, buf, size, err)
+			     : wh_fail(err, WH_ECORRUPT, "a chunk is missing");
+	stmt_reset(stmt);
+	db_unlock(reader->db);
+	return status;
+}
+
+/* The part of one chunk that a read wants. */
+static enum wh_status read_part(struct reader *reader, int64_t id, size_t size,
+				size_t skip, void *buf, size_t len,
+				struct wh_error *err)
+{
+	if (skip == 0 && len == size && reader->cached != id)
+		return read_chunk(reader, id, buf, size, err);
+	if (reader->cached != id) {
+		reader->cached = -1;
+		WH_TRY(read_chunk(reader, id, reader->cache, size, err));
+		reader->cached = id;
+		reader->cached_size = size;
+	}
+	memcpy(buf, reader->cache + skip, len);
+	return WH_OK;
+}
+
+enum wh_status chunk_pool_read(struct chunk_pool *pool, int64_t storage,
+			       uint64_t nbytes, uint64_t offset, void *buf,
+			       size_t len, struct wh_error *err)
+{
+	int64_t first = storage << CHUNK_ID_BITS;
+	enum wh_status status = WH_OK;
+	struct reader *reader;
+	uint8_t *out = buf;
+
+	if (len == 0)
+		return WH_OK;
+	WH_TRY(take_reader(pool, first + (int64_t)(offset / CHUNK_SIZE),
+			   &reader, err));
+	while (len && !status) {
+		uint64_t position = offset / CHUNK_SIZE;
+		uint64_t begin = position * CHUNK_SIZE;
+		uint64_t left = nbytes - begin;
+		size_t size = (size_t)(left < CHUNK_SIZE ? left : CHUNK_SIZE);
+		size_t skip = (size_t)(offset - begin), some = size - skip;
+
+		if (some > len)
+			some = len;
+		status = read_part(reader, first + (int64_t)position, size,
+				   skip, out, some, err);
+		out += some;
+		offset += some;
+		len -= some;
+	}
+	give_back(pool, reader);
+	return status;
+}

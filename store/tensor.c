@@ -1,0 +1,189 @@
+#include "tensor.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+void tensor_shape_text(const struct wh_tensor *tensor,
+		       char text[SHAPE_TEXT_SIZE])
+{
+	size_t used = 0;
+	uint32_t i;
+
+	text[used++] = '[';
+	for (i = 0; i < tensor->rank; i++)
+		used += (size_t)snprintf(text + used, SHAPE_TEXT_SIZE - used,
+					 "%s%" PRIu64, i ? "," : "",
+					 tensor->shape[i]);
+	text[used++] = ']';
+	text[used] = '\0';
+}
+
+static enum wh_status bad_shape(const char *text, struct wh_error *err)
+{
+	return wh_fail(err, WH_ECORRUPT, "a stored shape is '%.60s'", text);
+}
+
+enum wh_status tensor_parse_shape(const char *text, struct arena *arena,
+				  uint32_t *rank, const uint64_t **shape,
+				  struct wh_error *err)
+{
+	uint64_t dims[WH_MAX_RANK], *copy;
+	const char *at = text;
+	uint32_t n = 0;
+	char *end;
+
+	if (*at++ != '[')
+		return bad_shape(text, err);
+	while (*at != ']') {
+		if (n == WH_MAX_RANK || *at < '0' || *at > '9')
+			return bad_shape(text, err);
+		dims[n++] = strtoull(at, &end, 10);
+		at = end;
+		if (*at == ',' && at[1] != ']')
+			at++;
+		else if (*at != ']')
+			return bad_shape(text, err);
+	}
+	if (at[1])
+		return bad_shape(text, err);
+	copy = arena_alloc(arena, n, sizeof(*copy));
+	if (!copy)
+		return wh_fail_memory(err);
+	if (n)
+		memcpy(copy, dims, n * sizeof(*copy));
+	*rank = n;
+	*shape = copy;
+	return WH_OK;
+}
+
+enum wh_status tensor_find(struct db *db, const struct wh_tensor *tensor,
+			   int64_t *id, struct wh_error *err)
+{
+	char shape[SHAPE_TEXT_SIZE];
+	struct stmt *stmt;
+	bool row;
+
+	tensor_shape_text(tensor, shape);
+	WH_TRY(db_stmt(db, STMT_TENSOR_FIND, &stmt, err));
+	stmt_blob(stmt, 1, tensor->sha256, sizeof(tensor->sha256));
+	stmt_text(stmt, 2, wh_dtype_name(tensor->dtype));
+	stmt_text(stmt, 3, shape);
+	WH_TRY(stmt_step(stmt, &row, err));
+	*id = row ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status insert_statistics(struct db *db, int64_t id,
+					const struct wh_statistics *s,
+					struct wh_error *err)
+{
+	const double figures[] = {s->min, s->max, s->mean, s->std, s->l2};
+	struct stmt *stmt;
+	int i;
+
+	WH_TRY(db_stmt(db, STMT_STATISTICS_INSERT, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	stmt_integer(stmt, 2, STATISTICS_VERSION);
+	stmt_integer(stmt, 3, (int64_t)s->n_elements);
+	stmt_integer(stmt, 4, (int64_t)s->n_zero);
+	stmt_integer(stmt, 5, (int64_t)s->n_nan);
+	stmt_integer(stmt, 6, (int64_t)s->n_inf);
+	for (i = 0; i < 5; i++)
+		stmt_real(stmt, 7 + i, figures[i]); /* NaN becomes NULL */
+	return step_done(stmt, err);
+}
+
+enum wh_status tensor_insert(struct db *db, const struct wh_tensor *tensor,
+			     int64_t storage, int64_t *id, struct wh_error *err)
+{
+	char shape[SHAPE_TEXT_SIZE];
+	struct stmt *stmt;
+
+	tensor_shape_text(tensor, shape);
+	WH_TRY(db_stmt(db, STMT_TENSOR_INSERT, &stmt, err));
+	stmt_blob(stmt, 1, tensor->sha256, sizeof(tensor->sha256));
+	stmt_text(stmt, 2, wh_dtype_name(tensor->dtype));
+	stmt_text(stmt, 3, shape);
+	stmt_integer(stmt, 4, (int64_t)tensor->nbytes);
+	stmt_integer(stmt, 5, tensor->crc32c);
+	stmt_integer(stmt, 6, tensor->crc32);
+	stmt_integer(stmt, 7, storage);
+	WH_TRY(step_insert(stmt, id, err));
+	if (!tensor->has_statistics)
+		return WH_OK;
+	return insert_statistics(db, *id, &tensor->statistics, err);
+}
+
+enum wh_status tensor_locate(struct db *db, int64_t id, int64_t *storage,
+			     uint64_t *nbytes, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_TENSOR_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(step_row(stmt, err));
+	*nbytes = (uint64_t)column_integer(stmt, 3);
+	*storage = column_integer(stmt, 6);
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static double figure(struct stmt *stmt, int column)
+{
+	return column_is_null(stmt, column) ? (double)NAN
+					    : column_real(stmt, column);
+}
+
+enum wh_status tensor_statistics(struct db *db, int64_t id,
+				 struct wh_tensor *tensor, struct wh_error *err)
+{
+	struct wh_statistics *s = &tensor->statistics;
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_STATISTICS_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(stmt_step(stmt, &row, err));
+	if (row) {
+		s->n_elements = (uint64_t)column_integer(stmt, 0);
+		s->n_zero = (uint64_t)column_integer(stmt, 1);
+		s->n_nan = (uint64_t)column_integer(stmt, 2);
+		s->n_inf = (uint64_t)column_integer(stmt, 3);
+		s->min = figure(stmt, 4);
+		s->max = figure(stmt, 5);
+		s->mean = figure(stmt, 6);
+		s->std = figure(stmt, 7);
+		s->l2 = figure(stmt, 8);
+		tensor->has_statistics = true;
+		tensor->weighed |= WH_STATISTICS;
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+enum wh_status storage_check(struct db *db, int64_t storage, uint64_t nbytes,
+			     struct wh_error *err)
+{
+	enum wh_status status = WH_OK;
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_STORAGE_GET, &stmt, err));
+	stmt_integer(stmt, 1, storage);
+	WH_TRY(step_row(stmt, err));
+	if (column_integer(stmt, 0) != ENCODING_CHUNKS ||
+	    !column_is_null(stmt, 2) || !column_is_null(stmt, 3))
+		status = wh_fail(err, WH_EUNSUPPORTED,
+				 "a tensor was written by a newer version of "
+				 "weighhouse");
+	else if (column_integer(stmt, 1) != (int64_t)nbytes)
+		status = wh_fail(err, WH_ECORRUPT,
+				 "a tensor's storage has a wrong length");
+	stmt_reset(stmt);
+	return status;
+}
