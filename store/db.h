@@ -101,6 +101,11 @@ enum wh_status transaction_read(struct transaction *tx, struct db *db,
 enum wh_status transaction_commit(struct transaction *tx, struct wh_error *err);
 void transaction_end(struct transaction *tx);
 
+/** A reader's turn, for a batch of chunks; ends with db_unlock. Never fails:
+ *  it only spares readers and writers SQLite's back-off. */
+void db_lock_shared(struct db *db);
+void db_unlock(struct db *db);
+
 /** While the store is empty: pages of this size, then VACUUM. */
 enum wh_status db_set_page_size(struct db *db, unsigned bytes,
 				struct wh_error *err);

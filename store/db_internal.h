@@ -43,6 +43,5 @@ enum wh_status db_make_views(struct db *db, struct wh_error *err);
 
 /** db_lock.c: the turn lock of writers. */
 enum wh_status db_lock(struct db *db, struct wh_error *err);
-void db_unlock(struct db *db);
 
 #endif

@@ -56,3 +56,13 @@ void db_unlock(struct db *db)
 	if (db->lock_fd >= 0)
 		flock(db->lock_fd, LOCK_UN);
 }
+
+void db_lock_shared(struct db *db)
+{
+	if (db->lock_fd < 0)
+		db->lock_fd = open(db->lock_path, O_RDONLY | O_CLOEXEC);
+	/* Without it a reader still is right; it only may have to wait by
+	 * SQLite's own back-off. */
+	if (db->lock_fd >= 0)
+		flock(db->lock_fd, LOCK_SH);
+}

@@ -1,0 +1,269 @@
+#include "commit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "canonical.h"
+#include "tensor.h"
+
+#define NEEDS	  (WH_SHA256 | WH_CRC32C | WH_CRC32 | WH_STATISTICS)
+#define MAX_TRIES 5 /* of publishing, while gc takes what we counted on */
+
+/* Pages by the size of the first model: README.md, "The file". */
+#define MIDDLE_MODEL ((uint64_t)16 << 20)
+#define LARGE_MODEL  ((uint64_t)256 << 20)
+#define MIDDLE_PAGE  (16u << 10)
+#define LARGE_PAGE   (64u << 10)
+
+const struct wh_tensor *item_tensor(const struct item *item)
+{
+	return &item->source->manifest.tensors[item->index];
+}
+
+static void commit_free(struct commit *commit)
+{
+	int i;
+
+	wh_source_close(commit->texts);
+	for (i = 0; i < N_TEXTS; i++)
+		wh_buf_free(&commit->text_bytes[i]);
+	free(commit->items);
+	free(commit->layers);
+	arena_free(&commit->arena);
+}
+
+/* ---- Texts as arrays ----------------------------------------------------- */
+
+static enum wh_status write_texts(struct commit *commit, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &commit->source->manifest;
+	struct wh_buf *texts = commit->text_bytes;
+
+	if (manifest->graph)
+		WH_TRY(canonical_graph(&texts[TEXT_GRAPH], manifest->graph,
+				       err));
+	if (manifest->n_attributes)
+		WH_TRY(canonical_attributes(&texts[TEXT_ATTRIBUTES], manifest,
+					    err));
+	if (manifest->template_)
+		WH_TRY(canonical_template(&texts[TEXT_TEMPLATE], manifest,
+					  err));
+	return WH_OK;
+}
+
+static enum wh_status make_texts(struct commit *commit, struct wh_error *err)
+{
+	static const char *const names[N_TEXTS] = {"graph", "attributes",
+						   "template"};
+	struct wh_builder *builder;
+	enum wh_status status;
+	uint64_t size;
+	int i;
+
+	WH_TRY(write_texts(commit, err));
+	WH_TRY(wh_builder_new(&builder, err));
+	for (i = 0; i < N_TEXTS; i++) {
+		struct wh_array array = {.name = names[i],
+					 .dtype = WH_UINT8,
+					 .rank = 1,
+					 .shape = &size};
+
+		size = commit->text_bytes[i].size;
+		array.data = commit->text_bytes[i].data;
+		if (size == 0)
+			continue;
+		status = wh_builder_weight(builder, &array, err);
+		if (status) {
+			wh_builder_free(builder);
+			return status;
+		}
+	}
+	return wh_builder_finish(builder, &commit->texts, err);
+}
+
+static enum wh_status list_items(struct commit *commit, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &commit->source->manifest;
+	uint32_t i, text = 0, n = manifest->n_tensors + manifest->n_hidden;
+
+	commit->items = calloc((size_t)n + N_TEXTS, sizeof(*commit->items));
+	if (!commit->items)
+		return wh_fail_memory(err);
+	for (i = 0; i < n; i++)
+		commit->items[i] =
+			(struct item){commit->source, i, 0, 0, false};
+	commit->n_source_items = n;
+	for (i = 0; i < N_TEXTS; i++) {
+		commit->text_item[i] = UINT32_MAX;
+		if (commit->text_bytes[i].size == 0)
+			continue;
+		commit->text_item[i] = n;
+		commit->items[n++] =
+			(struct item){commit->texts, text++, 0, 0, false};
+	}
+	commit->n_items = n;
+	return WH_OK;
+}
+
+/* ---- Identities ------------------------------------------------------------
+ */
+
+static enum wh_status identify_layer(struct commit *commit, uint32_t index,
+				     struct wh_buf *text, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &commit->source->manifest;
+	struct layer_identity *layer = &commit->layers[index];
+	struct stmt *stmt;
+	bool row;
+
+	text->size = 0;
+	WH_TRY(canonical_layer(text, manifest, &manifest->layers[index], err));
+	WH_TRY(sha256_of(text->data, text->size, layer->sha256, err));
+	WH_TRY(db_stmt(commit->store->db, STMT_LAYER_FIND, &stmt, err));
+	stmt_blob(stmt, 1, layer->sha256, sizeof(layer->sha256));
+	WH_TRY(stmt_step(stmt, &row, err));
+	layer->id = row ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+/* A known layer's tensors need no look-up: the layer's row names them. */
+static enum wh_status find_tensors(struct commit *commit, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &commit->source->manifest;
+	uint32_t i, k;
+
+	for (i = 0; i < manifest->n_layers; i++) {
+		const struct wh_layer *layer = &manifest->layers[i];
+
+		for (k = 0; commit->layers[i].id && k < layer->n_variables; k++)
+			commit->items[layer->variables[k].tensor].id = -1;
+	}
+	for (i = 0; i < commit->n_items; i++)
+		if (!commit->items[i].id)
+			WH_TRY(tensor_find(commit->store->db,
+					   item_tensor(&commit->items[i]),
+					   &commit->items[i].id, err));
+	return WH_OK;
+}
+
+static enum wh_status identify(struct commit *commit, struct wh_error *err)
+{
+	uint32_t i, n = commit->source->manifest.n_layers;
+	struct wh_buf text = {0};
+	enum wh_status status = WH_OK;
+
+	free(commit->layers);
+	commit->layers = calloc((size_t)n + 1, sizeof(*commit->layers));
+	if (!commit->layers)
+		return wh_fail_memory(err);
+	for (i = 0; i < n && !status; i++)
+		status = identify_layer(commit, i, &text, err);
+	wh_buf_free(&text);
+	return status ? status : find_tensors(commit, err);
+}
+
+/* ---- The whole -------------------------------------------------------------
+ */
+
+/* Nothing of this tensor is asked for twice: the same payload under two names
+ * of one model is stored once. */
+static void count_new(struct commit *commit)
+{
+	const struct wh_manifest *manifest = &commit->source->manifest;
+	uint32_t i;
+
+	commit->result.n_tensors = manifest->n_tensors;
+	commit->result.n_new_tensors = 0;
+	for (i = 0; i < manifest->n_tensors; i++) {
+		commit->result.nbytes += manifest->tensors[i].nbytes;
+		commit->result.n_new_tensors += commit->items[i].id == 0;
+	}
+}
+
+static enum wh_status choose_page_size(struct commit *commit,
+				       struct wh_error *err)
+{
+	struct db *db = commit->store->db;
+	uint64_t nbytes = commit->result.nbytes;
+	struct stmt *stmt;
+	bool any;
+
+	if (nbytes < MIDDLE_MODEL)
+		return WH_OK;
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_ANY, &stmt, err));
+	WH_TRY(stmt_step(stmt, &any, err));
+	stmt_reset(stmt);
+	if (any)
+		return WH_OK;
+	return db_set_page_size(
+		db, nbytes < LARGE_MODEL ? MIDDLE_PAGE : LARGE_PAGE, err);
+}
+
+static enum wh_status check_unchanged(struct wh_source *source,
+				      struct wh_error *err)
+{
+	if (!source->ops->unchanged)
+		return WH_OK;
+	return source->ops->unchanged(source, err);
+}
+
+static enum wh_status store_and_publish(struct commit *commit,
+					struct wh_error *err)
+{
+	bool again = true;
+	int tries;
+
+	for (tries = 0; again && tries < MAX_TRIES; tries++) {
+		if (tries)
+			WH_TRY(identify(commit, err));
+		WH_TRY(commit_store(commit, err));
+		WH_TRY(check_unchanged(commit->source, err));
+		WH_TRY(commit_publish(commit, &again, err));
+	}
+	if (again)
+		return wh_fail(err, WH_EBUSY,
+			       "the store is being cleaned up; try again");
+	return WH_OK;
+}
+
+static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
+{
+	const struct wh_commit_options *options = commit->options;
+
+	WH_TRY(wh_source_weigh(commit->source, NEEDS, options->threads,
+			       options->progress, options->arg, err));
+	WH_TRY(check_unchanged(commit->source, err));
+	/* Only now: the template's text holds the skeleton's digest. */
+	WH_TRY(make_texts(commit, err));
+	WH_TRY(wh_source_weigh(commit->texts, NEEDS & ~WH_STATISTICS, 1, NULL,
+			       NULL, err));
+	WH_TRY(list_items(commit, err));
+	WH_TRY(identify(commit, err));
+	count_new(commit);
+	WH_TRY(choose_page_size(commit, err));
+	return store_and_publish(commit, err);
+}
+
+enum wh_status wh_commit(struct wh_store *store, struct wh_source *source,
+			 const struct wh_commit_options *options,
+			 struct wh_commit_result *result, struct wh_error *err)
+{
+	static const struct wh_commit_options defaults;
+	struct commit commit = {.store = store,
+				.source = source,
+				.options = options ? options : &defaults};
+	enum wh_status status;
+
+	if (!db_is_writable(store->db))
+		return wh_fail(err, WH_EIO, "'%s' is open for reading only",
+			       db_path(store->db));
+	status = run_commit(&commit, err);
+	if (!status && result)
+		*result = commit.result;
+	commit_free(&commit);
+	return status;
+}

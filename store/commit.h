@@ -1,0 +1,54 @@
+/* commit.h: the steps of a commit, in the order in which they run.
+ *
+ *	weigh     digests of every tensor of the source and of the texts
+ *	identify  canonical texts of layers: which of them the store lacks
+ *	store     payloads of tensors that it lacks, as chunks that nothing
+ *		  names yet (commit_store.c)
+ *	publish   all rows and the branch's move, in one transaction
+ *		  (commit_publish.c)
+ */
+#ifndef WH_STORE_COMMIT_H
+#define WH_STORE_COMMIT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "store.h"
+
+/** A tensor of the source, or a text. */
+struct item {
+	struct wh_source *source;
+	uint32_t index;
+	int64_t id;	 /* of its row, 0: not in the store */
+	int64_t storage; /* reserved for it, 0: none */
+	bool stored;	 /* its chunks are there */
+};
+
+enum text_kind { TEXT_GRAPH, TEXT_ATTRIBUTES, TEXT_TEMPLATE, N_TEXTS };
+
+struct commit {
+	struct wh_store *store;
+	struct wh_source *source;
+	const struct wh_commit_options *options;
+	struct arena arena;
+	struct wh_source *texts; /* graph, attributes, template as arrays */
+	struct wh_buf text_bytes[N_TEXTS];
+	struct item *items; /* the source's tensors, hidden ones, texts */
+	uint32_t n_items, n_source_items;
+	uint32_t text_item[N_TEXTS]; /* or UINT32_MAX */
+	struct layer_identity {
+		uint8_t sha256[WH_SHA256_SIZE];
+		int64_t id; /* 0: not in the store */
+	} * layers;
+	struct wh_commit_result result;
+};
+
+const struct wh_tensor *item_tensor(const struct item *item);
+
+/** Chunks of all items that have neither row nor storage. */
+enum wh_status commit_store(struct commit *commit, struct wh_error *err);
+
+/** `*again`: a tensor that was there is gone; store it, and publish again. */
+enum wh_status commit_publish(struct commit *commit, bool *again,
+			      struct wh_error *err);
+
+#endif

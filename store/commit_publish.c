@@ -1,0 +1,567 @@
+/* All rows of a commit, and the branch's move, in one transaction. */
+#include "commit.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/sha256.h"
+#include "base/text.h"
+#include "canonical.h"
+#include "ref.h"
+#include "snapshot.h"
+#include "tensor.h"
+
+/* What publishing finds out on its way, and the canonical text needs. */
+struct publication {
+	struct commit *commit;
+	struct db *db;
+	char branch[REF_NAME_SIZE];
+	int64_t graph_id, attributes_id, template_id, tree_id;
+	int64_t run_id, tip, parent_id, snapshot_id;
+	int64_t generation, time;
+	char run_uuid[37];
+	uint8_t tree[WH_SHA256_SIZE], template_[WH_SHA256_SIZE];
+	uint8_t parent[WH_SHA256_SIZE], snapshot[WH_SHA256_SIZE];
+};
+
+/* ---- Tensors, layers, tree --------------------------------------------------
+ */
+
+/* First those that were stored, so that their doubles find the row. */
+static enum wh_status publish_tensors(struct publication *pub, bool *again,
+				      struct wh_error *err)
+{
+	struct commit *commit = pub->commit;
+	uint32_t i;
+
+	for (i = 0; i < commit->n_items; i++) {
+		struct item *item = &commit->items[i];
+
+		if (!item->stored)
+			continue;
+		WH_TRY(tensor_find(pub->db, item_tensor(item), &item->id, err));
+		if (!item->id)
+			WH_TRY(tensor_insert(pub->db, item_tensor(item),
+					     item->storage, &item->id, err));
+	}
+	for (i = 0; i < commit->n_items && !*again; i++) {
+		struct item *item = &commit->items[i];
+
+		if (item->stored || item->id < 0)
+			continue;
+		WH_TRY(tensor_find(pub->db, item_tensor(item), &item->id, err));
+		*again = item->id == 0;
+	}
+	return WH_OK;
+}
+
+static enum wh_status find_digest(struct db *db, enum statement which,
+				  const uint8_t *sha256, int64_t *id,
+				  struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(db, which, &stmt, err));
+	stmt_blob(stmt, 1, sha256, WH_SHA256_SIZE);
+	WH_TRY(stmt_step(stmt, &row, err));
+	*id = row ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status insert_variable(struct publication *pub, int64_t layer,
+				      uint32_t position,
+				      const struct wh_variable *variable,
+				      struct wh_error *err)
+{
+	struct item *item = &pub->commit->items[variable->tensor];
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(pub->db, STMT_VARIABLE_INSERT, &stmt, err));
+	stmt_integer(stmt, 1, layer);
+	stmt_integer(stmt, 2, position);
+	stmt_text(stmt, 3, variable->name);
+	stmt_text(stmt, 4, item_tensor(item)->key);
+	stmt_text(stmt, 5, variable->object_path);
+	stmt_text(stmt, 6, variable->keras3_path);
+	stmt_integer(stmt, 7, variable->role);
+	stmt_integer(stmt, 8, variable->trainable);
+	stmt_integer(stmt, 9, item->id);
+	return step_done(stmt, err);
+}
+
+static enum wh_status insert_layer(struct publication *pub, uint32_t index,
+				   struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &pub->commit->source->manifest;
+	const struct wh_layer *layer = &manifest->layers[index];
+	struct layer_identity *identity = &pub->commit->layers[index];
+	uint64_t nbytes = 0;
+	struct stmt *stmt;
+	uint32_t i;
+
+	for (i = 0; i < layer->n_variables; i++)
+		nbytes += manifest->tensors[layer->variables[i].tensor].nbytes;
+	WH_TRY(db_stmt(pub->db, STMT_LAYER_INSERT, &stmt, err));
+	stmt_blob(stmt, 1, identity->sha256, sizeof(identity->sha256));
+	stmt_text(stmt, 2, layer->name);
+	stmt_text(stmt, 3, layer->class_name);
+	stmt_integer(stmt, 4, layer->kind);
+	stmt_integer(stmt, 5, (int64_t)nbytes);
+	WH_TRY(step_insert(stmt, &identity->id, err));
+	for (i = 0; i < layer->n_variables; i++)
+		WH_TRY(insert_variable(pub, identity->id, i,
+				       &layer->variables[i], err));
+	return WH_OK;
+}
+
+/* A layer that was known may be gone, and one that wasn't may be there now. */
+static enum wh_status publish_layers(struct publication *pub, bool *again,
+				     struct wh_error *err)
+{
+	struct commit *commit = pub->commit;
+	uint32_t i;
+
+	for (i = 0; i < commit->source->manifest.n_layers; i++) {
+		struct layer_identity *layer = &commit->layers[i];
+		bool known = layer->id != 0;
+
+		WH_TRY(find_digest(pub->db, STMT_LAYER_FIND, layer->sha256,
+				   &layer->id, err));
+		if (layer->id)
+			continue;
+		if (known) {
+			*again = true;
+			return WH_OK;
+		}
+		WH_TRY(insert_layer(pub, i, err));
+	}
+	return WH_OK;
+}
+
+static const struct wh_tensor *text_tensor(const struct publication *pub,
+					   enum text_kind kind, int64_t *id)
+{
+	const struct commit *commit = pub->commit;
+	uint32_t item = commit->text_item[kind];
+
+	*id = item == UINT32_MAX ? 0 : commit->items[item].id;
+	return *id ? item_tensor(&commit->items[item]) : NULL;
+}
+
+static enum wh_status hash_tree(struct publication *pub, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &pub->commit->source->manifest;
+	const struct wh_tensor *graph, *attributes;
+	struct canonical_place *places;
+	struct wh_buf text = {0};
+	enum wh_status status;
+	uint32_t i;
+
+	graph = text_tensor(pub, TEXT_GRAPH, &pub->graph_id);
+	attributes = text_tensor(pub, TEXT_ATTRIBUTES, &pub->attributes_id);
+	places = calloc((size_t)manifest->n_layers + 1, sizeof(*places));
+	if (!places)
+		return wh_fail_memory(err);
+	for (i = 0; i < manifest->n_layers; i++) {
+		memcpy(places[i].layer, pub->commit->layers[i].sha256,
+		       WH_SHA256_SIZE);
+		places[i].container = manifest->layers[i].container;
+	}
+	status = canonical_tree(&text, graph ? graph->sha256 : NULL,
+				attributes ? attributes->sha256 : NULL, places,
+				manifest->n_layers, err);
+	if (!status)
+		status = sha256_of(text.data, text.size, pub->tree, err);
+	wh_buf_free(&text);
+	free(places);
+	return status;
+}
+
+static void bind_id(struct stmt *stmt, int index, int64_t id)
+{
+	if (id)
+		stmt_integer(stmt, index, id);
+	else
+		stmt_null(stmt, index);
+}
+
+static enum wh_status insert_places(struct publication *pub,
+				    struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &pub->commit->source->manifest;
+	struct stmt *stmt;
+	uint32_t i;
+
+	for (i = 0; i < manifest->n_layers; i++) {
+		uint32_t container = manifest->layers[i].container;
+
+		WH_TRY(db_stmt(pub->db, STMT_TREE_LAYER_INSERT, &stmt, err));
+		stmt_integer(stmt, 1, pub->tree_id);
+		stmt_integer(stmt, 2, i);
+		stmt_integer(stmt, 3, pub->commit->layers[i].id);
+		if (container != WH_NO_LAYER)
+			stmt_integer(stmt, 4, container);
+		WH_TRY(step_done(stmt, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status publish_tree(struct publication *pub,
+				   struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &pub->commit->source->manifest;
+	struct stmt *stmt;
+
+	WH_TRY(hash_tree(pub, err));
+	WH_TRY(find_digest(pub->db, STMT_TREE_FIND, pub->tree, &pub->tree_id,
+			   err));
+	if (pub->tree_id)
+		return WH_OK;
+	WH_TRY(db_stmt(pub->db, STMT_TREE_INSERT, &stmt, err));
+	stmt_blob(stmt, 1, pub->tree, sizeof(pub->tree));
+	bind_id(stmt, 2, pub->graph_id);
+	bind_id(stmt, 3, pub->attributes_id);
+	stmt_integer(stmt, 4, manifest->n_tensors);
+	stmt_integer(stmt, 5, manifest->n_layers);
+	stmt_integer(stmt, 6, (int64_t)pub->commit->result.nbytes);
+	WH_TRY(step_insert(stmt, &pub->tree_id, err));
+	return insert_places(pub, err);
+}
+
+static enum wh_status publish_template(struct publication *pub,
+				       struct wh_error *err)
+{
+	const struct wh_template *template_ =
+		pub->commit->source->manifest.template_;
+	const struct wh_tensor *text;
+	int64_t text_id, skeleton_id = 0;
+	struct stmt *stmt;
+
+	text = text_tensor(pub, TEXT_TEMPLATE, &text_id);
+	if (!text)
+		return WH_OK;
+	memcpy(pub->template_, text->sha256, WH_SHA256_SIZE);
+	WH_TRY(find_digest(pub->db, STMT_TEMPLATE_FIND, pub->template_,
+			   &pub->template_id, err));
+	if (pub->template_id)
+		return WH_OK;
+	if (template_->skeleton != WH_LITERAL)
+		skeleton_id = pub->commit->items[template_->skeleton].id;
+	WH_TRY(db_stmt(pub->db, STMT_TEMPLATE_INSERT, &stmt, err));
+	stmt_blob(stmt, 1, pub->template_, sizeof(pub->template_));
+	stmt_text(stmt, 2, template_->format);
+	stmt_integer(stmt, 3, text_id);
+	bind_id(stmt, 4, skeleton_id);
+	return step_insert(stmt, &pub->template_id, err);
+}
+
+/* ---- Run, metrics, params
+ * ----------------------------------------------------- */
+
+/* RFC 9562, version 4. */
+static enum wh_status make_uuid(char uuid[37], struct wh_error *err)
+{
+	uint8_t b[16];
+	char hex[33];
+
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		return wh_fail_errno(err, errno, "random bytes");
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	text_hex(b, sizeof(b), hex);
+	snprintf(uuid, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+		 hex + 16, hex + 20);
+	return WH_OK;
+}
+
+static enum wh_status publish_run(struct publication *pub, struct wh_error *err)
+{
+	const char *name = pub->commit->options->run;
+	struct stmt *stmt;
+	bool row;
+
+	name = name ? name : pub->branch;
+	WH_TRY(db_stmt(pub->db, STMT_RUN_FIND, &stmt, err));
+	stmt_text(stmt, 1, name);
+	WH_TRY(stmt_step(stmt, &row, err));
+	if (row) {
+		pub->run_id = column_integer(stmt, 0);
+		snprintf(pub->run_uuid, sizeof(pub->run_uuid), "%s",
+			 column_text(stmt, 1));
+		stmt_reset(stmt);
+		return WH_OK;
+	}
+	WH_TRY(make_uuid(pub->run_uuid, err));
+	WH_TRY(db_stmt(pub->db, STMT_RUN_INSERT, &stmt, err));
+	stmt_text(stmt, 1, pub->run_uuid);
+	stmt_text(stmt, 2, name);
+	stmt_text(stmt, 3, "running");
+	stmt_integer(stmt, 4, pub->time);
+	return step_insert(stmt, &pub->run_id, err);
+}
+
+static int metric_class(double value)
+{
+	if (isnan(value))
+		return 1;
+	if (isinf(value))
+		return value > 0 ? 2 : 3;
+	return 0;
+}
+
+static enum wh_status insert_metric(struct publication *pub,
+				    const struct wh_metric *metric,
+				    int64_t step, struct wh_error *err)
+{
+	struct stmt *stmt;
+	int64_t seq;
+
+	WH_TRY(db_stmt(pub->db, STMT_METRIC_NEXT, &stmt, err));
+	stmt_integer(stmt, 1, pub->run_id);
+	stmt_text(stmt, 2, metric->key);
+	stmt_integer(stmt, 3, step);
+	WH_TRY(step_row(stmt, err));
+	seq = column_integer(stmt, 0);
+	WH_TRY(step_done(stmt, err));
+	WH_TRY(db_stmt(pub->db, STMT_METRIC_INSERT, &stmt, err));
+	stmt_integer(stmt, 1, pub->run_id);
+	stmt_text(stmt, 2, metric->key);
+	stmt_integer(stmt, 3, step);
+	stmt_integer(stmt, 4, seq);
+	stmt_integer(stmt, 5, pub->time);
+	stmt_integer(stmt, 6, metric_class(metric->value));
+	if (metric_class(metric->value) == 0)
+		stmt_real(stmt, 7, metric->value);
+	stmt_integer(stmt, 8, pub->snapshot_id);
+	return step_done(stmt, err);
+}
+
+static enum wh_status publish_figures(struct publication *pub,
+				      struct wh_error *err)
+{
+	const struct wh_commit_options *options = pub->commit->options;
+	int64_t step = options->has_step    ? options->step
+		       : options->has_epoch ? options->epoch
+					    : pub->generation;
+	struct stmt *stmt;
+	size_t i;
+
+	for (i = 0; i < options->n_metrics; i++)
+		WH_TRY(insert_metric(pub, &options->metrics[i], step, err));
+	for (i = 0; i < options->n_params; i++) {
+		WH_TRY(db_stmt(pub->db, STMT_PARAM_PUT, &stmt, err));
+		stmt_integer(stmt, 1, pub->run_id);
+		stmt_text(stmt, 2, options->params[i].key);
+		stmt_text(stmt, 3, options->params[i].value);
+		WH_TRY(step_done(stmt, err));
+	}
+	return WH_OK;
+}
+
+/* ---- The branch
+ * ---------------------------------------------------------------- */
+
+/* Which snapshot the new one follows: what was asked for, the branch's tip, or
+ * for a new branch HEAD's. */
+static enum wh_status choose_parent(struct publication *pub,
+				    struct wh_error *err)
+{
+	const struct wh_commit_options *options = pub->commit->options;
+	char head[REF_NAME_SIZE];
+	bool found;
+
+	WH_TRY(ref_head(pub->db, head, err));
+	snprintf(pub->branch, sizeof(pub->branch), "%s",
+		 options->branch ? options->branch : head);
+	WH_TRY(ref_check_name(pub->branch, err));
+	WH_TRY(ref_get(pub->db, REF_BRANCH, pub->branch, &found, &pub->tip,
+		       err));
+	pub->parent_id = pub->tip;
+	if (options->parent)
+		return revision_resolve(pub->db, options->parent,
+					&pub->parent_id, err);
+	if (options->root && found && pub->tip)
+		return wh_fail(err, WH_EEXISTS,
+			       "branch '%s' is there already, and not a root",
+			       pub->branch);
+	if (!found && !options->root)
+		WH_TRY(ref_get(pub->db, REF_BRANCH, head, &found,
+			       &pub->parent_id, err));
+	return WH_OK;
+}
+
+static enum wh_status check_expected(struct publication *pub,
+				     struct wh_error *err)
+{
+	const char *expect = pub->commit->options->expect;
+	int64_t id;
+
+	if (!expect)
+		return WH_OK;
+	WH_TRY(revision_resolve(pub->db, expect, &id, err));
+	if (id == pub->tip)
+		return WH_OK;
+	return wh_fail(err, WH_EMISMATCH,
+		       "branch '%s' has moved: its tip is not '%s'",
+		       pub->branch, expect);
+}
+
+static enum wh_status load_parent(struct publication *pub, struct wh_error *err)
+{
+	struct snapshot_row row;
+
+	pub->generation = 1;
+	if (!pub->parent_id)
+		return WH_OK;
+	WH_TRY(snapshot_load(pub->db, pub->parent_id, &pub->commit->arena, &row,
+			     err));
+	memcpy(pub->parent, row.sha256, sizeof(pub->parent));
+	pub->generation = row.generation + 1;
+	return WH_OK;
+}
+
+static struct canonical_snapshot describe(const struct publication *pub)
+{
+	const struct wh_commit_options *options = pub->commit->options;
+	const struct wh_manifest *manifest = &pub->commit->source->manifest;
+
+	return (struct canonical_snapshot){
+		.tree = pub->tree,
+		.parent = pub->parent_id ? pub->parent : NULL,
+		.template_ = pub->template_id ? pub->template_ : NULL,
+		.template_format =
+			pub->template_id ? manifest->template_->format : NULL,
+		.time = pub->time,
+		.run_uuid = pub->run_uuid,
+		.has_step = options->has_step,
+		.has_epoch = options->has_epoch,
+		.step = options->step,
+		.epoch = options->epoch,
+		.origin_format = manifest->origin_format,
+		.origin_generator = manifest->origin_generator,
+		.message = options->message ? options->message : "",
+	};
+}
+
+static void bind_digest(struct stmt *stmt, int index, const uint8_t *digest)
+{
+	if (digest)
+		stmt_blob(stmt, index, digest, WH_SHA256_SIZE);
+}
+
+static enum wh_status insert_snapshot(struct publication *pub,
+				      const struct canonical_snapshot *text,
+				      struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(pub->db, STMT_SNAPSHOT_INSERT, &stmt, err));
+	stmt_blob(stmt, 1, pub->snapshot, sizeof(pub->snapshot));
+	stmt_integer(stmt, 2, pub->tree_id);
+	bind_digest(stmt, 3, text->parent);
+	stmt_integer(stmt, 4, pub->generation);
+	stmt_integer(stmt, 5, text->time);
+	stmt_integer(stmt, 6, pub->run_id);
+	if (text->has_step)
+		stmt_integer(stmt, 7, text->step);
+	if (text->has_epoch)
+		stmt_integer(stmt, 8, text->epoch);
+	stmt_text(stmt, 9, text->origin_format);
+	stmt_text(stmt, 10, text->origin_generator);
+	bind_id(stmt, 11, pub->template_id);
+	stmt_text(stmt, 12, text->message);
+	return step_insert(stmt, &pub->snapshot_id, err);
+}
+
+static enum wh_status publish_snapshot(struct publication *pub,
+				       struct wh_error *err)
+{
+	struct canonical_snapshot text = describe(pub);
+	struct wh_buf buf = {0};
+	enum wh_status status;
+
+	status = canonical_snapshot(&buf, &text, err);
+	if (!status)
+		status = sha256_of(buf.data, buf.size, pub->snapshot, err);
+	wh_buf_free(&buf);
+	if (status)
+		return status;
+	/* The same commit twice in one second, on another branch. */
+	WH_TRY(snapshot_find(pub->db, pub->snapshot, &pub->snapshot_id, err));
+	if (pub->snapshot_id)
+		return WH_OK;
+	return insert_snapshot(pub, &text, err);
+}
+
+static enum wh_status publish_names(struct publication *pub,
+				    struct wh_error *err)
+{
+	const struct wh_commit_options *options = pub->commit->options;
+	int64_t tagged;
+	bool found;
+
+	WH_TRY(ref_move(pub->db, REF_BRANCH, pub->branch, pub->tip,
+			pub->snapshot_id, "commit", pub->time, err));
+	if (!options->tag)
+		return WH_OK;
+	WH_TRY(ref_check_name(options->tag, err));
+	WH_TRY(ref_get(pub->db, REF_TAG, options->tag, &found, &tagged, err));
+	if (found)
+		return wh_fail(err, WH_EEXISTS, "there is a tag '%s' already",
+			       options->tag);
+	return ref_move(pub->db, REF_TAG, options->tag, 0, pub->snapshot_id,
+			"commit", pub->time, err);
+}
+
+static void fill_result(const struct publication *pub)
+{
+	struct wh_commit_result *result = &pub->commit->result;
+
+	text_hex(pub->snapshot, WH_SHA256_SIZE, result->snapshot);
+	text_hex(pub->tree, WH_SHA256_SIZE, result->tree);
+	result->parent[0] = '\0';
+	if (pub->parent_id)
+		text_hex(pub->parent, WH_SHA256_SIZE, result->parent);
+	memcpy(result->branch, pub->branch, sizeof(pub->branch));
+}
+
+static enum wh_status publish_history(struct publication *pub,
+				      struct wh_error *err)
+{
+	WH_TRY(publish_template(pub, err));
+	WH_TRY(choose_parent(pub, err));
+	WH_TRY(check_expected(pub, err));
+	WH_TRY(load_parent(pub, err));
+	WH_TRY(publish_run(pub, err));
+	WH_TRY(publish_snapshot(pub, err));
+	WH_TRY(publish_figures(pub, err));
+	return publish_names(pub, err);
+}
+
+enum wh_status commit_publish(struct commit *commit, bool *again,
+			      struct wh_error *err)
+{
+	const struct wh_commit_options *options = commit->options;
+	struct publication pub = {.commit = commit, .db = commit->store->db};
+	AUTO_TRANSACTION tx = {0};
+
+	*again = false;
+	pub.time = options->has_time ? options->time : ref_now();
+	WH_TRY(transaction_begin(&tx, pub.db, err));
+	WH_TRY(publish_tensors(&pub, again, err));
+	if (!*again)
+		WH_TRY(publish_layers(&pub, again, err));
+	if (*again)
+		return WH_OK;
+	WH_TRY(publish_tree(&pub, err));
+	WH_TRY(publish_history(&pub, err));
+	WH_TRY(transaction_commit(&tx, err));
+	fill_result(&pub);
+	return WH_OK;
+}

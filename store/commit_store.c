@@ -1,0 +1,419 @@
+/* Payloads that the store lacks, as chunks that nothing names yet.
+ *
+ * A helper thread reads, checks and codes; the caller's thread inserts: SQLite
+ * is given one writer, and coding overlaps with it. The chunks go in through
+ * transactions of at most 250 ms, so that other writers get their turns.
+ */
+#include "commit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/crc.h"
+#include "chunk.h"
+#include "tensor.h"
+
+#define RING	      8 /* coded chunks under way: 2 x 8 MiB at most */
+#define TURN_MS	      250
+#define PROGRESS_EACH ((uint64_t)8 << 20)
+
+struct slot {
+	struct chunk chunk;
+	uint8_t *raw;	     /* 1 MiB */
+	struct wh_buf coded; /* if it isn't raw */
+	struct item *item;
+	bool last; /* chunk of its item */
+};
+
+struct pipeline {
+	struct commit *commit;
+	struct item **todo;
+	uint32_t n_todo;
+	struct slot slots[RING];
+	unsigned head, tail; /* next to fill, next to insert; count up */
+	bool ended, stopped; /* by the helper, by the caller */
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	struct wh_error failure; /* of the helper */
+};
+
+/* ---- The helper: read, check, code ----------------------------------------
+ */
+
+static struct slot *wait_to_fill(struct pipeline *line)
+{
+	struct slot *slot = NULL;
+
+	pthread_mutex_lock(&line->lock);
+	while (!line->stopped && line->head - line->tail == RING)
+		pthread_cond_wait(&line->moved, &line->lock);
+	if (!line->stopped)
+		slot = &line->slots[line->head % RING];
+	pthread_mutex_unlock(&line->lock);
+	return slot;
+}
+
+static void pass_on(struct pipeline *line)
+{
+	pthread_mutex_lock(&line->lock);
+	line->head++;
+	pthread_cond_broadcast(&line->moved);
+	pthread_mutex_unlock(&line->lock);
+}
+
+/* Coded bytes are copied out of the encoder, whose memory its next call
+ * reuses; raw ones stay where they were read. */
+static enum wh_status code_chunk(struct slot *slot,
+				 struct codec_encoder *encoder,
+				 struct wh_error *err)
+{
+	struct chunk *chunk = &slot->chunk;
+	const void *coded;
+
+	WH_TRY(codec_encode(encoder, slot->raw, chunk->raw_size, &chunk->codec,
+			    &coded, &chunk->size, err));
+	chunk->bytes = slot->raw;
+	if (coded == slot->raw)
+		return WH_OK;
+	slot->coded.size = 0;
+	WH_TRY(wh_buf_append(&slot->coded, coded, chunk->size, err));
+	chunk->bytes = slot->coded.data;
+	return WH_OK;
+}
+
+static enum wh_status fill_slot(struct slot *slot, struct item *item,
+				uint64_t offset, struct codec_encoder *encoder,
+				struct wh_error *err)
+{
+	const struct wh_tensor *tensor = item_tensor(item);
+	uint64_t left = tensor->nbytes - offset;
+	size_t size = (size_t)(left < CHUNK_SIZE ? left : CHUNK_SIZE);
+
+	WH_TRY(wh_source_read(item->source, item->index, offset, slot->raw,
+			      size, err));
+	slot->item = item;
+	slot->last = size == left;
+	slot->chunk = (struct chunk){
+		.storage = item->storage,
+		.position = (uint32_t)(offset / CHUNK_SIZE),
+		.crc32c = crc32c_update(0, slot->raw, size),
+		.raw_size = size,
+	};
+	return code_chunk(slot, encoder, err);
+}
+
+static enum wh_status feed_item(struct pipeline *line, struct item *item,
+				struct codec_encoder *encoder,
+				struct wh_error *err)
+{
+	const struct wh_tensor *tensor = item_tensor(item);
+	uint64_t offset;
+	uint32_t crc = 0;
+
+	for (offset = 0; offset < tensor->nbytes; offset += CHUNK_SIZE) {
+		struct slot *slot = wait_to_fill(line);
+
+		if (!slot)
+			return WH_OK;
+		WH_TRY(fill_slot(slot, item, offset, encoder, err));
+		crc = crc32c_combine(crc, slot->chunk.crc32c,
+				     slot->chunk.raw_size);
+		if (slot->last && crc != tensor->crc32c)
+			return wh_fail(err, WH_EMISMATCH,
+				       "tensor '%s' changed while it was read",
+				       tensor->key);
+		pass_on(line);
+	}
+	return WH_OK;
+}
+
+static void *run_helper(void *arg)
+{
+	struct pipeline *line = arg;
+	struct codec_encoder *encoder = NULL;
+	struct wh_error err = {0};
+	enum wh_status status = codec_encoder_new(&encoder, &err);
+	uint32_t i;
+
+	for (i = 0; i < line->n_todo && !status; i++)
+		status = feed_item(line, line->todo[i], encoder, &err);
+	codec_encoder_free(encoder);
+	pthread_mutex_lock(&line->lock);
+	if (status)
+		line->failure = err;
+	line->ended = true;
+	pthread_cond_broadcast(&line->moved);
+	pthread_mutex_unlock(&line->lock);
+	return NULL;
+}
+
+/* ---- The caller: insert -----------------------------------------------------
+ */
+
+static struct slot *wait_to_insert(struct pipeline *line)
+{
+	struct slot *slot = NULL;
+
+	pthread_mutex_lock(&line->lock);
+	while (!line->ended && line->head == line->tail)
+		pthread_cond_wait(&line->moved, &line->lock);
+	if (line->head != line->tail && !line->failure.status)
+		slot = &line->slots[line->tail % RING];
+	pthread_mutex_unlock(&line->lock);
+	return slot;
+}
+
+static void let_go(struct pipeline *line)
+{
+	pthread_mutex_lock(&line->lock);
+	line->tail++;
+	pthread_cond_broadcast(&line->moved);
+	pthread_mutex_unlock(&line->lock);
+}
+
+static enum wh_status insert_storage(struct db *db, const struct item *item,
+				     uint64_t stored, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_STORAGE_INSERT, &stmt, err));
+	stmt_integer(stmt, 1, item->storage);
+	stmt_integer(stmt, 2, ENCODING_CHUNKS);
+	stmt_integer(stmt, 3, (int64_t)item_tensor(item)->nbytes);
+	stmt_integer(stmt, 4, (int64_t)stored);
+	return step_done(stmt, err);
+}
+
+struct inserter {
+	struct pipeline *line;
+	uint64_t item_stored; /* bytes of the item under way */
+	uint64_t done, reported, total;
+};
+
+static enum wh_status insert_slot(struct inserter *to, struct db *db,
+				  struct slot *slot, struct wh_error *err)
+{
+	WH_TRY(chunk_put(db, &slot->chunk, err));
+	to->item_stored += slot->chunk.size;
+	to->done += slot->chunk.raw_size;
+	to->line->commit->result.stored_bytes += slot->chunk.size;
+	if (!slot->last)
+		return WH_OK;
+	WH_TRY(insert_storage(db, slot->item, to->item_stored, err));
+	slot->item->stored = true;
+	to->item_stored = 0;
+	return WH_OK;
+}
+
+static enum wh_status report(struct inserter *to, struct wh_error *err)
+{
+	const struct wh_commit_options *options = to->line->commit->options;
+
+	if (!options->progress ||
+	    (to->done - to->reported < PROGRESS_EACH && to->done < to->total))
+		return WH_OK;
+	to->reported = to->done;
+	if (options->progress(options->arg, "storing", to->done, to->total))
+		return WH_OK;
+	return wh_fail(err, WH_ECANCELLED, "cancelled");
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* One turn at the lock: chunks until the time is up or there are no more. */
+static enum wh_status take_turn(struct inserter *to, struct slot *slot,
+				bool *more, struct wh_error *err)
+{
+	struct db *db = to->line->commit->store->db;
+	AUTO_TRANSACTION tx = {0};
+	int64_t until;
+
+	WH_TRY(transaction_begin(&tx, db, err));
+	until = now_ms() + TURN_MS;
+	while (slot) {
+		WH_TRY(insert_slot(to, db, slot, err));
+		let_go(to->line);
+		WH_TRY(report(to, err));
+		if (now_ms() >= until)
+			break;
+		slot = wait_to_insert(to->line);
+	}
+	*more = slot != NULL;
+	return transaction_commit(&tx, err);
+}
+
+static enum wh_status insert_all(struct pipeline *line, struct wh_error *err)
+{
+	struct inserter to = {.line = line};
+	bool more = true;
+	uint32_t i;
+
+	for (i = 0; i < line->n_todo; i++)
+		to.total += item_tensor(line->todo[i])->nbytes;
+	while (more) {
+		struct slot *slot = wait_to_insert(line);
+
+		if (!slot)
+			break;
+		WH_TRY(take_turn(&to, slot, &more, err));
+	}
+	if (!line->failure.status)
+		return WH_OK;
+	if (err)
+		*err = line->failure;
+	return line->failure.status;
+}
+
+/* ---- Which, and under which ids
+ * ---------------------------------------------- */
+
+/* The same payload under several names is stored once: the first item of an
+ * identity gets a storage, the others find its row when they are published. */
+static int by_identity(const void *a, const void *b)
+{
+	const struct wh_tensor *x = item_tensor(*(struct item *const *)a);
+	const struct wh_tensor *y = item_tensor(*(struct item *const *)b);
+	int order = memcmp(x->sha256, y->sha256, sizeof(x->sha256));
+
+	if (order == 0)
+		order = (int)x->dtype - (int)y->dtype;
+	if (order == 0) {
+		char p[SHAPE_TEXT_SIZE], q[SHAPE_TEXT_SIZE];
+
+		tensor_shape_text(x, p);
+		tensor_shape_text(y, q);
+		order = strcmp(p, q);
+	}
+	return order;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct item *x = *(struct item *const *)a;
+	const struct item *y = *(struct item *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static enum wh_status choose_items(struct commit *commit, struct item **todo,
+				   uint32_t *n_todo, struct wh_error *err)
+{
+	uint32_t i, n = 0, kept = 0;
+
+	for (i = 0; i < commit->n_items; i++) {
+		struct item *item = &commit->items[i];
+
+		if (item->id || item->stored)
+			continue;
+		if (item_tensor(item)->nbytes > MAX_STORED_BYTES)
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "tensor '%s' is too large to store",
+				       item_tensor(item)->key);
+		todo[n++] = item;
+	}
+	qsort(todo, n, sizeof(struct item *), by_identity);
+	for (i = 0; i < n; i++)
+		if (kept == 0 || by_identity(&todo[kept - 1], &todo[i]) != 0)
+			todo[kept++] = todo[i];
+	qsort(todo, kept, sizeof(struct item *), by_place);
+	*n_todo = kept;
+	return WH_OK;
+}
+
+/* Ids are durable before a chunk uses one, and never used again. Empty
+ * payloads have a storage and no chunk. */
+static enum wh_status reserve(struct commit *commit, struct item **todo,
+			      uint32_t n, struct wh_error *err)
+{
+	struct db *db = commit->store->db;
+	AUTO_TRANSACTION tx = {0};
+	struct stmt *stmt;
+	int64_t next;
+	uint32_t i;
+
+	WH_TRY(transaction_begin(&tx, db, err));
+	WH_TRY(db_stmt(db, STMT_STORAGE_RESERVE, &stmt, err));
+	stmt_integer(stmt, 1, n);
+	WH_TRY(step_row(stmt, err));
+	next = column_integer(stmt, 0) - n;
+	WH_TRY(step_done(stmt, err));
+	for (i = 0; i < n; i++) {
+		todo[i]->storage = next + i;
+		if (item_tensor(todo[i])->nbytes)
+			continue;
+		WH_TRY(insert_storage(db, todo[i], 0, err));
+		todo[i]->stored = true;
+	}
+	return transaction_commit(&tx, err);
+}
+
+static enum wh_status open_ring(struct pipeline *line, struct wh_error *err)
+{
+	int i;
+
+	for (i = 0; i < RING; i++) {
+		line->slots[i].raw = malloc((size_t)CHUNK_SIZE);
+		if (!line->slots[i].raw)
+			return wh_fail_memory(err);
+	}
+	return WH_OK;
+}
+
+static void close_ring(struct pipeline *line)
+{
+	int i;
+
+	for (i = 0; i < RING; i++) {
+		free(line->slots[i].raw);
+		wh_buf_free(&line->slots[i].coded);
+	}
+}
+
+static enum wh_status run_pipeline(struct pipeline *line, struct wh_error *err)
+{
+	enum wh_status status;
+	pthread_t helper;
+
+	if (pthread_create(&helper, NULL, run_helper, line))
+		return wh_fail_memory(err);
+	status = insert_all(line, err);
+	pthread_mutex_lock(&line->lock);
+	line->stopped = true;
+	pthread_cond_broadcast(&line->moved);
+	pthread_mutex_unlock(&line->lock);
+	pthread_join(helper, NULL);
+	return status;
+}
+
+enum wh_status commit_store(struct commit *commit, struct wh_error *err)
+{
+	struct pipeline line = {.commit = commit};
+	enum wh_status status;
+
+	line.todo = calloc(commit->n_items + 1, sizeof(struct item *));
+	if (!line.todo)
+		return wh_fail_memory(err);
+	status = choose_items(commit, line.todo, &line.n_todo, err);
+	if (!status && line.n_todo)
+		status = reserve(commit, line.todo, line.n_todo, err);
+	if (!status && line.n_todo)
+		status = open_ring(&line, err);
+	if (!status && line.n_todo) {
+		pthread_mutex_init(&line.lock, NULL);
+		pthread_cond_init(&line.moved, NULL);
+		status = run_pipeline(&line, err);
+		pthread_cond_destroy(&line.moved);
+		pthread_mutex_destroy(&line.lock);
+	}
+	close_ring(&line);
+	free(line.todo);
+	return status;
+}

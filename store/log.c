@@ -1,0 +1,441 @@
+/* Rows of snapshots, one or many, with all that a reader wants to see. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "base/text.h"
+#include "ref.h"
+#include "snapshot.h"
+#include "store.h"
+
+#define MAX_NAMES   256 /* refs at one snapshot */
+#define MAX_FIGURES 4096
+
+struct listing {
+	struct db *db;
+	const struct wh_log_options *options;
+	wh_snapshot_fn *fn;
+	void *arg;
+	uint64_t left;
+	bool stopped;
+};
+
+/* ---- One snapshot
+ * ------------------------------------------------------------ */
+
+static enum wh_status list_names(struct db *db, struct arena *arena,
+				 int64_t snapshot, enum ref_kind kind,
+				 const char *const **out, struct wh_error *err)
+{
+	const char **names = arena_alloc(arena, MAX_NAMES + 1, sizeof(*names));
+	struct stmt *stmt;
+	size_t n = 0;
+	bool row;
+
+	if (!names)
+		return wh_fail_memory(err);
+	WH_TRY(db_stmt(db, STMT_REF_OF_SNAPSHOT, &stmt, err));
+	stmt_integer(stmt, 1, snapshot);
+	stmt_integer(stmt, 2, kind);
+	while (n < MAX_NAMES) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		names[n] = arena_strdup(arena, column_text(stmt, 0));
+		if (!names[n++])
+			return wh_fail_memory(err);
+	}
+	stmt_reset(stmt);
+	*out = names;
+	return WH_OK;
+}
+
+static double value_of(struct stmt *stmt)
+{
+	switch (column_integer(stmt, 1)) {
+	case 1:
+		return (double)NAN;
+	case 2:
+		return (double)INFINITY;
+	case 3:
+		return -(double)INFINITY;
+	default:
+		return column_real(stmt, 2);
+	}
+}
+
+static enum wh_status list_metrics(struct db *db, struct arena *arena,
+				   int64_t id, struct wh_snapshot *out,
+				   struct wh_error *err)
+{
+	struct wh_metric *metrics = NULL;
+	size_t n = 0, room = 0;
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_METRIC_OF_SNAPSHOT, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row || n == MAX_FIGURES)
+			break;
+		if (n == room) {
+			struct wh_metric *more;
+
+			room = room ? 2 * room : 8;
+			more = arena_alloc(arena, room, sizeof(*more));
+			if (!more)
+				return wh_fail_memory(err);
+			if (n)
+				memcpy(more, metrics, n * sizeof(*more));
+			metrics = more;
+		}
+		metrics[n].key = arena_strdup(arena, column_text(stmt, 0));
+		metrics[n].value = value_of(stmt);
+		if (!metrics[n++].key)
+			return wh_fail_memory(err);
+	}
+	stmt_reset(stmt);
+	out->metrics = metrics;
+	out->n_metrics = n;
+	return WH_OK;
+}
+
+static enum wh_status list_params(struct db *db, struct arena *arena,
+				  int64_t run, struct wh_snapshot *out,
+				  struct wh_error *err)
+{
+	struct wh_param *params =
+		arena_alloc(arena, MAX_NAMES, sizeof(*params));
+	struct stmt *stmt;
+	size_t n = 0;
+	bool row;
+
+	if (!params)
+		return wh_fail_memory(err);
+	WH_TRY(db_stmt(db, STMT_PARAM_LIST, &stmt, err));
+	stmt_integer(stmt, 1, run);
+	while (n < MAX_NAMES) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		params[n].key = arena_strdup(arena, column_text(stmt, 0));
+		params[n].value = arena_strdup(arena, column_text(stmt, 1));
+		if (!params[n].key || !params[n].value)
+			return wh_fail_memory(err);
+		n++;
+	}
+	stmt_reset(stmt);
+	out->params = params;
+	out->n_params = n;
+	return WH_OK;
+}
+
+static enum wh_status describe(struct db *db, struct arena *arena,
+			       const struct snapshot_row *row,
+			       struct wh_snapshot *out, struct wh_error *err)
+{
+	const char **templates = arena_alloc(arena, 2, sizeof(*templates));
+
+	if (!templates)
+		return wh_fail_memory(err);
+	memset(out, 0, sizeof(*out));
+	text_hex(row->sha256, sizeof(row->sha256), out->id);
+	text_hex(row->text.tree, WH_SHA256_SIZE, out->tree);
+	if (row->text.parent)
+		text_hex(row->text.parent, WH_SHA256_SIZE, out->parent);
+	out->message = row->text.message;
+	out->time = row->text.time;
+	out->run = row->run_name;
+	out->has_step = row->text.has_step;
+	out->has_epoch = row->text.has_epoch;
+	out->step = row->text.step;
+	out->epoch = row->text.epoch;
+	out->origin_format = row->text.origin_format;
+	out->origin_generator = row->text.origin_generator;
+	templates[0] = row->text.template_format;
+	out->templates = templates;
+	out->n_tensors = row->n_tensors;
+	out->n_layers = row->n_layers;
+	out->nbytes = row->nbytes;
+	WH_TRY(list_names(db, arena, row->id, REF_BRANCH, &out->branches, err));
+	WH_TRY(list_names(db, arena, row->id, REF_TAG, &out->tags, err));
+	WH_TRY(list_metrics(db, arena, row->id, out, err));
+	return list_params(db, arena, row->run_id, out, err);
+}
+
+/* ---- Filters
+ * ------------------------------------------------------------------ */
+
+static bool has_metric(const struct wh_snapshot *snapshot, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->n_metrics; i++)
+		if (strcmp(snapshot->metrics[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+static bool matches_any(const char *const *globs, const char *layer,
+			const char *name, const char *key)
+{
+	for (; *globs; globs++)
+		if (text_glob(*globs, key) || text_glob(*globs, name) ||
+		    text_glob(*globs, layer))
+			return true;
+	return false;
+}
+
+/* Matching tensors as one digest, so that two trees can be compared. */
+static enum wh_status hash_matching(struct db *db, int64_t tree,
+				    const char *const *globs,
+				    struct sha256 *hash, struct wh_error *err)
+{
+	struct stmt *stmt;
+	size_t len;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_TREE_TENSORS, &stmt, err));
+	stmt_integer(stmt, 1, tree);
+	for (;;) {
+		const char *key;
+		const void *digest;
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		key = column_text(stmt, 2);
+		if (!matches_any(globs, column_text(stmt, 0),
+				 column_text(stmt, 1), key))
+			continue;
+		WH_TRY(sha256_update(hash, key, strlen(key) + 1, err));
+		digest = column_blob(stmt, 3, &len);
+		WH_TRY(sha256_update(hash, digest, len, err));
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status hash_tree(struct db *db, int64_t tree,
+				const char *const *globs,
+				uint8_t out[SHA256_SIZE], struct wh_error *err)
+{
+	struct sha256 *hash;
+	enum wh_status status;
+
+	WH_TRY(sha256_new(&hash, err));
+	status = tree ? hash_matching(db, tree, globs, hash, err) : WH_OK;
+	if (!status)
+		status = sha256_final(hash, out, err);
+	sha256_free(hash);
+	return status;
+}
+
+static enum wh_status parent_tree(struct db *db, struct arena *arena,
+				  const struct snapshot_row *row, int64_t *tree,
+				  struct wh_error *err)
+{
+	struct snapshot_row parent;
+	int64_t id = 0;
+
+	*tree = 0;
+	if (row->text.parent)
+		WH_TRY(snapshot_find(db, row->text.parent, &id, err));
+	if (!id)
+		return WH_OK;
+	WH_TRY(snapshot_load(db, id, arena, &parent, err));
+	*tree = parent.tree_id;
+	return WH_OK;
+}
+
+static enum wh_status changed_matching(struct listing *listing,
+				       struct arena *arena,
+				       const struct snapshot_row *row,
+				       bool *changed, struct wh_error *err)
+{
+	const char *const *globs = listing->options->globs;
+	uint8_t now[SHA256_SIZE], before[SHA256_SIZE];
+	int64_t tree;
+
+	*changed = true;
+	if (!globs || !*globs)
+		return WH_OK;
+	WH_TRY(parent_tree(listing->db, arena, row, &tree, err));
+	WH_TRY(hash_tree(listing->db, row->tree_id, globs, now, err));
+	WH_TRY(hash_tree(listing->db, tree, globs, before, err));
+	*changed = memcmp(now, before, sizeof(now)) != 0;
+	return WH_OK;
+}
+
+static enum wh_status show(struct listing *listing, struct arena *arena,
+			   const struct snapshot_row *row, struct wh_error *err)
+{
+	const struct wh_log_options *options = listing->options;
+	struct wh_snapshot snapshot;
+	bool wanted;
+
+	if (options->run && strcmp(options->run, row->run_name) != 0)
+		return WH_OK;
+	WH_TRY(changed_matching(listing, arena, row, &wanted, err));
+	if (!wanted)
+		return WH_OK;
+	WH_TRY(describe(listing->db, arena, row, &snapshot, err));
+	if (options->metric && !has_metric(&snapshot, options->metric))
+		return WH_OK;
+	listing->stopped = listing->fn(listing->arg, &snapshot) ||
+			   (listing->left && --listing->left == 0);
+	return WH_OK;
+}
+
+/* ---- Walks
+ * ---------------------------------------------------------------------- */
+
+static enum wh_status next_by_parent(struct db *db,
+				     const struct snapshot_row *row,
+				     int64_t *next, struct wh_error *err)
+{
+	*next = 0;
+	if (!row->text.parent)
+		return WH_OK;
+	return snapshot_find(db, row->text.parent, next, err);
+}
+
+static enum wh_status next_newest(struct db *db, int64_t below, int64_t *next,
+				  struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_NEWEST, &stmt, err));
+	stmt_integer(stmt, 1, below);
+	WH_TRY(stmt_step(stmt, &row, err));
+	*next = row ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+/* Whether `id` is `of` or one of its ancestors: generations only fall, so the
+ * walk ends early. */
+static enum wh_status is_ancestor(struct db *db, const struct snapshot_row *at,
+				  int64_t of, bool *yes, struct wh_error *err)
+{
+	enum wh_status status = WH_OK;
+
+	*yes = false;
+	while (of && !*yes && !status) {
+		struct arena arena = {0};
+		struct snapshot_row row;
+
+		*yes = of == at->id;
+		status = snapshot_load(db, of, &arena, &row, err);
+		if (!status && row.generation <= at->generation)
+			of = 0;
+		else if (!status)
+			status = next_by_parent(db, &row, &of, err);
+		arena_free(&arena);
+	}
+	return status;
+}
+
+static enum wh_status visit(struct listing *listing, int64_t id,
+			    int64_t excluded, int64_t *next,
+			    struct wh_error *err)
+{
+	struct arena arena = {0};
+	struct snapshot_row row;
+	bool stop = false;
+	enum wh_status status =
+		snapshot_load(listing->db, id, &arena, &row, err);
+
+	if (!status && excluded)
+		status = is_ancestor(listing->db, &row, excluded, &stop, err);
+	if (!status && !stop)
+		status = show(listing, &arena, &row, err);
+	if (!status && listing->options->all)
+		status = next_newest(listing->db, id, next, err);
+	else if (!status)
+		status = next_by_parent(listing->db, &row, next, err);
+	if (stop && !listing->options->all)
+		listing->stopped = true;
+	arena_free(&arena);
+	return status;
+}
+
+static enum wh_status first_of(struct listing *listing, int64_t *first,
+			       struct wh_error *err)
+{
+	const struct wh_log_options *options = listing->options;
+	enum wh_status status;
+
+	if (options->all)
+		return next_newest(listing->db, INT64_MAX, first, err);
+	status = revision_resolve(
+		listing->db, options->revision ? options->revision : "HEAD",
+		first, err);
+	/* An empty store has an empty log. */
+	if (status == WH_ENOTFOUND && !options->revision) {
+		*first = 0;
+		return WH_OK;
+	}
+	return status;
+}
+
+enum wh_status wh_log(struct wh_store *store,
+		      const struct wh_log_options *options, wh_snapshot_fn *fn,
+		      void *arg, struct wh_error *err)
+{
+	static const struct wh_log_options defaults;
+	struct listing listing = {.db = store->db, .fn = fn, .arg = arg};
+	AUTO_TRANSACTION tx = {0};
+	int64_t id, next, excluded = 0;
+
+	listing.options = options ? options : &defaults;
+	listing.left = listing.options->limit;
+	WH_TRY(transaction_read(&tx, store->db, err));
+	WH_TRY(first_of(&listing, &id, err));
+	if (listing.options->exclude)
+		WH_TRY(revision_resolve(store->db, listing.options->exclude,
+					&excluded, err));
+	for (; id && !listing.stopped; id = next)
+		WH_TRY(visit(&listing, id, excluded, &next, err));
+	return WH_OK;
+}
+
+enum wh_status wh_snapshot_get(struct wh_store *store, const char *revision,
+			       wh_snapshot_fn *fn, void *arg,
+			       struct wh_error *err)
+{
+	struct wh_log_options options = {.revision = revision, .limit = 1};
+
+	if (!revision)
+		options.revision = "HEAD";
+	return wh_log(store, &options, fn, arg, err);
+}
+
+enum wh_status wh_snapshot_text(struct wh_store *store, const char *revision,
+				char **text, size_t *size, struct wh_error *err)
+{
+	struct arena arena = {0};
+	struct snapshot_row row;
+	struct wh_buf buf = {0};
+	enum wh_status status;
+	int64_t id;
+
+	WH_TRY(revision_resolve(store->db, revision ? revision : "HEAD", &id,
+				err));
+	status = snapshot_load(store->db, id, &arena, &row, err);
+	if (!status)
+		status = canonical_snapshot(&buf, &row.text, err);
+	if (!status)
+		status = wh_buf_append(&buf, "", 1, err);
+	arena_free(&arena);
+	if (status) {
+		wh_buf_free(&buf);
+		return status;
+	}
+	*text = (char *)buf.data;
+	*size = buf.size - 1;
+	return WH_OK;
+}

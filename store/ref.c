@@ -1,0 +1,431 @@
+#include "ref.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "snapshot.h"
+#include "store.h"
+
+#define DEFAULT_BRANCH "main"
+
+static bool is_hex(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == strlen(name);
+}
+
+static const char *why_bad(const char *name)
+{
+	size_t len = strlen(name);
+	const char *at;
+
+	if (len == 0)
+		return "it is empty";
+	if (len >= REF_NAME_SIZE)
+		return "it is longer than 255 bytes";
+	if (!text_is_name(name, len))
+		return "it is not valid UTF-8";
+	if (name[0] == '-' || name[0] == '/' || name[len - 1] == '/' ||
+	    name[len - 1] == '.')
+		return "it begins or ends with a mark";
+	if (strstr(name, "..") || strstr(name, "//"))
+		return "it holds '..' or '//'";
+	if (strcmp(name, "HEAD") == 0)
+		return "HEAD means the branch that is switched to";
+	if (len >= 4 && len <= 64 && is_hex(name))
+		return "it reads as a snapshot's id";
+	for (at = name; *at; at++)
+		if ((unsigned char)*at <= 0x20 || *at == 0x7f ||
+		    strchr("~^:?*[\\@{", *at))
+			return "it holds a blank or one of ~^:?*[\\@{";
+	return NULL;
+}
+
+enum wh_status ref_check_name(const char *name, struct wh_error *err)
+{
+	const char *why = why_bad(name);
+
+	if (!why)
+		return WH_OK;
+	return wh_fail(err, WH_EINVAL, "'%s' can't be a name: %s", name, why);
+}
+
+enum wh_status ref_get(struct db *db, enum ref_kind kind, const char *name,
+		       bool *found, int64_t *snapshot, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_REF_GET, &stmt, err));
+	stmt_integer(stmt, 1, kind);
+	stmt_text(stmt, 2, name);
+	WH_TRY(stmt_step(stmt, found, err));
+	*snapshot = *found ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status put(struct db *db, enum ref_kind kind, const char *name,
+			  int64_t snapshot, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_REF_PUT, &stmt, err));
+	stmt_integer(stmt, 1, kind);
+	stmt_text(stmt, 2, name);
+	if (snapshot)
+		stmt_integer(stmt, 3, snapshot);
+	return step_done(stmt, err);
+}
+
+static enum wh_status load_digest(struct db *db, int64_t snapshot,
+				  uint8_t digest[WH_SHA256_SIZE],
+				  struct wh_error *err)
+{
+	struct arena arena = {0};
+	struct snapshot_row row;
+	enum wh_status status = WH_OK;
+
+	if (snapshot)
+		status = snapshot_load(db, snapshot, &arena, &row, err);
+	if (snapshot && !status)
+		memcpy(digest, row.sha256, WH_SHA256_SIZE);
+	arena_free(&arena);
+	return status;
+}
+
+static enum wh_status note_move(struct db *db, const char *branch, int64_t from,
+				int64_t to, const char *why, int64_t time,
+				struct wh_error *err)
+{
+	uint8_t digests[2][WH_SHA256_SIZE];
+	struct stmt *stmt;
+
+	WH_TRY(load_digest(db, from, digests[0], err));
+	WH_TRY(load_digest(db, to, digests[1], err));
+	WH_TRY(db_stmt(db, STMT_REFLOG_INSERT, &stmt, err));
+	stmt_text(stmt, 1, branch);
+	if (from)
+		stmt_blob(stmt, 2, digests[0], WH_SHA256_SIZE);
+	if (to)
+		stmt_blob(stmt, 3, digests[1], WH_SHA256_SIZE);
+	stmt_text(stmt, 4, why);
+	stmt_integer(stmt, 5, time);
+	return step_done(stmt, err);
+}
+
+enum wh_status ref_move(struct db *db, enum ref_kind kind, const char *name,
+			int64_t from, int64_t to, const char *why, int64_t time,
+			struct wh_error *err)
+{
+	WH_TRY(put(db, kind, name, to, err));
+	if (kind != REF_BRANCH)
+		return WH_OK;
+	return note_move(db, name, from, to, why, time, err);
+}
+
+static enum wh_status set_head(struct db *db, const char *branch,
+			       struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_CONFIG_SET, &stmt, err));
+	stmt_text(stmt, 1, "head");
+	stmt_text(stmt, 2, branch);
+	return step_done(stmt, err);
+}
+
+enum wh_status ref_head(struct db *db, char branch[REF_NAME_SIZE],
+			struct wh_error *err)
+{
+	const char *name = DEFAULT_BRANCH;
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_CONFIG_GET, &stmt, err));
+	stmt_text(stmt, 1, "head");
+	WH_TRY(stmt_step(stmt, &row, err));
+	if (row && column_text(stmt, 0))
+		name = column_text(stmt, 0);
+	if (strlen(name) >= REF_NAME_SIZE)
+		name = DEFAULT_BRANCH;
+	strcpy(branch, name);
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+int64_t ref_now(void)
+{
+	const char *fixed = getenv("SOURCE_DATE_EPOCH");
+	int64_t time_s;
+
+	if (fixed && text_to_i64(fixed, &time_s))
+		return time_s;
+	return (int64_t)time(NULL);
+}
+
+/* ---- Public ----------------------------------------------------------------
+ */
+
+enum wh_status wh_head(struct wh_store *store, char branch[256],
+		       struct wh_error *err)
+{
+	return ref_head(store->db, branch, err);
+}
+
+static enum wh_status list(struct wh_store *store, enum ref_kind kind,
+			   wh_ref_fn *fn, void *arg, struct wh_error *err)
+{
+	char head[REF_NAME_SIZE];
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(ref_head(store->db, head, err));
+	WH_TRY(db_stmt(store->db, STMT_REF_LIST, &stmt, err));
+	stmt_integer(stmt, 1, kind);
+	for (;;) {
+		struct wh_ref ref = {0};
+		const uint8_t *digest;
+		size_t len;
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		ref.name = column_text(stmt, 0);
+		digest = column_blob(stmt, 1, &len);
+		if (digest && len == WH_SHA256_SIZE)
+			text_hex(digest, len, ref.snapshot);
+		ref.head = kind == REF_BRANCH && strcmp(ref.name, head) == 0;
+		if (fn(arg, &ref))
+			break;
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+enum wh_status wh_branch_list(struct wh_store *store, wh_ref_fn *fn, void *arg,
+			      struct wh_error *err)
+{
+	return list(store, REF_BRANCH, fn, arg, err);
+}
+
+enum wh_status wh_tag_list(struct wh_store *store, wh_ref_fn *fn, void *arg,
+			   struct wh_error *err)
+{
+	return list(store, REF_TAG, fn, arg, err);
+}
+
+static enum wh_status create(struct wh_store *store, enum ref_kind kind,
+			     const char *name, const char *revision, bool force,
+			     struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	int64_t from, to;
+	bool found;
+
+	WH_TRY(ref_check_name(name, err));
+	WH_TRY(transaction_begin(&tx, store->db, err));
+	WH_TRY(revision_resolve(store->db, revision ? revision : "HEAD", &to,
+				err));
+	WH_TRY(ref_get(store->db, kind, name, &found, &from, err));
+	if (found && !force)
+		return wh_fail(err, WH_EEXISTS, "there is a %s '%s' already",
+			       kind == REF_TAG ? "tag" : "branch", name);
+	WH_TRY(ref_move(store->db, kind, name, from, to, "branch", ref_now(),
+			err));
+	return transaction_commit(&tx, err);
+}
+
+enum wh_status wh_branch_create(struct wh_store *store, const char *name,
+				const char *revision, bool force,
+				struct wh_error *err)
+{
+	return create(store, REF_BRANCH, name, revision, force, err);
+}
+
+enum wh_status wh_tag_create(struct wh_store *store, const char *name,
+			     const char *revision, bool force,
+			     struct wh_error *err)
+{
+	return create(store, REF_TAG, name, revision, force, err);
+}
+
+static enum wh_status delete_row(struct db *db, enum ref_kind kind,
+				 const char *name, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_REF_DELETE, &stmt, err));
+	stmt_integer(stmt, 1, kind);
+	stmt_text(stmt, 2, name);
+	return step_done(stmt, err);
+}
+
+static enum wh_status require(struct db *db, enum ref_kind kind,
+			      const char *name, int64_t *snapshot,
+			      struct wh_error *err)
+{
+	bool found;
+
+	WH_TRY(ref_get(db, kind, name, &found, snapshot, err));
+	if (found)
+		return WH_OK;
+	return wh_fail(err, WH_ENOTFOUND, "there is no %s '%s'",
+		       kind == REF_TAG ? "tag" : "branch", name);
+}
+
+enum wh_status wh_branch_delete(struct wh_store *store, const char *name,
+				struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	char head[REF_NAME_SIZE];
+	int64_t from;
+
+	WH_TRY(transaction_begin(&tx, store->db, err));
+	WH_TRY(require(store->db, REF_BRANCH, name, &from, err));
+	WH_TRY(ref_head(store->db, head, err));
+	if (strcmp(head, name) == 0)
+		return wh_fail(err, WH_EINVAL,
+			       "branch '%s' is switched to; switch to another "
+			       "one first",
+			       name);
+	WH_TRY(note_move(store->db, name, from, 0, "branch deleted", ref_now(),
+			 err));
+	WH_TRY(delete_row(store->db, REF_BRANCH, name, err));
+	return transaction_commit(&tx, err);
+}
+
+enum wh_status wh_tag_delete(struct wh_store *store, const char *name,
+			     struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	int64_t from;
+
+	WH_TRY(transaction_begin(&tx, store->db, err));
+	WH_TRY(require(store->db, REF_TAG, name, &from, err));
+	WH_TRY(delete_row(store->db, REF_TAG, name, err));
+	return transaction_commit(&tx, err);
+}
+
+enum wh_status wh_branch_rename(struct wh_store *store, const char *from,
+				const char *to, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	char head[REF_NAME_SIZE];
+	struct stmt *stmt;
+	int64_t snapshot, other;
+	bool found;
+
+	WH_TRY(ref_check_name(to, err));
+	WH_TRY(transaction_begin(&tx, store->db, err));
+	WH_TRY(require(store->db, REF_BRANCH, from, &snapshot, err));
+	WH_TRY(ref_get(store->db, REF_BRANCH, to, &found, &other, err));
+	if (found)
+		return wh_fail(err, WH_EEXISTS,
+			       "there is a branch '%s' already", to);
+	WH_TRY(delete_row(store->db, REF_BRANCH, from, err));
+	WH_TRY(put(store->db, REF_BRANCH, to, snapshot, err));
+	WH_TRY(db_stmt(store->db, STMT_REFLOG_RENAME, &stmt, err));
+	stmt_text(stmt, 1, from);
+	stmt_text(stmt, 2, to);
+	WH_TRY(step_done(stmt, err));
+	WH_TRY(ref_head(store->db, head, err));
+	if (strcmp(head, from) == 0)
+		WH_TRY(set_head(store->db, to, err));
+	return transaction_commit(&tx, err);
+}
+
+enum wh_status wh_switch(struct wh_store *store, const char *branch,
+			 struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	int64_t snapshot;
+
+	WH_TRY(transaction_begin(&tx, store->db, err));
+	WH_TRY(require(store->db, REF_BRANCH, branch, &snapshot, err));
+	WH_TRY(set_head(store->db, branch, err));
+	return transaction_commit(&tx, err);
+}
+
+static enum wh_status branch_or_head(struct db *db, const char *branch,
+				     char name[REF_NAME_SIZE],
+				     struct wh_error *err)
+{
+	if (!branch)
+		return ref_head(db, name, err);
+	WH_TRY(ref_check_name(branch, err));
+	strcpy(name, branch);
+	return WH_OK;
+}
+
+static enum wh_status fill_move(struct db *db, int64_t from, int64_t to,
+				struct wh_move *move, struct wh_error *err)
+{
+	uint8_t digest[WH_SHA256_SIZE];
+
+	memset(move, 0, sizeof(*move));
+	WH_TRY(load_digest(db, from, digest, err));
+	if (from)
+		text_hex(digest, sizeof(digest), move->from);
+	WH_TRY(load_digest(db, to, digest, err));
+	if (to)
+		text_hex(digest, sizeof(digest), move->to);
+	return WH_OK;
+}
+
+enum wh_status wh_rollback(struct wh_store *store, const char *branch,
+			   const char *revision, const char *why,
+			   struct wh_move *move, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	struct wh_move done;
+	char name[REF_NAME_SIZE];
+	int64_t from, to;
+
+	WH_TRY(transaction_begin(&tx, store->db, err));
+	WH_TRY(branch_or_head(store->db, branch, name, err));
+	WH_TRY(require(store->db, REF_BRANCH, name, &from, err));
+	WH_TRY(revision_resolve(store->db, revision, &to, err));
+	WH_TRY(ref_move(store->db, REF_BRANCH, name, from, to,
+			why ? why : "rollback", ref_now(), err));
+	WH_TRY(fill_move(store->db, from, to, &done, err));
+	WH_TRY(transaction_commit(&tx, err));
+	if (move)
+		*move = done;
+	return WH_OK;
+}
+
+enum wh_status wh_reflog(struct wh_store *store, const char *branch,
+			 wh_reflog_fn *fn, void *arg, struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(store->db,
+		       branch ? STMT_REFLOG_OF_BRANCH : STMT_REFLOG_OF_ALL,
+		       &stmt, err));
+	if (branch)
+		stmt_text(stmt, 1, branch);
+	for (;;) {
+		struct wh_reflog_entry entry = {0};
+		const uint8_t *digest;
+		size_t len;
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		entry.branch = column_text(stmt, 0);
+		digest = column_blob(stmt, 1, &len);
+		if (digest && len == WH_SHA256_SIZE)
+			text_hex(digest, len, entry.from);
+		digest = column_blob(stmt, 2, &len);
+		if (digest && len == WH_SHA256_SIZE)
+			text_hex(digest, len, entry.to);
+		entry.why = column_text(stmt, 3);
+		entry.time = column_integer(stmt, 4);
+		if (fn(arg, &entry))
+			break;
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}

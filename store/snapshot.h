@@ -1,0 +1,31 @@
+/* snapshot.h: rows of snapshots. */
+#ifndef WH_STORE_SNAPSHOT_H
+#define WH_STORE_SNAPSHOT_H
+
+#include "base/arena.h"
+#include "canonical.h"
+#include "db.h"
+
+/** A snapshot's row with all that its canonical text holds. Strings and
+ *  digests are in the arena that snapshot_load was given. */
+struct snapshot_row {
+	int64_t id, tree_id, template_id, run_id;
+	int64_t generation;
+	uint8_t sha256[WH_SHA256_SIZE];
+	struct canonical_snapshot text; /* what is hashed */
+	const char *run_name;
+	uint64_t n_tensors, n_layers, nbytes;
+};
+
+enum wh_status snapshot_load(struct db *db, int64_t id, struct arena *arena,
+			     struct snapshot_row *row, struct wh_error *err);
+
+/** The row of a digest, 0 if there is none. */
+enum wh_status snapshot_find(struct db *db, const uint8_t *sha256, int64_t *id,
+			     struct wh_error *err);
+
+/** The row that a revision means (revision.c); see wh_revision_parse. */
+enum wh_status revision_resolve(struct db *db, const char *revision,
+				int64_t *id, struct wh_error *err);
+
+#endif

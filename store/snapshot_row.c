@@ -1,0 +1,84 @@
+#include "snapshot.h"
+
+#include <string.h>
+
+static const uint8_t *copy_digest(struct arena *arena, struct stmt *stmt,
+				  int column)
+{
+	size_t len;
+	const void *bytes = column_blob(stmt, column, &len);
+
+	if (!bytes || len != WH_SHA256_SIZE)
+		return NULL;
+	return (const uint8_t *)arena_bytes(arena, bytes, len);
+}
+
+static const char *copy_text(struct arena *arena, struct stmt *stmt, int column)
+{
+	const char *text = column_text(stmt, column);
+
+	return text ? arena_strdup(arena, text) : NULL;
+}
+
+static void read_columns(struct stmt *stmt, struct arena *arena,
+			 struct snapshot_row *row)
+{
+	struct canonical_snapshot *text = &row->text;
+
+	text->tree = copy_digest(arena, stmt, 1);
+	text->parent = copy_digest(arena, stmt, 2);
+	row->generation = column_integer(stmt, 3);
+	text->time = column_integer(stmt, 4);
+	text->run_uuid = copy_text(arena, stmt, 5);
+	text->has_step = !column_is_null(stmt, 6);
+	text->step = column_integer(stmt, 6);
+	text->has_epoch = !column_is_null(stmt, 7);
+	text->epoch = column_integer(stmt, 7);
+	text->origin_format = copy_text(arena, stmt, 8);
+	text->origin_generator = copy_text(arena, stmt, 9);
+	text->template_ = copy_digest(arena, stmt, 10);
+	text->template_format = copy_text(arena, stmt, 11);
+	text->message = copy_text(arena, stmt, 12);
+	row->tree_id = column_integer(stmt, 13);
+	row->template_id = column_integer(stmt, 14);
+	row->run_id = column_integer(stmt, 15);
+	row->run_name = copy_text(arena, stmt, 16);
+	row->n_tensors = (uint64_t)column_integer(stmt, 17);
+	row->n_layers = (uint64_t)column_integer(stmt, 18);
+	row->nbytes = (uint64_t)column_integer(stmt, 19);
+}
+
+enum wh_status snapshot_load(struct db *db, int64_t id, struct arena *arena,
+			     struct snapshot_row *row, struct wh_error *err)
+{
+	const uint8_t *sha256;
+	struct stmt *stmt;
+
+	memset(row, 0, sizeof(*row));
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(step_row(stmt, err));
+	row->id = id;
+	sha256 = copy_digest(arena, stmt, 0);
+	read_columns(stmt, arena, row);
+	stmt_reset(stmt);
+	if (!sha256 || !row->text.tree || !row->text.run_uuid ||
+	    !row->text.message)
+		return wh_fail(err, WH_ECORRUPT, "a snapshot's row is damaged");
+	memcpy(row->sha256, sha256, sizeof(row->sha256));
+	return WH_OK;
+}
+
+enum wh_status snapshot_find(struct db *db, const uint8_t *sha256, int64_t *id,
+			     struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_FIND, &stmt, err));
+	stmt_blob(stmt, 1, sha256, WH_SHA256_SIZE);
+	WH_TRY(stmt_step(stmt, &row, err));
+	*id = row ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}

@@ -1,0 +1,144 @@
+#include "store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+
+enum wh_status wh_store_create(const char *path, struct wh_error *err)
+{
+	return db_create(path, err);
+}
+
+enum wh_status wh_store_open(const char *path, enum wh_open mode,
+			     struct wh_store **out, struct wh_error *err)
+{
+	struct wh_store *store = calloc(1, sizeof(*store));
+	enum wh_status status;
+
+	if (!store)
+		return wh_fail_memory(err);
+	status = db_open(path, mode == WH_OPEN_WRITE ? DB_WRITE : DB_READ,
+			 &store->db, err);
+	if (status) {
+		free(store);
+		return status;
+	}
+	*out = store;
+	return WH_OK;
+}
+
+void wh_store_close(struct wh_store *store)
+{
+	if (!store)
+		return;
+	db_close(store->db);
+	free(store);
+}
+
+const char *wh_store_path(const struct wh_store *store)
+{
+	return db_path(store->db);
+}
+
+enum wh_status wh_store_migrate(const char *path, struct wh_error *err)
+{
+	struct wh_store *store;
+
+	WH_TRY(wh_store_open(path, WH_OPEN_WRITE, &store, err));
+	wh_store_close(store);
+	return WH_OK;
+}
+
+/* ---- Settings ---------------------------------------------------------------
+ */
+
+/* What there is, and what each may be set to; HEAD is moved by verbs. */
+static const struct setting {
+	const char *key;
+	const char *const *values;
+} settings[] = {
+	{"codec", (const char *const[]){"none", "fast", "dense", NULL}},
+};
+
+#define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+static enum wh_status check_setting(const char *key, const char *value,
+				    struct wh_error *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < N_SETTINGS; i++) {
+		if (strcmp(settings[i].key, key) != 0)
+			continue;
+		for (k = 0; value && settings[i].values[k]; k++)
+			if (strcmp(settings[i].values[k], value) == 0)
+				return WH_OK;
+		if (!value)
+			return WH_OK;
+		return wh_fail(err, WH_EINVAL,
+			       "setting '%s' can't be '%s': it is one of none, "
+			       "fast, dense",
+			       key, value);
+	}
+	return wh_fail(err, WH_EINVAL, "there is no setting '%s'", key);
+}
+
+enum wh_status wh_config_get(struct wh_store *store, const char *key,
+			     char **value, struct wh_error *err)
+{
+	char *copy = NULL;
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(check_setting(key, NULL, err));
+	WH_TRY(db_stmt(store->db, STMT_CONFIG_GET, &stmt, err));
+	stmt_text(stmt, 1, key);
+	WH_TRY(stmt_step(stmt, &row, err));
+	if (row && !(copy = strdup(column_text(stmt, 0))))
+		return wh_fail_memory(err);
+	stmt_reset(stmt);
+	*value = copy;
+	return WH_OK;
+}
+
+enum wh_status wh_config_set(struct wh_store *store, const char *key,
+			     const char *value, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	struct stmt *stmt;
+
+	WH_TRY(check_setting(key, value, err));
+	WH_TRY(transaction_begin(&tx, store->db, err));
+	WH_TRY(db_stmt(store->db, value ? STMT_CONFIG_SET : STMT_CONFIG_UNSET,
+		       &stmt, err));
+	stmt_text(stmt, 1, key);
+	if (value)
+		stmt_text(stmt, 2, value);
+	WH_TRY(step_done(stmt, err));
+	return transaction_commit(&tx, err);
+}
+
+enum wh_status wh_config_list(struct wh_store *store,
+			      int (*fn)(void *arg, const char *key,
+					const char *value),
+			      void *arg, struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(store->db, STMT_CONFIG_LIST, &stmt, err));
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row || fn(arg, column_text(stmt, 0), column_text(stmt, 1)))
+			break;
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+enum wh_status wh_sql(struct wh_store *store, const char *query, wh_row_fn *fn,
+		      void *arg, struct wh_error *err)
+{
+	return db_query(store->db, query, fn, arg, err);
+}

@@ -1,0 +1,17 @@
+/* store.h: what the store's files share about an open store. */
+#ifndef WH_STORE_STORE_H
+#define WH_STORE_STORE_H
+
+#include "db.h"
+#include <weighhouse/store.h>
+
+struct wh_store {
+	struct db *db;
+};
+
+#define CHUNK_SIZE	 ((uint64_t)1 << 20) /* of payload */
+#define CHUNK_ID_BITS	 24		     /* of a storage's chunk ids */
+#define ENCODING_CHUNKS	 0 /* storage.encoding: chunks that stand alone */
+#define MAX_STORED_BYTES (CHUNK_SIZE << CHUNK_ID_BITS)
+
+#endif
