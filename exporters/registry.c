@@ -1,0 +1,94 @@
+/* The built-in formats: a line each. */
+#include <ctype.h>
+#include <string.h>
+
+#include "config.h"
+#include <weighhouse/format.h>
+
+#include "hdf5/hdf5.h"
+
+#if HAVE_TF && defined(WH_HAVE_TF_FORMAT)
+extern const struct wh_format tf_format;
+#else
+static const char *const no_suffixes[] = {NULL};
+
+static const struct wh_format tf_format = {
+	.name = "tf",
+	.summary = "TensorFlow checkpoint, as Model.save_weights('x')",
+	.suffixes = no_suffixes,
+	.missing = "this build of weighhouse lacks protobuf-c and snappy: "
+		   "install them (Debian: libprotobuf-c-dev, "
+		   "protobuf-c-compiler, libsnappy-dev) and build again",
+};
+#endif
+
+static const char *const keras3_suffixes[] = {".weights.h5", NULL};
+
+static const struct wh_format keras3_format = {
+	.name = "keras3",
+	.summary = "Keras 3 weights, as Model.save_weights('x.weights.h5')",
+	.suffixes = keras3_suffixes,
+	.missing = "this version of weighhouse does not write Keras 3 weights "
+		   "yet; use a name that ends in .h5 but not in .weights.h5, "
+		   "which Keras 2 and 3 load",
+};
+
+static const struct wh_format *const formats[] = {
+	&hdf5_format,
+	&tf_format,
+	&keras3_format,
+	NULL,
+};
+
+/* Keras's other words for its two formats. */
+static const struct {
+	const char *alias, *name;
+} aliases[] = {
+	{"hdf5", "h5"},
+	{"keras", "h5"},
+	{"tensorflow", "tf"},
+};
+
+#define LONGEST_NAME 32u
+
+const struct wh_format *const *wh_formats(void)
+{
+	return formats;
+}
+
+/* As Python's str.lower().strip() for ASCII; false if it can't be a name. */
+static bool fold_name(const char *name, char folded[LONGEST_NAME])
+{
+	size_t len, i;
+
+	while (isspace((unsigned char)*name))
+		name++;
+	len = strlen(name);
+	while (len && isspace((unsigned char)name[len - 1]))
+		len--;
+	if (len >= LONGEST_NAME)
+		return false;
+	for (i = 0; i < len; i++)
+		folded[i] = name[i] >= 'A' && name[i] <= 'Z'
+				    ? (char)(name[i] - 'A' + 'a')
+				    : name[i];
+	folded[len] = '\0';
+	return true;
+}
+
+const struct wh_format *wh_format_by_name(const char *name)
+{
+	char folded[LONGEST_NAME];
+	const char *wanted = folded;
+	size_t i;
+
+	if (!fold_name(name, folded))
+		return NULL;
+	for (i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+		if (strcmp(folded, aliases[i].alias) == 0)
+			wanted = aliases[i].name;
+	for (i = 0; formats[i]; i++)
+		if (strcmp(wanted, formats[i]->name) == 0)
+			return formats[i];
+	return NULL;
+}
