@@ -267,3 +267,27 @@ enum wh_status wh_commit(struct wh_store *store, struct wh_source *source,
 	commit_free(&commit);
 	return status;
 }
+
+/* A commit whose source is the store's own snapshot: all its tensors are
+ * there, so nothing is read but the manifest. */
+enum wh_status wh_rollback_keep(struct wh_store *store, const char *branch,
+				const char *revision, const char *message,
+				struct wh_move *move, struct wh_error *err)
+{
+	struct wh_commit_options options = {.branch = branch,
+					    .message = message};
+	struct wh_commit_result result;
+	struct wh_source *source;
+	enum wh_status status;
+
+	if (!message)
+		options.message = "rollback";
+	WH_TRY(wh_snapshot_open(store, revision, &source, err));
+	status = wh_commit(store, source, &options, &result, err);
+	wh_source_close(source);
+	if (status || !move)
+		return status;
+	memcpy(move->from, result.parent, sizeof(move->from));
+	memcpy(move->to, result.snapshot, sizeof(move->to));
+	return WH_OK;
+}

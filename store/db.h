@@ -118,5 +118,9 @@ typedef int db_row_fn(void *arg, int n_columns, const char *const *names,
 /** One read-only statement under an authorizer and a time limit. */
 enum wh_status db_query(struct db *db, const char *sql, db_row_fn *fn,
 			void *arg, struct wh_error *err);
+/** SQLite's own check of the file's pages: rows of one text, "ok" if all is
+ *  well. */
+enum wh_status db_check_pages(struct db *db, db_row_fn *fn, void *arg,
+			      struct wh_error *err);
 
 #endif

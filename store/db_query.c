@@ -177,6 +177,25 @@ static enum wh_status run_query(struct db *db, sqlite3_stmt *stmt, FILE *spool,
 	return hand_out(spool, n, n_rows, names, fn, arg, err);
 }
 
+enum wh_status db_check_pages(struct db *db, db_row_fn *fn, void *arg,
+			      struct wh_error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	enum wh_status status;
+	FILE *spool = tmpfile();
+	int code;
+
+	if (!spool)
+		return wh_fail(err, WH_EIO, "no temporary file can be made");
+	code = sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(20)", -1,
+				  &stmt, NULL);
+	status = code ? db_failed(db, code, err)
+		      : run_query(db, stmt, spool, fn, arg, err);
+	sqlite3_finalize(stmt);
+	fclose(spool);
+	return status;
+}
+
 enum wh_status db_query(struct db *db, const char *sql, db_row_fn *fn,
 			void *arg, struct wh_error *err)
 {
