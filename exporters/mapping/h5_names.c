@@ -295,17 +295,26 @@ static enum wh_status order_by_graph(struct naming *naming,
 			 layer->name, n, paths[order[0]]);
 }
 
-static enum wh_status refuse_order(const struct wh_layer *layer,
-				   enum order_kind kind,
-				   const char *const *paths,
-				   struct wh_error *err)
+static const char *shown_name(const struct naming *naming,
+			      const struct wh_layer *layer, uint32_t index)
+{
+	const struct wh_variable *variable = &layer->variables[index];
+	const char *full_name = naming->full_names[variable->tensor];
+
+	return *full_name ? full_name : variable->name;
+}
+
+static enum wh_status refuse_order(const struct naming *naming,
+				   const struct wh_layer *layer,
+				   enum order_kind kind, struct wh_error *err)
 {
 	return wh_fail(err, WH_EUNSUPPORTED,
 		       "layer '%s': weights '%s' and '%s' belong to %s, and "
-		       "which of them is trained decides the order in an HDF5 "
-		       "file; --model-config FILE (the model's to_json()) "
+		       "which of them are trained decides their order in an "
+		       "HDF5 file; --model-config FILE (the model's to_json()) "
 		       "says it",
-		       layer->name, paths[0], paths[layer->n_variables - 1],
+		       layer->name, shown_name(naming, layer, 0),
+		       shown_name(naming, layer, layer->n_variables - 1),
 		       kind == ORDER_NESTED ? "layers inside it"
 					    : "several RNN cells");
 }
@@ -346,7 +355,7 @@ static enum wh_status find_order(struct naming *naming,
 		return order_by_config(naming, layer, config, order, err);
 	if (flags_are_known(layer))
 		return order_by_flags(naming, layer, order, err);
-	return refuse_order(layer, kind, paths, err);
+	return refuse_order(naming, layer, kind, err);
 }
 
 /* Whether Keras may have given this name to a weight of that layer: the

@@ -1,0 +1,404 @@
+"""tf-keras models: every kind of layer whose weights have a name or a place
+of their own. Each entry says what a change of format can keep."""
+import dataclasses
+from typing import Callable
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+layers = keras.layers
+Input, Model, Sequential = keras.Input, keras.Model, keras.Sequential
+
+# What a refusal says.
+NEEDS_CONFIG = "--model-config FILE"
+NEEDS_TF = "save_format='tf'"
+
+
+@dataclasses.dataclass
+class Entry:
+    """A model, and the words of the refusal where a change of format is not
+    decided by what the file holds."""
+    name: str
+    make: Callable
+    to_tf: str = ""
+    to_h5: str = ""
+    trains: bool = True
+    # Keras can't read what it writes: bfloat16 in HDF5 (FORMAT-HDF5 1.5).
+    opaque: bool = False
+    # A layer of no known class: an order was assumed, and said.
+    notes: bool = False
+
+
+ZOO = []
+
+
+def entry(**options):
+    def add(make):
+        ZOO.append(Entry(make.__name__, make, **options))
+        return make
+    return add
+
+
+def fill(model, seed):
+    """Other values for every weight, of its own dtype."""
+    rng = np.random.default_rng(seed)
+
+    def values(weight):
+        dtype = weight.dtype.as_numpy_dtype
+        shape = tuple(weight.shape)
+        if weight.dtype.is_bool:
+            return rng.integers(0, 2, shape).astype(bool)
+        if weight.dtype.is_integer:
+            return rng.integers(0, 100, shape).astype(dtype)
+        return rng.uniform(0.1, 1, shape).astype(dtype)
+
+    for weight in model.weights:
+        weight.assign(values(weight))
+
+
+def arrays(model):
+    return [weight.numpy() for weight in model.weights]
+
+
+def inputs(model):
+    shapes = model.input_shape
+    if not isinstance(shapes, list):
+        shapes = [shapes]
+    made = [np.zeros([size or 2 for size in shape], "float32")
+            for shape in shapes]
+    return made if len(made) > 1 else made[0]
+
+
+def train(model):
+    """One step, so that the optimizer has state."""
+    data = inputs(model)
+    model.compile("adam", "mse")
+    target = np.zeros(model(data).shape, "float32")
+    model.fit(data, target, epochs=1, verbose=0)
+
+
+@entry()
+def dense_sequential():
+    return Sequential([Input((5,)), layers.Dense(4, name="fc1"),
+                       layers.Dropout(0.1), layers.Dense(3, name="fc2")])
+
+
+@entry()
+def functional_two_inputs():
+    a, b = Input((3,), name="a"), Input((4,), name="b")
+    x = layers.Concatenate()([layers.Dense(4)(a), layers.Dense(4)(b)])
+    return Model([a, b], layers.Dense(2, use_bias=False)(x))
+
+
+def _inner(frozen=False):
+    inner = Sequential([Input((4,)), layers.Dense(4, name="d1"),
+                        layers.BatchNormalization(name="b1"),
+                        layers.Dense(4, name="d2")], name="inner")
+    inner.layers[0].trainable = not frozen
+    return inner
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def nested():
+    i = Input((4,))
+    return Model(i, layers.Dense(2, name="top")(_inner()(i)))
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def nested_with_a_frozen_layer():
+    """d1 and d2 have one shape, and in HDF5 the frozen one comes last."""
+    i = Input((4,))
+    return Model(i, _inner(frozen=True)(i))
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def model_in_model_in_model():
+    i = Input((4,))
+    mid = Model(i, layers.Dense(3, name="e")(
+        _inner(frozen=True)(layers.Activation("relu", name="r")(i))),
+        name="mid")
+    j = Input((4,))
+    return Model(j, layers.Dense(2, name="top")(mid(j)))
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def frozen_model_in_model():
+    model = model_in_model_in_model()
+    model.get_layer("mid").get_layer("inner").trainable = False
+    return model
+
+
+@entry()
+def nested_of_one_layer():
+    return Sequential([Input((4,)), layers.Dense(3, name="a"),
+                       Sequential([Input((3,)), layers.Activation("relu"),
+                                   layers.Dense(2, name="b")], name="one")])
+
+
+class _Subclassed(Model):
+    def __init__(self):
+        super().__init__(name="sub")
+        self.first = layers.Dense(4, name="first_layer")
+        self.norm = layers.BatchNormalization(name="bn")
+        self.blocks = [layers.Dense(4, name="x"), layers.Dense(4, name="y")]
+
+    def call(self, x):
+        x = self.norm(self.first(x))
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def _build(model, *shape):
+    model(np.zeros((2, *shape), "float32"))
+    model._set_save_spec(tf.zeros((2, *shape)))
+    return model
+
+
+@entry(to_tf=NEEDS_TF)
+def subclassed():
+    return _build(_Subclassed(), 3)
+
+
+class _OwnWeight(Model):
+    def __init__(self):
+        super().__init__(name="own")
+        self.rnn = layers.LSTM(2, name="rnn")
+        self.w = self.add_weight(name="top", shape=(2,))
+
+    def call(self, x):
+        return self.rnn(x) + self.w
+
+
+@entry(to_tf=NEEDS_TF)
+def subclassed_with_its_own_weight():
+    return _build(_OwnWeight(), 3, 2)
+
+
+@entry()
+def shared_layer():
+    a, b = Input((3,)), Input((3,))
+    shared = layers.Dense(4, name="shared")
+    return Model([a, b], layers.Dense(2, name="out")(
+        layers.Add()([shared(a), shared(b)])))
+
+
+@entry()
+def lstm():
+    return Sequential([Input((4, 3)), layers.LSTM(5, return_sequences=True),
+                       layers.LSTM(2, name="second")])
+
+
+@entry()
+def gru():
+    return Sequential([Input((4, 3)), layers.GRU(3, name="g"),
+                       layers.Dense(2)])
+
+
+@entry()
+def simple_rnn():
+    return Sequential([Input((4, 3)), layers.SimpleRNN(3),
+                       layers.Dense(2)])
+
+
+@entry()
+def rnn_of_a_named_cell():
+    return Sequential([Input((4, 3)),
+                       layers.RNN(layers.LSTMCell(3, name="c0"), name="r")])
+
+
+@entry()
+def bidirectional():
+    return Sequential([
+        Input((4, 3)),
+        layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
+        layers.Bidirectional(layers.GRU(2, name="inside"), name="bi")])
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def stacked_cells():
+    return Sequential([Input((4, 3)), layers.RNN(
+        [layers.LSTMCell(3), layers.LSTMCell(3), layers.GRUCell(2)])])
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def stacked_cells_with_a_frozen_one():
+    """The two cells have one shape, and the frozen one comes last."""
+    cells = [layers.LSTMCell(3, name="a"), layers.LSTMCell(3, name="b")]
+    cells[0].trainable = False
+    return Sequential([Input((4, 3)), layers.RNN(cells, name="st")])
+
+
+@entry()
+def batch_norm():
+    return Sequential([Input((6, 6, 2)), layers.Conv2D(3, 2),
+                       layers.BatchNormalization(),
+                       layers.BatchNormalization(scale=False),
+                       layers.Flatten(), layers.Dense(2)])
+
+
+@entry()
+def frozen_batch_norm():
+    model = batch_norm()
+    model.layers[1].trainable = False
+    return model
+
+
+@entry()
+def layer_and_group_norm():
+    return Sequential([Input((4, 4)), layers.LayerNormalization(),
+                       layers.GroupNormalization(2), layers.Dense(2)])
+
+
+@entry()
+def multi_head_attention():
+    i = Input((4, 6))
+    x = layers.MultiHeadAttention(2, 3, name="mha")(i, i)
+    return Model(i, layers.MultiHeadAttention(2, 3, use_bias=False)(x, x))
+
+
+@entry()
+def attention_use_scale():
+    a, b = Input((3, 4)), Input((3, 4))
+    x = layers.Attention(use_scale=True)([a, b])
+    return Model([a, b], layers.AdditiveAttention(name="add")([x, b]))
+
+
+@entry()
+def embedding():
+    return Sequential([Input((4,)), layers.Embedding(7, 3),
+                       layers.GlobalAveragePooling1D(), layers.Dense(2)])
+
+
+@entry()
+def separable_conv():
+    return Sequential([Input((6, 6, 2)), layers.SeparableConv2D(3, 2),
+                       layers.Reshape((25, 3)),
+                       layers.SeparableConv1D(2, 2, use_bias=False)])
+
+
+@entry()
+def depthwise_conv():
+    return Sequential([Input((6, 6, 2)), layers.DepthwiseConv2D(2),
+                       layers.Conv2D(2, 1)])
+
+
+@entry()
+def conv_of_every_rank():
+    return Sequential([Input((4, 4, 4, 1)), layers.Conv3D(2, 2),
+                       layers.Reshape((9, 6)), layers.Conv1D(2, 2),
+                       layers.Reshape((4, 4, 1)),
+                       layers.Conv2DTranspose(2, 2, name="up")])
+
+
+@entry()
+def einsum_dense():
+    return Sequential([Input((4, 3)), layers.EinsumDense(
+        "abc,cd->abd", output_shape=(None, 5), bias_axes="d")])
+
+
+@entry()
+def conv_lstm():
+    return Sequential([Input((3, 5, 5, 1)),
+                       layers.ConvLSTM2D(2, 2, name="cl")])
+
+
+@entry()
+def time_distributed():
+    return Sequential([Input((4, 3)),
+                       layers.TimeDistributed(layers.Dense(5), name="td"),
+                       layers.TimeDistributed(layers.BatchNormalization()),
+                       layers.Dense(2)])
+
+
+@entry()
+def time_distributed_rnn_and_model():
+    return Sequential([
+        Input((4, 3, 2)),
+        layers.TimeDistributed(layers.LSTM(5), name="td"),
+        layers.TimeDistributed(
+            Sequential([Input((5,)), layers.Dense(3, name="q")]),
+            name="tm")])
+
+
+@entry()
+def prelu():
+    return Sequential([Input((4,)), layers.Dense(3), layers.PReLU()])
+
+
+def _mixed(policy):
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        return Sequential([Input((4,)), layers.Dense(3),
+                           layers.BatchNormalization(), layers.Dense(2)])
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
+@entry()
+def mixed_float16():
+    return _mixed("mixed_float16")
+
+
+@entry()
+def mixed_bfloat16():
+    return _mixed("mixed_bfloat16")
+
+
+@entry(trains=False)
+def float16():
+    return Sequential([Input((4,)), layers.Dense(3, dtype="float16")])
+
+
+@entry(trains=False, opaque=True)
+def bfloat16():
+    return Sequential([Input((4,)), layers.Dense(3, dtype="bfloat16")])
+
+
+@entry()
+def float64():
+    return Sequential([Input((4,), dtype="float64"),
+                       layers.Dense(3, dtype="float64")])
+
+
+@entry(trains=False)
+def normalization():
+    first = layers.Normalization(name="adapted")
+    first.adapt(np.arange(12, dtype="float32").reshape(3, 4))
+    return Sequential([Input((4,)), first, layers.Dense(2)])
+
+
+@entry(trains=False)
+def no_weights():
+    return Sequential([Input((4,)), layers.Activation("relu"),
+                       layers.Reshape((2, 2))])
+
+
+class _Scalars(layers.Layer):
+    def build(self, shape):
+        self.gain = self.add_weight(name="gain", shape=())
+        self.empty = self.add_weight(name="empty", shape=(0, 4))
+        self.steps = self.add_weight(name="steps", shape=(), dtype="int64",
+                                     trainable=False, initializer="zeros")
+        self.mask = self.add_weight(name="mask", shape=(3,), dtype="bool",
+                                    trainable=False, initializer="zeros")
+
+    def call(self, x):
+        return x * self.gain
+
+
+@entry(notes=True)
+def scalars_and_integers():
+    return Sequential([Input((4,)), _Scalars(name="s"), layers.Dense(2)])
+
+
+@entry()
+def layer_names_with_slashes():
+    return Sequential([Input((4,)), layers.Dense(3, name="blk/d1"),
+                       layers.Dense(3, name="blk/d2"),
+                       layers.Dense(2, name="Zed.x")])
+
+
+BY_NAME = {item.name: item for item in ZOO}
