@@ -4,42 +4,18 @@
  * starts with. Layer names are unique wherever Keras can write such a file:
  * two equal ones would be two datasets of one name.
  */
-#include "mapping/nested.h"
+#include "mapping/nested_tree.h"
 
+#include <stdlib.h>
 #include <string.h>
-
-#include "base/auto.h"
-#include "base/text.h"
-#include "core/name_map.h"
-#include "mapping/order.h"
-#include "mapping/scope.h"
 
 #define NOWHERE UINT32_MAX
 
-/* One layer of the configuration's tree; parents stand before children. */
-struct object {
-	const struct config_layer *config;
-	uint32_t parent;
-	uint32_t first, n; /* its weights in `by_leaf` */
-	const char *path;  /* of its node; "" for the outermost */
-	bool is_leaf, is_weighted, is_twice;
-};
-
-struct tree {
-	struct object *objects;
-	uint32_t n, capacity;
-	struct name_map leaves; /* name -> object */
-	uint32_t *owner;	/* of each variable */
-	struct scoped *weights;
-	struct arena *arena;
-};
-
-static void free_tree(struct tree *tree)
+void nested_tree_free(struct nested_tree *tree)
 {
 	name_map_free(&tree->leaves);
 	free(tree->objects);
 }
-#define tree_auto_t __attribute__((cleanup(free_tree))) struct tree
 
 static bool holds_model(const struct config_layer *config)
 {
@@ -48,11 +24,11 @@ static bool holds_model(const struct config_layer *config)
 	return config->kind == CONFIG_MODEL;
 }
 
-static enum wh_status add_object(struct tree *tree,
+static enum wh_status add_object(struct nested_tree *tree,
 				 const struct config_layer *config,
 				 uint32_t parent, struct wh_error *err)
 {
-	struct object *moved;
+	struct nested_object *moved;
 	uint32_t wanted;
 
 	if (tree->n == tree->capacity) {
@@ -63,7 +39,7 @@ static enum wh_status add_object(struct tree *tree,
 		tree->objects = moved;
 		tree->capacity = wanted;
 	}
-	tree->objects[tree->n++] = (struct object){
+	tree->objects[tree->n++] = (struct nested_object){
 		.config = config,
 		.parent = parent,
 		.is_leaf = !holds_model(config),
@@ -72,7 +48,7 @@ static enum wh_status add_object(struct tree *tree,
 }
 
 /* Breadth first, so that the children of one object stand together. */
-static enum wh_status expand(struct tree *tree,
+static enum wh_status expand(struct nested_tree *tree,
 			     const struct config_layer *config,
 			     struct wh_error *err)
 {
@@ -99,7 +75,7 @@ static enum wh_status expand(struct tree *tree,
 }
 
 /* The leaf whose name is the longest scope of `name`, and what follows it. */
-static uint32_t find_leaf(const struct tree *tree, const char *name,
+static uint32_t find_leaf(const struct nested_tree *tree, const char *name,
 			  const char **rest)
 {
 	char *scope = arena_strdup(tree->arena, name);
@@ -121,7 +97,7 @@ static uint32_t find_leaf(const struct tree *tree, const char *name,
 
 /* Keras 3 writes the names of the models around in front, and no output
  * number: the longest tail that starts with a leaf's name counts. */
-static uint32_t find_owner(const struct tree *tree, const char *name,
+static uint32_t find_owner(const struct nested_tree *tree, const char *name,
 			   bool may_be_deep, const char **rest)
 {
 	uint32_t found = find_leaf(tree, name, rest);
@@ -132,7 +108,8 @@ static uint32_t find_owner(const struct tree *tree, const char *name,
 	return found;
 }
 
-static enum wh_status assign(struct tree *tree, const struct wh_layer *layer,
+static enum wh_status assign(struct nested_tree *tree,
+			     const struct wh_layer *layer,
 			     const char *const *names, struct wh_error *err)
 {
 	uint32_t i;
@@ -165,12 +142,12 @@ static enum wh_status assign(struct tree *tree, const struct wh_layer *layer,
 	return WH_OK;
 }
 
-static void mark_weighted(struct tree *tree)
+static void mark_weighted(struct nested_tree *tree)
 {
 	uint32_t at = tree->n;
 
 	while (at-- > 0) {
-		struct object *object = &tree->objects[at];
+		struct nested_object *object = &tree->objects[at];
 
 		if (object->n)
 			object->is_weighted = true;
@@ -211,7 +188,7 @@ static const char *join(struct arena *arena, const char *base, const char *name,
 
 /* The paths of one model's layers, numbered as TensorFlow does: all of them
  * `layer-i`, those with weights `layer_with_weights-k` too, and that first. */
-static enum wh_status name_children(struct tree *tree, uint32_t parent,
+static enum wh_status name_children(struct nested_tree *tree, uint32_t parent,
 				    uint32_t *at, struct layer_paths *out,
 				    struct wh_error *err)
 {
@@ -221,7 +198,7 @@ static enum wh_status name_children(struct tree *tree, uint32_t parent,
 
 	for (i = 0; *at < tree->n && tree->objects[*at].parent == parent;
 	     i++, (*at)++) {
-		struct object *object = &tree->objects[*at];
+		struct nested_object *object = &tree->objects[*at];
 		const char *plain = join(tree->arena, base, "layer-", i);
 
 		if (wraps) {
@@ -245,7 +222,8 @@ static enum wh_status name_children(struct tree *tree, uint32_t parent,
 	return WH_OK;
 }
 
-static enum wh_status name_objects(struct tree *tree, struct layer_paths *out,
+static enum wh_status name_objects(struct nested_tree *tree,
+				   struct layer_paths *out,
 				   struct wh_error *err)
 {
 	uint32_t parent, at = 1;
@@ -258,8 +236,8 @@ static enum wh_status name_objects(struct tree *tree, struct layer_paths *out,
 }
 
 /* Sorts variables by their leaf; those of one leaf keep their order. */
-static enum wh_status group_by_leaf(struct tree *tree, uint32_t n,
-				    uint32_t **sorted, struct wh_error *err)
+static enum wh_status group_by_leaf(struct nested_tree *tree, uint32_t n,
+				    struct wh_error *err)
 {
 	uint32_t *made = arena_alloc(tree->arena, n, sizeof(*made));
 	uint32_t i, sum = 0;
@@ -272,19 +250,18 @@ static enum wh_status group_by_leaf(struct tree *tree, uint32_t n,
 		tree->objects[i].n = 0;
 	}
 	for (i = 0; i < n; i++) {
-		struct object *leaf = &tree->objects[tree->owner[i]];
+		struct nested_object *leaf = &tree->objects[tree->owner[i]];
 
 		made[leaf->first + leaf->n++] = i;
 	}
-	*sorted = made;
+	tree->sorted = made;
 	return WH_OK;
 }
 
-static enum wh_status resolve_leaf(const struct tree *tree,
-				   const struct object *leaf,
-				   const uint32_t *members,
-				   const struct wh_layer *layer,
-				   const char **paths, struct wh_error *err)
+enum wh_status nested_leaf_paths(const struct nested_tree *tree,
+				 const struct nested_object *leaf,
+				 const struct wh_layer *layer,
+				 const char **paths, struct wh_error *err)
 {
 	struct scoped *weights =
 		arena_alloc(tree->arena, leaf->n, sizeof(*weights));
@@ -296,8 +273,10 @@ static enum wh_status resolve_leaf(const struct tree *tree,
 	if (!weights || !prefix)
 		return wh_fail_memory(err);
 	for (i = 0; i < leaf->n; i++) {
-		weights[i] = tree->weights[members[i]];
-		weights[i].path = &paths[members[i]];
+		uint32_t member = tree->sorted[leaf->first + i];
+
+		weights[i] = tree->weights[member];
+		weights[i].path = &paths[member];
 	}
 	verdict = scope_resolve(weights, leaf->n, prefix, leaf->config,
 				tree->arena);
@@ -314,16 +293,17 @@ static enum wh_status resolve_leaf(const struct tree *tree,
 	return WH_OK;
 }
 
-static enum wh_status
-build_tree(struct tree *tree, const struct wh_layer *layer,
-	   const char *const *names, const struct config_layer *config,
-	   struct layer_paths *out, uint32_t **sorted, struct wh_error *err)
+enum wh_status nested_tree_build(struct nested_tree *tree,
+				 const struct wh_layer *layer,
+				 const char *const *names,
+				 const struct config_layer *config,
+				 struct layer_paths *out, struct wh_error *err)
 {
 	WH_TRY(expand(tree, config, err));
 	WH_TRY(assign(tree, layer, names, err));
 	mark_weighted(tree);
 	WH_TRY(name_objects(tree, out, err));
-	return group_by_leaf(tree, layer->n_variables, sorted, err);
+	return group_by_leaf(tree, layer->n_variables, err);
 }
 
 enum wh_status nested_paths(const struct wh_layer *layer,
@@ -331,10 +311,10 @@ enum wh_status nested_paths(const struct wh_layer *layer,
 			    struct arena *arena, struct layer_paths *out,
 			    struct wh_error *err)
 {
-	tree_auto_t tree = {.arena = arena};
+	__attribute__((cleanup(nested_tree_free))) struct nested_tree tree = {
+		.arena = arena};
 	const char **names =
 		arena_alloc(arena, layer->n_variables, sizeof(*names));
-	uint32_t *sorted = NULL;
 	uint32_t i;
 
 	if (!names)
@@ -344,156 +324,10 @@ enum wh_status nested_paths(const struct wh_layer *layer,
 		if (!names[i])
 			return wh_fail_memory(err);
 	}
-	WH_TRY(build_tree(&tree, layer, names, config, out, &sorted, err));
+	WH_TRY(nested_tree_build(&tree, layer, names, config, out, err));
 	for (i = 0; i < tree.n; i++)
 		if (tree.objects[i].n)
-			WH_TRY(resolve_leaf(&tree, &tree.objects[i],
-					    sorted + tree.objects[i].first,
-					    layer, out->paths, err));
-	return WH_OK;
-}
-
-/* Whether the weight at `path` below a leaf is trained, by the flags of the
- * objects on the way and by what it is. */
-static bool is_trained(const struct config_layer *config, const char *path)
-{
-	const char *leaf = strrchr(path, '/');
-	bool trained = config->trainable;
-	uint32_t number;
-
-	for (; config && strchr(path, '/'); path = strchr(path, '/') + 1) {
-		if (config->kind == CONFIG_WRAPPER &&
-		    text_starts(path, "layer/"))
-			number = 0;
-		else if (config->kind == CONFIG_BIDIRECTIONAL)
-			number = text_starts(path, "backward_layer/");
-		else if (config->kind == CONFIG_CELLS && *path >= '0' &&
-			 *path <= '9')
-			number = (uint32_t)strtoul(path, NULL, 10);
-		else
-			continue;
-		if (number >= config->n_children)
-			break;
-		config = &config->children[number];
-		trained = trained && config->trainable;
-	}
-	return trained && !leaf_is_statistic(leaf ? leaf + 1 : path);
-}
-
-/* One leaf's members, sorted by the class tables. */
-static enum wh_status sort_leaf(const struct tree *tree,
-				const struct object *leaf, uint32_t *members,
-				const struct wh_layer *layer,
-				const char *const *paths, bool *trained,
-				struct wh_error *err)
-{
-	size_t prefix = strlen(leaf->path) + (*leaf->path ? 1 : 0);
-	const char **inner =
-		arena_alloc(tree->arena, layer->n_variables, sizeof(*inner));
-	uint32_t i;
-
-	if (!inner)
-		return wh_fail_memory(err);
-	for (i = 0; i < leaf->n; i++) {
-		uint32_t at = members[i];
-
-		inner[at] = paths[at] + prefix;
-		trained[at] = is_trained(leaf->config, inner[at]);
-	}
-	/* Of several cells the sort is by cell, as Keras walks them. */
-	if (order_sort(inner, members, leaf->n) == ORDER_GRAPH && leaf->n > 1)
-		return wh_fail(err, WH_EUNSUPPORTED,
-			       "layer '%s': the order of the weights of the "
-			       "inner layer '%s' is not known",
-			       layer->name, leaf->config->name);
-	return WH_OK;
-}
-
-/* Keras lists a model's weights as all trained ones of its layers, then all
- * others; a frozen model's own list has those that its layers still call
- * trained in front. Appends the members below `at` that are `wanted`. */
-struct listing {
-	const struct tree *tree;
-	const uint32_t *sorted, *first_child;
-	const bool *trained;
-	uint32_t *order;
-	uint32_t n;
-};
-
-static void list_weights(struct listing *listing, uint32_t at, bool wanted)
-{
-	const struct object *object = &listing->tree->objects[at];
-	uint32_t i, child;
-
-	if (object->is_leaf) {
-		for (i = 0; i < object->n; i++) {
-			uint32_t member = listing->sorted[object->first + i];
-
-			if (listing->trained[member] == wanted)
-				listing->order[listing->n++] = member;
-		}
-		return;
-	}
-	if (wanted && !object->config->trainable)
-		return;
-	if (!wanted && !object->config->trainable)
-		for (i = 0; i < object->config->n_children; i++)
-			list_weights(listing, listing->first_child[at] + i,
-				     true);
-	for (i = 0; i < object->config->n_children; i++) {
-		child = listing->first_child[at] + i;
-		list_weights(listing, child, wanted);
-	}
-}
-
-static enum wh_status find_children(const struct tree *tree,
-				    uint32_t **first_child,
-				    struct wh_error *err)
-{
-	uint32_t *made = arena_alloc(tree->arena, tree->n, sizeof(*made));
-	uint32_t i;
-
-	if (!made)
-		return wh_fail_memory(err);
-	for (i = tree->n; i-- > 1;)
-		made[tree->objects[i].parent] = i;
-	*first_child = made;
-	return WH_OK;
-}
-
-enum wh_status nested_order(const struct wh_layer *layer,
-			    const char *const *names,
-			    const struct config_layer *config,
-			    struct arena *arena, uint32_t *order,
-			    struct wh_error *err)
-{
-	tree_auto_t tree = {.arena = arena};
-	struct layer_paths paths = {0};
-	struct listing listing = {.tree = &tree, .order = order};
-	uint32_t *sorted = NULL, *first_child = NULL;
-	bool *trained = arena_alloc(arena, layer->n_variables, sizeof(bool));
-	uint32_t i;
-
-	paths.paths =
-		arena_alloc(arena, layer->n_variables, sizeof(*paths.paths));
-	if (!paths.paths || !trained)
-		return wh_fail_memory(err);
-	WH_TRY(build_tree(&tree, layer, names, config, &paths, &sorted, err));
-	for (i = 0; i < tree.n; i++) {
-		struct object *leaf = &tree.objects[i];
-
-		if (!leaf->n)
-			continue;
-		WH_TRY(resolve_leaf(&tree, leaf, sorted + leaf->first, layer,
-				    paths.paths, err));
-		WH_TRY(sort_leaf(&tree, leaf, sorted + leaf->first, layer,
-				 paths.paths, trained, err));
-	}
-	WH_TRY(find_children(&tree, &first_child, err));
-	listing.sorted = sorted;
-	listing.first_child = first_child;
-	listing.trained = trained;
-	list_weights(&listing, 0, true);
-	list_weights(&listing, 0, false);
+			WH_TRY(nested_leaf_paths(&tree, &tree.objects[i], layer,
+						 out->paths, err));
 	return WH_OK;
 }

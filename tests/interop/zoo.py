@@ -394,6 +394,33 @@ def scalars_and_integers():
     return Sequential([Input((4,)), _Scalars(name="s"), layers.Dense(2)])
 
 
+class _Inside(layers.Layer):
+    def build(self, shape):
+        self.attribute = layers.Dense(3, name="named")
+
+    def call(self, x):
+        return self.attribute(x)
+
+
+@entry(to_tf=NEEDS_TF)
+def custom_layer_with_a_layer():
+    return Sequential([Input((4,)), _Inside(name="c"), layers.Dense(2)])
+
+
+@entry()
+def inner_layer_named_like_the_model_around_it():
+    return Sequential([Input((4,)), layers.Dense(3, name="a"),
+                       Sequential([Input((3,)),
+                                   layers.Dense(2, name="tower")],
+                                  name="tower")])
+
+
+@entry()
+def locally_connected():
+    return Sequential([Input((6, 2)), layers.LocallyConnected1D(3, 2),
+                       layers.Flatten(), layers.Dense(2)])
+
+
 @entry()
 def layer_names_with_slashes():
     return Sequential([Input((4,)), layers.Dense(3, name="blk/d1"),
