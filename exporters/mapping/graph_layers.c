@@ -304,6 +304,28 @@ static enum wh_status find_attributes(const struct wh_graph *graph,
 	return WH_OK;
 }
 
+/* Keras 3's list holds the layers, and operations that are none, in order. */
+static enum wh_status add_operations(const struct wh_graph *graph,
+				     struct arena *arena, uint32_t operations,
+				     struct graph_layers *found,
+				     struct wh_error *err)
+{
+	const struct wh_graph_node *list = &graph->nodes[operations];
+	uint32_t i;
+
+	WH_TRY(block(found, operations, err));
+	for (i = 0; i < list->n_edges; i++) {
+		struct graph_layer layer = {.node = list->edges[i].node};
+
+		layer.edge =
+			path_append(arena, "_operations", list->edges[i].name);
+		if (!layer.edge)
+			return wh_fail_memory(err);
+		WH_TRY(add_layer(found, layer, err));
+	}
+	return WH_OK;
+}
+
 /* The first component of the first full name below the model: what Keras
  * puts in front of every name inside a subclassed model. */
 static enum wh_status find_scope(const struct wh_graph *graph,
@@ -356,8 +378,7 @@ enum wh_status graph_layers_find(const struct wh_graph *graph,
 	}
 	if (operations != NOWHERE) {
 		WH_TRY(block(found, found->model, err));
-		return find_attributes(graph, arena, operations, "", 0, found,
-				       err);
+		return add_operations(graph, arena, operations, found, err);
 	}
 	WH_TRY(find_attributes(graph, arena, found->model, "", 0, found, err));
 	return find_scope(graph, arena, found, err);

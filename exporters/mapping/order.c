@@ -47,6 +47,7 @@ static const struct {
 	{"forward_layer", 0}, {"backward_layer", 1}, {"_query_dense", 0},
 	{"_key_dense", 1},    {"_value_dense", 2},   {"_output_dense", 3},
 	{"cell", 0},	      {"cells", 0},	     {"layer", 0},
+	{"_functional", 0},   {"_operations", 0},
 };
 
 static const char nested[] = "layer_with_weights-";
@@ -173,7 +174,7 @@ static bool are_of_tables(const char *const *paths, const uint32_t *order,
 /* Where two paths part, if all objects up to there are Keras's own. */
 static enum order_kind find_parting(const char *a, const char *b)
 {
-	bool in_cells = false;
+	bool in_cells = false, in_operations = false;
 	uint32_t rank, depth = 0;
 
 	for (;;) {
@@ -185,10 +186,11 @@ static enum order_kind find_parting(const char *a, const char *b)
 		    !rank_object(a, la, &rank))
 			return ORDER_KNOWN;
 		in_cells = component_is(a, la, "cells");
+		in_operations = component_is(a, la, "_operations");
 		a += la + 1;
 		b += lb + 1;
 	}
-	if (text_starts(a, nested) && text_starts(b, nested))
+	if (in_operations || (text_starts(a, nested) && text_starts(b, nested)))
 		return ORDER_NESTED;
 	return in_cells ? ORDER_CELLS : ORDER_KNOWN;
 }

@@ -342,11 +342,27 @@ static enum scope_verdict resolve_own(const struct step *step)
 	return inner.prefix ? keep_names(&inner) : SCOPE_MEMORY;
 }
 
+static bool all_start(const struct step *step, const char *word)
+{
+	uint32_t i;
+
+	for (i = 0; i < step->n; i++)
+		if (is_single(step->weights[i].rest) ||
+		    !first_is(step->weights[i].rest, word))
+			return false;
+	return true;
+}
+
+/* Keras 2 shows nothing of the wrapped layer's name, Keras 3 all of it. */
 static enum scope_verdict resolve_wrapped(const struct step *step)
 {
+	const struct config_layer *wrapped = &step->config->children[0];
 	struct step inner = *step;
 
-	inner.config = &step->config->children[0];
+	if (*wrapped->name && all_start(step, wrapped->name))
+		return enter(step, wrapped->name, strlen(wrapped->name),
+			     "layer/", false, wrapped);
+	inner.config = wrapped;
 	inner.prefix = arena_printf(step->arena, "%slayer/", step->prefix);
 	inner.depth++;
 	return inner.prefix ? resolve(&inner) : SCOPE_MEMORY;

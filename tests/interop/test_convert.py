@@ -230,3 +230,58 @@ def test_keras_3_loads_our_legacy_h5(name, origin, made, wh):
     assert len(expected) == len(ordered)
     assert [bits(value.numpy()) for value in loaded] == [
         bits(value) for value in ordered]
+
+
+def keras3_nested():
+    L = keras3.layers
+    inner = keras3.Sequential([keras3.Input((3,)), L.Dense(3, name="d1"),
+                               L.Dense(3, name="d2")], name="inner")
+    inner.layers[0].trainable = False
+    i = keras3.Input((4,))
+    return keras3.Model(i, inner(L.Dense(3, name="top")(i)), name="fun")
+
+
+def fill3(model, seed):
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(rng.uniform(0, 1, weight.shape).astype("float32"))
+    return [weight.numpy() for weight in model.weights]
+
+
+def test_a_keras_3_checkpoint_becomes_an_h5_file(wh):
+    model = keras3.Sequential([keras3.Input((4,)), keras3.layers.Dense(3),
+                               keras3.layers.BatchNormalization(),
+                               keras3.layers.Dense(2)])
+    expected = fill3(model, 1)
+    tf.train.Checkpoint(model=model).write(str(wh.folder / "theirs"))
+    wh("convert", "theirs", "ours.h5")
+    fill3(model, 2)
+    model.load_weights(wh.folder / "ours.h5")
+    assert [bits(w.numpy()) for w in model.weights] == [
+        bits(array) for array in expected]
+
+
+def test_a_nested_keras_3_checkpoint_needs_the_configuration(wh):
+    model = keras3_nested()
+    expected = fill3(model, 1)
+    tf.train.Checkpoint(model=model).write(str(wh.folder / "theirs"))
+    assert NEEDS_CONFIG in wh.refused("convert", "theirs", "ours.h5")
+    wh("convert", "theirs", "ours.h5", *write_config(wh, model))
+    fill3(model, 2)
+    model.load_weights(wh.folder / "ours.h5")
+    assert [bits(w.numpy()) for w in model.weights] == [
+        bits(array) for array in expected]
+
+
+def test_a_keras_3_full_model_becomes_a_keras_2_checkpoint(made, wh):
+    model = made("time_distributed")
+    L = keras3.layers
+    other = keras3.Sequential([
+        keras3.Input((4, 3)), L.TimeDistributed(L.Dense(5), name="td"),
+        L.TimeDistributed(L.BatchNormalization()), L.Dense(2)])
+    expected = fill3(other, 1)
+    other.save(wh.folder / "theirs.h5")
+    wh("convert", "theirs.h5", "ours")
+    fill(model, 2)
+    load(model, wh.folder / "ours")
+    check_arrays(model, expected)
