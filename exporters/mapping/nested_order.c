@@ -43,20 +43,13 @@ static enum wh_status sort_leaf(const struct nested_tree *tree,
 {
 	uint32_t *members = tree->sorted + leaf->first;
 	size_t prefix = strlen(leaf->path) + (*leaf->path ? 1 : 0);
-	const char **inner =
-		arena_alloc(tree->arena, layer->n_variables, sizeof(*inner));
 	uint32_t i;
 
-	if (!inner)
-		return wh_fail_memory(err);
-	for (i = 0; i < leaf->n; i++) {
-		uint32_t at = members[i];
-
-		inner[at] = paths[at] + prefix;
-		trained[at] = is_trained(leaf->config, inner[at]);
-	}
+	for (i = 0; i < leaf->n; i++)
+		trained[members[i]] =
+			is_trained(leaf->config, paths[members[i]] + prefix);
 	/* Of several cells the sort is by cell, as Keras walks them. */
-	if (order_sort(inner, members, leaf->n) == ORDER_GRAPH && leaf->n > 1)
+	if (order_sort(paths, members, leaf->n) == ORDER_GRAPH && leaf->n > 1)
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "layer '%s': the order of the weights of the "
 			       "inner layer '%s' is not known",

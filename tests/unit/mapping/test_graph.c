@@ -306,6 +306,29 @@ static void a_weight_of_no_configured_layer_is_refused(void **state)
 	model_end(&model);
 }
 
+static void an_inner_name_that_is_there_twice_is_refused(void **state)
+{
+	static const char config[] = MODEL(
+		"Sequential", "m",
+		MODEL("Sequential", "outer",
+		      MODEL("Sequential", "a",
+			    LAYER("Dense", "d",
+				  "")) "," MODEL("Sequential", "b",
+						 LAYER("Dense", "d", ""))));
+	struct mapping_graph graph;
+	struct model model;
+
+	(void)state;
+	model_begin(&model);
+	model_layer(&model, "outer");
+	model_weight(&model, "d/kernel:0");
+	model_finish(&model, "h5");
+	assert_fails(mapping_graph(&model.manifest, config, &model.arena,
+				   &graph, &model.err),
+		     &model.err, WH_EUNSUPPORTED, "more than one layer");
+	model_end(&model);
+}
+
 static void a_bad_configuration_is_named(void **state)
 {
 	static const char *const bad[] = {"", "{", "[]", "{\"config\": 1}",
@@ -497,6 +520,7 @@ int main(void)
 			time_distributed_is_known_by_its_configuration),
 		cmocka_unit_test(cells_find_their_place_by_name),
 		cmocka_unit_test(a_weight_of_no_configured_layer_is_refused),
+		cmocka_unit_test(an_inner_name_that_is_there_twice_is_refused),
 		cmocka_unit_test(a_bad_configuration_is_named),
 		cmocka_unit_test(a_deep_configuration_is_refused),
 		cmocka_unit_test(the_optimizer_is_left_out_with_a_note),

@@ -204,6 +204,26 @@ static void an_unknown_class_keeps_the_graphs_order_with_a_note(void **state)
 	model_end(&memory);
 }
 
+static void statistics_of_an_unknown_class_go_last(void **state)
+{
+	static const char *const leaves[] = {"moving_mean", "gamma", "w", NULL};
+	struct model memory, to;
+	struct small small;
+	struct mapping_h5 h5;
+
+	(void)state;
+	model_begin(&memory);
+	make_small(&small, &memory, "layer_with_weights-0", leaves, "c/");
+	import_graph(&small.graph, small.keys, 3, &to);
+	assert_ok(mapping_h5_names(&to.manifest, NULL, &to.arena, &h5, &to.err),
+		  &to.err);
+	assert_string_equal(h5.layers[0].weights[0].name, "c/gamma:0");
+	assert_string_equal(h5.layers[0].weights[1].name, "c/w:0");
+	assert_string_equal(h5.layers[0].weights[2].name, "c/moving_mean:0");
+	model_end(&to);
+	model_end(&memory);
+}
+
 static void a_name_of_another_layer_is_not_taken(void **state)
 {
 	static const char *const leaves[] = {"kernel", "bias", NULL};
@@ -595,6 +615,7 @@ int main(void)
 		cmocka_unit_test(statistics_go_last_by_the_class_table),
 		cmocka_unit_test(
 			an_unknown_class_keeps_the_graphs_order_with_a_note),
+		cmocka_unit_test(statistics_of_an_unknown_class_go_last),
 		cmocka_unit_test(a_name_of_another_layer_is_not_taken),
 		cmocka_unit_test(a_subclassed_models_attributes_are_layers),
 		cmocka_unit_test(
