@@ -395,10 +395,11 @@ def two_blocks(folder, random):
 
 
 def two_blocks_graph(folder, random):
-    """The same with an object graph; 3,000 variables."""
-    root = tf.train.Checkpoint(
-        **{f"n{number * 2654435761 % 2**32:08x}": tf.Variable(
-            tensor(random, "float32", ())) for number in range(3000)})
+    """The same with an object graph; keys that share little."""
+    names = [f"n{number * 2654435761 % 2**32:08x}" + "y" * (number % 128)
+             for number in range(3000)]
+    root = tf.train.Checkpoint(**{name: tf.Variable(
+        tensor(random, "float32", ())) for name in names})
     root.write(str(folder / "ckpt"))
     return WRITERS["tf"], CANONICAL
 
