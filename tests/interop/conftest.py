@@ -11,6 +11,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 
+def pytest_configure(config):
+    # Keras on its own file formats, TensorFlow on NumPy.
+    config.addinivalue_line("filterwarnings", "ignore")
+
+
 def program():
     path = os.environ.get("WH_BIN", "")
     if os.access(path, os.X_OK):
