@@ -70,6 +70,15 @@ static size_t own_part(const struct named_variable *variable)
 	return memchr(name, '/', len) ? without_last(name, len) : len;
 }
 
+/* A nested model's weights have the names of its inner layers: none of them
+ * is its own, and calling it so would hide that it is a model. */
+static bool is_nested(const char *path)
+{
+	while (text_starts(path, "layer/"))
+		path += strlen("layer/");
+	return text_starts(path, "layer_with_weights-");
+}
+
 static bool all_start(const struct named_variable *variables, uint32_t n,
 		      size_t len)
 {
@@ -101,7 +110,7 @@ const char *layer_name(const struct named_variable *variables, uint32_t n,
 	const char *name;
 
 	*ok = true;
-	if (n == 0)
+	if (n == 0 || is_nested(variables[0].path))
 		return NULL;
 	len = own_part(&variables[0]);
 	if (!len || !all_own(variables, n, len) ||

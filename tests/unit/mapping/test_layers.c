@@ -111,6 +111,30 @@ static void the_names_of_rnns_come_back(void **state)
 		"st/stacked_rnn_cells/lstm_cell/recurrent_kernel:0");
 }
 
+/* The inner layer's name is not the model's. */
+static void a_nested_model_of_one_layer_stays_nested(void **state)
+{
+	static const char *const names[] = {"q/kernel:0", "q/bias:0", NULL};
+	struct mapping_graph graph;
+	struct model from, to;
+	struct mapping_h5 h5;
+
+	(void)state;
+	begin_with(&from, "inner", names);
+	to_tf(&from, NULL, &to, false);
+	assert_ok(mapping_h5_names(&to.manifest, NULL, &to.arena, &h5, &to.err),
+		  &to.err);
+	assert_string_equal(h5.layers[1].name, "layer_with_weights-0");
+	assert_string_equal(h5.layers[1].weights[1].name, "q/bias:0");
+	assert_ok(mapping_graph(&from.manifest, NULL, &from.arena, &graph,
+				&from.err),
+		  &from.err);
+	assert_non_null(strstr(graph.key_of[0],
+			       "layer_with_weights-0/layer_with_weights-0/"));
+	model_end(&to);
+	model_end(&from);
+}
+
 static void the_names_of_attention_come_back(void **state)
 {
 	(void)state;
@@ -611,6 +635,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_names_of_plain_layers_come_back),
 		cmocka_unit_test(the_names_of_rnns_come_back),
+		cmocka_unit_test(a_nested_model_of_one_layer_stays_nested),
 		cmocka_unit_test(the_names_of_attention_come_back),
 		cmocka_unit_test(statistics_go_last_by_the_class_table),
 		cmocka_unit_test(
