@@ -259,48 +259,143 @@ static bool is_metric(const struct wh_graph *graph,
 	return n > 0;
 }
 
+#define MAX_LOOKED 64u /* nodes looked at for one full name */
+
+/* The full name of a variable at or below `node`, or NULL. */
+static const char *find_name(const struct wh_graph *graph, uint32_t node)
+{
+	uint32_t queue[MAX_LOOKED] = {node};
+	uint32_t at, i, n = 1;
+
+	for (at = 0; at < n; at++) {
+		const struct wh_graph_node *here = &graph->nodes[queue[at]];
+
+		if (here->n_attributes && here->attributes[0].full_name &&
+		    *here->attributes[0].full_name)
+			return here->attributes[0].full_name;
+		for (i = 0; i < here->n_edges && n < MAX_LOOKED; i++)
+			queue[n++] = here->edges[i].node;
+	}
+	return NULL;
+}
+
+/* A dict of layers looks like a layer with layers inside, but for its names:
+ * nothing of them is the same behind the model's own. */
+static bool is_dict(const struct wh_graph *graph,
+		    const struct wh_graph_node *node, const char *scope)
+{
+	size_t skip = scope ? strlen(scope) : 0;
+	const char *first = NULL;
+	uint32_t i;
+
+	for (i = 0; skip && i < node->n_edges; i++) {
+		const char *name = find_name(graph, node->edges[i].node);
+
+		if (graph->nodes[node->edges[i].node].n_attributes)
+			return false;
+		if (!name)
+			continue;
+		if (strncmp(name, scope, skip) != 0 || name[skip] != '/')
+			return false;
+		name += skip + 1;
+		if (!first)
+			first = name;
+		else if (strcspn(name, "/") != strcspn(first, "/") ||
+			 strncmp(name, first, strcspn(first, "/")) != 0)
+			return true;
+	}
+	return false;
+}
+
 static bool is_bookkeeping(const char *edge)
 {
 	return strcmp(edge, "root") == 0 || strcmp(edge, "save_counter") == 0;
 }
 
-/* The children of `holder` that may be layers; lists are looked into. */
+static int compare_edges(const void *a, const void *b)
+{
+	const struct wh_graph_edge *one = a, *other = b;
+
+	return strcmp(one->name, other->name);
+}
+
+/* The edges of a container in the order in which Keras walks it: a dict's by
+ * key, whatever the order in which the keys came. */
+static enum wh_status order_edges(const struct wh_graph_node *node, bool by_key,
+				  struct arena *arena,
+				  const struct wh_graph_edge **edges,
+				  struct wh_error *err)
+{
+	struct wh_graph_edge *sorted;
+
+	*edges = node->edges;
+	if (!by_key || node->n_edges == 0)
+		return WH_OK;
+	sorted = arena_alloc(arena, node->n_edges, sizeof(*sorted));
+	if (!sorted)
+		return wh_fail_memory(err);
+	memcpy(sorted, node->edges, node->n_edges * sizeof(*sorted));
+	qsort(sorted, node->n_edges, sizeof(*sorted), compare_edges);
+	*edges = sorted;
+	return WH_OK;
+}
+
+/* Where layers are looked for: the model, or a list or dict in it. */
+struct holder {
+	uint32_t node, depth;
+	const char *path;
+	bool is_dict;
+};
+
 static enum wh_status find_attributes(const struct wh_graph *graph,
-				      struct arena *arena, uint32_t holder,
-				      const char *prefix, uint32_t depth,
+				      struct arena *arena,
+				      const struct holder *holder,
+				      struct graph_layers *found,
+				      struct wh_error *err);
+
+static enum wh_status
+find_attribute(const struct wh_graph *graph, struct arena *arena,
+	       const struct wh_graph_edge *edge, const struct holder *holder,
+	       struct graph_layers *found, struct wh_error *err)
+{
+	const struct wh_graph_node *child = &graph->nodes[edge->node];
+	struct holder inner = {.node = edge->node, .depth = holder->depth + 1};
+	struct graph_layer layer = {.node = edge->node, .only_weighted = true};
+
+	if (child->n_attributes || is_bookkeeping(edge->name) ||
+	    is_optimizer(graph, edge) || is_metric(graph, child))
+		return WH_OK;
+	inner.path = layer.edge = path_append(arena, holder->path, edge->name);
+	if (!inner.path)
+		return wh_fail_memory(err);
+	inner.is_dict =
+		!has_numbered(child) && is_dict(graph, child, found->scope);
+	if (inner.depth <= MAX_LISTS && (inner.is_dict || is_list(child)))
+		return find_attributes(graph, arena, &inner, found, err);
+	return add_layer(found, layer, err);
+}
+
+/* The children that may be layers; lists and dicts are looked into. */
+static enum wh_status find_attributes(const struct wh_graph *graph,
+				      struct arena *arena,
+				      const struct holder *holder,
 				      struct graph_layers *found,
 				      struct wh_error *err)
 {
-	const struct wh_graph_node *node = &graph->nodes[holder];
+	const struct wh_graph_node *node = &graph->nodes[holder->node];
+	bool by_key = holder->is_dict && !is_list(node);
+	const struct wh_graph_edge *edges;
 	uint32_t i;
 
 	/* A list is looked into once, however many edges lead to it. */
-	if (found->visited[holder])
+	if (found->visited[holder->node])
 		return WH_OK;
-	found->visited[holder] = true;
-	WH_TRY(block(found, holder, err));
-	for (i = 0; i < node->n_edges; i++) {
-		const struct wh_graph_edge *edge = &node->edges[i];
-		const struct wh_graph_node *child = &graph->nodes[edge->node];
-		const char *path;
-
-		if (child->n_attributes || is_bookkeeping(edge->name) ||
-		    is_optimizer(graph, edge) || is_metric(graph, child))
-			continue;
-		path = path_append(arena, prefix, edge->name);
-		if (!path)
-			return wh_fail_memory(err);
-		if (is_list(child) && depth < MAX_LISTS)
-			WH_TRY(find_attributes(graph, arena, edge->node, path,
-					       depth + 1, found, err));
-		else
-			WH_TRY(add_layer(
-				found,
-				(struct graph_layer){.node = edge->node,
-						     .edge = path,
-						     .only_weighted = true},
-				err));
-	}
+	found->visited[holder->node] = true;
+	WH_TRY(block(found, holder->node, err));
+	WH_TRY(order_edges(node, by_key, arena, &edges, err));
+	for (i = 0; i < node->n_edges; i++)
+		WH_TRY(find_attribute(graph, arena, &edges[i], holder, found,
+				      err));
 	return WH_OK;
 }
 
@@ -371,8 +466,11 @@ enum wh_status graph_layers_find(const struct wh_graph *graph,
 	WH_TRY(find_optimizers(graph, 0, found, err));
 	if (found->model != 0)
 		WH_TRY(find_optimizers(graph, found->model, found, err));
+	WH_TRY(find_scope(graph, arena, found, err));
 	operations = find_operations(graph, found->model);
 	if (has_numbered(&graph->nodes[found->model])) {
+		/* Layers called in such a model have no scope but their own. */
+		found->scope = NULL;
 		WH_TRY(block(found, found->model, err));
 		return find_numbered(graph, found, err);
 	}
@@ -380,6 +478,7 @@ enum wh_status graph_layers_find(const struct wh_graph *graph,
 		WH_TRY(block(found, found->model, err));
 		return add_operations(graph, arena, operations, found, err);
 	}
-	WH_TRY(find_attributes(graph, arena, found->model, "", 0, found, err));
-	return find_scope(graph, arena, found, err);
+	return find_attributes(
+		graph, arena,
+		&(struct holder){.node = found->model, .path = ""}, found, err);
 }

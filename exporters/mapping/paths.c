@@ -132,6 +132,14 @@ static bool is_bare_variable(const char *rest)
 	return strcmp(rest, "Variable") == 0 || text_starts(rest, "Variable_");
 }
 
+/* "dense_1_W" of layer "dense_1". */
+static bool is_keras1_name(const char *leaf, const char *layer)
+{
+	size_t len = strlen(layer);
+
+	return strncmp(leaf, layer, len) == 0 && leaf[len] == '_';
+}
+
 static enum wh_status check_own(const struct wh_layer *layer,
 				const struct scoped *weights,
 				struct layer_paths *out, struct wh_error *err)
@@ -149,6 +157,13 @@ static enum wh_status check_own(const struct wh_layer *layer,
 				       "tf.Variable without a name, so its "
 				       "attribute is not known; save the "
 				       "model with save_format='tf' instead",
+				       layer->name, weights[i].name);
+		if (is_keras1_name(leaf, layer->name))
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "layer '%s': weight '%s' is named as "
+				       "Keras 1 did, whose attributes and "
+				       "layouts were others; load it in Keras "
+				       "2 and save it again",
 				       layer->name, weights[i].name);
 		if (leaf_rank(leaf) == UINT32_MAX && !out->assumed)
 			out->assumed = weights[i].name;

@@ -61,7 +61,7 @@ def arrays(model):
 
 
 # A subclassed model does not know the shape of its input.
-SHAPES = {"sub": (2, 3), "own": (2, 3, 2)}
+SHAPES = {"sub": [(2, 3)], "own": [(2, 3, 2)], "containers": [(2, 3)]}
 
 
 def inputs(model):
@@ -161,6 +161,26 @@ def _built(model):
 @entry(to_tf=NEEDS_TF)
 def subclassed():
     return _built(_Subclassed())
+
+
+class _Containers(Model):
+    """Two heads of one shape, in a dict whose keys are out of order."""
+
+    def __init__(self):
+        super().__init__(name="containers")
+        self.towers = [[layers.Dense(3, name="t0")],
+                       layers.Dense(3, name="t1")]
+        self.heads = {"z": layers.Dense(3, name="hz"),
+                      "a.b/c": layers.Dense(3, name="ha")}
+
+    def call(self, x):
+        x = self.towers[1](self.towers[0][0](x))
+        return self.heads["z"](x) + self.heads["a.b/c"](x)
+
+
+@entry(to_tf=NEEDS_TF)
+def subclassed_with_lists_and_dicts():
+    return _built(_Containers())
 
 
 class _OwnWeight(Model):

@@ -290,6 +290,44 @@ static void a_subclassed_models_attributes_are_layers(void **state)
 	model_end(&memory);
 }
 
+/* A dict of two layers, and a custom layer with two layers inside. */
+static void a_dict_is_opened_and_a_custom_layer_is_not(void **state)
+{
+	struct wh_graph_attribute values[] = {
+		{"VARIABLE_VALUE", "sm/x/kernel", "1", false},
+		{"VARIABLE_VALUE", "sm/y/kernel", "2", false},
+		{"VARIABLE_VALUE", "sm/c/p/kernel", "3", false},
+		{"VARIABLE_VALUE", "sm/c/q/kernel", "4", false}};
+	struct wh_graph_edge root_edges[] = {
+		{1, "heads"}, {2, "custom"}, {0, "root"}};
+	/* Keras walks a dict by its keys, in their order. */
+	struct wh_graph_edge heads[] = {{4, "b"}, {3, "a"}};
+	struct wh_graph_edge custom[] = {{5, "a"}, {6, "b"}};
+	struct wh_graph_edge kernels[] = {
+		{7, "kernel"}, {8, "kernel"}, {9, "kernel"}, {10, "kernel"}};
+	struct wh_graph_node nodes[11] = {{.edges = root_edges, .n_edges = 3},
+					  {.edges = heads, .n_edges = 2},
+					  {.edges = custom, .n_edges = 2}};
+	static const char *const keys[] = {"1", "2", "3", "4"};
+	struct wh_graph graph = {nodes, 11};
+	struct model to;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		nodes[3 + i].edges = &kernels[i];
+		nodes[3 + i].n_edges = 1;
+		nodes[7 + i].attributes = &values[i];
+		nodes[7 + i].n_attributes = 1;
+	}
+	import_graph(&graph, keys, 4, &to);
+	assert_int_equal(to.manifest.n_layers, 3);
+	assert_string_equal(to.manifest.layers[0].name, "x");
+	assert_string_equal(to.manifest.layers[1].name, "y");
+	assert_int_equal(to.manifest.layers[2].n_variables, 2);
+	model_end(&to);
+}
+
 static const char frozen[] =
 	"{\"class_name\":\"Functional\",\"config\":{\"layers\":["
 	"{\"class_name\":\"InputLayer\",\"config\":{\"name\":\"input\"}},"
@@ -643,6 +681,7 @@ int main(void)
 		cmocka_unit_test(statistics_of_an_unknown_class_go_last),
 		cmocka_unit_test(a_name_of_another_layer_is_not_taken),
 		cmocka_unit_test(a_subclassed_models_attributes_are_layers),
+		cmocka_unit_test(a_dict_is_opened_and_a_custom_layer_is_not),
 		cmocka_unit_test(
 			a_nested_model_is_refused_without_a_configuration),
 		cmocka_unit_test(a_configuration_gives_keras_own_order),

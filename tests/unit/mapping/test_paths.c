@@ -244,6 +244,12 @@ static void a_subclassed_model_is_refused(void **state)
 		"sm/a_rnn/lstm_cell/recurrent_kernel:0");
 }
 
+static void a_keras_1_name_is_refused(void **state)
+{
+	(void)state;
+	REFUSED("Keras 1", "dense_1", "dense_1_W:0", "dense_1_b:0");
+}
+
 static void object_paths_stay_as_they_are(void **state)
 {
 	(void)state;
@@ -289,6 +295,7 @@ int main(void)
 		cmocka_unit_test(a_custom_layers_inner_layer_is_refused),
 		cmocka_unit_test(a_bare_tf_variable_is_refused),
 		cmocka_unit_test(a_subclassed_model_is_refused),
+		cmocka_unit_test(a_keras_1_name_is_refused),
 		cmocka_unit_test(object_paths_stay_as_they_are),
 		cmocka_unit_test(odd_names_do_no_harm),
 	};
