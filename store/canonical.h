@@ -58,8 +58,8 @@ enum wh_status canonical_read_attributes(const char *text, size_t len,
 					 struct wh_attribute **attributes,
 					 uint32_t *n, struct wh_error *err);
 
-/** Extents name tensors by their index in the manifest, the skeleton by `-`,
- *  so that epochs of one model share the text. */
+/** Extents name tensors by their place in the model's order (core/order.h),
+ *  the skeleton by `-`, so that epochs of one model share the text. */
 enum wh_status canonical_template(struct wh_buf *out,
 				  const struct wh_manifest *manifest,
 				  struct wh_error *err);

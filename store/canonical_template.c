@@ -2,10 +2,13 @@
 #include "canonical.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/auto.h"
 #include "base/checked.h"
 #include "base/text.h"
+#include "core/order.h"
 
 /* ---- Attributes: KIND PATH <tab> KEY <tab> VALUE --------------------------
  */
@@ -130,6 +133,7 @@ enum wh_status canonical_read_attributes(const char *text, size_t len,
 
 static enum wh_status add_extent(struct wh_buf *out,
 				 const struct wh_template *template_,
+				 const uint32_t *rank,
 				 const struct wh_extent *at,
 				 struct wh_error *err)
 {
@@ -141,12 +145,13 @@ static enum wh_status add_extent(struct wh_buf *out,
 	return wh_buf_printf(out, err,
 			     "extent %" PRIu64 "\t%" PRIu32 "\t%" PRIu64
 			     "\t%" PRIu64 "\t%" PRIu64 "\t%u\n",
-			     at->length, at->tensor, at->start, at->run,
+			     at->length, rank[at->tensor], at->start, at->run,
 			     at->stride, at->swap);
 }
 
 static enum wh_status add_file(struct wh_buf *out,
 			       const struct wh_template *template_,
+			       const uint32_t *rank,
 			       const struct wh_template_file *file,
 			       struct wh_error *err)
 {
@@ -158,7 +163,8 @@ static enum wh_status add_file(struct wh_buf *out,
 	WH_TRY(line_escape(out, file->suffix, strlen(file->suffix), err));
 	WH_TRY(wh_buf_append(out, "\n", 1, err));
 	for (i = 0; i < file->n_extents; i++)
-		WH_TRY(add_extent(out, template_, &file->extents[i], err));
+		WH_TRY(add_extent(out, template_, rank, &file->extents[i],
+				  err));
 	return WH_OK;
 }
 
@@ -167,8 +173,13 @@ enum wh_status canonical_template(struct wh_buf *out,
 				  struct wh_error *err)
 {
 	const struct wh_template *template_ = manifest->template_;
+	uint32_t *rank wh_free_auto =
+		calloc((size_t)manifest->n_tensors + 1, sizeof(*rank));
 	uint32_t i;
 
+	if (!rank)
+		return wh_fail_memory(err);
+	WH_TRY(manifest_rank(manifest, rank, err));
 	WH_TRY(wh_buf_printf(out, err,
 			     "weighhouse template 1\nfiles %" PRIu32 "\n",
 			     template_->n_files));
@@ -179,7 +190,8 @@ enum wh_status canonical_template(struct wh_buf *out,
 			out, "skeleton",
 			manifest->tensors[template_->skeleton].sha256, err));
 	for (i = 0; i < template_->n_files; i++)
-		WH_TRY(add_file(out, template_, &template_->files[i], err));
+		WH_TRY(add_file(out, template_, rank, &template_->files[i],
+				err));
 	return WH_OK;
 }
 

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "chunk.h"
 #include "core/manifest.h"
-#include "core/name_map.h"
+#include "core/order.h"
 #include "store.h"
 #include "tensor.h"
 
@@ -322,54 +322,18 @@ static enum wh_status read_tree_texts(struct loading *loading, int64_t tree,
 /* ---- Order
  * ------------------------------------------------------------------------ */
 
-/* With a graph, tensors stand in the order of its nodes, those that it doesn't
- * name behind them in the order of the layers; without one, in the latter. */
-static enum wh_status order_by_graph(struct loading *loading,
-				     struct wh_error *err)
-{
-	const struct wh_graph *graph = loading->graph;
-	uint8_t *placed = calloc(loading->n_drafts + 1u, 1);
-	struct name_map keys = {0};
-	enum wh_status status = placed ? WH_OK : wh_fail_memory(err);
-	uint32_t i, k, n = 0;
-	bool added;
-
-	for (i = 0; i < loading->n_drafts && !status; i++)
-		status = name_map_add(&keys, loading->drafts[i].tensor.key, i,
-				      &added, err);
-	for (i = 0; i < graph->n_nodes && !status; i++)
-		for (k = 0; k < graph->nodes[i].n_attributes; k++) {
-			uint32_t draft = name_map_find(
-				&keys,
-				graph->nodes[i].attributes[k].checkpoint_key);
-
-			if (draft == UINT32_MAX || placed[draft])
-				continue;
-			placed[draft] = 1;
-			loading->order[n++] = draft;
-		}
-	for (i = 0; i < loading->n_drafts && !status; i++)
-		if (!placed[i])
-			loading->order[n++] = i;
-	name_map_free(&keys);
-	free(placed);
-	return status;
-}
-
 static enum wh_status choose_order(struct loading *loading,
 				   struct wh_error *err)
 {
-	uint32_t i;
+	uint32_t i, n = loading->n_drafts;
+	const char **keys wh_free_auto = calloc(n + 1u, sizeof(*keys));
 
-	loading->order =
-		calloc(loading->n_drafts + 1u, sizeof(*loading->order));
-	if (!loading->order)
+	loading->order = calloc(n + 1u, sizeof(*loading->order));
+	if (!loading->order || !keys)
 		return wh_fail_memory(err);
-	if (loading->graph)
-		return order_by_graph(loading, err);
-	for (i = 0; i < loading->n_drafts; i++)
-		loading->order[i] = i;
-	return WH_OK;
+	for (i = 0; i < n; i++)
+		keys[i] = loading->drafts[i].tensor.key;
+	return order_keys(keys, n, loading->graph, loading->order, err);
 }
 
 static enum wh_status check_storage(struct loading *loading,

@@ -44,6 +44,7 @@ static const struct dtype_fact facts[] = {
 	{WH_UINT4, "uint4", 1},
 	{WH_INT2, "int2", 1},
 	{WH_UINT2, "uint2", 1},
+	{WH_FLOAT4_E2M1FN, "float4_e2m1fn", 1},
 };
 
 #define N_FACTS (sizeof(facts) / sizeof(facts[0]))

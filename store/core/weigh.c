@@ -112,6 +112,18 @@ static void begin_tensor(struct scale *scale, struct wh_tensor *tensor,
 	statistics_begin(&scale->sum, tensor->dtype);
 }
 
+static enum wh_status check_expected(const struct wh_tensor *tensor,
+				     unsigned missing, struct wh_error *err)
+{
+	if (!(missing & WH_CRC32C) || !tensor->has_expected_crc32c ||
+	    tensor->crc32c == tensor->expected_crc32c)
+		return WH_OK;
+	return wh_fail(err, WH_ECORRUPT,
+		       "tensor '%s': checksum does not match: stored %u vs. "
+		       "calculated %u",
+		       tensor->key, tensor->expected_crc32c, tensor->crc32c);
+}
+
 typedef enum wh_status chunk_done_fn(struct weighing *all, void *arg,
 				     struct wh_error *err);
 
@@ -143,9 +155,10 @@ static enum wh_status weigh_tensor(struct weighing *all, struct scale *scale,
 		WH_TRY(sha256_final(scale->hash, tensor->sha256, err));
 	if (tensor->has_statistics && (missing & WH_STATISTICS))
 		statistics_finish(&scale->sum, &tensor->statistics);
-	if (!atomic_load(&all->stopped))
-		tensor->weighed |= missing;
-	return WH_OK;
+	if (atomic_load(&all->stopped))
+		return WH_OK;
+	tensor->weighed |= missing;
+	return check_expected(tensor, missing, err);
 }
 
 static enum wh_status weigh_some(struct weighing *all,

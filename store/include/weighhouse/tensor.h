@@ -51,6 +51,7 @@ enum wh_dtype {
 	WH_UINT4 = 30,
 	WH_INT2 = 31,
 	WH_UINT2 = 32,
+	WH_FLOAT4_E2M1FN = 33, /* one byte an element */
 };
 
 /* Limits on what is taken from anywhere. */
@@ -97,8 +98,12 @@ struct wh_tensor {
 	uint64_t nbytes;       /* of the payload */
 	unsigned weighed;      /* enum wh_weighed: what below is known */
 	uint8_t sha256[WH_SHA256_SIZE]; /* of the payload */
-	uint32_t crc32c, crc32;		/* of the payload */
-	bool has_statistics;		/* the dtype has them */
+	/* What the file that it came from claims: weighing holds it against
+	 * what it finds. */
+	bool has_expected_crc32c;
+	uint32_t expected_crc32c;
+	uint32_t crc32c, crc32; /* of the payload */
+	bool has_statistics;	/* the dtype has them */
 	struct wh_statistics statistics;
 };
 
