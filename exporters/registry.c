@@ -7,8 +7,8 @@
 
 #include "hdf5/hdf5.h"
 
-#if HAVE_TF && defined(WH_HAVE_TF_FORMAT)
-extern const struct wh_format tf_format;
+#if HAVE_TF
+#include "tf/tf.h"
 #else
 static const char *const no_suffixes[] = {NULL};
 

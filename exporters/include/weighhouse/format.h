@@ -68,8 +68,10 @@ struct wh_format {
 	 *  visible: tf's state file, shards of the checkpoint that was
 	 *  replaced. NULL member: nothing. */
 	enum wh_status (*finish)(const char *path, struct wh_error *err);
-	bool makes_folders; /* saving makes missing folders, as TF does and
-			       HDF5 does not */
+	bool widens_bfloat16; /* its planner is given float32 for bfloat16,
+				 unless that is asked for as it is */
+	bool makes_folders;   /* saving makes missing folders, as TF does and
+				 HDF5 does not */
 };
 
 /** The built-in formats, in the order of `wh formats`; NULL-terminated. */

@@ -1,0 +1,238 @@
+#include "tf/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/endian.h"
+
+static void close_source(struct wh_source *base)
+{
+	struct tf_source *source = (struct tf_source *)base;
+
+	shards_free(&source->shards);
+	arena_free(&source->arena);
+	free(source->index);
+	free(source->places);
+	free(source);
+}
+
+static enum wh_status unchanged(struct wh_source *base, struct wh_error *err)
+{
+	struct tf_source *source = (struct tf_source *)base;
+
+	return shards_unchanged(&source->shards, err);
+}
+
+/* A range of a big-endian payload: whole elements around it are reversed. */
+static enum wh_status read_swapped(const struct tf_source *source,
+				   const struct tf_place *place,
+				   uint64_t offset, uint8_t *out, size_t len,
+				   struct wh_error *err)
+{
+	uint8_t batch[4096];
+
+	while (len) {
+		uint64_t first = offset - offset % place->swap;
+		size_t skip = (size_t)(offset - first);
+		size_t some = sizeof(batch) - skip, whole;
+
+		if (some > len)
+			some = len;
+		whole = (skip + some + place->swap - 1u) / place->swap *
+			place->swap;
+		WH_TRY(shards_read(&source->shards, place->shard,
+				   place->offset + first, batch, whole, err));
+		swap_elements(batch, whole, place->swap);
+		memcpy(out, batch + skip, some);
+		out += some;
+		offset += some;
+		len -= some;
+	}
+	return WH_OK;
+}
+
+static enum wh_status read_flat(const struct tf_source *source,
+				const struct tf_place *place, uint64_t offset,
+				void *buf, size_t len, struct wh_error *err)
+{
+	if (place->swap > 1)
+		return read_swapped(source, place, offset, buf, len, err);
+	return shards_read(&source->shards, place->shard,
+			   place->offset + offset, buf, len, err);
+}
+
+/* `offset` of the place is where the strings' bytes begin. */
+static enum wh_status read_strings(const struct tf_source *source,
+				   const struct tf_place *place,
+				   uint64_t offset, uint8_t *out, size_t len,
+				   struct wh_error *err)
+{
+	uint64_t head = 8 * place->n_strings;
+
+	for (; len && offset < head; offset++, out++, len--) {
+		uint8_t bytes[8];
+
+		put_le64(bytes, place->lengths[offset / 8]);
+		*out = bytes[offset % 8];
+	}
+	if (!len)
+		return WH_OK;
+	return shards_read(&source->shards, place->shard,
+			   place->offset + offset - head, out, len, err);
+}
+
+/* ---- Slices
+ * -------------------------------------------------------------------- */
+
+static bool is_inside(const struct tf_slice *slice, const uint64_t *at,
+		      uint32_t rank)
+{
+	uint32_t i;
+
+	for (i = 0; i < rank; i++)
+		if (at[i] < slice->start[i] ||
+		    at[i] - slice->start[i] >= slice->length[i])
+			return false;
+	return true;
+}
+
+static const struct tf_slice *find_slice(const struct tf_place *place,
+					 const uint64_t *at, uint32_t rank)
+{
+	uint32_t i;
+
+	for (i = 0; i < place->n_slices; i++)
+		if (is_inside(&place->slices[i], at, rank))
+			return &place->slices[i];
+	return NULL;
+}
+
+/* Ordinal of the element in the slice, and how many follow it in both. */
+static uint64_t locate_in_slice(const struct tf_slice *slice,
+				const uint64_t *at, uint32_t rank,
+				uint64_t *run)
+{
+	uint64_t ordinal = 0, rest = 0;
+	uint32_t i;
+
+	for (i = 0; i < rank; i++) {
+		ordinal = ordinal * slice->length[i] + at[i] - slice->start[i];
+		if (i > slice->split)
+			rest = rest * slice->length[i] + at[i] -
+			       slice->start[i];
+	}
+	*run = (slice->start[slice->split] + slice->length[slice->split] -
+		at[slice->split]) *
+		       slice->inner -
+	       rest;
+	return ordinal;
+}
+
+static enum wh_status read_sliced(struct tf_source *source, uint32_t index,
+				  uint64_t offset, uint8_t *out, size_t len,
+				  struct wh_error *err)
+{
+	const struct wh_tensor *tensor = &source->base.manifest.tensors[index];
+	const struct tf_place *place = &source->places[index];
+	size_t size = wh_dtype_size(tensor->dtype);
+
+	while (len) {
+		uint64_t at[WH_MAX_RANK], left = offset / size, ordinal, run;
+		size_t skip = (size_t)(offset % size), some;
+		const struct tf_slice *slice;
+		uint32_t i = tensor->rank;
+
+		while (i-- > 0) {
+			at[i] = left % tensor->shape[i];
+			left /= tensor->shape[i];
+		}
+		slice = find_slice(place, at, tensor->rank);
+		if (!slice)
+			return wh_fail(err, WH_ECORRUPT,
+				       "tensor '%s' lacks a slice",
+				       tensor->key);
+		ordinal = locate_in_slice(slice, at, tensor->rank, &run);
+		some = run < len / size + 1 ? (size_t)(run * size - skip) : len;
+		if (some > len)
+			some = len;
+		WH_TRY(shards_read(&source->shards, slice->shard,
+				   slice->offset + ordinal * size + skip, out,
+				   some, err));
+		out += some;
+		offset += some;
+		len -= some;
+	}
+	return WH_OK;
+}
+
+/* ---- Skeleton
+ * ------------------------------------------------------------------- */
+
+static enum wh_status read_run(const struct tf_source *source,
+			       const struct tf_run *run, uint64_t skip,
+			       uint8_t *out, size_t len, struct wh_error *err)
+{
+	if (run->shard != UINT32_MAX)
+		return shards_read(&source->shards, run->shard,
+				   run->offset + skip, out, len, err);
+	memcpy(out, source->index + run->offset + skip, len);
+	return WH_OK;
+}
+
+static enum wh_status read_skeleton(const struct tf_source *source,
+				    uint64_t offset, uint8_t *out, size_t len,
+				    struct wh_error *err)
+{
+	uint32_t low = 0, high = source->n_runs;
+
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (source->runs[middle].start <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	for (; len; low++) {
+		const struct tf_run *run = &source->runs[low];
+		uint64_t skip = offset - run->start;
+		size_t some = len;
+
+		if (some > run->length - skip)
+			some = (size_t)(run->length - skip);
+		WH_TRY(read_run(source, run, skip, out, some, err));
+		out += some;
+		offset += some;
+		len -= some;
+	}
+	return WH_OK;
+}
+
+static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
+				  uint64_t offset, void *buf, size_t len,
+				  struct wh_error *err)
+{
+	struct tf_source *source = (struct tf_source *)base;
+	const struct tf_place *place = &source->places[index];
+
+	if (len == 0)
+		return WH_OK;
+	switch (place->kind) {
+	case TF_FLAT:
+		return read_flat(source, place, offset, buf, len, err);
+	case TF_STRINGS:
+		return read_strings(source, place, offset, buf, len, err);
+	case TF_SLICED:
+		return read_sliced(source, index, offset, buf, len, err);
+	case TF_SKELETON:
+		return read_skeleton(source, offset, buf, len, err);
+	}
+	return wh_fail(err, WH_EINVAL, "no such tensor");
+}
+
+const struct wh_source_ops tf_source_ops = {
+	.read = read_tensor,
+	.unchanged = unchanged,
+	.close = close_source,
+	.concurrent = true,
+};

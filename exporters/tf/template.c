@@ -1,0 +1,232 @@
+/* The template: which bytes of the shards are whose. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/auto.h"
+#include "tf/source.h"
+
+/* A payload, or a slice's part of one, in a shard. */
+struct payload {
+	uint32_t shard, tensor;
+	struct wh_extent extent;
+};
+
+struct drafting {
+	struct tf_source *source;
+	struct payload *payloads;
+	uint32_t n_payloads;
+	struct wh_template *made;
+	uint64_t skeleton; /* bytes so far */
+	uint32_t skeleton_index;
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct payload *x = a, *y = b;
+
+	if (x->shard != y->shard)
+		return x->shard < y->shard ? -1 : 1;
+	if (x->extent.offset != y->extent.offset)
+		return x->extent.offset < y->extent.offset ? -1 : 1;
+	return x->tensor < y->tensor ? -1 : x->tensor > y->tensor;
+}
+
+/* A slice that is cut along one dimension alone is a strided run. */
+static bool slice_extent(const struct wh_tensor *tensor,
+			 const struct tf_slice *slice, struct wh_extent *out)
+{
+	uint64_t size = wh_dtype_size(tensor->dtype), outer = 1;
+	uint32_t i;
+
+	for (i = 0; i < slice->split; i++) {
+		if (slice->start[i] || slice->length[i] != tensor->shape[i])
+			return false;
+		outer *= tensor->shape[i];
+	}
+	out->offset = slice->offset;
+	out->start = slice->start[slice->split] * slice->inner * size;
+	out->length = outer * slice->length[slice->split] * slice->inner * size;
+	if (outer > 1) {
+		out->run = slice->length[slice->split] * slice->inner * size;
+		out->stride = tensor->shape[slice->split] * slice->inner * size;
+	}
+	return true;
+}
+
+static void add_payload(struct drafting *d, uint32_t tensor, uint32_t shard,
+			struct wh_extent extent)
+{
+	if (extent.length == 0)
+		return;
+	extent.tensor = tensor;
+	d->payloads[d->n_payloads++] = (struct payload){shard, tensor, extent};
+}
+
+static bool add_place(struct drafting *d, const struct wh_tensor *tensor,
+		      uint32_t index)
+{
+	const struct tf_place *place = &d->source->places[index];
+	struct wh_extent extent = {.offset = place->offset,
+				   .swap = place->swap > 1 ? place->swap : 0};
+	uint32_t i;
+
+	if (place->kind == TF_STRINGS) {
+		extent.start = 8 * place->n_strings;
+		extent.length = tensor->nbytes - extent.start;
+		add_payload(d, index, place->shard, extent);
+	} else if (place->kind == TF_FLAT) {
+		extent.length = tensor->nbytes;
+		add_payload(d, index, place->shard, extent);
+	}
+	for (i = 0; place->kind == TF_SLICED && i < place->n_slices; i++) {
+		struct wh_extent part = {0};
+
+		if (!slice_extent(tensor, &place->slices[i], &part))
+			return false;
+		add_payload(d, index, place->slices[i].shard, part);
+	}
+	return true;
+}
+
+static void cover_gap(struct drafting *d, struct wh_template_file *file,
+		      uint32_t shard, uint64_t *at, uint64_t end)
+{
+	uint64_t length = end - *at;
+
+	if (length == 0)
+		return;
+	file->extents[file->n_extents++] =
+		(struct wh_extent){.offset = *at,
+				   .length = length,
+				   .tensor = d->skeleton_index,
+				   .start = d->skeleton};
+	d->source->runs[d->source->n_runs++] =
+		(struct tf_run){d->skeleton, *at, length, shard};
+	d->skeleton += length;
+	*at = end;
+}
+
+/* Where tensors share bytes the first owns them. */
+static enum wh_status cover_shard(struct drafting *d, uint32_t shard,
+				  uint32_t *next, struct wh_error *err)
+{
+	struct wh_template_file *file = &d->made->files[shard];
+	struct arena *arena = &d->source->arena;
+	uint32_t i, n = 0, first = *next;
+	uint64_t at = 0;
+
+	while (first + n < d->n_payloads &&
+	       d->payloads[first + n].shard == shard)
+		n++;
+	*next = first + n;
+	file->suffix = arena_printf(arena, ".data-%05u-of-%05u", shard,
+				    d->source->shards.n_shards);
+	file->size = (uint64_t)d->source->shards.files[shard].opened.st_size;
+	file->extents =
+		arena_alloc(arena, 2 * (size_t)n + 1, sizeof(*file->extents));
+	if (!file->suffix || !file->extents)
+		return wh_fail_memory(err);
+	for (i = first; i < first + n; i++) {
+		const struct wh_extent *extent = &d->payloads[i].extent;
+
+		if (extent->offset < at)
+			continue;
+		cover_gap(d, file, shard, &at, extent->offset);
+		file->extents[file->n_extents++] = *extent;
+		at += extent->length;
+	}
+	cover_gap(d, file, shard, &at, file->size);
+	return WH_OK;
+}
+
+static enum wh_status cover_index(struct drafting *d, struct wh_error *err)
+{
+	uint32_t n = d->source->shards.n_shards;
+	struct wh_template_file *file = &d->made->files[n];
+	uint64_t at = 0;
+
+	file->suffix = ".index";
+	file->size = d->source->index_len;
+	file->extents =
+		arena_alloc(&d->source->arena, 1, sizeof(*file->extents));
+	if (!file->extents)
+		return wh_fail_memory(err);
+	cover_gap(d, file, UINT32_MAX, &at, file->size);
+	return WH_OK;
+}
+
+static uint32_t count_parts(const struct tf_source *source, uint32_t n)
+{
+	uint32_t i, parts = 0;
+
+	for (i = 0; i < n; i++)
+		parts += source->places[i].kind == TF_SLICED
+				 ? source->places[i].n_slices
+				 : 1;
+	return parts;
+}
+
+static enum wh_status allocate(struct drafting *d, uint32_t n_parts,
+			       struct wh_error *err)
+{
+	struct tf_source *source = d->source;
+	uint32_t n_files = source->shards.n_shards + 1;
+
+	d->payloads = calloc((size_t)n_parts + 1, sizeof(*d->payloads));
+	d->made = arena_alloc(&source->arena, 1, sizeof(*d->made));
+	source->runs = arena_alloc(&source->arena,
+				   (size_t)n_parts + 2 * (size_t)n_files,
+				   sizeof(*source->runs));
+	if (!d->payloads || !d->made || !source->runs)
+		return wh_fail_memory(err);
+	d->made->files =
+		arena_alloc(&source->arena, n_files, sizeof(*d->made->files));
+	if (!d->made->files)
+		return wh_fail_memory(err);
+	d->made->n_files = n_files;
+	d->made->format = "tf";
+	return WH_OK;
+}
+
+static enum wh_status cover_files(struct drafting *d, struct wh_error *err)
+{
+	uint32_t shard, next = 0;
+
+	qsort(d->payloads, d->n_payloads, sizeof(*d->payloads), by_place);
+	for (shard = 0; shard < d->source->shards.n_shards; shard++) {
+		WH_TRY(shards_open(&d->source->shards, shard, err));
+		WH_TRY(cover_shard(d, shard, &next, err));
+	}
+	return cover_index(d, err);
+}
+
+enum wh_status tf_template_make(struct tf_source *source, uint32_t n_tensors,
+				struct manifest_builder *builder,
+				struct wh_template **out, struct wh_error *err)
+{
+	struct drafting d = {.source = source, .skeleton_index = n_tensors};
+	struct wh_manifest *manifest = &source->base.manifest;
+	enum wh_status status =
+		allocate(&d, count_parts(source, n_tensors), err);
+	uint32_t i, index;
+	bool flat = true;
+
+	*out = NULL;
+	for (i = 0; !status && flat && i < n_tensors; i++)
+		flat = add_place(&d, &manifest->tensors[i], i);
+	if (!status && !flat)
+		status = manifest_warn(builder, err,
+				       "some weights are sliced along several "
+				       "dimensions: values are kept, the files "
+				       "can't be given back byte for byte");
+	else if (!status)
+		status = cover_files(&d, err);
+	free(d.payloads);
+	if (status || !flat)
+		return status;
+	source->places[n_tensors].kind = TF_SKELETON;
+	WH_TRY(manifest_add_skeleton(builder, d.skeleton, &index, err));
+	d.made->skeleton = index;
+	*out = d.made;
+	return WH_OK;
+}
