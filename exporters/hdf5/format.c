@@ -12,4 +12,5 @@ const struct wh_format hdf5_format = {
 	.plan = h5_plan,
 	.probe = h5_probe,
 	.load = h5_load,
+	.widens_bfloat16 = true,
 };

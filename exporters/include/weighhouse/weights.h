@@ -52,7 +52,8 @@ struct wh_save_options {
 	bool (*confirm)(const char *path, void *arg);
 	struct wh_plan_options plan;
 	bool canonical; /* don't use the template of an imported file */
-	bool verify;	/* read the files back and compare digests */
+	bool verify;	/* read the files back and compare every byte */
+	bool digests;	/* fill wh_saved_file.sha256 */
 	unsigned threads;
 	wh_progress_fn *progress;
 	/* Gets each sentence on what was left out or assumed; may be NULL. */
@@ -63,7 +64,7 @@ struct wh_save_options {
 struct wh_saved_file {
 	char *path;
 	uint64_t size;
-	char sha256[65];
+	char sha256[65]; /* "" unless digests were asked for */
 };
 
 /** Filled on success; the caller frees it with wh_saved_free. */
@@ -94,6 +95,13 @@ WH_API enum wh_status wh_save_source(struct wh_source *source,
 				     const char *filepath,
 				     const struct wh_save_options *options,
 				     struct wh_saved *saved,
+				     struct wh_error *err);
+
+/** The same as one stream of bytes into `fd`, for formats of one file.
+ *  WH_EINVAL for others. */
+WH_API enum wh_status wh_save_stream(struct wh_source *source,
+				     const struct wh_format *format, int fd,
+				     const struct wh_save_options *options,
 				     struct wh_error *err);
 
 /** The format that Keras's rules give for a path and a save_format (may be

@@ -1,0 +1,207 @@
+/* Opening checkpoints of any format, and proving their templates. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "engine.h"
+#include "plan_internal.h"
+
+/* A skeleton over both of these is not worth keeping. */
+#define MAX_SKELETON   ((uint64_t)1 << 20)
+#define SKELETON_SHARE 10 /* a tenth of the files */
+
+/* ---- Opening
+ * ------------------------------------------------------------------ */
+
+static const struct wh_format *find_by_content(const char *path)
+{
+	const struct wh_format *const *at;
+
+	for (at = wh_formats(); *at; at++)
+		if ((*at)->probe && (*at)->probe(path))
+			return *at;
+	return NULL;
+}
+
+/* A file that a format of another build would take: its signature says so. */
+static const struct wh_format *find_missing(const char *path)
+{
+	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC);
+	char *index wh_free_auto = NULL;
+	uint8_t head[8];
+
+	if (fd >= 0 && pread(fd, head, sizeof(head), 0) == sizeof(head) &&
+	    memcmp(head, "\x89HDF\r\n\x1a\n", sizeof(head)) == 0)
+		return wh_format_by_name("h5");
+	if (asprintf(&index, "%s.index", path) >= 0 && access(index, F_OK) == 0)
+		return wh_format_by_name("tf");
+	return NULL;
+}
+
+static enum wh_status nothing_found(const char *path, struct wh_error *err)
+{
+	const struct wh_format *missing = find_missing(path);
+	struct stat at;
+
+	if (missing && missing->missing)
+		return wh_fail(err, WH_EUNSUPPORTED, "'%s' is %s: %s", path,
+			       missing->name, missing->missing);
+	if (stat(path, &at))
+		return wh_fail_errno(err, errno, "'%s'", path);
+	return wh_fail(err, WH_ECORRUPT,
+		       "'%s' is no checkpoint that is read here (h5, tf)",
+		       path);
+}
+
+enum wh_status wh_checkpoint_open(const char *path, const char *name,
+				  const struct wh_load_options *options,
+				  struct wh_source **source,
+				  struct wh_error *err)
+{
+	const struct wh_format *format;
+
+	format = name ? wh_format_by_name(name) : find_by_content(path);
+	if (name && !format)
+		return wh_fail(err, WH_EINVAL, "there is no format '%s'", name);
+	if (!format)
+		return nothing_found(path, err);
+	if (format->missing)
+		return wh_fail(err, WH_EUNSUPPORTED, "format %s: %s",
+			       format->name, format->missing);
+	return format->load(path, options, source, err);
+}
+
+/* ---- Proving
+ * -------------------------------------------------------------------- */
+
+static enum wh_status image_equals(struct wh_plan *plan, uint32_t i,
+				   const char *path, bool *equal,
+				   struct wh_error *err)
+{
+	char *name wh_free_auto = NULL;
+	enum wh_status status;
+	int fd;
+
+	if (asprintf(&name, "%s%s", path, wh_plan_image(plan, i)->suffix) < 0)
+		return wh_fail_memory(err);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	*equal = fd >= 0;
+	if (fd < 0)
+		return WH_OK;
+	status = compare_image(plan, i, fd, equal, err);
+	close(fd);
+	return status;
+}
+
+/* Takes the plan. */
+static enum wh_status plan_equals(struct wh_plan *plan,
+				  const struct wh_template *template_,
+				  const char *path, bool *equal,
+				  struct wh_error *err)
+{
+	enum wh_status status = WH_OK;
+	uint32_t i;
+
+	*equal = wh_plan_n_images(plan) == template_->n_files;
+	for (i = 0; i < template_->n_files && *equal && !status; i++)
+		status = image_equals(plan, i, path, equal, err);
+	wh_plan_free(plan);
+	return status;
+}
+
+static void forget_skeleton(struct wh_manifest *manifest)
+{
+	manifest->n_hidden = 0;
+	if (manifest->template_)
+		manifest->template_->skeleton = WH_LITERAL;
+}
+
+static enum wh_status prove_canonical(struct wh_source *source,
+				      const struct wh_format *format,
+				      const char *path, bool *equal,
+				      struct wh_error *err)
+{
+	struct wh_plan_options options = {.bfloat16_opaque = true};
+	struct wh_template *template_ = source->manifest.template_;
+	enum wh_status status;
+	struct wh_plan *plan;
+	uint32_t i;
+
+	*equal = false;
+	status = wh_source_weigh(source, format->needs, 0, NULL, NULL, err);
+	if (status)
+		return status;
+	/* What the planner refuses is not canonical. */
+	if (format->plan(source, &options, &plan, NULL))
+		return WH_OK;
+	WH_TRY(plan_equals(plan, template_, path, equal, err));
+	for (i = 0; i < template_->n_files && *equal; i++) {
+		template_->files[i].canonical = true;
+		template_->files[i].n_extents = 0;
+	}
+	if (*equal)
+		forget_skeleton(&source->manifest);
+	return WH_OK;
+}
+
+static bool is_worth_keeping(const struct wh_manifest *manifest)
+{
+	const struct wh_template *template_ = manifest->template_;
+	uint64_t total = 0, skeleton = 0;
+	uint32_t i;
+
+	for (i = 0; i < template_->n_files; i++)
+		total += template_->files[i].size;
+	if (template_->skeleton != WH_LITERAL)
+		skeleton = manifest->tensors[template_->skeleton].nbytes;
+	return skeleton <= MAX_SKELETON || skeleton <= total / SKELETON_SHARE;
+}
+
+static enum wh_status prove_template(struct wh_source *source,
+				     const struct wh_format *format,
+				     const char *path, bool *equal,
+				     struct wh_error *err)
+{
+	struct wh_plan_options options = {0};
+	struct wh_plan *plan;
+
+	*equal = is_worth_keeping(&source->manifest);
+	if (!*equal)
+		return WH_OK;
+	WH_TRY(wh_plan_for(source, format, &options, false, &plan, equal, err));
+	if (plan_check(plan, NULL)) {
+		wh_plan_free(plan);
+		*equal = false;
+		return WH_OK;
+	}
+	return plan_equals(plan, source->manifest.template_, path, equal, err);
+}
+
+enum wh_status wh_checkpoint_prove(struct wh_source *source, const char *path,
+				   bool *reproducible, struct wh_error *err)
+{
+	struct wh_template *template_ = source->manifest.template_;
+	char *resolved wh_free_auto = NULL;
+	const struct wh_format *format;
+
+	*reproducible = false;
+	if (!template_)
+		return WH_OK;
+	format = wh_format_by_name(template_->format);
+	if (format->resolve)
+		WH_TRY(format->resolve(path, &resolved, err));
+	path = resolved ? resolved : path;
+	WH_TRY(prove_canonical(source, format, path, reproducible, err));
+	if (!*reproducible)
+		WH_TRY(prove_template(source, format, path, reproducible, err));
+	if (!*reproducible) {
+		source->manifest.template_ = NULL;
+		source->manifest.n_hidden = 0;
+	}
+	return WH_OK;
+}

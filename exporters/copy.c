@@ -1,0 +1,343 @@
+/* Moving an image's bytes: pieces of 1 MiB, taken in turn by a few threads.
+ *
+ * What each piece holds of a tensor is summed while it is in the cache; at the
+ * end the sums are joined and held against the weighed CRC-32C.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/crc.h"
+#include "engine.h"
+#include "plan_internal.h"
+
+#define PIECE	      ((size_t)1 << 20)
+#define MAX_THREADS   4u
+#define SMALL_IMAGE   ((uint64_t)4 << 20) /* bytes: threads don't pay below */
+#define PROGRESS_EACH ((uint64_t)8 << 20)
+
+/* The CRC of a run of a tensor's payload. */
+struct summed {
+	uint32_t tensor, crc;
+	uint64_t start, length;
+};
+
+struct sums {
+	struct summed *list;
+	size_t n, capacity;
+};
+
+struct job {
+	struct wh_plan *plan;
+	const struct wh_image *image;
+	uint32_t index;
+	int fd;
+	struct copying *copying;
+	atomic_ullong next, done; /* byte offset of a piece; bytes */
+	atomic_bool stopped;
+	pthread_mutex_t lock; /* of `sums` and `failure` */
+	struct sums sums;
+	struct wh_error failure;
+};
+
+static enum wh_status write_all(int fd, uint64_t offset, const uint8_t *bytes,
+				size_t len, struct wh_error *err)
+{
+	while (len) {
+		ssize_t put = pwrite(fd, bytes, len, (off_t)offset);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return wh_fail_errno(err, put ? errno : ENOSPC,
+					     "write");
+		bytes += put;
+		offset += (uint64_t)put;
+		len -= (size_t)put;
+	}
+	return WH_OK;
+}
+
+static enum wh_status add_sum(struct sums *sums, const struct summed *sum,
+			      struct wh_error *err)
+{
+	if (sums->n == sums->capacity) {
+		size_t wanted = sums->capacity ? 2 * sums->capacity : 64;
+		struct summed *moved =
+			realloc(sums->list, wanted * sizeof(*moved));
+
+		if (!moved)
+			return wh_fail_memory(err);
+		sums->list = moved;
+		sums->capacity = wanted;
+	}
+	sums->list[sums->n++] = *sum;
+	return WH_OK;
+}
+
+/* Only payloads that lie as they are: strided and swapped ones have other
+ * bytes than the tensor. */
+static bool is_summable(const struct job *job, const struct wh_extent *extent)
+{
+	const struct wh_manifest *manifest =
+		&wh_plan_source(job->plan)->manifest;
+
+	return extent->tensor != WH_LITERAL && extent->run == 0 &&
+	       extent->swap <= 1 &&
+	       (manifest->tensors[extent->tensor].weighed & WH_CRC32C);
+}
+
+static enum wh_status sum_piece(const struct job *job, struct sums *sums,
+				uint64_t offset, const uint8_t *bytes,
+				size_t len, struct wh_error *err)
+{
+	size_t i = image_find(job->image, offset);
+	uint64_t end = offset + len;
+
+	for (; i < job->image->n_extents; i++) {
+		const struct wh_extent *at = &job->image->extents[i];
+		uint64_t from = at->offset > offset ? at->offset : offset;
+		uint64_t to = at->offset + at->length;
+		struct summed sum;
+
+		if (at->offset >= end)
+			break;
+		if (to > end)
+			to = end;
+		if (!is_summable(job, at))
+			continue;
+		sum = (struct summed){
+			.tensor = at->tensor,
+			.crc = crc32c_update(0, bytes + (from - offset),
+					     (size_t)(to - from)),
+			.start = at->start + (from - at->offset),
+			.length = to - from,
+		};
+		WH_TRY(add_sum(sums, &sum, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status copy_piece(struct job *job, struct sums *sums,
+				 uint8_t *buffer, uint64_t offset,
+				 struct wh_error *err)
+{
+	uint64_t left = job->image->size - offset;
+	size_t len = (size_t)(left < PIECE ? left : PIECE);
+
+	WH_TRY(wh_plan_read(job->plan, job->index, offset, buffer, len, err));
+	WH_TRY(sum_piece(job, sums, offset, buffer, len, err));
+	WH_TRY(write_all(job->fd, offset, buffer, len, err));
+	/* Starts the disk while the next pieces are made; only a hint. */
+	sync_file_range(job->fd, (off_t)offset, (off_t)len,
+			SYNC_FILE_RANGE_WRITE);
+	atomic_fetch_add(&job->done, len);
+	return WH_OK;
+}
+
+static enum wh_status report(struct job *job, uint64_t *reported,
+			     struct wh_error *err)
+{
+	struct copying *copying = job->copying;
+	uint64_t done = copying->done_bytes + atomic_load(&job->done);
+
+	if (!copying->progress ||
+	    (done - *reported < PROGRESS_EACH && done < copying->total_bytes))
+		return WH_OK;
+	*reported = done;
+	if (copying->progress(copying->arg, "writing", done,
+			      copying->total_bytes))
+		return WH_OK;
+	return wh_fail(err, WH_ECANCELLED, "cancelled");
+}
+
+static enum wh_status join_sums(struct job *job, struct sums *sums,
+				struct wh_error *err)
+{
+	enum wh_status status = WH_OK;
+	size_t i;
+
+	pthread_mutex_lock(&job->lock);
+	for (i = 0; i < sums->n && !status; i++)
+		status = add_sum(&job->sums, &sums->list[i], err);
+	pthread_mutex_unlock(&job->lock);
+	free(sums->list);
+	return status;
+}
+
+static enum wh_status copy_some(struct job *job, bool reports,
+				struct wh_error *err)
+{
+	uint8_t *buffer wh_free_auto = malloc(PIECE);
+	enum wh_status status = buffer ? WH_OK : wh_fail_memory(err);
+	struct sums sums = {0};
+	uint64_t reported = 0;
+
+	while (!status && !atomic_load(&job->stopped)) {
+		uint64_t offset = atomic_fetch_add(&job->next, PIECE);
+
+		if (offset >= job->image->size)
+			break;
+		status = copy_piece(job, &sums, buffer, offset, err);
+		if (!status && reports)
+			status = report(job, &reported, err);
+	}
+	if (status) {
+		free(sums.list);
+		return status;
+	}
+	return join_sums(job, &sums, err);
+}
+
+static void note_failure(struct job *job, const struct wh_error *err)
+{
+	pthread_mutex_lock(&job->lock);
+	if (!job->failure.status)
+		job->failure = *err;
+	pthread_mutex_unlock(&job->lock);
+	atomic_store(&job->stopped, true);
+}
+
+static void *run_helper(void *arg)
+{
+	struct job *job = arg;
+	struct wh_error err;
+
+	if (copy_some(job, false, &err))
+		note_failure(job, &err);
+	return NULL;
+}
+
+static unsigned count_helpers(const struct job *job)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned threads = job->copying->threads;
+
+	if (!wh_plan_source(job->plan)->ops->concurrent ||
+	    job->image->size < SMALL_IMAGE)
+		return 0;
+	if (threads == 0)
+		threads = cores > 0 ? (unsigned)cores : 1;
+	return (threads > MAX_THREADS ? MAX_THREADS : threads) - 1;
+}
+
+static int by_run(const void *a, const void *b)
+{
+	const struct summed *x = a, *y = b;
+
+	if (x->tensor != y->tensor)
+		return x->tensor < y->tensor ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Where an image holds all of a tensor, its sum must be the weighed one. */
+static enum wh_status check_sums(struct job *job, struct wh_error *err)
+{
+	const struct wh_manifest *manifest =
+		&wh_plan_source(job->plan)->manifest;
+	struct sums *sums = &job->sums;
+	size_t i = 0;
+
+	qsort(sums->list, sums->n, sizeof(*sums->list), by_run);
+	while (i < sums->n) {
+		const struct wh_tensor *tensor =
+			&manifest->tensors[sums->list[i].tensor];
+		uint32_t which = sums->list[i].tensor, crc = 0;
+		uint64_t at = 0;
+
+		for (; i < sums->n && sums->list[i].tensor == which; i++) {
+			if (sums->list[i].start != at)
+				continue;
+			crc = crc32c_combine(crc, sums->list[i].crc,
+					     sums->list[i].length);
+			at += sums->list[i].length;
+		}
+		if (at == tensor->nbytes && crc != tensor->crc32c)
+			return wh_fail(err, WH_EMISMATCH,
+				       "tensor '%s' changed while it was read",
+				       tensor->key);
+	}
+	return WH_OK;
+}
+
+static enum wh_status run_job(struct job *job, struct wh_error *err)
+{
+	unsigned i, n = count_helpers(job), started = 0;
+	pthread_t helpers[MAX_THREADS];
+	struct wh_error own;
+
+	for (i = 0; i < n; i++)
+		if (pthread_create(&helpers[started], NULL, run_helper, job) ==
+		    0)
+			started++;
+	if (copy_some(job, true, &own))
+		note_failure(job, &own);
+	for (i = 0; i < started; i++)
+		pthread_join(helpers[i], NULL);
+	if (job->failure.status) {
+		if (err)
+			*err = job->failure;
+		return job->failure.status;
+	}
+	return check_sums(job, err);
+}
+
+enum wh_status copy_image(struct wh_plan *plan, uint32_t image, int fd,
+			  struct copying *copying, struct wh_error *err)
+{
+	struct job job = {.plan = plan,
+			  .image = wh_plan_image(plan, image),
+			  .index = image,
+			  .fd = fd,
+			  .copying = copying};
+	enum wh_status status;
+
+	pthread_mutex_init(&job.lock, NULL);
+	status = run_job(&job, err);
+	pthread_mutex_destroy(&job.lock);
+	free(job.sums.list);
+	copying->done_bytes += job.image->size;
+	return status;
+}
+
+static bool read_piece(int fd, uint64_t offset, uint8_t *buf, size_t len)
+{
+	while (len) {
+		ssize_t got = pread(fd, buf, len, (off_t)offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		buf += got;
+		offset += (uint64_t)got;
+		len -= (size_t)got;
+	}
+	return true;
+}
+
+enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
+			     bool *equal, struct wh_error *err)
+{
+	uint64_t offset, size = wh_plan_image(plan, image)->size;
+	uint8_t *planned wh_free_auto = malloc(PIECE);
+	uint8_t *written wh_free_auto = malloc(PIECE);
+
+	if (!planned || !written)
+		return wh_fail_memory(err);
+	*equal = lseek(fd, 0, SEEK_END) == (off_t)size;
+	for (offset = 0; offset < size && *equal; offset += PIECE) {
+		uint64_t left = size - offset;
+		size_t len = (size_t)(left < PIECE ? left : PIECE);
+
+		WH_TRY(wh_plan_read(plan, image, offset, planned, len, err));
+		*equal = read_piece(fd, offset, written, len) &&
+			 memcmp(planned, written, len) == 0;
+	}
+	return WH_OK;
+}

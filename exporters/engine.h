@@ -1,0 +1,43 @@
+/* engine.h: what the engine's parts are to each other. */
+#ifndef WH_ENGINE_H
+#define WH_ENGINE_H
+
+#include "base/error.h"
+#include <weighhouse/weights.h>
+
+/** write.c: all images under `path`: temporaries beside their targets, synced,
+ *  then renamed in order. Nothing is visible if it fails. */
+enum wh_status write_files(struct wh_plan *plan, const char *path,
+			   bool makes_folders,
+			   const struct wh_save_options *options,
+			   struct wh_saved *saved, struct wh_error *err);
+
+/** copy.c: the bytes of one image into an open file, by several threads where
+ *  the source allows. Each tensor's CRC-32C is held against the weighed one:
+ *  WH_EMISMATCH. */
+struct copying {
+	wh_progress_fn *progress;
+	void *arg;
+	uint64_t done_bytes, total_bytes; /* of all images */
+	unsigned threads;
+};
+enum wh_status copy_image(struct wh_plan *plan, uint32_t image, int fd,
+			  struct copying *copying, struct wh_error *err);
+
+/** Whether the file holds the image's very bytes. */
+enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
+			     bool *equal, struct wh_error *err);
+
+/** folder.c: makes missing folders above `path`; new ones are synced. */
+enum wh_status make_folders(const char *path, struct wh_error *err);
+/** Syncs the folder that holds `path`, so that a rename in it stays. */
+enum wh_status sync_folder(const char *path, struct wh_error *err);
+/** Removes `.NAME.wh-PID-N` beside `path` whose process is gone. */
+void remove_stale(const char *path);
+
+/** filter.c: `inner` with its bfloat16 tensors as float32; `*filter` NULL if
+ *  it has none. Borrows `inner`. */
+enum wh_status widen_bfloat16(struct wh_source *inner,
+			      struct wh_source **filter, struct wh_error *err);
+
+#endif

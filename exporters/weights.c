@@ -1,0 +1,296 @@
+/* save_weights: sources meet formats. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "engine.h"
+#include "plan_internal.h"
+
+#define PIECE ((size_t)1 << 20)
+
+static const struct wh_save_options default_options;
+
+/* ---- Plans
+ * --------------------------------------------------------------------- */
+
+static bool changes_layout(const struct wh_plan_options *options)
+{
+	return options->root != WH_ROOT_MODEL || options->max_shard_size ||
+	       options->async_layout;
+}
+
+static bool is_canonical(const struct wh_template *template_)
+{
+	return template_->n_files && template_->files[0].canonical;
+}
+
+static enum wh_status add_file(struct wh_plan *plan,
+			       const struct wh_template_file *file, bool last,
+			       struct wh_error *err)
+{
+	struct wh_image *image;
+	uint32_t i;
+
+	WH_TRY(wh_plan_add_image(plan, file->suffix, last, &image, err));
+	for (i = 0; i < file->n_extents; i++)
+		WH_TRY(wh_image_extent(image, &file->extents[i], err));
+	return WH_OK;
+}
+
+/* A template lists what readers look for last, too. */
+static enum wh_status plan_template(struct wh_source *source,
+				    struct wh_plan **out, struct wh_error *err)
+{
+	const struct wh_template *template_ = source->manifest.template_;
+	enum wh_status status;
+	struct wh_plan *plan;
+	uint32_t i;
+
+	WH_TRY(wh_plan_new(source, &plan, err));
+	status = WH_OK;
+	for (i = 0; i < template_->n_files && !status; i++)
+		status = add_file(plan, &template_->files[i],
+				  i + 1 == template_->n_files, err);
+	if (status) {
+		wh_plan_free(plan);
+		return status;
+	}
+	*out = plan;
+	return WH_OK;
+}
+
+static enum wh_status plan_format(struct wh_source *source,
+				  const struct wh_format *format,
+				  const struct wh_plan_options *options,
+				  struct wh_plan **plan, struct wh_error *err)
+{
+	struct wh_source *filter = NULL;
+	enum wh_status status;
+
+	/* Legacy HDF5 alone has a bfloat16 that nothing loads. */
+	if (!options->bfloat16_opaque && format->widens_bfloat16)
+		WH_TRY(widen_bfloat16(source, &filter, err));
+	status = wh_source_weigh(filter ? filter : source, format->needs, 0,
+				 NULL, NULL, err);
+	if (!status)
+		status = format->plan(filter ? filter : source, options, plan,
+				      err);
+	if (status) {
+		wh_source_close(filter);
+		return status;
+	}
+	if (filter)
+		plan_adopt(*plan, filter);
+	return WH_OK;
+}
+
+enum wh_status wh_plan_for(struct wh_source *source,
+			   const struct wh_format *format,
+			   const struct wh_plan_options *options,
+			   bool canonical, struct wh_plan **plan,
+			   bool *reproduced, struct wh_error *err)
+{
+	const struct wh_template *template_ = source->manifest.template_;
+	struct wh_plan_options as_written = {.bfloat16_opaque = true};
+
+	*reproduced = template_ && !canonical && !changes_layout(options) &&
+		      strcmp(template_->format, format->name) == 0;
+	if (!*reproduced)
+		return plan_format(source, format, options, plan, err);
+	if (is_canonical(template_))
+		return plan_format(source, format, &as_written, plan, err);
+	return plan_template(source, plan, err);
+}
+
+/* ---- Overwriting
+ * ------------------------------------------------------------------ */
+
+/* What exists is the file itself; for tf, the file that readers look for. */
+static char *committing_path(struct wh_plan *plan, const char *path)
+{
+	const char *suffix = "";
+	char *joined = NULL;
+	uint32_t i;
+
+	for (i = 0; i < wh_plan_n_images(plan); i++)
+		if (wh_plan_image(plan, i)->commits)
+			suffix = wh_plan_image(plan, i)->suffix;
+	return asprintf(&joined, "%s%s", path, suffix) < 0 ? NULL : joined;
+}
+
+static enum wh_status check_overwrite(struct wh_plan *plan, const char *path,
+				      const struct wh_save_options *options,
+				      struct wh_error *err)
+{
+	char *target wh_free_auto = committing_path(plan, path);
+	struct stat at;
+
+	if (!target)
+		return wh_fail_memory(err);
+	if (options->overwrite == WH_OVERWRITE_REPLACE || stat(target, &at) ||
+	    !S_ISREG(at.st_mode))
+		return WH_OK;
+	if (options->overwrite == WH_OVERWRITE_ASK && options->confirm &&
+	    options->confirm(target, options->arg))
+		return WH_OK;
+	return wh_fail(err, WH_EEXISTS, "'%s' already exists", target);
+}
+
+/* ---- Saving
+ * ------------------------------------------------------------------------ */
+
+static void tell_warnings(struct wh_plan *plan,
+			  const struct wh_save_options *options)
+{
+	uint32_t i;
+
+	for (i = 0; options->warn && i < wh_plan_n_warnings(plan); i++)
+		options->warn(options->arg, wh_plan_warning(plan, i));
+}
+
+static void call_back(const struct wh_checkpoint_options *options,
+		      const char *path)
+{
+	size_t i;
+
+	for (i = 0; options && i < options->n_write_callbacks; i++)
+		options->experimental_write_callbacks[i](
+			path, options->write_callbacks_arg);
+}
+
+/* CheckpointOptions concern tf alone; h5 ignores them, as Keras does. */
+static struct wh_plan_options plan_options(const struct wh_save_options *from)
+{
+	const struct wh_checkpoint_options *checkpoint = from->options;
+	struct wh_plan_options options = from->plan;
+
+	if (!checkpoint)
+		return options;
+	if (checkpoint->experimental_sharding_max_shard_size)
+		options.max_shard_size =
+			checkpoint->experimental_sharding_max_shard_size;
+	options.async_layout |=
+		checkpoint->enable_async ||
+		checkpoint->experimental_enable_async_checkpoint;
+	return options;
+}
+
+static enum wh_status save_plan(struct wh_plan *plan,
+				const struct wh_format *format,
+				const char *filepath,
+				const struct wh_save_options *options,
+				struct wh_saved *saved, struct wh_error *err)
+{
+	WH_TRY(check_overwrite(plan, filepath, options, err));
+	tell_warnings(plan, options);
+	WH_TRY(write_files(plan, filepath, format->makes_folders, options,
+			   saved, err));
+	if (format->finish)
+		WH_TRY(format->finish(filepath, err));
+	call_back(options->options, filepath);
+	return WH_OK;
+}
+
+enum wh_status wh_save_source(struct wh_source *source, const char *filepath,
+			      const struct wh_save_options *given,
+			      struct wh_saved *saved, struct wh_error *err)
+{
+	const struct wh_save_options *options =
+		given ? given : &default_options;
+	struct wh_plan_options planning = plan_options(options);
+	const struct wh_format *format;
+	struct wh_saved made = {0};
+	enum wh_status status;
+	struct wh_plan *plan;
+
+	WH_TRY(wh_choose_format(filepath, options->save_format, &format, err));
+	WH_TRY(wh_plan_for(source, format, &planning, options->canonical, &plan,
+			   &made.reproduced, err));
+	status = save_plan(plan, format, filepath, options,
+			   saved ? &made : NULL, err);
+	wh_plan_free(plan);
+	if (status) {
+		wh_saved_free(&made);
+		return status;
+	}
+	made.format = format->name;
+	if (saved)
+		*saved = made;
+	return WH_OK;
+}
+
+enum wh_status wh_save_weights(struct wh_store *store, const char *revision,
+			       const char *filepath,
+			       const struct wh_save_options *options,
+			       struct wh_error *err)
+{
+	const struct wh_format *format;
+	struct wh_source *source;
+	enum wh_status status;
+
+	/* A missing format fails here, before anything is opened. */
+	WH_TRY(wh_choose_format(filepath, options ? options->save_format : NULL,
+				&format, err));
+	WH_TRY(wh_snapshot_open(store, revision, &source, err));
+	status = wh_save_source(source, filepath, options, NULL, err);
+	wh_source_close(source);
+	return status;
+}
+
+/* ---- Streams
+ * ------------------------------------------------------------------------ */
+
+static enum wh_status write_stream(struct wh_plan *plan, int fd,
+				   struct wh_error *err)
+{
+	uint64_t offset, size = wh_plan_image(plan, 0)->size;
+	uint8_t *piece wh_free_auto = malloc(PIECE);
+
+	if (!piece)
+		return wh_fail_memory(err);
+	for (offset = 0; offset < size; offset += PIECE) {
+		uint64_t left = size - offset;
+		size_t len = (size_t)(left < PIECE ? left : PIECE), at = 0;
+
+		WH_TRY(wh_plan_read(plan, 0, offset, piece, len, err));
+		while (at < len) {
+			ssize_t put = write(fd, piece + at, len - at);
+
+			if (put < 0 && errno != EINTR)
+				return wh_fail_errno(err, errno, "stream");
+			at += put > 0 ? (size_t)put : 0;
+		}
+	}
+	return WH_OK;
+}
+
+enum wh_status wh_save_stream(struct wh_source *source,
+			      const struct wh_format *format, int fd,
+			      const struct wh_save_options *given,
+			      struct wh_error *err)
+{
+	const struct wh_save_options *options =
+		given ? given : &default_options;
+	struct wh_plan_options planning = plan_options(options);
+	enum wh_status status;
+	struct wh_plan *plan;
+	bool reproduced;
+
+	WH_TRY(wh_plan_for(source, format, &planning, options->canonical, &plan,
+			   &reproduced, err));
+	status = plan_check(plan, err);
+	if (!status && wh_plan_n_images(plan) != 1)
+		status = wh_fail(err, WH_EINVAL,
+				 "format %s has several files; it needs a path",
+				 format->name);
+	if (!status)
+		tell_warnings(plan, options);
+	if (!status)
+		status = write_stream(plan, fd, err);
+	wh_plan_free(plan);
+	return status;
+}

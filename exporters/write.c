@@ -1,0 +1,285 @@
+/* A plan's images as files: complete under their names, or not there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "engine.h"
+#include "plan_internal.h"
+
+#define PIECE ((size_t)1 << 20)
+
+struct target {		 /* of one image */
+	char *shown;	 /* as the caller spelled it, with the suffix */
+	char *final;	 /* what it is a symlink to, or the same */
+	char *temporary; /* NULL once it is renamed */
+	int fd;
+	char sha256[65];
+};
+
+struct writing {
+	struct wh_plan *plan;
+	const struct wh_save_options *options;
+	struct target *targets;
+	uint32_t n;
+};
+
+static void writing_free(struct writing *writing)
+{
+	uint32_t i;
+
+	for (i = 0; writing->targets && i < writing->n; i++) {
+		struct target *target = &writing->targets[i];
+
+		if (target->fd >= 0)
+			close(target->fd);
+		if (target->temporary)
+			unlink(target->temporary);
+		free(target->temporary);
+		free(target->shown);
+		free(target->final);
+	}
+	free(writing->targets);
+}
+
+/* A symlink is followed: what it points to is replaced, not the link. */
+static char *follow(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real ? real : strdup(path);
+}
+
+static enum wh_status name_temporary(struct target *target, uint32_t number,
+				     struct wh_error *err)
+{
+	const char *slash = strrchr(target->final, '/');
+	int folder = slash ? (int)(slash - target->final + 1) : 0;
+	char *name;
+
+	if (asprintf(&name, "%.*s.%s.wh-%ld-%u", folder, target->final,
+		     target->final + folder, (long)getpid(), number) < 0)
+		return wh_fail_memory(err);
+	target->temporary = name;
+	return WH_OK;
+}
+
+static enum wh_status open_target(struct target *target, uint64_t size,
+				  uint32_t number, struct wh_error *err)
+{
+	struct stat before;
+	bool exists = stat(target->final, &before) == 0;
+
+	if (exists && S_ISDIR(before.st_mode))
+		return wh_fail_errno(err, EISDIR, "'%s'", target->shown);
+	remove_stale(target->final);
+	WH_TRY(name_temporary(target, number, err));
+	target->fd = open(target->temporary,
+			  O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (target->fd < 0) {
+		int sys_errno = errno;
+
+		free(target->temporary);
+		target->temporary = NULL;
+		return wh_fail_errno(err, sys_errno, "'%s'", target->shown);
+	}
+	if (exists && fchmod(target->fd, before.st_mode & 07777))
+		return wh_fail_errno(err, errno, "'%s'", target->shown);
+	/* A full disk is told before the first byte, where it can be. */
+	if (size && fallocate(target->fd, 0, 0, (off_t)size) &&
+	    errno != EOPNOTSUPP && errno != ENOSYS)
+		return wh_fail_errno(err, errno, "'%s'", target->shown);
+	return WH_OK;
+}
+
+static enum wh_status open_targets(struct writing *writing, const char *path,
+				   struct wh_error *err)
+{
+	uint32_t i;
+
+	writing->n = wh_plan_n_images(writing->plan);
+	writing->targets = calloc(writing->n, sizeof(*writing->targets));
+	if (!writing->targets)
+		return wh_fail_memory(err);
+	for (i = 0; i < writing->n; i++)
+		writing->targets[i].fd = -1;
+	for (i = 0; i < writing->n; i++) {
+		const struct wh_image *image = wh_plan_image(writing->plan, i);
+		struct target *target = &writing->targets[i];
+
+		if (asprintf(&target->shown, "%s%s", path, image->suffix) < 0)
+			return wh_fail_memory(err);
+		target->final = follow(target->shown);
+		if (!target->final)
+			return wh_fail_memory(err);
+		WH_TRY(open_target(target, image->size, i, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status hash_file(struct target *target, struct wh_error *err)
+{
+	uint8_t *piece wh_free_auto = malloc(PIECE);
+	uint8_t digest[SHA256_SIZE];
+	struct sha256 *hash;
+	enum wh_status status;
+	off_t offset = 0;
+	ssize_t got = 1;
+
+	if (!piece)
+		return wh_fail_memory(err);
+	WH_TRY(sha256_new(&hash, err));
+	status = WH_OK;
+	while (!status && got > 0) {
+		got = pread(target->fd, piece, PIECE, offset);
+		if (got < 0)
+			status = wh_fail_errno(err, errno, "'%s'",
+					       target->shown);
+		else
+			status = sha256_update(hash, piece, (size_t)got, err);
+		offset += got;
+	}
+	if (!status)
+		status = sha256_final(hash, digest, err);
+	sha256_free(hash);
+	if (!status)
+		text_hex(digest, sizeof(digest), target->sha256);
+	return status;
+}
+
+static enum wh_status check_written(struct writing *writing, uint32_t i,
+				    struct wh_error *err)
+{
+	bool equal;
+
+	if (!writing->options->verify)
+		return WH_OK;
+	WH_TRY(compare_image(writing->plan, i, writing->targets[i].fd, &equal,
+			     err));
+	if (equal)
+		return WH_OK;
+	return wh_fail(err, WH_EIO, "'%s' reads back differently",
+		       writing->targets[i].shown);
+}
+
+static enum wh_status fill_targets(struct writing *writing,
+				   struct wh_error *err)
+{
+	struct copying copying = {
+		.progress = writing->options->progress,
+		.arg = writing->options->arg,
+		.total_bytes = plan_size(writing->plan),
+		.threads = writing->options->threads,
+	};
+	uint32_t i;
+
+	for (i = 0; i < writing->n; i++) {
+		struct target *target = &writing->targets[i];
+		enum wh_status status =
+			copy_image(writing->plan, i, target->fd, &copying, err);
+
+		if (status) {
+			wh_error_prefix(err, "'%s'", target->shown);
+			return status;
+		}
+		if (writing->options->digests)
+			WH_TRY(hash_file(target, err));
+		WH_TRY(check_written(writing, i, err));
+		if (fsync(target->fd))
+			return wh_fail_errno(err, errno, "'%s'", target->shown);
+	}
+	return WH_OK;
+}
+
+static enum wh_status check_source(struct wh_plan *plan, struct wh_error *err)
+{
+	struct wh_source *source = wh_plan_source(plan);
+
+	if (!source->ops->unchanged)
+		return WH_OK;
+	return source->ops->unchanged(source, err);
+}
+
+/* In the images' order: what readers look for comes last. */
+static enum wh_status publish(struct writing *writing, struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < writing->n; i++) {
+		struct target *target = &writing->targets[i];
+		int fd = target->fd;
+
+		target->fd = -1;
+		if (close(fd))
+			return wh_fail_errno(err, errno, "'%s'", target->shown);
+		if (rename(target->temporary, target->final))
+			return wh_fail_errno(err, errno, "'%s'", target->shown);
+		free(target->temporary);
+		target->temporary = NULL;
+		WH_TRY(sync_folder(target->final, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status fill_saved(struct writing *writing,
+				 struct wh_saved *saved, struct wh_error *err)
+{
+	uint32_t i;
+
+	if (!saved)
+		return WH_OK;
+	saved->files = calloc(writing->n, sizeof(*saved->files));
+	if (!saved->files)
+		return wh_fail_memory(err);
+	saved->n_files = writing->n;
+	for (i = 0; i < writing->n; i++) {
+		struct target *target = &writing->targets[i];
+
+		saved->files[i].path = wh_steal(&target->shown);
+		saved->files[i].size = wh_plan_image(writing->plan, i)->size;
+		memcpy(saved->files[i].sha256, target->sha256,
+		       sizeof(target->sha256));
+	}
+	return WH_OK;
+}
+
+void wh_saved_free(struct wh_saved *saved)
+{
+	size_t i;
+
+	for (i = 0; i < saved->n_files; i++)
+		free(saved->files[i].path);
+	free(saved->files);
+	memset(saved, 0, sizeof(*saved));
+}
+
+enum wh_status write_files(struct wh_plan *plan, const char *path,
+			   bool makes_folders,
+			   const struct wh_save_options *options,
+			   struct wh_saved *saved, struct wh_error *err)
+{
+	struct writing writing = {.plan = plan, .options = options};
+	enum wh_status status = plan_check(plan, err);
+
+	if (!status && makes_folders)
+		status = make_folders(path, err);
+	if (!status)
+		status = open_targets(&writing, path, err);
+	if (!status)
+		status = fill_targets(&writing, err);
+	if (!status)
+		status = check_source(plan, err);
+	if (!status)
+		status = publish(&writing, err);
+	if (!status)
+		status = fill_saved(&writing, saved, err);
+	writing_free(&writing);
+	return status;
+}
