@@ -1,0 +1,192 @@
+/* cli.h: what the verbs of `wh` share.
+ *
+ * A verb is a row of table.c and a function cmd_<verb>.c; the table drives
+ * parsing, --help, completions and the man page. Verbs return exit codes and
+ * never exit themselves.
+ */
+#ifndef WH_CLI_H
+#define WH_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <weighhouse/diff.h>
+#include <weighhouse/weights.h>
+
+/* Exit codes: what scripts may rely on. */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_DIFFERS = 3, /* or damage was found */
+	EXIT_NOT_FOUND = 4,
+	EXIT_DAMAGED = 5,
+	EXIT_NO_STORE = 10,
+	EXIT_BUSY = 11,
+	EXIT_NOT_AUTHORISED = 12,
+	EXIT_EXISTS = 14,
+	EXIT_MISSING = 15, /* not in this build */
+	EXIT_INTERRUPTED = 130,
+};
+
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_INTEGER, OPTION_LIST };
+
+struct option {
+	const char *name; /* without the dashes */
+	char letter;	  /* 0: none */
+	enum option_kind kind;
+	const char *value; /* what the help calls its value */
+	const char *help;
+};
+
+struct cli;
+
+struct verb {
+	const char *name, *alias;
+	const char *arguments; /* as the synopsis shows them */
+	int min, max;	       /* positional arguments; max -1: any number */
+	const char *summary;
+	const struct option *options; /* ended by a NULL name */
+	int (*run)(struct cli *cli);
+	const char *example;
+};
+
+extern const struct verb verbs[]; /* ended by a NULL name */
+extern const struct option global_options[];
+
+#define MAX_GIVEN 512
+
+/* An option as it was given. */
+struct given {
+	const struct option *option;
+	const char *value;
+};
+
+struct cli {
+	const struct verb *verb;
+	struct given given[MAX_GIVEN];
+	int n_given;
+	const char **args; /* positional */
+	int n_args;
+	const char **globs; /* what follows `--`, for log and diff */
+	int n_globs;
+	struct wh_store *store;
+	struct wh_error err;
+	const char *subject; /* what an error is about: a path, a revision */
+};
+
+/* ---- parse.c ------------------------------------------------------------- */
+
+/** Fills `cli` from the words; EXIT_DONE, or EXIT_USAGE with a message. */
+int cli_parse(struct cli *cli, int n_words, char **words);
+bool cli_flag(const struct cli *cli, const char *name);
+const char *cli_text(const struct cli *cli, const char *name); /* or NULL */
+bool cli_integer(const struct cli *cli, const char *name, int64_t *value);
+/** The next value of a repeated option after `*at` (begin with 0), or NULL. */
+const char *cli_next(const struct cli *cli, const char *name, int *at);
+const struct verb *verb_find(const char *name);
+void verb_help(const struct verb *verb, FILE *out);
+void verbs_help(FILE *out);
+
+/* ---- output.c ------------------------------------------------------------ */
+
+bool cli_json(const struct cli *cli);
+/** Tells the error of `cli->err`, and gives its exit code. */
+int cli_fail(struct cli *cli);
+/** Tells a usage error. */
+int cli_usage(struct cli *cli, const char *format, ...) WH_PRINTF(2, 3);
+/** A line on stderr that is no error: what was left out, or assumed. */
+void cli_warn(void *cli, const char *sentence);
+/** Prints `value` as a line and frees it. */
+void cli_print_json(json_t *value);
+/** A line on stdout for people; silent with --quiet. */
+void cli_say(const struct cli *cli, const char *format, ...) WH_PRINTF(2, 3);
+/** "1.4 MiB"; exact with --bytes. The text lives until the next call but
+ *  four. */
+const char *cli_size(const struct cli *cli, uint64_t nbytes);
+/** "2026-11-24 13:05", local; and RFC 3339 in UTC for JSON. */
+const char *cli_time(int64_t time_s);
+const char *cli_time_utc(int64_t time_s);
+/** A name as a terminal may show it; lives as cli_size's. */
+const char *cli_escape(const char *name);
+json_t *json_text(const char *text); /* JSON null for NULL */
+json_t *json_shape(const struct wh_tensor *tensor);
+void shape_text(const struct wh_tensor *tensor, char *text, size_t size);
+/** Bold where colour is on. */
+const char *cli_bold(const struct cli *cli);
+const char *cli_plain(const struct cli *cli);
+/** Sends stdout through a pager if it is a terminal. */
+void cli_page(const struct cli *cli);
+
+/* ---- progress.c ---------------------------------------------------------- */
+
+wh_progress_fn cli_progress; /* its arg is the struct cli */
+void cli_progress_end(struct cli *cli);
+bool cli_interrupted(void);
+void cli_catch_interrupt(void);
+
+/* ---- open.c ----------------------------------------------------------------
+ */
+
+const char *cli_store_path(const struct cli *cli);
+/** Opens the store into cli->store; EXIT_DONE, or the error told. */
+int cli_open(struct cli *cli, enum wh_open mode);
+/** A revision, or with `file:` a checkpoint, as a source. */
+int cli_source(struct cli *cli, const char *name, struct wh_source **source);
+
+/* ---- Pieces of several verbs ----------------------------------------------
+ */
+
+/** snapshot_json.c: log's and show's object. */
+json_t *snapshot_json(const struct wh_snapshot *snapshot);
+json_t *number_json(double value);
+
+/** cmd_commit.c: `PATH` into the open store; `file` is shown. */
+struct commit_outcome {
+	struct wh_commit_result result;
+	bool reproducible;
+};
+int cli_commit_path(struct cli *cli, const char *path,
+		    struct wh_commit_options *options,
+		    struct commit_outcome *outcome);
+json_t *commit_json(const struct commit_outcome *outcome, const char *file);
+
+/** save_options.c: what save-weights and convert have in common. */
+struct save_request {
+	struct wh_save_options options;
+	struct wh_checkpoint_options checkpoint;
+	char *model_config; /* owned */
+};
+int save_request_fill(struct cli *cli, struct save_request *request);
+void save_request_free(struct save_request *request);
+/** Saves to PATH, in one format or in each of a list. */
+int cli_save(struct cli *cli, struct wh_source *source, const char *path,
+	     struct save_request *request);
+
+int cmd_init(struct cli *cli);
+int cmd_commit(struct cli *cli);
+int cmd_import(struct cli *cli);
+int cmd_log(struct cli *cli);
+int cmd_show(struct cli *cli);
+int cmd_ls(struct cli *cli);
+int cmd_save_weights(struct cli *cli);
+int cmd_convert(struct cli *cli);
+int cmd_cat(struct cli *cli);
+int cmd_diff(struct cli *cli);
+int cmd_rollback(struct cli *cli);
+int cmd_branch(struct cli *cli);
+int cmd_switch(struct cli *cli);
+int cmd_tag(struct cli *cli);
+int cmd_reflog(struct cli *cli);
+int cmd_verify(struct cli *cli);
+int cmd_du(struct cli *cli);
+int cmd_formats(struct cli *cli);
+int cmd_config(struct cli *cli);
+int cmd_sql(struct cli *cli);
+int cmd_migrate(struct cli *cli);
+int cmd_help(struct cli *cli);
+int cmd_version(struct cli *cli);
+int cmd_complete(struct cli *cli);
+
+#endif

@@ -1,0 +1,213 @@
+/* commit: a checkpoint becomes a snapshot. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli.h"
+
+#define MAX_FIGURES 256
+#define SPOOL_PIECE (64 << 10)
+
+int cli_commit_path(struct cli *cli, const char *path,
+		    struct wh_commit_options *options,
+		    struct commit_outcome *outcome)
+{
+	struct wh_load_options load = {0};
+	struct wh_source *source;
+	enum wh_status status;
+	uint32_t i;
+
+	cli->subject = path;
+	options->progress = cli_progress;
+	options->arg = cli;
+	status = wh_checkpoint_open(path, cli_text(cli, "format"), &load,
+				    &source, &cli->err);
+	if (status)
+		return cli_fail(cli);
+	status = wh_checkpoint_prove(source, path, &outcome->reproducible,
+				     &cli->err);
+	for (i = 0; !status && i < source->manifest.n_warnings; i++)
+		cli_warn(cli, source->manifest.warnings[i]);
+	if (!status)
+		status = wh_commit(cli->store, source, options,
+				   &outcome->result, &cli->err);
+	wh_source_close(source);
+	return status ? cli_fail(cli) : EXIT_DONE;
+}
+
+json_t *commit_json(const struct commit_outcome *outcome, const char *file)
+{
+	const struct wh_commit_result *r = &outcome->result;
+	json_t *row = json_object();
+
+	if (file)
+		json_object_set_new(row, "file", json_text(file));
+	json_object_set_new(row, "snapshot", json_text(r->snapshot));
+	json_object_set_new(row, "tree", json_text(r->tree));
+	json_object_set_new(row, "branch", json_text(r->branch));
+	json_object_set_new(row, "parent",
+			    *r->parent ? json_text(r->parent) : json_null());
+	json_object_set_new(row, "tensors",
+			    json_integer((json_int_t)r->n_tensors));
+	json_object_set_new(row, "new_tensors",
+			    json_integer((json_int_t)r->n_new_tensors));
+	json_object_set_new(row, "nbytes", json_integer((json_int_t)r->nbytes));
+	json_object_set_new(row, "stored_bytes",
+			    json_integer((json_int_t)r->stored_bytes));
+	json_object_set_new(row, "reproducible",
+			    json_boolean(outcome->reproducible));
+	return row;
+}
+
+/* "K=V" cut at the first '='; the key lives in `keys`. */
+static int cut_pair(struct cli *cli, const char *option, const char *pair,
+		    char **key, const char **value)
+{
+	const char *equals = strchr(pair, '=');
+
+	if (!equals || equals == pair)
+		return cli_usage(cli, "--%s: '%s' is not of the form K=V",
+				 option, pair);
+	*key = strndup(pair, (size_t)(equals - pair));
+	*value = equals + 1;
+	if (!*key) {
+		cli->err.status = WH_ENOMEM;
+		return cli_fail(cli);
+	}
+	return EXIT_DONE;
+}
+
+struct figures {
+	struct wh_metric metrics[MAX_FIGURES];
+	struct wh_param params[MAX_FIGURES];
+	char *keys[2 * MAX_FIGURES]; /* owned */
+	size_t n_keys;
+};
+
+static int take_figures(struct cli *cli, struct wh_commit_options *options,
+			struct figures *figures)
+{
+	const char *pair, *value;
+	int code, at = 0;
+
+	while ((pair = cli_next(cli, "metric", &at)) &&
+	       options->n_metrics < MAX_FIGURES) {
+		struct wh_metric *metric =
+			&figures->metrics[options->n_metrics];
+
+		code = cut_pair(cli, "metric", pair,
+				&figures->keys[figures->n_keys], &value);
+		if (code)
+			return code;
+		metric->key = figures->keys[figures->n_keys++];
+		if (!text_to_double(value, &metric->value))
+			return cli_usage(cli, "--metric: '%s' is no number",
+					 value);
+		options->n_metrics++;
+	}
+	at = 0;
+	while ((pair = cli_next(cli, "param", &at)) &&
+	       options->n_params < MAX_FIGURES) {
+		code = cut_pair(cli, "param", pair,
+				&figures->keys[figures->n_keys], &value);
+		if (code)
+			return code;
+		figures->params[options->n_params++] = (struct wh_param){
+			figures->keys[figures->n_keys++], value};
+	}
+	options->metrics = figures->metrics;
+	options->params = figures->params;
+	return EXIT_DONE;
+}
+
+static void fill_options(struct cli *cli, struct wh_commit_options *options)
+{
+	int64_t threads;
+
+	options->message = cli_text(cli, "message");
+	options->branch = cli_text(cli, "branch");
+	options->root = cli_flag(cli, "root");
+	options->run = cli_text(cli, "run");
+	options->tag = cli_text(cli, "tag");
+	options->parent = cli_text(cli, "parent");
+	options->expect = cli_text(cli, "expect");
+	options->has_step = cli_integer(cli, "step", &options->step);
+	options->has_epoch = cli_integer(cli, "epoch", &options->epoch);
+	options->has_time = cli_integer(cli, "date", &options->time);
+	if (cli_integer(cli, "threads", &threads) && threads > 0)
+		options->threads = (unsigned)threads;
+}
+
+/* stdin can be read once only; a commit reads twice. */
+static int spool_stdin(struct cli *cli, char *path)
+{
+	char piece[SPOOL_PIECE];
+	int fd = mkstemp(path);
+	ssize_t got = -1;
+
+	if (fd < 0)
+		return cli_usage(cli, "no temporary file can be made: %s",
+				 strerror(errno));
+	while ((got = read(STDIN_FILENO, piece, sizeof(piece))) > 0)
+		if (write(fd, piece, (size_t)got) != got) {
+			got = -1;
+			break;
+		}
+	if (close(fd) || got < 0)
+		return cli_usage(cli, "stdin can't be spooled: %s",
+				 strerror(errno));
+	return EXIT_DONE;
+}
+
+static int commit_one(struct cli *cli, const char *path,
+		      struct wh_commit_options *options)
+{
+	struct commit_outcome outcome = {0};
+	int code = cli_commit_path(cli, path, options, &outcome);
+
+	if (code)
+		return code;
+	if (cli_json(cli)) {
+		cli_print_json(commit_json(&outcome, NULL));
+		return EXIT_DONE;
+	}
+	cli_say(cli, "%.12s on %s: %llu of %llu tensors are new, %s stored%s",
+		outcome.result.snapshot, outcome.result.branch,
+		(unsigned long long)outcome.result.n_new_tensors,
+		(unsigned long long)outcome.result.n_tensors,
+		cli_size(cli, outcome.result.stored_bytes),
+		outcome.reproducible ? "; comes back byte for byte" : "");
+	return EXIT_DONE;
+}
+
+int cmd_commit(struct cli *cli)
+{
+	struct figures *figures = calloc(1, sizeof(*figures));
+	struct wh_commit_options options = {0};
+	char spool[] = "/tmp/.wh-stdin-XXXXXX";
+	const char *path = cli->args[0];
+	bool spooled = strcmp(path, "-") == 0;
+	int code;
+
+	if (!figures)
+		return EXIT_FAILED;
+	fill_options(cli, &options);
+	code = take_figures(cli, &options, figures);
+	if (!code)
+		code = cli_open(cli, WH_OPEN_WRITE);
+	if (!code && spooled) {
+		code = spool_stdin(cli, spool);
+		path = spool;
+	}
+	if (!code)
+		code = commit_one(cli, path, &options);
+	if (spooled)
+		unlink(spool);
+	while (figures->n_keys)
+		free(figures->keys[--figures->n_keys]);
+	free(figures);
+	return code;
+}

@@ -1,0 +1,132 @@
+/* diff: what changed between two snapshots or files, and by how much. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli.h"
+
+#define BAR_WIDTH 24
+
+struct shown {
+	struct cli *cli;
+	uint64_t n;
+};
+
+static bool is_wanted(const struct cli *cli, const struct wh_difference *d)
+{
+	int i;
+
+	for (i = 0; i < cli->n_globs; i++)
+		if (text_glob(cli->globs[i], d->name) ||
+		    text_glob(cli->globs[i], d->layer))
+			return true;
+	return cli->n_globs == 0;
+}
+
+static void print_json(const struct wh_difference *d)
+{
+	json_t *row = json_object();
+
+	json_object_set_new(row, "layer", json_text(d->layer));
+	json_object_set_new(row, "weight", json_text(d->weight));
+	json_object_set_new(row, "name", json_text(d->name));
+	json_object_set_new(row, "change",
+			    json_text(wh_change_name(d->change)));
+	json_object_set_new(row, "by", json_text(d->by));
+	if (d->has_norms) {
+		json_object_set_new(row, "l2", number_json(d->l2));
+		json_object_set_new(row, "max_abs", number_json(d->max_abs));
+		json_object_set_new(row, "mean_abs", number_json(d->mean_abs));
+		json_object_set_new(row, "cosine", number_json(d->cosine));
+		json_object_set_new(row, "changed", number_json(d->changed));
+		json_object_set_new(row, "nan",
+				    json_integer((json_int_t)d->n_nan));
+		json_object_set_new(row, "inf",
+				    json_integer((json_int_t)d->n_inf));
+	}
+	cli_print_json(row);
+}
+
+/* How far a tensor went, against its own size: a full bar at 1. */
+static void print_bar(const struct wh_difference *d)
+{
+	double share = d->relative > 1 || isnan(d->relative) ? 1 : d->relative;
+	int i, full = (int)(share * BAR_WIDTH + 0.5);
+
+	printf("%-40s |", cli_escape(d->name));
+	for (i = 0; i < BAR_WIDTH; i++)
+		putchar(i < full ? '#' : ' ');
+	printf("| %6.2f %%  l2 %.4g\n", d->relative * 100, d->l2);
+}
+
+static void print_line(const struct cli *cli, const struct wh_difference *d)
+{
+	if (cli_flag(cli, "stat") && d->has_norms) {
+		print_bar(d);
+		return;
+	}
+	printf("%-9s %-40s", wh_change_name(d->change), cli_escape(d->name));
+	if (d->has_norms)
+		printf(" l2 %.4g  max %.4g  cosine %.6f  %.1f %%", d->l2,
+		       d->max_abs, d->cosine, d->changed * 100);
+	if (d->n_nan || d->n_inf)
+		printf("  %" PRIu64 " NaN, %" PRIu64 " Inf", d->n_nan,
+		       d->n_inf);
+	putchar('\n');
+}
+
+static int show(void *arg, const struct wh_difference *d)
+{
+	struct shown *shown = arg;
+
+	if (!is_wanted(shown->cli, d))
+		return 0;
+	shown->n++;
+	if (cli_json(shown->cli))
+		print_json(d);
+	else
+		print_line(shown->cli, d);
+	return cli_interrupted();
+}
+
+static int take_tolerance(struct cli *cli, const char *name, double *value)
+{
+	const char *text = cli_text(cli, name);
+
+	if (text && (!text_to_double(text, value) || !(*value >= 0)))
+		return cli_usage(cli, "--%s: '%s' is no number", name, text);
+	return EXIT_DONE;
+}
+
+static int compare(struct cli *cli, struct wh_source *a, struct wh_source *b,
+		   const struct wh_diff_options *options)
+{
+	struct shown shown = {.cli = cli};
+
+	cli_page(cli);
+	if (wh_diff(a, b, options, show, &shown, &cli->err))
+		return cli_fail(cli);
+	if (!shown.n)
+		cli_say(cli, "no tensor differs");
+	return shown.n && cli_flag(cli, "exit-code") ? EXIT_DIFFERS : EXIT_DONE;
+}
+
+int cmd_diff(struct cli *cli)
+{
+	struct wh_diff_options options = {.progress = cli_progress, .arg = cli};
+	struct wh_source *a = NULL, *b = NULL;
+	int code = take_tolerance(cli, "atol", &options.atol);
+
+	if (!code)
+		code = take_tolerance(cli, "rtol", &options.rtol);
+	if (!code)
+		code = cli_source(cli, cli->args[0], &a);
+	if (!code)
+		code = cli_source(cli, cli->args[1], &b);
+	if (!code)
+		code = compare(cli, a, b, &options);
+	wh_source_close(a);
+	wh_source_close(b);
+	return code;
+}

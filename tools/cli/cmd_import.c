@@ -1,0 +1,205 @@
+/* import: a folder of checkpoints becomes history. */
+#include <glob.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "cli.h"
+#include "import.h"
+
+static int compare_numbers(int64_t a, int64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* By the number in the name, else by the name with its digits as numbers. */
+static int by_step(const void *a, const void *b)
+{
+	const struct import_file *x = a, *y = b;
+
+	if (x->has_number && y->has_number && x->number != y->number)
+		return compare_numbers(x->number, y->number);
+	return strverscmp(x->path, y->path);
+}
+
+static int add_path(struct cli *cli, struct import_list *list, const char *path)
+{
+	struct import_file *moved;
+	char *resolved;
+	size_t i;
+
+	resolved = import_resolve(path);
+	if (!resolved)
+		return EXIT_DONE; /* a state file, a folder without one */
+	for (i = 0; i < list->n; i++)
+		if (strcmp(list->files[i].path, resolved) == 0) {
+			free(resolved);
+			return EXIT_DONE;
+		}
+	moved = realloc(list->files, (list->n + 1) * sizeof(*moved));
+	if (!moved) {
+		free(resolved);
+		cli->err.status = WH_ENOMEM;
+		return cli_fail(cli);
+	}
+	list->files = moved;
+	memset(&moved[list->n], 0, sizeof(*moved));
+	moved[list->n++].path = resolved;
+	return EXIT_DONE;
+}
+
+/* Expanded here as well as by the shell: a quoted pattern is one argument. */
+static int add_pattern(struct cli *cli, struct import_list *list,
+		       const char *pattern)
+{
+	struct stat at;
+	glob_t found;
+	size_t i;
+	int code = EXIT_DONE;
+
+	if (stat(pattern, &at) == 0 || !strpbrk(pattern, "*?["))
+		return add_path(cli, list, pattern);
+	if (glob(pattern, 0, NULL, &found) != 0) {
+		snprintf(cli->err.message, sizeof(cli->err.message),
+			 "'%s' matches no file", cli_escape(pattern));
+		cli->err.status = WH_ENOTFOUND;
+		return cli_fail(cli);
+	}
+	for (i = 0; i < found.gl_pathc && !code; i++)
+		code = add_path(cli, list, found.gl_pathv[i]);
+	globfree(&found);
+	return code;
+}
+
+struct totals {
+	uint64_t nbytes, stored, n_new, n_tensors;
+	size_t n, n_reproducible;
+};
+
+static void print_head(const struct cli *cli)
+{
+	if (!cli_json(cli) && !cli_flag(cli, "quiet"))
+		printf("%-32s %6s %9s %10s %10s  %s\n", "file", "epoch", "new",
+		       "weights", "stored", "byte for byte");
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void print_file(const struct cli *cli, const struct import_file *file,
+		       const struct commit_outcome *outcome)
+{
+	const struct wh_commit_result *r = &outcome->result;
+	char step[24] = "", counts[48];
+
+	if (cli_json(cli)) {
+		cli_print_json(commit_json(outcome, file->path));
+		return;
+	}
+	if (file->has_number)
+		snprintf(step, sizeof(step), "%" PRId64, file->number);
+	snprintf(counts, sizeof(counts), "%" PRIu64 "/%" PRIu64,
+		 r->n_new_tensors, r->n_tensors);
+	cli_say(cli, "%-32s %6s %9s %10s %10s  %s",
+		cli_escape(base_name(file->path)), step, counts,
+		cli_size(cli, r->nbytes), cli_size(cli, r->stored_bytes),
+		outcome->reproducible ? "yes" : "values only");
+}
+
+static void add_up(struct totals *totals, const struct commit_outcome *outcome)
+{
+	totals->nbytes += outcome->result.nbytes;
+	totals->stored += outcome->result.stored_bytes;
+	totals->n_new += outcome->result.n_new_tensors;
+	totals->n_tensors += outcome->result.n_tensors;
+	totals->n_reproducible += outcome->reproducible;
+	totals->n++;
+}
+
+static int import_file(struct cli *cli, struct import_list *list,
+		       const struct import_file *file, struct totals *totals)
+{
+	struct wh_commit_options options = {
+		.branch = cli_text(cli, "branch"),
+		.run = cli_text(cli, "run"),
+		.message = cli_text(cli, "message"),
+		.has_epoch = file->has_epoch,
+		.epoch = file->epoch,
+		.has_step = file->has_number,
+		.step = file->number,
+	};
+	struct commit_outcome outcome = {0};
+	struct wh_metric metrics[IMPORT_MAX_METRICS];
+	int code;
+
+	if (!options.message)
+		options.message = base_name(file->path);
+	options.metrics = metrics;
+	options.n_metrics = import_metrics(list, file, metrics);
+	code = cli_commit_path(cli, file->path, &options, &outcome);
+	if (code)
+		return code;
+	print_file(cli, file, &outcome);
+	add_up(totals, &outcome);
+	return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+static int import_all(struct cli *cli, struct import_list *list)
+{
+	struct totals totals = {0};
+	int code = EXIT_DONE;
+	size_t i;
+
+	print_head(cli);
+	for (i = 0; i < list->n && !code; i++)
+		code = import_file(cli, list, &list->files[i], &totals);
+	if (code)
+		return code;
+	cli_say(cli,
+		"%zu checkpoints, %" PRIu64 " of %" PRIu64
+		" tensors new, %s of %s stored; reproducible byte for byte "
+		"%zu/%zu",
+		totals.n, totals.n_new, totals.n_tensors,
+		cli_size(cli, totals.stored), cli_size(cli, totals.nbytes),
+		totals.n_reproducible, totals.n);
+	return EXIT_DONE;
+}
+
+static int prepare(struct cli *cli, struct import_list *list)
+{
+	const char *pattern = cli_text(cli, "step-from");
+	const char *csv = cli_text(cli, "metrics");
+	int i, code = EXIT_DONE;
+	size_t k;
+
+	for (i = 0; i < cli->n_args && !code; i++)
+		code = add_pattern(cli, list, cli->args[i]);
+	if (code)
+		return code;
+	if (!list->n)
+		return cli_usage(cli, "there is no checkpoint to import");
+	for (k = 0; k < list->n; k++)
+		import_read_name(&list->files[k], pattern);
+	qsort(list->files, list->n, sizeof(*list->files), by_step);
+	return csv ? import_read_csv(cli, list, csv) : EXIT_DONE;
+}
+
+int cmd_import(struct cli *cli)
+{
+	struct import_list list = {0};
+	int code = prepare(cli, &list);
+
+	if (!code)
+		code = cli_open(cli, WH_OPEN_WRITE);
+	if (!code)
+		code = import_all(cli, &list);
+	import_list_free(&list);
+	return code;
+}

@@ -1,0 +1,139 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static void print_list(const char *title, const char *const *names)
+{
+	if (!*names)
+		return;
+	printf("%-10s", title);
+	for (; *names; names++)
+		printf(" %s", cli_escape(*names));
+	putchar('\n');
+}
+
+static void print_for_people(const struct cli *cli, const struct wh_snapshot *s)
+{
+	size_t i;
+
+	printf("%ssnapshot%s   %s\n", cli_bold(cli), cli_plain(cli), s->id);
+	printf("tree       %s\n", s->tree);
+	if (*s->parent)
+		printf("parent     %s\n", s->parent);
+	printf("time       %s\n", cli_time(s->time));
+	printf("run        %s\n", cli_escape(s->run));
+	if (s->has_step)
+		printf("step       %" PRId64 "\n", s->step);
+	if (s->has_epoch)
+		printf("epoch      %" PRId64 "\n", s->epoch);
+	print_list("branches  ", s->branches);
+	print_list("tags      ", s->tags);
+	for (i = 0; i < s->n_metrics; i++)
+		printf("metric     %s = %.6g\n", cli_escape(s->metrics[i].key),
+		       s->metrics[i].value);
+	for (i = 0; i < s->n_params; i++)
+		printf("param      %s = %s\n", cli_escape(s->params[i].key),
+		       cli_escape(s->params[i].value));
+	if (s->origin_format)
+		printf("origin     %s%s%s\n", s->origin_format,
+		       s->origin_generator ? ", " : "",
+		       s->origin_generator ? cli_escape(s->origin_generator)
+					   : "");
+	print_list("as it was ", s->templates);
+	printf("weights    %" PRIu64 " tensors in %" PRIu64 " layers, %s\n",
+	       s->n_tensors, s->n_layers, cli_size(cli, s->nbytes));
+	if (*s->message)
+		printf("\n%s\n", s->message);
+}
+
+static json_t *origin_json(const struct wh_snapshot *s)
+{
+	json_t *origin = json_object();
+
+	json_object_set_new(origin, "format", json_text(s->origin_format));
+	json_object_set_new(origin, "generator",
+			    json_text(s->origin_generator));
+	return origin;
+}
+
+static void print_for_scripts(const struct wh_snapshot *s)
+{
+	json_t *row = snapshot_json(s), *templates = json_array();
+	const char *const *at;
+
+	json_object_set_new(row, "tree", json_text(s->tree));
+	json_object_set_new(row, "tensors",
+			    json_integer((json_int_t)s->n_tensors));
+	json_object_set_new(row, "layers",
+			    json_integer((json_int_t)s->n_layers));
+	json_object_set_new(row, "nbytes", json_integer((json_int_t)s->nbytes));
+	json_object_set_new(row, "origin", origin_json(s));
+	for (at = s->templates; *at; at++)
+		json_array_append_new(templates, json_text(*at));
+	json_object_set_new(row, "reproducible", templates);
+	cli_print_json(row);
+}
+
+static int print_snapshot(void *arg, const struct wh_snapshot *s)
+{
+	const struct cli *cli = arg;
+
+	if (cli_json(cli))
+		print_for_scripts(s);
+	else
+		print_for_people(cli, s);
+	return 0;
+}
+
+static int print_manifest(struct cli *cli, const char *revision)
+{
+	char *text;
+	size_t size;
+
+	if (wh_snapshot_text(cli->store, revision, &text, &size, &cli->err))
+		return cli_fail(cli);
+	fwrite(text, 1, size, stdout);
+	free(text);
+	return EXIT_DONE;
+}
+
+static int print_statistics(struct cli *cli, const char *revision)
+{
+	struct wh_source *source;
+	uint32_t i;
+
+	if (wh_snapshot_open(cli->store, revision, &source, &cli->err))
+		return cli_fail(cli);
+	printf("\n%-44s %12s %12s %12s %12s\n", "tensor", "min", "max", "mean",
+	       "std");
+	for (i = 0; i < source->manifest.n_tensors; i++) {
+		const struct wh_tensor *t = &source->manifest.tensors[i];
+
+		if (t->has_statistics)
+			printf("%-44s %12.5g %12.5g %12.5g %12.5g\n",
+			       cli_escape(t->key), t->statistics.min,
+			       t->statistics.max, t->statistics.mean,
+			       t->statistics.std);
+	}
+	wh_source_close(source);
+	return EXIT_DONE;
+}
+
+int cmd_show(struct cli *cli)
+{
+	const char *revision = cli->n_args ? cli->args[0] : "HEAD";
+	int code = cli_open(cli, WH_OPEN_READ);
+
+	if (code)
+		return code;
+	if (cli_flag(cli, "manifest"))
+		return print_manifest(cli, revision);
+	if (wh_snapshot_get(cli->store, revision, print_snapshot, cli,
+			    &cli->err))
+		return cli_fail(cli);
+	if (cli_flag(cli, "stats") && !cli_json(cli))
+		return print_statistics(cli, revision);
+	return EXIT_DONE;
+}

@@ -1,0 +1,331 @@
+/* verify, du, config, sql, migrate: the store itself. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli.h"
+
+/* ---- verify ----------------------------------------------------------------
+ */
+
+struct findings {
+	struct cli *cli;
+	json_t *errors;
+};
+
+static int note_damage(void *arg, const char *sentence)
+{
+	struct findings *findings = arg;
+
+	json_array_append_new(findings->errors,
+			      json_text(cli_escape(sentence)));
+	if (!cli_json(findings->cli))
+		printf("damaged: %s\n", cli_escape(sentence));
+	return 0;
+}
+
+static bool pass_progress(void *arg, const char *what, uint64_t done,
+			  uint64_t total)
+{
+	struct findings *findings = arg;
+
+	return cli_progress(findings->cli, what, done, total);
+}
+
+static int take_sample(struct cli *cli, double *share)
+{
+	const char *text = cli_text(cli, "sample");
+	char number[32];
+	size_t len = text ? strlen(text) : 0;
+
+	if (!text)
+		return EXIT_DONE;
+	snprintf(number, sizeof(number), "%.*s",
+		 (int)(len - (len && text[len - 1] == '%')), text);
+	if (!text_to_double(number, share) || !(*share > 0 && *share <= 100))
+		return cli_usage(cli, "--sample: '%s' is no share as 5%%",
+				 text);
+	*share /= 100;
+	return EXIT_DONE;
+}
+
+static void tell_verified(struct cli *cli, const struct wh_verify_result *r,
+			  json_t *errors)
+{
+	if (cli_json(cli)) {
+		cli_print_json(json_pack(
+			"{s:I,s:I,s:I,s:O}", "snapshots",
+			(json_int_t)r->n_snapshots, "tensors",
+			(json_int_t)r->n_tensors, "checked_bytes",
+			(json_int_t)r->checked_bytes, "errors", errors));
+		return;
+	}
+	cli_say(cli,
+		"%" PRIu64 " snapshots, %" PRIu64 " tensors, %s read: %" PRIu64
+		" errors",
+		r->n_snapshots, r->n_tensors, cli_size(cli, r->checked_bytes),
+		r->n_errors);
+}
+
+int cmd_verify(struct cli *cli)
+{
+	struct findings findings = {.cli = cli, .errors = json_array()};
+	struct wh_verify_options options = {
+		.revision = cli->n_args ? cli->args[0] : NULL,
+		.read_data = cli_flag(cli, "read-data"),
+		.progress = pass_progress,
+		.arg = &findings,
+	};
+	struct wh_verify_result result = {0};
+	int code = take_sample(cli, &options.sample);
+
+	if (!code)
+		code = cli_open(cli, WH_OPEN_READ);
+	if (!code &&
+	    wh_verify(cli->store, &options, note_damage, &result, &cli->err))
+		code = cli_fail(cli);
+	if (!code) {
+		cli_progress_end(cli);
+		tell_verified(cli, &result, findings.errors);
+		code = result.n_errors ? EXIT_DIFFERS : EXIT_DONE;
+	}
+	json_decref(findings.errors);
+	return code;
+}
+
+/* ---- du
+ * ---------------------------------------------------------------------- */
+
+static int print_usage(void *arg, const struct wh_usage *u)
+{
+	const struct cli *cli = arg;
+
+	if (cli_json(cli))
+		cli_print_json(json_pack(
+			"{s:o,s:I,s:I,s:I,s:I}", "name", json_text(u->name),
+			"nbytes", (json_int_t)u->nbytes, "stored_bytes",
+			(json_int_t)u->stored_bytes, "shared_bytes",
+			(json_int_t)u->shared_bytes, "own_bytes",
+			(json_int_t)u->own_bytes));
+	else
+		printf("%10s %10s %10s %10s  %s\n", cli_size(cli, u->nbytes),
+		       cli_size(cli, u->stored_bytes),
+		       cli_size(cli, u->shared_bytes),
+		       cli_size(cli, u->own_bytes), cli_escape(u->name));
+	return cli_interrupted();
+}
+
+static int parse_by(struct cli *cli, enum wh_usage_by *by)
+{
+	static const char *const names[] = {"snapshot", "layer", "tensor",
+					    "run"};
+	const char *wanted = cli_text(cli, "by");
+	int i;
+
+	*by = WH_BY_SNAPSHOT;
+	for (i = 0; wanted && i < 4; i++)
+		if (strcmp(names[i], wanted) == 0) {
+			*by = (enum wh_usage_by)i;
+			return EXIT_DONE;
+		}
+	return wanted ? cli_usage(cli,
+				  "--by is snapshot, layer, tensor or "
+				  "run, not '%s'",
+				  wanted)
+		      : EXIT_DONE;
+}
+
+int cmd_du(struct cli *cli)
+{
+	enum wh_usage_by by;
+	int code = parse_by(cli, &by);
+
+	if (!code)
+		code = cli_open(cli, WH_OPEN_READ);
+	if (code)
+		return code;
+	if (!cli_json(cli))
+		printf("%10s %10s %10s %10s  %s\n", "weights", "stored",
+		       "shared", "own", "what");
+	if (wh_usage(cli->store, by, print_usage, cli, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
+
+/* ---- config
+ * -------------------------------------------------------------------- */
+
+static int print_setting(void *arg, const char *key, const char *value)
+{
+	const struct cli *cli = arg;
+
+	if (cli_json(cli))
+		cli_print_json(json_pack("{s:o,s:o}", "key", json_text(key),
+					 "value", json_text(value)));
+	else
+		printf("%s = %s\n", cli_escape(key), cli_escape(value));
+	return 0;
+}
+
+static int print_one_setting(struct cli *cli, const char *key)
+{
+	char *value = NULL;
+
+	if (wh_config_get(cli->store, key, &value, &cli->err))
+		return cli_fail(cli);
+	if (value)
+		print_setting(cli, key, value);
+	free(value);
+	return EXIT_DONE;
+}
+
+int cmd_config(struct cli *cli)
+{
+	bool unset = cli_flag(cli, "unset");
+	bool changes = cli->n_args > 1 || unset;
+	int code = cli_open(cli, changes ? WH_OPEN_WRITE : WH_OPEN_READ);
+
+	if (code)
+		return code;
+	if (unset && cli->n_args != 1)
+		return cli_usage(cli, "--unset takes a KEY");
+	if (cli->n_args == 1 && !unset)
+		return print_one_setting(cli, cli->args[0]);
+	if (changes ? wh_config_set(cli->store, cli->args[0],
+				    unset ? NULL : cli->args[1], &cli->err)
+		    : wh_config_list(cli->store, print_setting, cli, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
+
+/* ---- sql
+ * ------------------------------------------------------------------------- */
+
+static json_t *cell_json(const struct wh_cell *cell)
+{
+	char *hex;
+	json_t *value;
+
+	switch (cell->kind) {
+	case WH_CELL_INTEGER:
+		return json_integer(cell->integer);
+	case WH_CELL_REAL:
+		return number_json(cell->real);
+	case WH_CELL_TEXT:
+		return json_text(cell->text);
+	case WH_CELL_BLOB:
+		hex = malloc(2 * cell->size + 1);
+		if (!hex)
+			return json_null();
+		text_hex((const uint8_t *)cell->text, cell->size, hex);
+		value = json_string(hex);
+		free(hex);
+		return value;
+	case WH_CELL_NULL:
+		break;
+	}
+	return json_null();
+}
+
+static void print_cell(const struct wh_cell *cell)
+{
+	size_t i;
+
+	switch (cell->kind) {
+	case WH_CELL_INTEGER:
+		printf("%" PRId64, cell->integer);
+		break;
+	case WH_CELL_REAL:
+		printf("%.15g", cell->real);
+		break;
+	case WH_CELL_TEXT:
+		fputs(cli_escape(cell->text), stdout);
+		break;
+	case WH_CELL_BLOB:
+		for (i = 0; i < cell->size; i++)
+			printf("%02x", (unsigned char)cell->text[i]);
+		break;
+	case WH_CELL_NULL:
+		break;
+	}
+}
+
+static void print_csv_text(const char *text)
+{
+	if (!strpbrk(text, ",\"\r\n")) {
+		fputs(text, stdout);
+		return;
+	}
+	putchar('"');
+	for (; *text; text++) {
+		if (*text == '"')
+			putchar('"');
+		putchar(*text);
+	}
+	putchar('"');
+}
+
+static void print_row(const struct cli *cli, int n, const char *const *names,
+		      const struct wh_cell *cells)
+{
+	bool csv = cli_flag(cli, "csv");
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if (i)
+			putchar(csv ? ',' : '\t');
+		if (!cells)
+			fputs(cli_escape(names[i]), stdout);
+		else if (csv && cells[i].kind == WH_CELL_TEXT)
+			print_csv_text(cells[i].text);
+		else
+			print_cell(&cells[i]);
+	}
+	putchar('\n');
+}
+
+static int take_row(void *arg, int n, const char *const *names,
+		    const struct wh_cell *cells)
+{
+	const struct cli *cli = arg;
+	json_t *row;
+	int i;
+
+	if (!cli_json(cli)) {
+		print_row(cli, n, names, cells);
+		return cli_interrupted();
+	}
+	if (!cells)
+		return 0;
+	row = json_object();
+	for (i = 0; i < n; i++)
+		json_object_set_new(row, names[i], cell_json(&cells[i]));
+	cli_print_json(row);
+	return cli_interrupted();
+}
+
+int cmd_sql(struct cli *cli)
+{
+	int code = cli_open(cli, WH_OPEN_READ);
+
+	if (code)
+		return code;
+	if (wh_sql(cli->store, cli->args[0], take_row, cli, &cli->err))
+		return cli_fail(cli);
+	return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+int cmd_migrate(struct cli *cli)
+{
+	const char *path = cli_store_path(cli);
+
+	if (wh_store_migrate(path, &cli->err)) {
+		int code = cli_fail(cli);
+
+		return code == EXIT_NOT_FOUND ? EXIT_NO_STORE : code;
+	}
+	cli_say(cli, "%s is of this version", cli_escape(path));
+	return EXIT_DONE;
+}

@@ -1,0 +1,56 @@
+/* import.h: what names and CSV files say about checkpoints. */
+#ifndef WH_CLI_IMPORT_H
+#define WH_CLI_IMPORT_H
+
+#include "cli.h"
+
+#define IMPORT_MAX_METRICS 64
+
+struct import_file {
+	char *path; /* of the checkpoint: a file, or a TF prefix */
+	bool has_number, has_epoch;
+	int64_t number; /* the step, or else the epoch */
+	int64_t epoch;
+	char *metric_names[IMPORT_MAX_METRICS]; /* from the name */
+	double metric_values[IMPORT_MAX_METRICS];
+	size_t n_metrics;
+};
+
+/** A row of Keras's CSVLogger. */
+struct import_row {
+	int64_t epoch;
+	double values[IMPORT_MAX_METRICS];
+	bool present[IMPORT_MAX_METRICS];
+};
+
+struct import_list {
+	struct import_file *files;
+	size_t n;
+	char *columns[IMPORT_MAX_METRICS];
+	size_t n_columns;
+	struct import_row *rows;
+	size_t n_rows;
+	int64_t shift; /* a file's epoch minus its row's */
+};
+
+void import_list_free(struct import_list *list);
+
+/** The checkpoint that a path means, malloc'd: a TF prefix for its .index or
+ *  data files, NULL for a state file. */
+char *import_resolve(const char *path);
+
+/** Step, epoch and metrics from the name: by a pattern as ModelCheckpoint's
+ *  ("epoch-{epoch:02d}-{val_loss:.2f}.h5"), else the last number is the
+ *  epoch. */
+void import_read_name(struct import_file *file, const char *pattern);
+
+/** Metrics of all epochs; tells what was matched. */
+int import_read_csv(struct cli *cli, struct import_list *list,
+		    const char *path);
+
+/** The metrics of one file, from its name and its row. */
+size_t import_metrics(const struct import_list *list,
+		      const struct import_file *file,
+		      struct wh_metric metrics[IMPORT_MAX_METRICS]);
+
+#endif

@@ -1,0 +1,44 @@
+/* wh: the command. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static int dispatch(struct cli *cli, int n_words, char **words)
+{
+	int code = cli_parse(cli, n_words, words);
+
+	if (code)
+		return code;
+	if (!cli->verb) {
+		verbs_help(cli_flag(cli, "help") ? stdout : stderr);
+		return cli_flag(cli, "help") ? EXIT_DONE : EXIT_USAGE;
+	}
+	if (cli_flag(cli, "help")) {
+		verb_help(cli->verb, stdout);
+		return EXIT_DONE;
+	}
+	cli_catch_interrupt();
+	return cli->verb->run(cli);
+}
+
+int main(int argc, char **argv)
+{
+	struct cli *cli = calloc(1, sizeof(*cli));
+	int code;
+
+	if (!cli)
+		return EXIT_FAILED;
+	code = dispatch(cli, argc - 1, argv + 1);
+	cli_progress_end(cli);
+	wh_store_close(cli->store);
+	free(cli->args);
+	free(cli->globs);
+	free(cli);
+	/* A full disk behind stdout must not pass as success. */
+	if (fflush(stdout) && code == EXIT_DONE) {
+		perror("wh: stdout");
+		code = EXIT_FAILED;
+	}
+	return code;
+}

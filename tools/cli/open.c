@@ -1,0 +1,54 @@
+/* Stores and sources as the command line names them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+const char *cli_store_path(const struct cli *cli)
+{
+	const char *path = cli_text(cli, "store");
+
+	if (!path)
+		path = getenv("WH_STORE");
+	return path && *path ? path : "weights.wh";
+}
+
+int cli_open(struct cli *cli, enum wh_open mode)
+{
+	const char *path = cli_store_path(cli);
+	enum wh_status status;
+
+	if (cli_flag(cli, "verbose"))
+		fprintf(stderr, "wh %s: store %s\n", cli->verb->name,
+			cli_escape(path));
+	status = wh_store_open(path, mode, &cli->store, &cli->err);
+	if (!status)
+		return EXIT_DONE;
+	cli_fail(cli);
+	if (status == WH_ENOTFOUND)
+		return EXIT_NO_STORE;
+	return status == WH_ECORRUPT	   ? EXIT_DAMAGED
+	       : status == WH_EUNSUPPORTED ? EXIT_MISSING
+	       : status == WH_EBUSY	   ? EXIT_BUSY
+					   : EXIT_FAILED;
+}
+
+int cli_source(struct cli *cli, const char *name, struct wh_source **source)
+{
+	int code;
+
+	cli->subject = name;
+	if (strncmp(name, "file:", 5) == 0) {
+		if (wh_checkpoint_open(name + 5, NULL, NULL, source, &cli->err))
+			return cli_fail(cli);
+		return EXIT_DONE;
+	}
+	if (!cli->store) {
+		code = cli_open(cli, WH_OPEN_READ);
+		if (code)
+			return code;
+	}
+	if (wh_snapshot_open(cli->store, name, source, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}

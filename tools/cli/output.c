@@ -1,0 +1,293 @@
+/* What people and scripts see. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli.h"
+
+#define N_TEXTS	  8
+#define TEXT_SIZE 4400 /* a name of 4 KiB */
+
+/* A few texts that live side by side, for the arguments of one printf. */
+static char *next_text(void)
+{
+	static char texts[N_TEXTS][TEXT_SIZE];
+	static unsigned turn;
+
+	return texts[turn++ % N_TEXTS];
+}
+
+bool cli_json(const struct cli *cli)
+{
+	return cli_flag(cli, "json");
+}
+
+static enum exit_code code_of(const struct wh_error *err)
+{
+	switch (err->status) {
+	case WH_OK:
+		return EXIT_DONE;
+	case WH_EINVAL:
+		return EXIT_USAGE;
+	case WH_ENOTFOUND:
+		return EXIT_NOT_FOUND;
+	case WH_EEXISTS:
+		return EXIT_EXISTS;
+	case WH_ECORRUPT:
+		return EXIT_DAMAGED;
+	case WH_EUNSUPPORTED:
+		return EXIT_MISSING;
+	case WH_EBUSY:
+	case WH_EMISMATCH:
+		return EXIT_BUSY;
+	case WH_ECANCELLED:
+		return EXIT_INTERRUPTED;
+	case WH_EREMOTE:
+		return err->http_status == 401 || err->http_status == 403
+			       ? EXIT_NOT_AUTHORISED
+			       : EXIT_FAILED;
+	case WH_ENOMEM:
+	case WH_EIO:
+		return EXIT_FAILED;
+	}
+	return EXIT_FAILED;
+}
+
+static void tell_json(const char *status, const char *message, const char *hint)
+{
+	json_t *error = json_object(), *whole = json_object();
+	char *text;
+
+	json_object_set_new(error, "status", json_string(status));
+	json_object_set_new(error, "message", json_text(message));
+	json_object_set_new(error, "hint", json_text(hint));
+	json_object_set_new(whole, "error", error);
+	text = json_dumps(whole, JSON_COMPACT);
+	fprintf(stderr, "%s\n", text ? text : "{}");
+	free(text);
+	json_decref(whole);
+}
+
+static void tell(const struct cli *cli, const char *status, const char *message,
+		 const char *hint)
+{
+	cli_progress_end(NULL);
+	fflush(stdout);
+	if (cli_json(cli)) {
+		tell_json(status, message, hint);
+		return;
+	}
+	fprintf(stderr, "wh%s%s: %s%s%s%s\n", cli->verb ? " " : "",
+		cli->verb ? cli->verb->name : "", message, hint ? " (" : "",
+		hint ? hint : "", hint ? ")" : "");
+}
+
+static const char *hint_for(const struct cli *cli)
+{
+	if (cli->err.status == WH_EEXISTS && cli_flag(cli, "no-overwrite"))
+		return "without --no-overwrite it is replaced";
+	return NULL;
+}
+
+int cli_fail(struct cli *cli)
+{
+	if (!*cli->err.message)
+		snprintf(cli->err.message, sizeof(cli->err.message), "%s",
+			 wh_status_text(cli->err.status));
+	if (cli->subject && !strstr(cli->err.message, cli->subject)) {
+		char joined[2 * WH_ERROR_SIZE];
+
+		snprintf(joined, sizeof(joined), "%.400s: %s",
+			 cli_escape(cli->subject), cli->err.message);
+		tell(cli, wh_status_text(cli->err.status), joined,
+		     hint_for(cli));
+	} else {
+		tell(cli, wh_status_text(cli->err.status), cli->err.message,
+		     hint_for(cli));
+	}
+	return (int)code_of(&cli->err);
+}
+
+int cli_usage(struct cli *cli, const char *format, ...)
+{
+	char text[WH_ERROR_SIZE], escaped[WH_ERROR_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	text_escape(text, strlen(text), escaped, sizeof(escaped));
+	tell(cli, "usage", escaped, NULL);
+	return EXIT_USAGE;
+}
+
+void cli_warn(void *arg, const char *sentence)
+{
+	const struct cli *cli = arg;
+
+	cli_progress_end(NULL);
+	fflush(stdout);
+	fprintf(stderr, "wh %s: %s\n", cli->verb->name, cli_escape(sentence));
+}
+
+void cli_print_json(json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	puts(text ? text : "null");
+	free(text);
+	json_decref(value);
+}
+
+void cli_say(const struct cli *cli, const char *format, ...)
+{
+	va_list args;
+
+	if (cli_flag(cli, "quiet") || cli_json(cli))
+		return;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+const char *cli_size(const struct cli *cli, uint64_t nbytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	double size = (double)nbytes;
+	char *text = next_text();
+	size_t unit = 0;
+
+	if (cli_flag(cli, "bytes") || nbytes < 1024) {
+		snprintf(text, TEXT_SIZE, "%" PRIu64 "%s", nbytes,
+			 cli_flag(cli, "bytes") ? "" : " B");
+		return text;
+	}
+	for (; size >= 1023.95 && unit < 4; unit++)
+		size /= 1024;
+	snprintf(text, TEXT_SIZE, "%.1f %s", size, units[unit]);
+	return text;
+}
+
+static const char *format_time(int64_t time_s, bool utc)
+{
+	time_t time = (time_t)time_s;
+	char *text = next_text();
+	struct tm parts;
+
+	if (!(utc ? gmtime_r(&time, &parts) : localtime_r(&time, &parts)))
+		return "";
+	strftime(text, TEXT_SIZE, utc ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%d %H:%M",
+		 &parts);
+	return text;
+}
+
+const char *cli_time(int64_t time_s)
+{
+	return format_time(time_s, false);
+}
+
+const char *cli_time_utc(int64_t time_s)
+{
+	return format_time(time_s, true);
+}
+
+const char *cli_escape(const char *name)
+{
+	char *text = next_text();
+
+	text_escape(name, strlen(name), text, TEXT_SIZE);
+	return text;
+}
+
+json_t *json_text(const char *text)
+{
+	json_t *value = text ? json_string(text) : json_null();
+
+	return value ? value : json_string(cli_escape(text));
+}
+
+json_t *number_json(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *json_shape(const struct wh_tensor *tensor)
+{
+	json_t *shape = json_array();
+	uint32_t i;
+
+	for (i = 0; i < tensor->rank; i++)
+		json_array_append_new(
+			shape, json_integer((json_int_t)tensor->shape[i]));
+	return shape;
+}
+
+void shape_text(const struct wh_tensor *tensor, char *text, size_t size)
+{
+	size_t used = 0;
+	uint32_t i;
+
+	used += (size_t)snprintf(text, size, "(");
+	for (i = 0; i < tensor->rank && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64,
+					 i ? ", " : "", tensor->shape[i]);
+	if (used < size)
+		snprintf(text + used, size - used,
+			 tensor->rank == 1 ? ",)" : ")");
+}
+
+static bool in_colour(const struct cli *cli)
+{
+	const char *when = cli_text(cli, "color");
+
+	if (when && strcmp(when, "always") == 0)
+		return true;
+	if ((when && strcmp(when, "never") == 0) || getenv("NO_COLOR"))
+		return false;
+	return isatty(STDOUT_FILENO);
+}
+
+const char *cli_bold(const struct cli *cli)
+{
+	return in_colour(cli) ? "\x1b[1m" : "";
+}
+
+const char *cli_plain(const struct cli *cli)
+{
+	return in_colour(cli) ? "\x1b[0m" : "";
+}
+
+static FILE *pager;
+
+static void end_pager(void)
+{
+	fflush(stdout);
+	close(STDOUT_FILENO);
+	pclose(pager);
+}
+
+void cli_page(const struct cli *cli)
+{
+	const char *command = getenv("WH_PAGER");
+
+	if (cli_json(cli) || !isatty(STDOUT_FILENO))
+		return;
+	if (!command)
+		command = getenv("PAGER");
+	if (!command)
+		command = "less -FRX";
+	if (!*command || strcmp(command, "cat") == 0)
+		return;
+	pager = popen(command, "we");
+	if (!pager)
+		return;
+	dup2(fileno(pager), STDOUT_FILENO);
+	atexit(end_pager);
+}

@@ -1,0 +1,320 @@
+/* Words into verb, options and arguments. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli.h"
+
+#define NEAR 3
+
+const struct verb *verb_find(const char *name)
+{
+	const struct verb *verb;
+
+	for (verb = verbs; verb->name; verb++)
+		if (strcmp(verb->name, name) == 0 ||
+		    (verb->alias && strcmp(verb->alias, name) == 0))
+			return verb;
+	return NULL;
+}
+
+static const char *nearest_verb(const char *name)
+{
+	const struct verb *verb;
+	const char *nearest = NULL;
+	unsigned best = NEAR + 1;
+
+	for (verb = verbs; verb->name; verb++) {
+		unsigned distance = text_distance(verb->name, name, NEAR);
+
+		if (distance < best) {
+			best = distance;
+			nearest = verb->name;
+		}
+	}
+	return nearest;
+}
+
+static const struct option *find_in(const struct option *options,
+				    const char *name, size_t len, char letter)
+{
+	for (; options && options->name; options++) {
+		if (letter ? options->letter == letter
+			   : strlen(options->name) == len &&
+				     memcmp(options->name, name, len) == 0)
+			return options;
+	}
+	return NULL;
+}
+
+static const struct option *find_option(const struct cli *cli, const char *name,
+					size_t len, char letter)
+{
+	const struct option *found =
+		cli->verb ? find_in(cli->verb->options, name, len, letter)
+			  : NULL;
+
+	return found ? found : find_in(global_options, name, len, letter);
+}
+
+static const char *nearest_option(const struct cli *cli, const char *name)
+{
+	const struct option *lists[] = {cli->verb ? cli->verb->options : NULL,
+					global_options};
+	const char *nearest = NULL;
+	unsigned best = NEAR + 1;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		const struct option *at;
+
+		for (at = lists[i]; at && at->name; at++) {
+			unsigned distance = text_distance(at->name, name, NEAR);
+
+			if (distance < best) {
+				best = distance;
+				nearest = at->name;
+			}
+		}
+	}
+	return nearest;
+}
+
+struct words {
+	char **at;
+	int left;
+};
+
+static int unknown_option(struct cli *cli, const char *word)
+{
+	const char *nearest = nearest_option(cli, word + 2);
+
+	if (strncmp(word, "--", 2) == 0 && nearest)
+		return cli_usage(cli,
+				 "there is no option '%s'; did you mean "
+				 "'--%s'?",
+				 word, nearest);
+	return cli_usage(cli, "there is no option '%s'", word);
+}
+
+static int keep(struct cli *cli, const struct option *option, const char *value)
+{
+	int64_t number;
+
+	if (cli->n_given == MAX_GIVEN)
+		return cli_usage(cli, "too many options");
+	if (option->kind == OPTION_INTEGER && !text_to_i64(value, &number))
+		return cli_usage(cli, "--%s: '%s' is no whole number",
+				 option->name, value);
+	cli->given[cli->n_given++] = (struct given){option, value};
+	return EXIT_DONE;
+}
+
+/* --name, --name=value, --name value */
+static int take_long(struct cli *cli, const char *word, struct words *rest)
+{
+	const char *equals = strchr(word, '=');
+	size_t len = equals ? (size_t)(equals - word - 2) : strlen(word + 2);
+	const struct option *option = find_option(cli, word + 2, len, 0);
+
+	if (!option)
+		return unknown_option(cli, word);
+	if (option->kind == OPTION_FLAG) {
+		if (equals)
+			return cli_usage(cli, "--%s takes no value",
+					 option->name);
+		return keep(cli, option, "");
+	}
+	if (equals)
+		return keep(cli, option, equals + 1);
+	if (!rest->left)
+		return cli_usage(cli, "--%s needs a value", option->name);
+	rest->left--;
+	return keep(cli, option, *rest->at++);
+}
+
+/* -v, -qv, -n20, -n 20 */
+static int take_short(struct cli *cli, const char *word, struct words *rest)
+{
+	const char *letter;
+
+	for (letter = word + 1; *letter; letter++) {
+		const struct option *option =
+			find_option(cli, NULL, 0, *letter);
+		int code;
+
+		if (!option)
+			return unknown_option(cli, word);
+		if (option->kind == OPTION_FLAG) {
+			code = keep(cli, option, "");
+			if (code)
+				return code;
+			continue;
+		}
+		if (letter[1])
+			return keep(cli, option, letter + 1);
+		if (!rest->left)
+			return cli_usage(cli, "-%c needs a value", *letter);
+		rest->left--;
+		return keep(cli, option, *rest->at++);
+	}
+	return EXIT_DONE;
+}
+
+static int take_word(struct cli *cli, char *word, struct words *rest)
+{
+	const char *nearest;
+
+	if (strncmp(word, "--", 2) == 0)
+		return take_long(cli, word, rest);
+	if (word[0] == '-' && word[1])
+		return take_short(cli, word, rest);
+	if (cli->verb) {
+		cli->args[cli->n_args++] = word;
+		return EXIT_DONE;
+	}
+	cli->verb = verb_find(word);
+	if (cli->verb)
+		return EXIT_DONE;
+	nearest = nearest_verb(word);
+	if (nearest)
+		return cli_usage(cli,
+				 "there is no verb '%s'; did you mean '%s'?",
+				 word, nearest);
+	return cli_usage(cli, "there is no verb '%s'; see 'wh help'", word);
+}
+
+/* After `--`: tensors for log and diff, plain arguments for the others. */
+static void take_rest(struct cli *cli, struct words *rest)
+{
+	bool globs = cli->verb &&
+		     (cli->verb->run == cmd_log || cli->verb->run == cmd_diff);
+
+	for (; rest->left; rest->left--, rest->at++) {
+		if (globs)
+			cli->globs[cli->n_globs++] = *rest->at;
+		else
+			cli->args[cli->n_args++] = *rest->at;
+	}
+}
+
+static int check_count(struct cli *cli)
+{
+	const struct verb *verb = cli->verb;
+
+	if (cli_flag(cli, "help"))
+		return EXIT_DONE;
+	if (cli->n_args < verb->min)
+		return cli_usage(cli, "it takes %s", verb->arguments);
+	if (verb->max >= 0 && cli->n_args > verb->max)
+		return cli_usage(cli, "'%s' is one argument too many",
+				 cli->args[verb->max]);
+	return EXIT_DONE;
+}
+
+int cli_parse(struct cli *cli, int n_words, char **words)
+{
+	struct words rest = {words, n_words};
+
+	cli->args = calloc((size_t)n_words + 1, sizeof(*cli->args));
+	cli->globs = calloc((size_t)n_words + 1, sizeof(*cli->globs));
+	if (!cli->args || !cli->globs) {
+		cli->err.status = WH_ENOMEM;
+		return cli_fail(cli);
+	}
+	while (rest.left) {
+		char *word = *rest.at++;
+		int code;
+
+		rest.left--;
+		if (strcmp(word, "--") == 0) {
+			take_rest(cli, &rest);
+			break;
+		}
+		code = take_word(cli, word, &rest);
+		if (code)
+			return code;
+	}
+	return cli->verb ? check_count(cli) : EXIT_DONE;
+}
+
+/* The last one given counts. */
+static const struct given *find_given(const struct cli *cli, const char *name)
+{
+	int i;
+
+	for (i = cli->n_given; i > 0; i--)
+		if (strcmp(cli->given[i - 1].option->name, name) == 0)
+			return &cli->given[i - 1];
+	return NULL;
+}
+
+bool cli_flag(const struct cli *cli, const char *name)
+{
+	return find_given(cli, name) != NULL;
+}
+
+const char *cli_text(const struct cli *cli, const char *name)
+{
+	const struct given *given = find_given(cli, name);
+
+	return given ? given->value : NULL;
+}
+
+bool cli_integer(const struct cli *cli, const char *name, int64_t *value)
+{
+	const char *text = cli_text(cli, name);
+
+	return text && text_to_i64(text, value);
+}
+
+const char *cli_next(const struct cli *cli, const char *name, int *at)
+{
+	for (; *at < cli->n_given; ++*at)
+		if (strcmp(cli->given[*at].option->name, name) == 0)
+			return cli->given[(*at)++].value;
+	return NULL;
+}
+
+static void list_options(const struct option *options, FILE *out)
+{
+	for (; options->name; options++) {
+		char head[64];
+
+		snprintf(head, sizeof(head), "%s%c%s--%s%s%s",
+			 options->letter ? "-" : " ",
+			 options->letter ? options->letter : ' ',
+			 options->letter ? ", " : "  ", options->name,
+			 options->value ? " " : "",
+			 options->value ? options->value : "");
+		fprintf(out, "  %-30s %s\n", head, options->help);
+	}
+}
+
+void verb_help(const struct verb *verb, FILE *out)
+{
+	fprintf(out, "wh %s: %s\n\nusage: wh %s%s%s%s\n", verb->name,
+		verb->summary, verb->name,
+		verb->options->name ? " [options]" : "",
+		*verb->arguments ? " " : "", verb->arguments);
+	if (verb->alias)
+		fprintf(out, "       also: wh %s\n", verb->alias);
+	fprintf(out, "example: %s\n", verb->example);
+	if (verb->options->name) {
+		fprintf(out, "\noptions:\n");
+		list_options(verb->options, out);
+	}
+	fprintf(out, "\noptions of all verbs:\n");
+	list_options(global_options, out);
+}
+
+void verbs_help(FILE *out)
+{
+	const struct verb *verb;
+
+	fprintf(out, "wh: every version of a model's weights in one file\n\n"
+		     "usage: wh VERB [options] [arguments]\n\nverbs:\n");
+	for (verb = verbs; verb->name; verb++)
+		fprintf(out, "  %-13s %s\n", verb->name, verb->summary);
+	fprintf(out, "\n'wh VERB --help' explains a verb.\n");
+}

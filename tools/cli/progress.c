@@ -1,0 +1,84 @@
+/* Progress on stderr, and Ctrl-C, which ends a long call in good order. */
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define SHOW_AFTER_S 0.5
+#define SHOW_EVERY_S 0.1
+
+static volatile sig_atomic_t interrupted;
+static bool shown;
+
+static void note_interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+void cli_catch_interrupt(void)
+{
+	struct sigaction action = {.sa_handler = note_interrupt};
+
+	/* The second one kills: a call that doesn't listen must end too. */
+	action.sa_flags = (int)SA_RESETHAND;
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+bool cli_interrupted(void)
+{
+	return interrupted != 0;
+}
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static bool is_wanted(const struct cli *cli)
+{
+	if (cli_flag(cli, "no-progress") || cli_flag(cli, "quiet"))
+		return false;
+	return cli_flag(cli, "progress") || isatty(STDERR_FILENO);
+}
+
+bool cli_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	static double begun, last;
+	static const char *phase;
+	const struct cli *cli = arg;
+	double now = now_s(), rate;
+
+	if (interrupted)
+		return false;
+	if (phase != what) {
+		phase = what;
+		begun = now;
+	}
+	if (!is_wanted(cli) || now - begun < SHOW_AFTER_S ||
+	    now - last < SHOW_EVERY_S)
+		return true;
+	last = now;
+	rate = (double)done / (now - begun);
+	fprintf(stderr, "\r%s %s of %s, %s/s, %.0f s left \x1b[K", what,
+		cli_size(cli, done), cli_size(cli, total),
+		cli_size(cli, (uint64_t)rate),
+		rate > 0 ? (double)(total - done) / rate : 0.0);
+	shown = true;
+	return true;
+}
+
+void cli_progress_end(struct cli *cli)
+{
+	(void)cli;
+	if (shown)
+		fputs("\r\x1b[K", stderr);
+	shown = false;
+}

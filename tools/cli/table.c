@@ -1,0 +1,219 @@
+/* The one table of verbs and options. */
+#include "cli.h"
+
+#define END                                                                    \
+	{                                                                      \
+		NULL, 0, OPTION_FLAG, NULL, NULL                               \
+	}
+
+const struct option global_options[] = {
+	{"store", 's', OPTION_TEXT, "FILE",
+	 "the store; else WH_STORE, else ./weights.wh"},
+	{"json", 0, OPTION_FLAG, NULL, "one object, or JSON lines"},
+	{"quiet", 'q', OPTION_FLAG, NULL, "say only what was asked for"},
+	{"verbose", 'v', OPTION_FLAG, NULL, "say which store is used"},
+	{"color", 0, OPTION_TEXT, "WHEN", "auto, always or never"},
+	{"progress", 0, OPTION_FLAG, NULL, "show progress in any case"},
+	{"no-progress", 0, OPTION_FLAG, NULL, "show no progress"},
+	{"bytes", 0, OPTION_FLAG, NULL, "sizes in bytes"},
+	{"threads", 0, OPTION_INTEGER, "N", "threads; all cores without it"},
+	{"help", 'h', OPTION_FLAG, NULL, "this text"},
+	END,
+};
+
+static const struct option no_options[] = {END};
+
+static const struct option commit_options[] = {
+	{"message", 'm', OPTION_TEXT, "TEXT", "what this snapshot is"},
+	{"branch", 'b', OPTION_TEXT, "NAME",
+	 "commit to this branch; a new one starts at HEAD"},
+	{"root", 0, OPTION_FLAG, NULL, "a new branch without a parent"},
+	{"run", 0, OPTION_TEXT, "NAME", "the run; else named as the branch"},
+	{"step", 0, OPTION_INTEGER, "N", "training step"},
+	{"epoch", 0, OPTION_INTEGER, "N", "training epoch"},
+	{"metric", 0, OPTION_LIST, "K=V", "a metric of this snapshot"},
+	{"param", 0, OPTION_LIST, "K=V", "a parameter of the run"},
+	{"tag", 0, OPTION_TEXT, "NAME", "also name it so"},
+	{"format", 0, OPTION_TEXT, "FORMAT", "don't look what PATH is"},
+	{"parent", 0, OPTION_TEXT, "REV", "follow this instead of the tip"},
+	{"expect", 0, OPTION_TEXT, "REV", "refuse unless the tip is REV"},
+	{"date", 0, OPTION_INTEGER, "SECONDS", "the time, in UTC seconds"},
+	END,
+};
+
+static const struct option import_options[] = {
+	{"run", 0, OPTION_TEXT, "NAME", "the run that they belong to"},
+	{"branch", 'b', OPTION_TEXT, "NAME", "the branch; made if need be"},
+	{"step-from", 0, OPTION_TEXT, "PATTERN",
+	 "names as 'epoch-{epoch:02d}-{val_loss:.2f}.h5'"},
+	{"metrics", 0, OPTION_TEXT, "CSV", "metrics, as CSVLogger writes them"},
+	{"message", 'm', OPTION_TEXT, "TEXT", "instead of the file's name"},
+	{"format", 0, OPTION_TEXT, "FORMAT", "don't look what they are"},
+	END,
+};
+
+static const struct option log_options[] = {
+	{"number", 'n', OPTION_INTEGER, "N", "at most N"},
+	{"metric", 0, OPTION_TEXT, "KEY", "those with this metric, and it"},
+	{"all", 0, OPTION_FLAG, NULL, "every snapshot, not only ancestors"},
+	{"run", 0, OPTION_TEXT, "NAME", "those of this run"},
+	END,
+};
+
+static const struct option show_options[] = {
+	{"manifest", 0, OPTION_FLAG, NULL, "the text whose SHA-256 is the id"},
+	{"stats", 0, OPTION_FLAG, NULL, "statistics of every tensor"},
+	END,
+};
+
+static const struct option ls_options[] = {
+	{"long", 'l', OPTION_FLAG, NULL, "with size and SHA-256"},
+	{"stats", 0, OPTION_FLAG, NULL, "with statistics"},
+	END,
+};
+
+#define SAVE_OPTIONS                                                           \
+	{"save-format", 0, OPTION_TEXT, "F[,F]",                               \
+	 "h5 or tf; without it by PATH's suffix"},                             \
+		{"overwrite", 0, OPTION_FLAG, NULL,                            \
+		 "replace what is there (as it does)"},                        \
+		{"no-overwrite", 0, OPTION_FLAG, NULL,                         \
+		 "ask first; refuse where there is no terminal"},              \
+		{"root", 0, OPTION_TEXT, "model|checkpoint",                   \
+		 "tf: as save_weights, or tf.train.Checkpoint(model=)"},       \
+		{"max-shard-size", 0, OPTION_INTEGER, "BYTES",                 \
+		 "tf: several files; tensors stay whole"},                     \
+		{"canonical", 0, OPTION_FLAG, NULL,                            \
+		 "as Keras or TensorFlow write it, not as imported"},          \
+		{"verify", 0, OPTION_FLAG, NULL, "read the files back"},       \
+		{"skip-unsupported", 0, OPTION_FLAG, NULL,                     \
+		 "leave out what the format can't hold"},                      \
+		{"model-config", 0, OPTION_TEXT, "FILE",                       \
+		 "to_json() of the model: decides nested layers"},             \
+		{"bfloat16", 0, OPTION_TEXT, "widen|opaque",                   \
+		 "h5: as float32, which loads; or as Keras writes it"},        \
+		{"enable-async", 0, OPTION_FLAG, NULL,                         \
+		 "tf: the files of an asynchronous save"},                     \
+		{"io-device", 0, OPTION_TEXT, "DEVICE",                        \
+		 "accepted as TensorFlow does, without effect"},               \
+	{                                                                      \
+		"skip-slot-variables", 0, OPTION_FLAG, NULL,                   \
+			"accepted: it concerns loading only"                   \
+	}
+
+static const struct option save_options[] = {SAVE_OPTIONS, END};
+
+static const struct option convert_options[] = {
+	{"from", 0, OPTION_TEXT, "FORMAT", "don't look what IN is"},
+	SAVE_OPTIONS,
+	END,
+};
+
+static const struct option cat_options[] = {
+	{"raw", 0, OPTION_FLAG, NULL, "the payload's bytes"},
+	{"npy", 0, OPTION_FLAG, NULL, "a NumPy file"},
+	{"text", 0, OPTION_FLAG, NULL, "numbers, as on a terminal"},
+	END,
+};
+
+static const struct option diff_options[] = {
+	{"stat", 0, OPTION_FLAG, NULL, "a bar for each tensor"},
+	{"exit-code", 0, OPTION_FLAG, NULL, "exit with 3 if they differ"},
+	{"atol", 0, OPTION_TEXT, "X", "absolute difference to overlook"},
+	{"rtol", 0, OPTION_TEXT, "X", "relative difference to overlook"},
+	END,
+};
+
+static const struct option rollback_options[] = {
+	{"branch", 'b', OPTION_TEXT, "NAME", "instead of HEAD's branch"},
+	{"keep-history", 0, OPTION_FLAG, NULL,
+	 "a new snapshot with the old weights"},
+	{"message", 'm', OPTION_TEXT, "TEXT", "of that snapshot"},
+	END,
+};
+
+static const struct option ref_options[] = {
+	{"delete", 'd', OPTION_FLAG, NULL, "delete NAME"},
+	{"move", 'm', OPTION_TEXT, "NEW", "rename NAME"},
+	{"force", 'f', OPTION_FLAG, NULL, "move NAME if it is there"},
+	END,
+};
+
+static const struct option verify_options[] = {
+	{"read-data", 0, OPTION_FLAG, NULL, "read and hash every payload"},
+	{"sample", 0, OPTION_TEXT, "P%", "of them only a share"},
+	END,
+};
+
+static const struct option du_options[] = {
+	{"by", 0, OPTION_TEXT, "WHAT", "snapshot, layer, tensor or run"},
+	END,
+};
+
+static const struct option config_options[] = {
+	{"unset", 0, OPTION_FLAG, NULL, "back to the default"},
+	END,
+};
+
+static const struct option sql_options[] = {
+	{"csv", 0, OPTION_FLAG, NULL, "comma-separated values"},
+	END,
+};
+
+const struct verb verbs[] = {
+	{"init", NULL, "[STORE]", 0, 1, "make an empty store", no_options,
+	 cmd_init, "wh init"},
+	{"commit", NULL, "PATH", 1, 1, "store a checkpoint as a snapshot",
+	 commit_options, cmd_commit,
+	 "wh commit model.h5 -m 'epoch 3' --epoch 3 --metric val_loss=0.41"},
+	{"import", NULL, "PATH...", 1, -1,
+	 "store many checkpoints, in the order of their steps", import_options,
+	 cmd_import, "wh import 'ckpt/epoch-*.h5' --run baseline"},
+	{"log", NULL, "[REV|A..B] [-- GLOB...]", 0, 1,
+	 "list snapshots, newest first", log_options, cmd_log,
+	 "wh log --metric val_loss -n 20"},
+	{"show", NULL, "[REV]", 0, 1, "tell all about a snapshot", show_options,
+	 cmd_show, "wh show best:val_loss"},
+	{"ls", NULL, "[REV] [GLOB...]", 0, -1, "list a snapshot's tensors",
+	 ls_options, cmd_ls, "wh ls -l HEAD 'conv*'"},
+	{"save-weights", "export", "[REV] PATH", 1, 2,
+	 "save a snapshot as Keras HDF5 or a TensorFlow checkpoint",
+	 save_options, cmd_save_weights, "wh save-weights best:val_loss m.h5"},
+	{"convert", NULL, "IN OUT", 2, 2, "turn one format into another",
+	 convert_options, cmd_convert, "wh convert vgg16.h5 vgg/ckpt"},
+	{"cat", NULL, "REV TENSOR", 2, 2, "write one tensor to stdout",
+	 cat_options, cmd_cat, "wh cat HEAD dense/kernel --npy > kernel.npy"},
+	{"diff", NULL, "A B [-- GLOB...]", 2, 2,
+	 "compare snapshots or files, tensor by tensor", diff_options, cmd_diff,
+	 "wh diff HEAD~3 HEAD --stat"},
+	{"rollback", NULL, "REV", 1, 1, "move the branch back to a snapshot",
+	 rollback_options, cmd_rollback, "wh rollback HEAD~3"},
+	{"branch", NULL, "[NAME [REV]]", 0, 2, "list, make, delete branches",
+	 ref_options, cmd_branch, "wh branch sweep best:val_loss"},
+	{"switch", NULL, "BRANCH", 1, 1, "make a branch HEAD's", no_options,
+	 cmd_switch, "wh switch sweep"},
+	{"tag", NULL, "[NAME [REV]]", 0, 2, "list, make, delete tags",
+	 ref_options, cmd_tag, "wh tag v1.0 best:val_loss"},
+	{"reflog", NULL, "[BRANCH]", 0, 1, "list where branches were",
+	 no_options, cmd_reflog, "wh reflog"},
+	{"verify", NULL, "[REV]", 0, 1, "check that all of it is still there",
+	 verify_options, cmd_verify, "wh verify --read-data"},
+	{"du", NULL, "", 0, 0, "explain what the store's bytes are for",
+	 du_options, cmd_du, "wh du --by layer"},
+	{"formats", NULL, "", 0, 0, "list what this build reads and writes",
+	 no_options, cmd_formats, "wh formats"},
+	{"config", NULL, "[KEY [VALUE]]", 0, 2, "list or change settings",
+	 config_options, cmd_config, "wh config codec fast"},
+	{"sql", NULL, "QUERY", 1, 1, "ask the documented views, read-only",
+	 sql_options, cmd_sql, "wh sql 'select epoch, step from log limit 3'"},
+	{"migrate", NULL, "", 0, 0, "bring an older store to this version",
+	 no_options, cmd_migrate, "wh migrate"},
+	{"help", NULL, "[VERB]", 0, 1, "explain wh or a verb", no_options,
+	 cmd_help, "wh help commit"},
+	{"version", NULL, "", 0, 0, "versions of wh and its libraries",
+	 no_options, cmd_version, "wh version"},
+	{"complete", NULL, "bash|zsh|fish", 1, 1, "print a shell's completions",
+	 no_options, cmd_complete,
+	 "wh complete bash > ~/.local/share/bash-completion/completions/wh"},
+	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
