@@ -63,6 +63,7 @@ enum wh_status wh_checkpoint_open(const char *path, const char *name,
 				  struct wh_source **source,
 				  struct wh_error *err)
 {
+	static const struct wh_load_options defaults;
 	const struct wh_format *format;
 
 	format = name ? wh_format_by_name(name) : find_by_content(path);
@@ -73,7 +74,7 @@ enum wh_status wh_checkpoint_open(const char *path, const char *name,
 	if (format->missing)
 		return wh_fail(err, WH_EUNSUPPORTED, "format %s: %s",
 			       format->name, format->missing);
-	return format->load(path, options, source, err);
+	return format->load(path, options ? options : &defaults, source, err);
 }
 
 /* ---- Proving
