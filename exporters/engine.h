@@ -32,9 +32,6 @@ enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
 enum wh_status make_folders(const char *path, struct wh_error *err);
 /** Syncs the folder that holds `path`, so that a rename in it stays. */
 enum wh_status sync_folder(const char *path, struct wh_error *err);
-/** Removes `.NAME.wh-PID-N` beside `path` whose process is gone. */
-void remove_stale(const char *path);
-
 /** filter.c: `inner` with its bfloat16 tensors as float32; `*filter` NULL if
  *  it has none. Borrows `inner`. */
 enum wh_status widen_bfloat16(struct wh_source *inner,

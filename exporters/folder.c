@@ -1,7 +1,5 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,8 +7,6 @@
 
 #include "base/auto.h"
 #include "engine.h"
-
-#define MARK ".wh-" /* between a temporary's name and its process */
 
 static char *folder_of(const char *path)
 {
@@ -66,35 +62,4 @@ enum wh_status make_folders(const char *path, struct wh_error *err)
 		*at = '/';
 	}
 	return strcmp(folder, "/") == 0 ? WH_OK : make_one(folder, err);
-}
-
-/* ".NAME.wh-PID-N" with that NAME and a PID that is gone. */
-static bool is_stale(const char *entry, const char *name)
-{
-	size_t len = strlen(name);
-	char *end;
-	long pid;
-
-	if (entry[0] != '.' || strncmp(entry + 1, name, len) != 0 ||
-	    strncmp(entry + 1 + len, MARK, strlen(MARK)) != 0)
-		return false;
-	errno = 0;
-	pid = strtol(entry + 1 + len + strlen(MARK), &end, 10);
-	if (errno || pid <= 0 || *end != '-')
-		return false;
-	return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
-}
-
-void remove_stale(const char *path)
-{
-	char *folder wh_free_auto = folder_of(path);
-	const char *slash = strrchr(path, '/');
-	DIR *listing = folder ? opendir(folder) : NULL;
-	struct dirent *at;
-
-	while (listing && (at = readdir(listing)))
-		if (is_stale(at->d_name, slash ? slash + 1 : path))
-			unlinkat(dirfd(listing), at->d_name, 0);
-	if (listing)
-		closedir(listing);
 }

@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "base/sha256.h"
+#include "base/temporary.h"
 #include "base/text.h"
 #include "engine.h"
 #include "plan_internal.h"
@@ -57,20 +58,6 @@ static char *follow(const char *path)
 	return real ? real : strdup(path);
 }
 
-static enum wh_status name_temporary(struct target *target, uint32_t number,
-				     struct wh_error *err)
-{
-	const char *slash = strrchr(target->final, '/');
-	int folder = slash ? (int)(slash - target->final + 1) : 0;
-	char *name;
-
-	if (asprintf(&name, "%.*s.%s.wh-%ld-%u", folder, target->final,
-		     target->final + folder, (long)getpid(), number) < 0)
-		return wh_fail_memory(err);
-	target->temporary = name;
-	return WH_OK;
-}
-
 static enum wh_status open_target(struct target *target, uint64_t size,
 				  uint32_t number, struct wh_error *err)
 {
@@ -79,8 +66,10 @@ static enum wh_status open_target(struct target *target, uint64_t size,
 
 	if (exists && S_ISDIR(before.st_mode))
 		return wh_fail_errno(err, EISDIR, "'%s'", target->shown);
-	remove_stale(target->final);
-	WH_TRY(name_temporary(target, number, err));
+	temporary_remove_stale(target->final);
+	target->temporary = temporary_name(target->final, number);
+	if (!target->temporary)
+		return wh_fail_memory(err);
 	target->fd = open(target->temporary,
 			  O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (target->fd < 0) {

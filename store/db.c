@@ -311,7 +311,13 @@ enum wh_status transaction_read(struct transaction *tx, struct db *db,
 	/* A read within a write sees the same anyway. */
 	if (!sqlite3_get_autocommit(db->handle))
 		return WH_OK;
-	WH_TRY(db_exec(db, "BEGIN", err));
+	/* Before SQLite's lock: a reader that held that one and waited for its
+	 * turn would stop a writer that has the turn and waits for readers. */
+	db_lock_shared(db);
+	if (db_exec(db, "BEGIN", err)) {
+		db_unlock(db);
+		return err ? err->status : WH_EIO;
+	}
 	tx->db = db;
 	return WH_OK;
 }

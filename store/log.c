@@ -388,12 +388,12 @@ enum wh_status wh_log(struct wh_store *store,
 {
 	static const struct wh_log_options defaults;
 	struct listing listing = {.db = store->db, .fn = fn, .arg = arg};
-	AUTO_TRANSACTION tx = {0};
 	int64_t id, next, excluded = 0;
 
 	listing.options = options ? options : &defaults;
 	listing.left = listing.options->limit;
-	WH_TRY(transaction_read(&tx, store->db, err));
+	/* No transaction: snapshots don't change, and the one who prints them
+	 * may be slow. */
 	WH_TRY(first_of(&listing, &id, err));
 	if (listing.options->exclude)
 		WH_TRY(revision_resolve(store->db, listing.options->exclude,

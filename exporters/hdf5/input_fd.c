@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/endian.h"
 
 #define MAX_ADDRESS (((haddr_t)1 << 62) - 1)
 
@@ -96,6 +98,39 @@ static haddr_t get_eof(const H5FD_t *pub, H5FD_mem_t type)
 	return ((const struct input_driver *)pub)->input->size;
 }
 
+/* libhdf5 1.10 walks the objects of a global heap by the sizes that the file
+ * gives, for ever where one of them is 0 or wraps around. Layout of a
+ * collection ("Global Heap", HDF5 File Format Specification, III.E): "GCOL",
+ * version, 3 bytes, size(8); then objects: index(2), references(2), 4 bytes,
+ * size(8), data padded to 8. Index 0 is the free space, its size with the
+ * header. */
+#define HEAP_HEADER   16u
+#define OBJECT_HEADER 16u
+
+static bool heap_is_walkable(const uint8_t *bytes, size_t len)
+{
+	uint64_t size, seen, at = HEAP_HEADER;
+
+	if (len < HEAP_HEADER || memcmp(bytes, "GCOL", 4) != 0)
+		return true; /* no heap */
+	size = get_le64(bytes + 8);
+	/* libhdf5 reads the first 4 KiB, then again all of a larger one. */
+	seen = size < len ? size : len;
+	while (at + OBJECT_HEADER <= seen) {
+		const uint8_t *object = bytes + at;
+		uint64_t need = get_le64(object + 8);
+
+		if (need > size)
+			return false;
+		if (object[0] || object[1])
+			need = OBJECT_HEADER + (need + 7) / 8 * 8;
+		if (need < OBJECT_HEADER)
+			return false;
+		at += need;
+	}
+	return true;
+}
+
 static herr_t read_input(H5FD_t *pub, H5FD_mem_t type, hid_t dxpl,
 			 haddr_t address, size_t size, void *buffer)
 {
@@ -104,7 +139,9 @@ static herr_t read_input(H5FD_t *pub, H5FD_mem_t type, hid_t dxpl,
 	(void)type, (void)dxpl;
 	if (size > input->max_read)
 		return -1;
-	return input_read(input, address, buffer, size) ? -1 : 0;
+	if (input_read(input, address, buffer, size))
+		return -1;
+	return heap_is_walkable(buffer, size) ? 0 : -1;
 }
 
 static herr_t write_input(H5FD_t *pub, H5FD_mem_t type, hid_t dxpl,

@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/temporary.h"
 #include "base/text.h"
 #include "tf/shards.h"
 
@@ -265,9 +266,11 @@ static enum wh_status write_state(const char *folder, const char *base,
 	struct wh_buf text = {0};
 	enum wh_status status;
 
-	if (asprintf(&path, "%s" STATE_NAME, folder) < 0 ||
-	    asprintf(&temporary, "%s." STATE_NAME ".wh-%ld-0", folder,
-		     (long)getpid()) < 0)
+	if (asprintf(&path, "%s" STATE_NAME, folder) < 0)
+		return wh_fail_memory(err);
+	temporary_remove_stale(path);
+	temporary = temporary_name(path, 0);
+	if (!temporary)
 		return wh_fail_memory(err);
 	status = wh_buf_printf(&text, err, LATEST " ");
 	if (!status)

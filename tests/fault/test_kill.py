@@ -63,7 +63,7 @@ def save_is_whole_or_absent(store, path, length, suffixes):
             assert all(name in seen for name in files), number
     store.ok("save-weights", path)
     left = [entry.name for entry in store.folder.iterdir()
-            if ".wh-" in entry.name]
+            if entry.name.startswith(".")]
     assert left == [], "a finished save clears what killed ones left"
 
 

@@ -118,6 +118,8 @@ const char *cli_bold(const struct cli *cli);
 const char *cli_plain(const struct cli *cli);
 /** Sends stdout through a pager if it is a terminal. */
 void cli_page(const struct cli *cli);
+/** Flushes stdout, and waits for the pager where there is one. */
+void cli_end_pager(void);
 
 /* ---- progress.c ---------------------------------------------------------- */
 

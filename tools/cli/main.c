@@ -1,6 +1,7 @@
 /* wh: the command. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -39,6 +40,12 @@ int main(int argc, char **argv)
 	if (fflush(stdout) && code == EXIT_DONE) {
 		perror("wh: stdout");
 		code = EXIT_FAILED;
+	}
+	/* libhdf5 prints about objects that it could not close when a file was
+	 * damaged: what has failed ends without its farewell. */
+	if (code != EXIT_DONE) {
+		cli_end_pager();
+		_exit(code);
 	}
 	return code;
 }

@@ -266,11 +266,14 @@ const char *cli_plain(const struct cli *cli)
 
 static FILE *pager;
 
-static void end_pager(void)
+void cli_end_pager(void)
 {
 	fflush(stdout);
+	if (!pager)
+		return;
 	close(STDOUT_FILENO);
 	pclose(pager);
+	pager = NULL;
 }
 
 void cli_page(const struct cli *cli)
@@ -289,5 +292,5 @@ void cli_page(const struct cli *cli)
 	if (!pager)
 		return;
 	dup2(fileno(pager), STDOUT_FILENO);
-	atexit(end_pager);
+	atexit(cli_end_pager);
 }
