@@ -71,7 +71,8 @@ static enum wh_status sample_gains(struct codec_encoder *encoder,
 				   const uint8_t *bytes, size_t len, bool *yes,
 				   struct wh_error *err)
 {
-	size_t step = (len - SAMPLE_PIECE) / (SAMPLE_PIECES - 1), i, coded;
+	size_t step = (len - SAMPLE_PIECE) / (SAMPLE_PIECES - 1), i;
+	size_t coded = SAMPLE_SIZE;
 
 	for (i = 0; i < SAMPLE_PIECES; i++)
 		memcpy(encoder->sample + i * SAMPLE_PIECE, bytes + i * step,

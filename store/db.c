@@ -220,7 +220,7 @@ enum wh_status stmt_step(struct stmt *stmt, bool *row, struct wh_error *err)
 
 enum wh_status step_row(struct stmt *stmt, struct wh_error *err)
 {
-	bool row;
+	bool row = false;
 
 	WH_TRY(stmt_step(stmt, &row, err));
 	if (row)
@@ -231,7 +231,7 @@ enum wh_status step_row(struct stmt *stmt, struct wh_error *err)
 
 enum wh_status step_done(struct stmt *stmt, struct wh_error *err)
 {
-	bool row;
+	bool row = false;
 
 	WH_TRY(stmt_step(stmt, &row, err));
 	stmt_reset(stmt);

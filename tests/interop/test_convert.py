@@ -75,10 +75,13 @@ def test_there_and_back_again(name, made, wh):
     model.save_weights(wh.folder / "a.h5")
     wh("convert", "a.h5", "b")
     wh("convert", "b", "c.h5")
-    wh("convert", "c.h5", "d")
     fill(model, 2)
     load(model, wh.folder / "c.h5")
     check_arrays(model, expected)
+    # Widened values load everywhere; a dtype comes back as it was written.
+    if BY_NAME[name].opaque:
+        wh("convert", "b", "c.h5", "--bfloat16", "opaque")
+    wh("convert", "c.h5", "d")
     fill(model, 2)
     load(model, wh.folder / "d")
     check_arrays(model, expected)

@@ -424,7 +424,7 @@ class _Inside(layers.Layer):
         return self.attribute(x)
 
 
-@entry(to_tf=NEEDS_TF)
+@entry(to_tf=NEEDS_TF, notes=True)
 def custom_layer_with_a_layer():
     return Sequential([Input((4,)), _Inside(name="c"), layers.Dense(2)])
 

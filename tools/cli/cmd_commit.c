@@ -90,7 +90,7 @@ struct figures {
 static int take_figures(struct cli *cli, struct wh_commit_options *options,
 			struct figures *figures)
 {
-	const char *pair, *value;
+	const char *pair, *value = NULL;
 	int code, at = 0;
 
 	while ((pair = cli_next(cli, "metric", &at)) &&

@@ -1,0 +1,207 @@
+"""Speed and memory as ratios to `cp` + fsync of the same bytes.
+
+tests/bench/run [--megabytes N] [--rounds N] [--keras]: prints a Markdown
+table. Each figure is the median over the rounds, each ratio that of the
+rounds' own ratios: the machine may be slow, but it is so for both.
+"""
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+WH = os.environ["WH_BIN"]
+TENSORS = 128
+
+
+class Usage:
+    """What one finished process took."""
+
+    def __init__(self, *command, cwd=None):
+        start = time.monotonic()
+        pid = subprocess.Popen([str(word) for word in command], cwd=cwd,
+                               stdout=subprocess.DEVNULL,
+                               stdin=subprocess.DEVNULL)
+        _, status, used = os.wait4(pid.pid, 0)
+        self.seconds = time.monotonic() - start
+        self.cpu = used.ru_utime + used.ru_stime
+        self.megabytes = used.ru_maxrss / 1024
+        if status:
+            sys.exit(f"failed: {command}")
+
+
+# Made by a process of its own: what a parent has in memory is counted to its
+# children, too.
+MAKE = """
+import sys
+import h5py
+import numpy as np
+path, count, rows, columns = sys.argv[1], *map(int, sys.argv[2:])
+names = [f"l{i:05d}" for i in range(count)]
+random = np.random.default_rng(1)
+with h5py.File(path, "w") as file:
+    # Split as Keras splits it: an attribute may not be over 64 KiB.
+    for k, part in enumerate(np.array_split(np.array(names, "S6"), 8)):
+        file.attrs[f"layer_names{k}"] = part
+    file.attrs["backend"] = b"tensorflow"
+    file.attrs["keras_version"] = b"2.21.0"
+    for name in names:
+        group = file.create_group(name)
+        group.attrs["weight_names"] = [f"{name}/kernel:0".encode()]
+        group.create_dataset(f"{name}/kernel:0", data=random.standard_normal(
+            (rows, columns), np.float32))
+"""
+
+
+def make(path, count, rows, columns):
+    """Keras's legacy layout, a layer a tensor, of random float32."""
+    subprocess.run([sys.executable, "-c", MAKE, path, str(count), str(rows),
+                    str(columns)], check=True)
+
+
+def copy(source, target):
+    """cp --reflink=never and fsync: what everything is held against."""
+    target.unlink(missing_ok=True)
+    return Usage("sh", "-c", 'cp --reflink=never "$1" "$2" && sync "$2"',
+                 "sh", source, target)
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, runs, copies=None):
+        seconds = statistics.median(run.seconds for run in runs)
+        cpu = statistics.median(run.cpu for run in runs)
+        memory = max(run.megabytes for run in runs)
+        ratio = ""
+        if copies:
+            ratio = "%.2f" % statistics.median(
+                run.seconds / other.seconds
+                for run, other in zip(runs, copies))
+        self.rows.append((what, "%.3f" % seconds, "%.3f" % cpu, ratio,
+                          "%.0f" % memory))
+        print("|", " | ".join(self.rows[-1]), "|", flush=True)
+
+
+def bench_large(table, folder, megabytes, rounds):
+    file = folder / "large.h5"
+    make(file, TENSORS, megabytes * (1 << 20) // TENSORS // 4096, 1024)
+    runs = {name: [] for name in ("cp", "commit", "again", "h5", "tf",
+                                  "convert")}
+    for _ in range(rounds):
+        for name in ("weights.wh", "weights.wh-lock"):
+            (folder / name).unlink(missing_ok=True)
+        Usage(WH, "init", cwd=folder)
+        runs["cp"].append(copy(file, folder / "copy"))
+        runs["commit"].append(Usage(WH, "commit", file, cwd=folder))
+        runs["again"].append(Usage(WH, "commit", file, cwd=folder))
+        runs["h5"].append(Usage(WH, "save-weights", "out.h5", cwd=folder))
+        runs["tf"].append(Usage(WH, "save-weights", "out", cwd=folder))
+        runs["convert"].append(Usage(WH, "convert", file, "converted",
+                                     cwd=folder))
+    copies = runs["cp"]
+    size = f"{megabytes} MB in {TENSORS} tensors"
+    table.add(f"`cp` + fsync, {size}", copies)
+    table.add(f"commit, {size}", runs["commit"], copies)
+    table.add("commit, unchanged", runs["again"], copies)
+    table.add("save-weights, h5", runs["h5"], copies)
+    table.add("save-weights, tf", runs["tf"], copies)
+    table.add("convert, h5 to tf", runs["convert"], copies)
+    return file
+
+
+def bench_small(table, folder, rounds, count=5000):
+    file = folder / "small.h5"
+    make(file, count, 16, 16)
+    runs = {name: [] for name in ("commit", "h5", "tf")}
+    for _ in range(rounds):
+        for name in ("weights.wh", "weights.wh-lock"):
+            (folder / name).unlink(missing_ok=True)
+        Usage(WH, "init", cwd=folder)
+        runs["commit"].append(Usage(WH, "commit", file, cwd=folder))
+        runs["h5"].append(Usage(WH, "save-weights", "s.h5", cwd=folder))
+        runs["tf"].append(Usage(WH, "save-weights", "s", cwd=folder))
+    what = f"{count} tensors of 1 KB"
+    table.add(f"commit, {what}", runs["commit"])
+    table.add(f"save-weights h5, {what}", runs["h5"])
+    table.add(f"save-weights tf, {what}", runs["tf"])
+
+
+KERAS = """
+import sys, time, h5py, tf_keras
+model = tf_keras.Sequential([tf_keras.Input((4,))])
+class Hold(tf_keras.layers.Layer):
+    def __init__(self, value, **more):
+        super().__init__(**more)
+        self.kernel = self.add_weight(name="kernel", shape=value.shape)
+        self.kernel.assign(value)
+    def call(self, x):
+        return x
+with h5py.File(sys.argv[1]) as file:
+    for name in sorted(file):
+        model.add(Hold(file[f"{name}/{name}/kernel:0"][()], name=name))
+for path in ("keras.h5", "keras"):
+    start, cpu = time.monotonic(), time.process_time()
+    model.save_weights(path)
+    print(path, time.monotonic() - start, time.process_time() - cpu)
+"""
+
+
+def bench_keras(table, folder, file, rounds):
+    """tf-keras's own save_weights of the same model, without its start."""
+    times = {"keras.h5": [], "keras": []}
+    for _ in range(rounds):
+        copied = copy(file, folder / "copy")
+        done = subprocess.run([sys.executable, "-c", KERAS, file], cwd=folder,
+                              capture_output=True, text=True, check=True)
+        for line in done.stdout.splitlines():
+            path, seconds, cpu = line.split()
+            times[path].append((float(seconds), float(cpu),
+                                float(seconds) / copied.seconds))
+    for path, what in (("keras.h5", "h5"), ("keras", "tf")):
+        middle = [statistics.median(column) for column in zip(*times[path])]
+        table.rows.append((f"tf-keras's save_weights, {what}",
+                           "%.3f" % middle[0], "%.3f" % middle[1],
+                           "%.2f" % middle[2], ""))
+        print("|", " | ".join(table.rows[-1]), "|", flush=True)
+
+
+def bench_start(table, folder, rounds):
+    table.add("`wh version`", [Usage(WH, "version", cwd=folder)
+                               for _ in range(10 * rounds)])
+    done = Usage(WH, "rollback", "HEAD", cwd=folder)
+    table.add("rollback", [done] + [Usage(WH, "rollback", "HEAD", cwd=folder)
+                                    for _ in range(rounds)])
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser.add_argument("--megabytes", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--keras", action="store_true",
+                        help="also time tf-keras's save_weights")
+    parser.add_argument("--folder", help="where to work: a real disk")
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="wh-bench-", dir=given.folder))
+    table = Table()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, "
+          f"{time.strftime('%Y-%m-%d')}, median of {given.rounds}\n")
+    print("| what | seconds | CPU s | ratio to cp | peak MB |")
+    print("|---|---|---|---|---|")
+    try:
+        file = bench_large(table, folder, given.megabytes, given.rounds)
+        if given.keras:
+            bench_keras(table, folder, file, given.rounds)
+        bench_small(table, folder, given.rounds)
+        bench_start(table, folder, given.rounds)
+    finally:
+        shutil.rmtree(folder)
+
+
+main()
