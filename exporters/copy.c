@@ -1,5 +1,8 @@
 /* Moving an image's bytes: pieces of 1 MiB, taken in turn by a few threads.
  *
+ * Pieces are cut where a stored payload's chunks begin, so that each chunk is
+ * read, decoded and checked once.
+ *
  * What each piece holds of a tensor is summed while it is in the cache; at the
  * end the sums are joined and held against the weighed CRC-32C.
  */
@@ -21,6 +24,11 @@
 #define SMALL_IMAGE   ((uint64_t)4 << 20) /* bytes: threads don't pay below */
 #define PROGRESS_EACH ((uint64_t)8 << 20)
 
+struct piece {
+	uint64_t offset;
+	size_t length;
+};
+
 /* The CRC of a run of a tensor's payload. */
 struct summed {
 	uint32_t tensor, crc;
@@ -38,7 +46,9 @@ struct job {
 	uint32_t index;
 	int fd;
 	struct copying *copying;
-	atomic_ullong next, done; /* byte offset of a piece; bytes */
+	struct piece *pieces;
+	size_t n_pieces;
+	atomic_ullong next, done; /* piece; bytes */
 	atomic_bool stopped;
 	pthread_mutex_t lock; /* of `sums` and `failure` */
 	struct sums sums;
@@ -124,11 +134,11 @@ static enum wh_status sum_piece(const struct job *job, struct sums *sums,
 }
 
 static enum wh_status copy_piece(struct job *job, struct sums *sums,
-				 uint8_t *buffer, uint64_t offset,
+				 uint8_t *buffer, const struct piece *piece,
 				 struct wh_error *err)
 {
-	uint64_t left = job->image->size - offset;
-	size_t len = (size_t)(left < PIECE ? left : PIECE);
+	uint64_t offset = piece->offset;
+	size_t len = piece->length;
 
 	WH_TRY(wh_plan_read(job->plan, job->index, offset, buffer, len, err));
 	WH_TRY(sum_piece(job, sums, offset, buffer, len, err));
@@ -138,6 +148,79 @@ static enum wh_status copy_piece(struct job *job, struct sums *sums,
 			SYNC_FILE_RANGE_WRITE);
 	atomic_fetch_add(&job->done, len);
 	return WH_OK;
+}
+
+/* ---- Pieces ---------------------------------------------------------------
+ */
+
+struct cutter {
+	struct piece *list;
+	size_t n, capacity;
+};
+
+static enum wh_status add_piece(struct cutter *cutter, uint64_t offset,
+				uint64_t length, struct wh_error *err)
+{
+	if (length == 0)
+		return WH_OK;
+	if (cutter->n == cutter->capacity) {
+		size_t wanted = cutter->capacity ? 2 * cutter->capacity : 64;
+		struct piece *moved =
+			realloc(cutter->list, wanted * sizeof(*moved));
+
+		if (!moved)
+			return wh_fail_memory(err);
+		cutter->list = moved;
+		cutter->capacity = wanted;
+	}
+	cutter->list[cutter->n++] = (struct piece){offset, (size_t)length};
+	return WH_OK;
+}
+
+/* A run of more than a piece is cut at its payload's multiples of 1 MiB. */
+static enum wh_status cut_extent(struct cutter *cutter,
+				 const struct wh_extent *extent,
+				 struct wh_error *err)
+{
+	uint64_t done = 0;
+
+	while (done < extent->length) {
+		uint64_t length = PIECE - (extent->start + done) % PIECE;
+
+		if (length > extent->length - done)
+			length = extent->length - done;
+		WH_TRY(add_piece(cutter, extent->offset + done, length, err));
+		done += length;
+	}
+	return WH_OK;
+}
+
+/* Smaller extents share a piece as long as they fit. */
+static enum wh_status cut_image(struct job *job, struct wh_error *err)
+{
+	struct cutter cutter = {0};
+	enum wh_status status = WH_OK;
+	uint64_t begin = 0, end = 0;
+	size_t i;
+
+	for (i = 0; i < job->image->n_extents && !status; i++) {
+		const struct wh_extent *at = &job->image->extents[i];
+
+		if (at->length + (end - begin) > PIECE) {
+			status = add_piece(&cutter, begin, end - begin, err);
+			begin = end;
+		}
+		end = at->offset + at->length;
+		if (status || at->length <= PIECE)
+			continue;
+		status = cut_extent(&cutter, at, err);
+		begin = end;
+	}
+	if (!status)
+		status = add_piece(&cutter, begin, end - begin, err);
+	job->pieces = cutter.list;
+	job->n_pieces = cutter.n;
+	return status;
 }
 
 static enum wh_status report(struct job *job, uint64_t *reported,
@@ -179,11 +262,12 @@ static enum wh_status copy_some(struct job *job, bool reports,
 	uint64_t reported = 0;
 
 	while (!status && !atomic_load(&job->stopped)) {
-		uint64_t offset = atomic_fetch_add(&job->next, PIECE);
+		uint64_t turn = atomic_fetch_add(&job->next, 1);
 
-		if (offset >= job->image->size)
+		if (turn >= job->n_pieces)
 			break;
-		status = copy_piece(job, &sums, buffer, offset, err);
+		status =
+			copy_piece(job, &sums, buffer, &job->pieces[turn], err);
 		if (!status && reports)
 			status = report(job, &reported, err);
 	}
@@ -297,10 +381,14 @@ enum wh_status copy_image(struct wh_plan *plan, uint32_t image, int fd,
 			  .copying = copying};
 	enum wh_status status;
 
-	pthread_mutex_init(&job.lock, NULL);
-	status = run_job(&job, err);
-	pthread_mutex_destroy(&job.lock);
+	status = cut_image(&job, err);
+	if (!status) {
+		pthread_mutex_init(&job.lock, NULL);
+		status = run_job(&job, err);
+		pthread_mutex_destroy(&job.lock);
+	}
 	free(job.sums.list);
+	free(job.pieces);
 	copying->done_bytes += job.image->size;
 	return status;
 }
