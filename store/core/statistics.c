@@ -22,71 +22,92 @@ void statistics_begin(struct statistics_sum *sum, enum wh_dtype dtype)
 	sum->max = -INFINITY;
 }
 
-/* Eight lanes side by side: each step is one vector operation on any machine,
- * and the order of the sums is the same on all. */
-struct lanes {
-	double sum[STATISTICS_LANES], square[STATISTICS_LANES];
-	double least[STATISTICS_LANES], most[STATISTICS_LANES];
-	double nonzero[STATISTICS_LANES];
-	double excess[STATISTICS_LANES]; /* NaN if a value is not finite */
-};
+/* Eight lanes as four pairs: every machine has registers of two doubles, and
+ * the order of the sums is the same on all. */
+typedef double pair __attribute__((vector_size(16)));
+typedef int64_t mask __attribute__((vector_size(16)));
 
-static void lanes_begin(struct lanes *lanes, const struct statistics_sum *sum)
+#define N_PAIRS (STATISTICS_LANES / 2)
+
+static inline pair load(const double *x)
 {
-	int k;
+	pair v;
 
-	memset(lanes, 0, sizeof(*lanes));
-	for (k = 0; k < STATISTICS_LANES; k++) {
-		lanes->sum[k] = sum->lane_sum[k];
-		lanes->square[k] = sum->lane_square[k];
-		lanes->least[k] = sum->min;
-		lanes->most[k] = sum->max;
-	}
+	memcpy(&v, x, sizeof(v));
+	return v;
 }
 
-static void lanes_add(struct lanes *lanes, const double *x)
+static inline pair choose(mask which, pair a, pair b)
 {
-	int k;
-
-	for (k = 0; k < STATISTICS_LANES; k++) {
-		double v = x[k];
-
-		lanes->sum[k] += v;
-		lanes->square[k] += v * v;
-		lanes->least[k] = v < lanes->least[k] ? v : lanes->least[k];
-		lanes->most[k] = v > lanes->most[k] ? v : lanes->most[k];
-		lanes->nonzero[k] += v < 0 || v > 0 ? 1.0 : 0.0;
-		lanes->excess[k] += v - v;
-	}
+	return (pair)(((mask)a & which) | ((mask)b & ~which));
 }
 
-static bool lanes_are_finite(const struct lanes *lanes)
+/* x - x is NaN for what is not finite. */
+static bool are_finite(const double *x, size_t n)
 {
+	pair excess[N_PAIRS] = {{0}};
 	double total = 0;
+	size_t i;
 	int k;
 
-	for (k = 0; k < STATISTICS_LANES; k++)
-		total += lanes->excess[k];
+	for (i = 0; i < n; i += STATISTICS_LANES)
+		for (k = 0; k < N_PAIRS; k++) {
+			pair v = load(x + i + 2 * k);
+
+			excess[k] += v - v;
+		}
+	for (k = 0; k < N_PAIRS; k++)
+		total += excess[k][0] + excess[k][1];
 	return !isnan(total);
 }
 
-static void lanes_end(const struct lanes *lanes, size_t n,
-		      struct statistics_sum *sum)
+static void add_moments(struct statistics_sum *sum, const double *x, size_t n)
 {
-	double nonzero = 0;
+	pair total[N_PAIRS], square[N_PAIRS];
+	size_t i;
 	int k;
 
-	for (k = 0; k < STATISTICS_LANES; k++) {
-		sum->lane_sum[k] = lanes->sum[k];
-		sum->lane_square[k] = lanes->square[k];
-		if (lanes->least[k] < sum->min)
-			sum->min = lanes->least[k];
-		if (lanes->most[k] > sum->max)
-			sum->max = lanes->most[k];
-		nonzero += lanes->nonzero[k];
+	memcpy(total, sum->lane_sum, sizeof(total));
+	memcpy(square, sum->lane_square, sizeof(square));
+	for (i = 0; i < n; i += STATISTICS_LANES)
+		for (k = 0; k < N_PAIRS; k++) {
+			pair v = load(x + i + 2 * k);
+
+			total[k] += v;
+			square[k] += v * v;
+		}
+	memcpy(sum->lane_sum, total, sizeof(total));
+	memcpy(sum->lane_square, square, sizeof(square));
+}
+
+static void add_extremes(struct statistics_sum *sum, const double *x, size_t n)
+{
+	const pair zero = {0};
+	pair least[2] = {zero + sum->min, zero + sum->min};
+	pair most[2] = {zero + sum->max, zero + sum->max};
+	mask nonzero[2] = {{0}};
+	int64_t count = 0;
+	size_t i;
+	int k;
+
+	for (i = 0; i < n; i += 4)
+		for (k = 0; k < 2; k++) {
+			pair v = load(x + i + 2 * k);
+
+			least[k] = choose(v < least[k], v, least[k]);
+			most[k] = choose(v > most[k], v, most[k]);
+			/* A true comparison is -1. */
+			nonzero[k] -= (v < zero) | (v > zero);
+		}
+	for (k = 0; k < 4; k++) {
+		double low = least[k / 2][k % 2], high = most[k / 2][k % 2];
+
+		sum->min = low < sum->min ? low : sum->min;
+		sum->max = high > sum->max ? high : sum->max;
+		count += nonzero[k / 2][k % 2];
 	}
+	sum->n_zero += n - (uint64_t)count;
 	sum->n_elements += n;
-	sum->n_zero += n - (uint64_t)nonzero;
 }
 
 /* One by one, for what is left of a batch and for values that are not finite:
@@ -112,17 +133,14 @@ static void add_singly(struct statistics_sum *sum, const double *x, size_t n)
 
 static void add_batch(struct statistics_sum *sum, const double *x, size_t n)
 {
-	size_t i, whole = n - n % STATISTICS_LANES;
-	struct lanes lanes;
+	size_t whole = n - n % STATISTICS_LANES;
 
-	lanes_begin(&lanes, sum);
-	for (i = 0; i < whole; i += STATISTICS_LANES)
-		lanes_add(&lanes, x + i);
-	if (!lanes_are_finite(&lanes)) {
+	if (!are_finite(x, whole)) {
 		add_singly(sum, x, n);
 		return;
 	}
-	lanes_end(&lanes, whole, sum);
+	add_moments(sum, x, whole);
+	add_extremes(sum, x, whole);
 	add_singly(sum, x + whole, n - whole);
 }
 
