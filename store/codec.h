@@ -21,8 +21,8 @@ enum wh_status codec_encoder_new(struct codec_encoder **encoder,
 void codec_encoder_free(struct codec_encoder *encoder);
 
 /** Codes `len` bytes by what a cheap sample says: zstd if it gains at least
- *  a tenth there, else raw. The result is in `*out`, `*out_len`: the input itself
- *  for raw, else memory of the encoder, valid until its next call. */
+ *  a tenth there, else raw. The result is in `*out`, `*out_len`: the input
+ * itself for raw, else memory of the encoder, valid until its next call. */
 enum wh_status codec_encode(struct codec_encoder *encoder, const void *bytes,
 			    size_t len, enum codec *codec, const void **out,
 			    size_t *out_len, struct wh_error *err);

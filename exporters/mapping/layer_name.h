@@ -15,7 +15,8 @@ struct named_variable {
 
 /** The layer's name by its variables: what is in front of the scopes that
  *  the paths show, the same for all; else the first component, if it is the
- *  same for all; else, and for a nested model, NULL. `*ok` is false without memory. */
+ *  same for all; else, and for a nested model, NULL. `*ok` is false without
+ * memory. */
 const char *layer_name(const struct named_variable *variables, uint32_t n,
 		       struct arena *arena, bool *ok);
 

@@ -38,7 +38,8 @@ const char *wh_status_text(enum wh_status status)
 	return "unknown status";
 }
 
-static void set_message(struct wh_error *err, const char *format, va_list args)
+static void WH_PRINTF(2, 0)
+	set_message(struct wh_error *err, const char *format, va_list args)
 {
 	char raw[WH_ERROR_SIZE];
 

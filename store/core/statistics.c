@@ -18,8 +18,8 @@ void statistics_begin(struct statistics_sum *sum, enum wh_dtype dtype)
 {
 	memset(sum, 0, sizeof(*sum));
 	sum->dtype = dtype;
-	sum->min = INFINITY;
-	sum->max = -INFINITY;
+	sum->min = (double)INFINITY;
+	sum->max = -(double)INFINITY;
 }
 
 /* Eight lanes as four pairs: every machine has registers of two doubles, and

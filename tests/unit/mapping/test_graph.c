@@ -332,8 +332,8 @@ static void an_inner_name_that_is_there_twice_is_refused(void **state)
 static void a_bad_configuration_is_named(void **state)
 {
 	static const char *const bad[] = {"", "{", "[]", "{\"config\": 1}",
-					  "{\"class_name\": \"Dense\", "
-					  "\"config\": {\"name\": \"d\"}}"};
+					  ("{\"class_name\": \"Dense\", "
+					   "\"config\": {\"name\": \"d\"}}")};
 	struct mapping_graph graph;
 	struct model model;
 	size_t i;

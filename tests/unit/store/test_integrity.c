@@ -155,8 +155,8 @@ static void facts_are_not_changed_replaced_or_deleted(void **state)
 static void foreign_triggers_and_indexes_are_refused(void **state)
 {
 	static const char *const additions[] = {
-		"CREATE TRIGGER evil AFTER INSERT ON snapshot BEGIN "
-		"DELETE FROM ref; END",
+		("CREATE TRIGGER evil AFTER INSERT ON snapshot BEGIN "
+		 "DELETE FROM ref; END"),
 		"CREATE INDEX slow ON chunk(crc32c)",
 		"CREATE TABLE other(x)",
 		"ALTER TABLE run ADD COLUMN evil TEXT",
