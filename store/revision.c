@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "ref.h"
 #include "snapshot.h"
 #include "store.h"
 
-#define NEAR	      3
 #define MIN_HEX	      4
 #define MAX_SPELLING  1024
 #define MAX_CANDIDATE 4
@@ -28,14 +28,8 @@ static enum wh_status not_found(const char *revision, struct wh_error *err)
 /* ---- Names and ids
  * ----------------------------------------------------------- */
 
-struct nearest {
-	const char *wanted;
-	char name[REF_NAME_SIZE];
-	unsigned distance;
-};
-
-static enum wh_status look_near(struct db *db, enum ref_kind kind,
-				struct nearest *nearest, struct wh_error *err)
+static enum wh_status offer_refs(struct db *db, enum ref_kind kind,
+				 struct nearest *nearest, struct wh_error *err)
 {
 	struct stmt *stmt;
 	bool row;
@@ -43,19 +37,10 @@ static enum wh_status look_near(struct db *db, enum ref_kind kind,
 	WH_TRY(db_stmt(db, STMT_REF_LIST, &stmt, err));
 	stmt_integer(stmt, 1, kind);
 	for (;;) {
-		const char *name;
-		unsigned distance;
-
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		name = column_text(stmt, 0);
-		distance = text_distance(name, nearest->wanted, NEAR);
-		if (distance < nearest->distance &&
-		    strlen(name) < sizeof(nearest->name)) {
-			nearest->distance = distance;
-			strcpy(nearest->name, name);
-		}
+		nearest_offer(nearest, column_text(stmt, 0));
 	}
 	stmt_reset(stmt);
 	return WH_OK;
@@ -64,11 +49,13 @@ static enum wh_status look_near(struct db *db, enum ref_kind kind,
 static enum wh_status suggest(struct db *db, const char *name,
 			      struct wh_error *err)
 {
-	struct nearest nearest = {.wanted = name, .distance = NEAR + 1};
+	struct nearest nearest;
 
-	WH_TRY(look_near(db, REF_BRANCH, &nearest, err));
-	WH_TRY(look_near(db, REF_TAG, &nearest, err));
-	if (nearest.distance > NEAR)
+	nearest_begin(&nearest, name);
+	nearest_offer(&nearest, "HEAD");
+	WH_TRY(offer_refs(db, REF_BRANCH, &nearest, err));
+	WH_TRY(offer_refs(db, REF_TAG, &nearest, err));
+	if (!*nearest.name)
 		return not_found(name, err);
 	return wh_fail(err, WH_ENOTFOUND,
 		       "there is no revision '%s'; did you mean '%s'?", name,
@@ -204,28 +191,20 @@ static enum wh_status take_id(struct stmt *stmt, const char *revision,
 static enum wh_status no_metric(struct db *db, const char *metric,
 				struct wh_error *err)
 {
-	struct nearest nearest = {.wanted = metric, .distance = NEAR + 1};
+	struct nearest nearest;
 	struct stmt *stmt;
 	bool row;
 
+	nearest_begin(&nearest, metric);
 	WH_TRY(db_stmt(db, STMT_METRIC_KEYS, &stmt, err));
 	for (;;) {
-		const char *key;
-		unsigned distance;
-
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		key = column_text(stmt, 0);
-		distance = text_distance(key, metric, NEAR);
-		if (distance < nearest.distance &&
-		    strlen(key) < sizeof(nearest.name)) {
-			nearest.distance = distance;
-			strcpy(nearest.name, key);
-		}
+		nearest_offer(&nearest, column_text(stmt, 0));
 	}
 	stmt_reset(stmt);
-	if (nearest.distance > NEAR)
+	if (!*nearest.name)
 		return wh_fail(err, WH_ENOTFOUND,
 			       "no snapshot has a metric '%s'", metric);
 	return wh_fail(err, WH_ENOTFOUND,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DISTANCE_WORD 64
+#define MAX_DISTANCE_WORD 128
 
 /* Length of the well-formed UTF-8 sequence at `text`, 0 if there is none;
  * its code point in `*point`. Ranges: Unicode 15, table 3-7. */
@@ -193,16 +193,16 @@ bool text_ends(const char *text, const char *suffix)
 	return len >= tail && memcmp(text + len - tail, suffix, tail) == 0;
 }
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
+static unsigned min2(unsigned a, unsigned b)
 {
-	unsigned least = a < b ? a : b;
-
-	return least < c ? least : c;
+	return a < b ? a : b;
 }
 
+/* Optimal string alignment: three rows of its matrix at a time. */
 unsigned text_distance(const char *a, const char *b, unsigned limit)
 {
-	unsigned row[MAX_DISTANCE_WORD + 1];
+	unsigned rows[3][MAX_DISTANCE_WORD + 1];
+	unsigned *before = rows[0], *above = rows[1], *row = rows[2];
 	size_t len_a = strlen(a), len_b = strlen(b), i, j;
 
 	if (len_a > MAX_DISTANCE_WORD || len_b > MAX_DISTANCE_WORD)
@@ -210,16 +210,19 @@ unsigned text_distance(const char *a, const char *b, unsigned limit)
 	for (j = 0; j <= len_b; j++)
 		row[j] = (unsigned)j;
 	for (i = 1; i <= len_a; i++) {
-		unsigned diagonal = row[0];
+		unsigned *oldest = before;
 
+		before = above;
+		above = row;
+		row = oldest;
 		row[0] = (unsigned)i;
 		for (j = 1; j <= len_b; j++) {
-			unsigned above = row[j];
-			unsigned cost = a[i - 1] == b[j - 1] ? 0 : 1;
-
-			row[j] = min3(above + 1, row[j - 1] + 1,
-				      diagonal + cost);
-			diagonal = above;
+			row[j] = min2(above[j], row[j - 1]) + 1;
+			row[j] = min2(row[j],
+				      above[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				row[j] = min2(row[j], before[j - 2] + 1);
 		}
 	}
 	return row[len_b] > limit ? limit + 1 : row[len_b];

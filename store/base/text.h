@@ -33,7 +33,8 @@ bool text_to_double(const char *text, double *value);
 bool text_starts(const char *text, const char *prefix);
 bool text_ends(const char *text, const char *suffix);
 
-/** Edit distance, for "did you mean"; capped at `limit` + 1. */
+/** Edits between two words, a swap of neighbours being one; capped at
+ *  `limit` + 1, as are words of over 128 bytes. */
 unsigned text_distance(const char *a, const char *b, unsigned limit);
 
 /** Shell-style match: `*` any run, `?` one byte, `[...]` a set. */

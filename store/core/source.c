@@ -1,11 +1,10 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/text.h"
+#include "base/nearest.h"
 #include <weighhouse/source.h>
-
-#define NEAR 3 /* edits, for "did you mean" */
 
 void wh_source_close(struct wh_source *source)
 {
@@ -69,30 +68,35 @@ static bool find_variable(const struct wh_manifest *manifest, const char *name,
 	return false;
 }
 
-static const char *nearest_key(const struct wh_manifest *manifest,
-			       const char *name)
+/* As listed, as the source spells it, and as "layer/object_path". */
+static void offer_names(const struct wh_manifest *manifest,
+			struct nearest *nearest)
 {
-	const char *nearest = NULL;
-	unsigned best = NEAR + 1;
-	uint32_t i;
+	char path[NEAREST_SIZE];
+	uint32_t i, k;
 
-	for (i = 0; i < manifest->n_tensors; i++) {
-		const char *key = manifest->tensors[i].key;
-		unsigned distance = text_distance(key, name, NEAR);
+	for (i = 0; i < manifest->n_layers; i++) {
+		const struct wh_layer *layer = &manifest->layers[i];
 
-		if (distance < best) {
-			best = distance;
-			nearest = key;
+		for (k = 0; k < layer->n_variables; k++) {
+			const struct wh_variable *v = &layer->variables[k];
+
+			nearest_offer(nearest, v->name);
+			if (v->object_path &&
+			    snprintf(path, sizeof(path), "%s/%s", layer->name,
+				     v->object_path) < (int)sizeof(path))
+				nearest_offer(nearest, path);
 		}
 	}
-	return nearest;
+	for (i = 0; i < manifest->n_tensors; i++)
+		nearest_offer(nearest, manifest->tensors[i].key);
 }
 
 enum wh_status wh_manifest_find(const struct wh_manifest *manifest,
 				const char *name, uint32_t *index,
 				struct wh_error *err)
 {
-	const char *nearest;
+	struct nearest nearest;
 	uint32_t i;
 
 	for (i = 0; i < manifest->n_tensors; i++)
@@ -103,11 +107,12 @@ enum wh_status wh_manifest_find(const struct wh_manifest *manifest,
 	if (find_variable(manifest, name, is_name_of, index) ||
 	    find_variable(manifest, name, is_path_of, index))
 		return WH_OK;
-	nearest = nearest_key(manifest, name);
-	if (nearest)
+	nearest_begin(&nearest, name);
+	offer_names(manifest, &nearest);
+	if (*nearest.name)
 		return wh_fail(err, WH_ENOTFOUND,
 			       "there is no tensor '%s'; did you mean '%s'?",
-			       name, nearest);
+			       name, nearest.name);
 	return wh_fail(err, WH_ENOTFOUND, "there is no tensor '%s'", name);
 }
 

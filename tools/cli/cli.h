@@ -86,6 +86,8 @@ bool cli_integer(const struct cli *cli, const char *name, int64_t *value);
 /** The next value of a repeated option after `*at` (begin with 0), or NULL. */
 const char *cli_next(const struct cli *cli, const char *name, int *at);
 const struct verb *verb_find(const char *name);
+/** Tells that there is no such verb, and which one may be meant. */
+int unknown_verb(struct cli *cli, const char *word);
 void verb_help(const struct verb *verb, FILE *out);
 void verbs_help(FILE *out);
 

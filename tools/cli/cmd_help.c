@@ -15,7 +15,7 @@ int cmd_help(struct cli *cli)
 	}
 	verb = verb_find(cli->args[0]);
 	if (!verb)
-		return cli_usage(cli, "there is no verb '%s'", cli->args[0]);
+		return unknown_verb(cli, cli->args[0]);
 	verb_help(verb, stdout);
 	return EXIT_DONE;
 }

@@ -2,10 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "cli.h"
-
-#define NEAR 3
 
 const struct verb *verb_find(const char *name)
 {
@@ -18,21 +17,22 @@ const struct verb *verb_find(const char *name)
 	return NULL;
 }
 
-static const char *nearest_verb(const char *name)
+int unknown_verb(struct cli *cli, const char *word)
 {
 	const struct verb *verb;
-	const char *nearest = NULL;
-	unsigned best = NEAR + 1;
+	struct nearest nearest;
 
+	nearest_begin(&nearest, word);
 	for (verb = verbs; verb->name; verb++) {
-		unsigned distance = text_distance(verb->name, name, NEAR);
-
-		if (distance < best) {
-			best = distance;
-			nearest = verb->name;
-		}
+		nearest_offer(&nearest, verb->name);
+		if (verb->alias)
+			nearest_offer(&nearest, verb->alias);
 	}
-	return nearest;
+	if (*nearest.name)
+		return cli_usage(cli,
+				 "there is no verb '%s'; did you mean '%s'?",
+				 word, nearest.name);
+	return cli_usage(cli, "there is no verb '%s'; see 'wh help'", word);
 }
 
 static const struct option *find_in(const struct option *options,
@@ -57,29 +57,6 @@ static const struct option *find_option(const struct cli *cli, const char *name,
 	return found ? found : find_in(global_options, name, len, letter);
 }
 
-static const char *nearest_option(const struct cli *cli, const char *name)
-{
-	const struct option *lists[] = {cli->verb ? cli->verb->options : NULL,
-					global_options};
-	const char *nearest = NULL;
-	unsigned best = NEAR + 1;
-	size_t i;
-
-	for (i = 0; i < 2; i++) {
-		const struct option *at;
-
-		for (at = lists[i]; at && at->name; at++) {
-			unsigned distance = text_distance(at->name, name, NEAR);
-
-			if (distance < best) {
-				best = distance;
-				nearest = at->name;
-			}
-		}
-	}
-	return nearest;
-}
-
 struct words {
 	char **at;
 	int left;
@@ -87,14 +64,26 @@ struct words {
 
 static int unknown_option(struct cli *cli, const char *word)
 {
-	const char *nearest = nearest_option(cli, word + 2);
+	const struct option *lists[] = {cli->verb ? cli->verb->options : NULL,
+					global_options};
+	char name[NEAREST_SIZE];
+	struct nearest nearest;
+	size_t i;
 
-	if (strncmp(word, "--", 2) == 0 && nearest)
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	nearest_begin(&nearest, name + strspn(name, "-"));
+	for (i = 0; i < 2; i++) {
+		const struct option *at;
+
+		for (at = lists[i]; at && at->name; at++)
+			nearest_offer(&nearest, at->name);
+	}
+	if (strncmp(word, "--", 2) == 0 && *nearest.name)
 		return cli_usage(cli,
 				 "there is no option '%s'; did you mean "
 				 "'--%s'?",
-				 word, nearest);
-	return cli_usage(cli, "there is no option '%s'", word);
+				 name, nearest.name);
+	return cli_usage(cli, "there is no option '%s'", name);
 }
 
 static int keep(struct cli *cli, const struct option *option, const char *value)
@@ -163,8 +152,6 @@ static int take_short(struct cli *cli, const char *word, struct words *rest)
 
 static int take_word(struct cli *cli, char *word, struct words *rest)
 {
-	const char *nearest;
-
 	if (strncmp(word, "--", 2) == 0)
 		return take_long(cli, word, rest);
 	if (word[0] == '-' && word[1])
@@ -176,12 +163,7 @@ static int take_word(struct cli *cli, char *word, struct words *rest)
 	cli->verb = verb_find(word);
 	if (cli->verb)
 		return EXIT_DONE;
-	nearest = nearest_verb(word);
-	if (nearest)
-		return cli_usage(cli,
-				 "there is no verb '%s'; did you mean '%s'?",
-				 word, nearest);
-	return cli_usage(cli, "there is no verb '%s'; see 'wh help'", word);
+	return unknown_verb(cli, word);
 }
 
 /* After `--`: tensors for log and diff, plain arguments for the others. */

@@ -58,6 +58,9 @@ static void near_words_are_found(void **state)
 {
 	(void)state;
 	assert_int_equal(text_distance("comit", "commit", 3), 1);
+	assert_int_equal(text_distance("lgo", "log", 3), 1);
+	assert_int_equal(text_distance("kernel", "ekrnle", 3), 2);
+	assert_int_equal(text_distance("", "abc", 3), 3);
 	assert_int_equal(text_distance("abc", "xyz", 2), 3);
 }
 

@@ -1,0 +1,74 @@
+"""Words into verbs, options and arguments; mistakes and what they say."""
+import pytest
+
+
+def test_without_a_verb_it_lists_them_and_fails(wh):
+    done = wh()
+    assert done.returncode == 2
+    assert done.stdout == "" and "save-weights" in done.stderr
+
+
+def test_help_is_a_result(wh):
+    for words in (["help"], ["--help"], ["-h"]):
+        assert "save-weights" in wh.ok(*words)
+
+
+@pytest.mark.parametrize("typed, meant", [
+    ("comit", "commit"), ("lgo", "log"), ("safe-weights", "save-weights"),
+    ("exprot", "export")])
+def test_a_mistyped_verb_is_guessed(wh, typed, meant):
+    assert wh.fails(2, typed) == (
+        f"wh: there is no verb '{typed}'; did you mean '{meant}'?")
+
+
+def test_a_verb_like_no_other_points_to_help(wh):
+    assert wh.fails(2, "frobnicate").endswith("see 'wh help'")
+
+
+def test_a_mistyped_option_is_guessed(wh):
+    assert wh.fails(2, "commit", "x", "--mesage", "m") == (
+        "wh commit: there is no option '--mesage'; did you mean '--message'?")
+    assert wh.fails(2, "commit", "x", "--mesage=m").endswith(
+        "did you mean '--message'?")
+    assert wh.fails(2, "log", "--jsn").endswith("did you mean '--json'?")
+
+
+def test_an_option_without_its_value_is_refused(wh):
+    assert wh.fails(2, "commit", "x", "-m") == (
+        "wh commit: -m needs a value")
+    assert wh.fails(2, "commit", "x", "--message") == (
+        "wh commit: --message needs a value")
+
+
+def test_a_flag_takes_no_value(wh):
+    assert wh.fails(2, "log", "--all=yes") == "wh log: --all takes no value"
+
+
+def test_numbers_are_checked(wh):
+    assert wh.fails(2, "log", "-n", "many") == (
+        "wh log: --number: 'many' is no whole number")
+
+
+def test_too_many_and_too_few_arguments(wh):
+    assert wh.fails(2, "commit") == "wh commit: it takes PATH"
+    assert "one argument too many" in wh.fails(2, "commit", "a", "b")
+
+
+def test_global_options_go_before_and_after_the_verb(wh):
+    wh.ok("init", "other.wh")
+    for words in (["-s", "other.wh", "--json", "log"],
+                  ["log", "-s", "other.wh", "--json"],
+                  ["--store=other.wh", "log", "--json"],
+                  ["-qs", "other.wh", "log"], ["log", "-qsother.wh"]):
+        assert wh.ok(*words) == ""
+
+
+def test_two_dashes_end_options(wh):
+    wh.ok("init", "--", "--help")
+    assert (wh.folder / "--help").exists()
+
+
+def test_an_option_may_not_be_taken_for_a_value(wh):
+    """As everywhere: what follows is the value, whatever it looks like."""
+    wh.ok("init")
+    assert "no revision '--json'" in wh.fails(4, "show", "--", "--json")
