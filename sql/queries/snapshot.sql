@@ -77,9 +77,6 @@ SELECT id, uuid FROM run WHERE name = ?1;
 -- ?1 uuid, ?2 name, ?3 status, ?4 started
 INSERT INTO run(uuid, name, status, started) VALUES (?1, ?2, ?3, ?4);
 
--- name: run_list
-SELECT name FROM run ORDER BY name;
-
 -- name: param_put
 -- ?1 run, ?2 key, ?3 value
 INSERT INTO param(run_id, key, value) VALUES (?1, ?2, ?3)
@@ -146,7 +143,3 @@ SELECT DISTINCT key FROM metric ORDER BY key;
 -- name: snapshot_newest
 -- ?1 below this id
 SELECT id FROM snapshot WHERE id < ?1 ORDER BY id DESC LIMIT 1;
-
--- name: tombstone_get
--- ?1 sha256
-SELECT parent, forgotten FROM tombstone WHERE sha256 = ?1;

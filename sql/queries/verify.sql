@@ -3,9 +3,6 @@
 -- name: verify_snapshots
 SELECT id FROM snapshot ORDER BY id;
 
--- name: verify_layers
-SELECT id, sha256, name, class_name, kind FROM layer ORDER BY id;
-
 -- name: verify_tensors
 -- ?1 above this id
 SELECT id, sha256, dtype, shape, nbytes, crc32c, storage_id FROM tensor
@@ -17,12 +14,6 @@ SELECT t.sha256, g.sha256, a.sha256 FROM tree AS t
   LEFT JOIN tensor AS g ON g.id = t.graph_id
   LEFT JOIN tensor AS a ON a.id = t.attributes_id
 WHERE t.id = ?1;
-
--- name: verify_places
--- ?1 tree
-SELECT l.sha256, p.container FROM tree_layer AS p
-  JOIN layer AS l ON l.id = p.layer_id
-WHERE p.tree_id = ?1 ORDER BY p.position;
 
 -- name: tensor_owner
 -- ?1 tensor
