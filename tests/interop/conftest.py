@@ -71,6 +71,21 @@ def wh(tmp_path):
     return Wh(program(), tmp_path)
 
 
+@pytest.fixture(scope="session")
+def application():
+    """One of tf_keras.applications by name, filled with fixed values."""
+    from applications import APPLICATIONS
+    from zoo import fill
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = APPLICATIONS[name]()
+        fill(made[name], 1)
+        return made[name]
+    return get
+
+
 def sha256(array):
     """Of the bytes that weighhouse calls the payload."""
     array = np.ascontiguousarray(array)

@@ -77,7 +77,9 @@ def train(model):
     """One step, so that the optimizer has state."""
     data = inputs(model)
     model.compile("adam", "mse")
-    target = np.zeros(model(data).shape, "float32")
+    made = model(data)
+    target = [np.zeros(out.shape, "float32") for out in (
+        made if isinstance(made, list) else [made])]
     model.fit(data, target, epochs=1, verbose=0)
 
 
@@ -448,6 +450,231 @@ def layer_names_with_slashes():
     return Sequential([Input((4,)), layers.Dense(3, name="blk/d1"),
                        layers.Dense(3, name="blk/d2"),
                        layers.Dense(2, name="Zed.x")])
+
+
+@entry()
+def transposed_convolutions():
+    return Sequential([Input((4, 2)), layers.Conv1DTranspose(3, 2, name="c1"),
+                       layers.Reshape((5, 3, 1, 1)),
+                       layers.Conv3DTranspose(2, (2, 1, 1), name="c3"),
+                       layers.Flatten(), layers.Dense(2)])
+
+
+@entry()
+def depthwise_conv_of_one_dimension():
+    return Sequential([Input((6, 2)), layers.DepthwiseConv1D(2, name="dw"),
+                       layers.Conv1D(3, 2, use_bias=False)])
+
+
+@entry()
+def conv_lstm_of_every_rank():
+    return Sequential([
+        Input((3, 5, 1)), layers.ConvLSTM1D(2, 2, name="one"),
+        layers.Reshape((2, 2, 2, 1, 1)),
+        layers.ConvLSTM3D(2, (2, 2, 1), name="three")])
+
+
+@entry()
+def conv_lstm_bidirectional():
+    return Sequential([Input((3, 4, 4, 1)), layers.Bidirectional(
+        layers.ConvLSTM2D(2, 2, name="cl"), name="both")])
+
+
+@entry()
+def locally_connected_in_two_dimensions():
+    return Sequential([Input((4, 4, 2)),
+                       layers.LocallyConnected2D(3, 2, name="lc"),
+                       layers.Flatten(), layers.Dense(2)])
+
+
+@entry()
+def gru_before_its_reset():
+    return Sequential([Input((4, 3)),
+                       layers.GRU(3, reset_after=False, name="g",
+                                  return_sequences=True),
+                       layers.SimpleRNN(3, use_bias=False, name="s")])
+
+
+@entry()
+def stateful_lstm():
+    """Its states are variables of no checkpoint."""
+    return Sequential([Input((4, 3), batch_size=2),
+                       layers.LSTM(3, stateful=True, name="s"),
+                       layers.Dense(2)])
+
+
+@entry()
+def bidirectional_with_its_own_backward():
+    return Sequential([Input((4, 3)), layers.Bidirectional(
+        layers.LSTM(3, name="f"), name="bi",
+        backward_layer=layers.GRU(3, go_backwards=True, name="b"))])
+
+
+@entry()
+def rnn_of_simple_and_gru_cells():
+    return Sequential([
+        Input((4, 3)),
+        layers.RNN(layers.GRUCell(3, name="g"), return_sequences=True),
+        layers.RNN(layers.SimpleRNNCell(2), name="last")])
+
+
+@entry()
+def batch_norm_without_center_or_scale():
+    return Sequential([
+        Input((4,)), layers.BatchNormalization(center=False),
+        layers.Dense(3, use_bias=False),
+        layers.BatchNormalization(center=False, scale=False),
+        layers.LayerNormalization(center=False),
+        layers.UnitNormalization()])
+
+
+@entry(trains=False)
+def normalization_of_several_axes():
+    first = layers.Normalization(axis=(1, 2), name="n")
+    first.adapt(np.arange(24, dtype="float32").reshape(4, 2, 3))
+    return Sequential([Input((2, 3)), first, layers.Flatten(),
+                       layers.Dense(2)])
+
+
+@entry()
+def noise_and_activations():
+    """Layers without weights, some with seeds, between layers with them."""
+    return Sequential([
+        Input((6,)), layers.GaussianNoise(0.1), layers.Dense(4),
+        layers.ELU(), layers.LeakyReLU(), layers.AlphaDropout(0.1),
+        layers.Dense(4), layers.ThresholdedReLU(), layers.Softmax(),
+        layers.ActivityRegularization(l2=0.1), layers.RepeatVector(2),
+        layers.Permute((2, 1)), layers.Masking(), layers.Lambda(abs),
+        layers.GlobalMaxPooling1D(), layers.Dense(2)])
+
+
+@entry()
+def residual_block():
+    i = Input((6, 6, 4), name="image")
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False, name="c1")(i)
+    x = layers.BatchNormalization(name="b1")(x)
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False, name="c2")(
+        layers.ReLU(name="r")(x))
+    x = layers.Add(name="sum")([layers.BatchNormalization(name="b2")(x), i])
+    return Model(i, layers.GlobalAveragePooling2D()(x), name="residual")
+
+
+@entry()
+def u_net():
+    i = Input((8, 8, 1))
+    down = layers.Conv2D(2, 3, padding="same", name="down1")(i)
+    low = layers.Conv2D(4, 3, padding="same", name="down2")(
+        layers.MaxPooling2D()(down))
+    up = layers.Conv2DTranspose(2, 2, strides=2, name="up1")(low)
+    x = layers.Concatenate()([up, down])
+    x = layers.Conv2D(2, 3, padding="same", name="up2")(x)
+    return Model(i, layers.Conv2D(1, 1, name="mask")(x))
+
+
+@entry()
+def transformer_block():
+    i = Input((5,))
+    x = layers.Embedding(11, 6, name="tokens")(i)
+    y = layers.MultiHeadAttention(2, 3, value_dim=4, name="self")(x, x)
+    x = layers.LayerNormalization(name="ln1")(layers.Add()([x, y]))
+    y = layers.Dense(8, activation="gelu", name="ff1")(x)
+    y = layers.Dense(6, name="ff2")(y)
+    x = layers.LayerNormalization(name="ln2")(layers.Add()([x, y]))
+    return Model(i, layers.Dense(11, name="logits")(x))
+
+
+@entry()
+def attention_over_two_axes():
+    i = Input((2, 3, 4))
+    return Model(i, layers.MultiHeadAttention(
+        2, 3, attention_axes=(1, 2), output_shape=5, name="m")(i, i))
+
+
+@entry()
+def several_outputs():
+    i = Input((4,), name="x")
+    trunk = layers.Dense(4, name="trunk")(i)
+    return Model(i, [layers.Dense(3, name="left")(trunk),
+                     layers.Dense(3, name="right")(trunk)])
+
+
+@entry()
+def siamese_of_one_layer():
+    """The tower is a model of one layer, called twice."""
+    tower = Sequential([Input((4,)), layers.Dense(3, name="d")], name="tower")
+    a, b = Input((4,)), Input((4,))
+    return Model([a, b], layers.Dense(1, name="out")(
+        layers.Subtract()([tower(a), tower(b)])))
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def autoencoder():
+    encoder = Sequential([Input((6,)), layers.Dense(4, name="e1"),
+                          layers.Dense(2, name="e2")], name="encoder")
+    decoder = Sequential([Input((2,)), layers.Dense(4, name="d1"),
+                          layers.Dense(6, name="d2")], name="decoder")
+    return Sequential([Input((6,)), encoder, decoder])
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def frozen_backbone_and_head():
+    backbone = Sequential([
+        Input((6, 6, 2)), layers.Conv2D(3, 3, name="c1"),
+        layers.BatchNormalization(name="b1"),
+        layers.Conv2D(3, 3, name="c2"), layers.Flatten()], name="backbone")
+    backbone.trainable = False
+    i = Input((6, 6, 2))
+    return Model(i, layers.Dense(2, name="head")(backbone(i)))
+
+
+@entry(to_tf=NEEDS_CONFIG, to_h5=NEEDS_CONFIG)
+def time_distributed_model_of_two_layers():
+    inner = Sequential([Input((3,)), layers.Dense(3, name="p"),
+                        layers.Dense(3, name="q")], name="inner")
+    return Sequential([Input((4, 3)),
+                       layers.TimeDistributed(inner, name="td")])
+
+
+@entry()
+def time_distributed_convolution():
+    return Sequential([
+        Input((3, 5, 5, 1)),
+        layers.TimeDistributed(layers.Conv2D(2, 2, name="c"), name="a"),
+        layers.TimeDistributed(layers.SeparableConv2D(2, 2), name="b"),
+        layers.TimeDistributed(layers.Flatten()),
+        layers.LSTM(2, name="z")])
+
+
+@entry()
+def image_augmentation():
+    """Layers with random state, which is in no weights file."""
+    return Sequential([
+        Input((8, 8, 3)), layers.Rescaling(1 / 255.0),
+        layers.RandomFlip(seed=1), layers.RandomRotation(0.1, seed=2),
+        layers.CenterCrop(6, 6), layers.ZeroPadding2D(),
+        layers.Conv2D(2, 3), layers.SpatialDropout2D(0.1),
+        layers.GlobalMaxPooling2D(), layers.Dense(2)])
+
+
+@entry()
+def hashed_categories():
+    return Sequential([
+        Input((3,), dtype="int32"), layers.Hashing(5), layers.Embedding(5, 2),
+        layers.Flatten(), layers.Dense(2)])
+
+
+@entry()
+def prelu_with_shared_axes():
+    return Sequential([Input((4, 4, 2)), layers.Conv2D(3, 2),
+                       layers.PReLU(shared_axes=[1, 2], name="p"),
+                       layers.Flatten(), layers.Dense(2)])
+
+
+@entry()
+def many_layers():
+    """Numbers beyond ten: `layer-10` sorts before `layer-2`."""
+    return Sequential([Input((3,))] + [
+        layers.Dense(3, name=f"d{i}") for i in range(13)])
 
 
 BY_NAME = {item.name: item for item in ZOO}
