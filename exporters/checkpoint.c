@@ -18,11 +18,12 @@
 /* ---- Opening
  * ------------------------------------------------------------------ */
 
-static const struct wh_format *find_by_content(const char *path)
+static const struct wh_format *find_by_content(const struct wh_library *library,
+					       const char *path)
 {
 	const struct wh_format *const *at;
 
-	for (at = wh_formats(); *at; at++)
+	for (at = wh_formats(library); *at; at++)
 		if ((*at)->probe && (*at)->probe(path))
 			return *at;
 	return NULL;
@@ -37,15 +38,31 @@ static const struct wh_format *find_missing(const char *path)
 
 	if (fd >= 0 && pread(fd, head, sizeof(head), 0) == sizeof(head) &&
 	    memcmp(head, "\x89HDF\r\n\x1a\n", sizeof(head)) == 0)
-		return wh_format_by_name("h5");
+		return wh_format_by_name(NULL, "h5");
 	if (asprintf(&index, "%s.index", path) >= 0 && access(index, F_OK) == 0)
-		return wh_format_by_name("tf");
+		return wh_format_by_name(NULL, "tf");
 	return NULL;
 }
 
-static enum wh_status nothing_found(const char *path, struct wh_error *err)
+/* "h5, tf": what this build reads. */
+static void list_readable(const struct wh_library *library, char *text,
+			  size_t size)
+{
+	const struct wh_format *const *at;
+	size_t len = 0;
+
+	*text = '\0';
+	for (at = wh_formats(library); *at && len < size; at++)
+		if ((*at)->load)
+			len += (size_t)snprintf(text + len, size - len, "%s%s",
+						len ? ", " : "", (*at)->name);
+}
+
+static enum wh_status nothing_found(const struct wh_library *library,
+				    const char *path, struct wh_error *err)
 {
 	const struct wh_format *missing = find_missing(path);
+	char readable[256];
 	struct stat at;
 
 	if (missing && missing->missing)
@@ -53,28 +70,35 @@ static enum wh_status nothing_found(const char *path, struct wh_error *err)
 			       missing->name, missing->missing);
 	if (stat(path, &at))
 		return wh_fail_errno(err, errno, "'%s'", path);
+	list_readable(library, readable, sizeof(readable));
 	return wh_fail(err, WH_ECORRUPT,
-		       "'%s' is no checkpoint that is read here (h5, tf)",
-		       path);
+		       "'%s' is no checkpoint that is read here (%s)", path,
+		       readable);
 }
 
 enum wh_status wh_checkpoint_open(const char *path, const char *name,
-				  const struct wh_load_options *options,
+				  const struct wh_load_options *given,
 				  struct wh_source **source,
 				  struct wh_error *err)
 {
 	static const struct wh_load_options defaults;
+	const struct wh_load_options *options = given ? given : &defaults;
 	const struct wh_format *format;
 
-	format = name ? wh_format_by_name(name) : find_by_content(path);
+	format = name ? wh_format_by_name(options->library, name)
+		      : find_by_content(options->library, path);
 	if (name && !format)
 		return wh_fail(err, WH_EINVAL, "there is no format '%s'", name);
 	if (!format)
-		return nothing_found(path, err);
+		return nothing_found(options->library, path, err);
 	if (format->missing)
 		return wh_fail(err, WH_EUNSUPPORTED, "format %s: %s",
 			       format->name, format->missing);
-	return format->load(path, options ? options : &defaults, source, err);
+	if (!format->load)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "format %s is written here, not read",
+			       format->name);
+	return format->load(path, options, source, err);
 }
 
 /* ---- Proving
@@ -88,7 +112,8 @@ static enum wh_status image_equals(struct wh_plan *plan, uint32_t i,
 	enum wh_status status;
 	int fd;
 
-	if (asprintf(&name, "%s%s", path, wh_plan_image(plan, i)->suffix) < 0)
+	name = wh_image_path(path, wh_plan_image(plan, i)->suffix);
+	if (!name)
 		return wh_fail_memory(err);
 	fd = open(name, O_RDONLY | O_CLOEXEC);
 	*equal = fd >= 0;
@@ -127,13 +152,16 @@ static enum wh_status prove_canonical(struct wh_source *source,
 				      const char *path, bool *equal,
 				      struct wh_error *err)
 {
-	struct wh_plan_options options = {.bfloat16_opaque = true};
+	struct wh_plan_options options = {.bfloat16_opaque = true,
+					  .filepath = path};
 	struct wh_template *template_ = source->manifest.template_;
 	enum wh_status status;
 	struct wh_plan *plan;
 	uint32_t i;
 
 	*equal = false;
+	if (!format->plan)
+		return WH_OK;
 	status = wh_source_weigh(source, format->needs, 0, NULL, NULL, err);
 	if (status)
 		return status;
@@ -184,6 +212,7 @@ static enum wh_status prove_template(struct wh_source *source,
 }
 
 enum wh_status wh_checkpoint_prove(struct wh_source *source, const char *path,
+				   const struct wh_library *library,
 				   bool *reproducible, struct wh_error *err)
 {
 	struct wh_template *template_ = source->manifest.template_;
@@ -193,7 +222,10 @@ enum wh_status wh_checkpoint_prove(struct wh_source *source, const char *path,
 	*reproducible = false;
 	if (!template_)
 		return WH_OK;
-	format = wh_format_by_name(template_->format);
+	format = wh_format_by_name(library, template_->format);
+	if (!format)
+		return wh_fail(err, WH_EINVAL, "there is no format '%s'",
+			       template_->format);
 	if (format->resolve)
 		WH_TRY(format->resolve(path, &resolved, err));
 	path = resolved ? resolved : path;

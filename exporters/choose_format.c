@@ -17,19 +17,35 @@ static bool is_hdf5_path(const char *path)
 	return false;
 }
 
+/* A suffix that Keras has no rule for: ".safetensors", a plug-in's. */
+static const struct wh_format *find_by_suffix(const struct wh_library *library,
+					      const char *path)
+{
+	const struct wh_format *const *at;
+	const char *const *suffix;
+
+	for (at = wh_formats(library); *at; at++)
+		for (suffix = (*at)->suffixes; *suffix; suffix++)
+			if (text_ends(path, *suffix))
+				return *at;
+	return wh_format_by_name(library, "tf");
+}
+
 static enum wh_status choose(const char *path, const char *save_format,
+			     const struct wh_library *library,
 			     const struct wh_format **format,
 			     struct wh_error *err)
 {
 	if (text_ends(path, ".weights.h5")) {
-		*format = wh_format_by_name("keras3");
+		*format = wh_format_by_name(library, "keras3");
 		return WH_OK;
 	}
 	if (!save_format) {
-		*format = wh_format_by_name(is_hdf5_path(path) ? "h5" : "tf");
+		*format = is_hdf5_path(path) ? wh_format_by_name(library, "h5")
+					     : find_by_suffix(library, path);
 		return WH_OK;
 	}
-	*format = wh_format_by_name(save_format);
+	*format = wh_format_by_name(library, save_format);
 	if (!*format)
 		return wh_fail(err, WH_EINVAL,
 			       "Unknown format. Received: `save_format`=%s. "
@@ -47,12 +63,13 @@ static enum wh_status choose(const char *path, const char *save_format,
 }
 
 enum wh_status wh_choose_format(const char *filepath, const char *save_format,
+				const struct wh_library *library,
 				const struct wh_format **format,
 				struct wh_error *err)
 {
 	const struct wh_format *chosen;
 
-	WH_TRY(choose(filepath, save_format, &chosen, err));
+	WH_TRY(choose(filepath, save_format, library, &chosen, err));
 	/* As Keras's ImportError: after the format, before any file. */
 	if (chosen->missing)
 		return wh_fail(err, WH_EUNSUPPORTED, "format %s: %s",

@@ -113,6 +113,28 @@ enum wh_status wh_plan_add_image(struct wh_plan *plan, const char *suffix,
 	return WH_OK;
 }
 
+bool path_ends(const char *path, const char *end, size_t len)
+{
+	size_t whole = strlen(path);
+
+	return whole >= len && memcmp(path + whole - len, end, len) == 0;
+}
+
+char *wh_image_path(const char *path, const char *suffix)
+{
+	const char *star = strchr(suffix, '*');
+	size_t old = star ? (size_t)(star - suffix) : 0;
+	size_t kept = strlen(path);
+	char *joined;
+
+	if (path_ends(path, suffix, old))
+		kept -= old;
+	if (asprintf(&joined, "%.*s%s", (int)kept, path,
+		     star ? star + 1 : suffix) < 0)
+		return NULL;
+	return joined;
+}
+
 static enum wh_status add_extent(struct wh_image *image,
 				 const struct wh_extent *extent,
 				 struct wh_error *err)

@@ -13,6 +13,9 @@ void plan_adopt(struct wh_plan *plan, struct wh_source *filter);
  *  images that commit behind the others. WH_EINVAL, naming the image. */
 enum wh_status plan_check(struct wh_plan *plan, struct wh_error *err);
 
+/** Whether `path` ends in the first `len` bytes of `end`. */
+bool path_ends(const char *path, const char *end, size_t len);
+
 /** Bytes of all images. */
 uint64_t plan_size(struct wh_plan *plan);
 

@@ -1,9 +1,11 @@
-/* The built-in formats: a line each. */
+/* The built-in formats, a line each, and those that a program adds. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "config.h"
-#include <weighhouse/format.h>
+#include "library.h"
 
 #include "hdf5/hdf5.h"
 
@@ -51,9 +53,9 @@ static const struct {
 
 #define LONGEST_NAME 32u
 
-const struct wh_format *const *wh_formats(void)
+const struct wh_format *const *wh_formats(const struct wh_library *library)
 {
-	return formats;
+	return library ? library->formats : formats;
 }
 
 /* As Python's str.lower().strip() for ASCII; false if it can't be a name. */
@@ -76,8 +78,10 @@ static bool fold_name(const char *name, char folded[LONGEST_NAME])
 	return true;
 }
 
-const struct wh_format *wh_format_by_name(const char *name)
+const struct wh_format *wh_format_by_name(const struct wh_library *library,
+					  const char *name)
 {
+	const struct wh_format *const *at;
 	char folded[LONGEST_NAME];
 	const char *wanted = folded;
 	size_t i;
@@ -87,8 +91,60 @@ const struct wh_format *wh_format_by_name(const char *name)
 	for (i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
 		if (strcmp(folded, aliases[i].alias) == 0)
 			wanted = aliases[i].name;
-	for (i = 0; formats[i]; i++)
-		if (strcmp(wanted, formats[i]->name) == 0)
-			return formats[i];
+	for (at = wh_formats(library); *at; at++)
+		if (strcmp(wanted, (*at)->name) == 0)
+			return *at;
 	return NULL;
+}
+
+enum wh_status wh_library_new(struct wh_library **out, struct wh_error *err)
+{
+	struct wh_library *library = calloc(1, sizeof(*library));
+
+	if (!library)
+		return wh_fail_memory(err);
+	library->formats = malloc(sizeof(formats));
+	if (!library->formats) {
+		free(library);
+		return wh_fail_memory(err);
+	}
+	memcpy(library->formats, formats, sizeof(formats));
+	library->n_formats = sizeof(formats) / sizeof(formats[0]) - 1;
+	*out = library;
+	return WH_OK;
+}
+
+static bool is_complete(const struct wh_format *format)
+{
+	char folded[LONGEST_NAME];
+
+	if (!format->name || !format->summary || !format->suffixes ||
+	    !*format->name || !fold_name(format->name, folded) ||
+	    strcmp(folded, format->name) != 0)
+		return false;
+	return format->missing || format->plan ||
+	       (format->probe && format->load);
+}
+
+enum wh_status wh_library_add(struct wh_library *library,
+			      const struct wh_format *format,
+			      struct wh_error *err)
+{
+	const struct wh_format **moved;
+
+	if (!is_complete(format) || (format->load && !format->probe))
+		return wh_fail(err, WH_EINVAL,
+			       "the descriptor of format '%s' lacks something",
+			       format->name ? format->name : "");
+	if (wh_format_by_name(library, format->name))
+		return wh_fail(err, WH_EEXISTS,
+			       "there is a format '%s' already", format->name);
+	moved = reallocarray(library->formats, library->n_formats + 2,
+			     sizeof(*moved));
+	if (!moved)
+		return wh_fail_memory(err);
+	library->formats = moved;
+	moved[library->n_formats++] = format;
+	moved[library->n_formats] = NULL;
+	return WH_OK;
 }

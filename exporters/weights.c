@@ -28,6 +28,21 @@ static bool is_canonical(const struct wh_template *template_)
 	return template_->n_files && template_->files[0].canonical;
 }
 
+/* Files that name each other (OLD*NEW) keep their names, or are made anew. */
+static bool fits_path(const struct wh_template *template_, const char *path)
+{
+	uint32_t i;
+
+	for (i = 0; path && i < template_->n_files; i++) {
+		const char *suffix = template_->files[i].suffix;
+		const char *star = strchr(suffix, '*');
+
+		if (star && !path_ends(path, suffix, (size_t)(star - suffix)))
+			return false;
+	}
+	return true;
+}
+
 static enum wh_status add_file(struct wh_plan *plan,
 			       const struct wh_template_file *file, bool last,
 			       struct wh_error *err)
@@ -71,6 +86,10 @@ static enum wh_status plan_format(struct wh_source *source,
 	struct wh_source *filter = NULL;
 	enum wh_status status;
 
+	if (!format->plan)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "format %s is read here, not written",
+			       format->name);
 	/* Legacy HDF5 alone has a bfloat16 that nothing loads. */
 	if (!options->bfloat16_opaque && format->widens_bfloat16)
 		WH_TRY(widen_bfloat16(source, &filter, err));
@@ -95,10 +114,12 @@ enum wh_status wh_plan_for(struct wh_source *source,
 			   bool *reproduced, struct wh_error *err)
 {
 	const struct wh_template *template_ = source->manifest.template_;
-	struct wh_plan_options as_written = {.bfloat16_opaque = true};
+	struct wh_plan_options as_written = {.bfloat16_opaque = true,
+					     .filepath = options->filepath};
 
 	*reproduced = template_ && !canonical && !changes_layout(options) &&
-		      strcmp(template_->format, format->name) == 0;
+		      strcmp(template_->format, format->name) == 0 &&
+		      fits_path(template_, options->filepath);
 	if (!*reproduced)
 		return plan_format(source, format, options, plan, err);
 	if (is_canonical(template_))
@@ -113,13 +134,12 @@ enum wh_status wh_plan_for(struct wh_source *source,
 static char *committing_path(struct wh_plan *plan, const char *path)
 {
 	const char *suffix = "";
-	char *joined = NULL;
 	uint32_t i;
 
 	for (i = 0; i < wh_plan_n_images(plan); i++)
 		if (wh_plan_image(plan, i)->commits)
 			suffix = wh_plan_image(plan, i)->suffix;
-	return asprintf(&joined, "%s%s", path, suffix) < 0 ? NULL : joined;
+	return wh_image_path(path, suffix);
 }
 
 static enum wh_status check_overwrite(struct wh_plan *plan, const char *path,
@@ -163,11 +183,13 @@ static void call_back(const struct wh_checkpoint_options *options,
 }
 
 /* CheckpointOptions concern tf alone; h5 ignores them, as Keras does. */
-static struct wh_plan_options plan_options(const struct wh_save_options *from)
+static struct wh_plan_options plan_options(const struct wh_save_options *from,
+					   const char *filepath)
 {
 	const struct wh_checkpoint_options *checkpoint = from->options;
 	struct wh_plan_options options = from->plan;
 
+	options.filepath = filepath;
 	if (!checkpoint)
 		return options;
 	if (checkpoint->experimental_sharding_max_shard_size)
@@ -201,13 +223,14 @@ enum wh_status wh_save_source(struct wh_source *source, const char *filepath,
 {
 	const struct wh_save_options *options =
 		given ? given : &default_options;
-	struct wh_plan_options planning = plan_options(options);
+	struct wh_plan_options planning = plan_options(options, filepath);
 	const struct wh_format *format;
 	struct wh_saved made = {0};
 	enum wh_status status;
 	struct wh_plan *plan;
 
-	WH_TRY(wh_choose_format(filepath, options->save_format, &format, err));
+	WH_TRY(wh_choose_format(filepath, options->save_format,
+				options->library, &format, err));
 	WH_TRY(wh_plan_for(source, format, &planning, options->canonical, &plan,
 			   &made.reproduced, err));
 	status = save_plan(plan, format, filepath, options,
@@ -234,7 +257,8 @@ enum wh_status wh_save_weights(struct wh_store *store, const char *revision,
 
 	/* A missing format fails here, before anything is opened. */
 	WH_TRY(wh_choose_format(filepath, options ? options->save_format : NULL,
-				&format, err));
+				options ? options->library : NULL, &format,
+				err));
 	WH_TRY(wh_snapshot_open(store, revision, &source, err));
 	status = wh_save_source(source, filepath, options, NULL, err);
 	wh_source_close(source);
@@ -275,7 +299,7 @@ enum wh_status wh_save_stream(struct wh_source *source,
 {
 	const struct wh_save_options *options =
 		given ? given : &default_options;
-	struct wh_plan_options planning = plan_options(options);
+	struct wh_plan_options planning = plan_options(options, NULL);
 	enum wh_status status;
 	struct wh_plan *plan;
 	bool reproduced;

@@ -103,7 +103,8 @@ static enum wh_status open_targets(struct writing *writing, const char *path,
 		const struct wh_image *image = wh_plan_image(writing->plan, i);
 		struct target *target = &writing->targets[i];
 
-		if (asprintf(&target->shown, "%s%s", path, image->suffix) < 0)
+		target->shown = wh_image_path(path, image->suffix);
+		if (!target->shown)
 			return wh_fail_memory(err);
 		target->final = follow(target->shown);
 		if (!target->final)

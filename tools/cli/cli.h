@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include <weighhouse/diff.h>
+#include <weighhouse/library.h>
 #include <weighhouse/weights.h>
 
 /* Exit codes: what scripts may rely on. */
@@ -72,6 +73,7 @@ struct cli {
 	const char **globs; /* what follows `--`, for log and diff */
 	int n_globs;
 	struct wh_store *store;
+	struct wh_library *library; /* with plug-ins; NULL without any */
 	struct wh_error err;
 	const char *subject; /* what an error is about: a path, a revision */
 };
@@ -136,6 +138,8 @@ void cli_catch_interrupt(void);
 const char *cli_store_path(const struct cli *cli);
 /** Opens the store into cli->store; EXIT_DONE, or the error told. */
 int cli_open(struct cli *cli, enum wh_open mode);
+/** Loads what --plugin and WH_PLUGINS name into cli->library. */
+int cli_load_plugins(struct cli *cli);
 /** A revision, or with `file:` a checkpoint, as a source. */
 int cli_source(struct cli *cli, const char *name, struct wh_source **source);
 

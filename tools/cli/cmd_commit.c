@@ -15,7 +15,7 @@ int cli_commit_path(struct cli *cli, const char *path,
 		    struct wh_commit_options *options,
 		    struct commit_outcome *outcome)
 {
-	struct wh_load_options load = {0};
+	struct wh_load_options load = {.library = cli->library};
 	struct wh_source *source;
 	enum wh_status status;
 	uint32_t i;
@@ -27,8 +27,8 @@ int cli_commit_path(struct cli *cli, const char *path,
 				    &source, &cli->err);
 	if (status)
 		return cli_fail(cli);
-	status = wh_checkpoint_prove(source, path, &outcome->reproducible,
-				     &cli->err);
+	status = wh_checkpoint_prove(source, path, cli->library,
+				     &outcome->reproducible, &cli->err);
 	for (i = 0; !status && i < source->manifest.n_warnings; i++)
 		cli_warn(cli, source->manifest.warnings[i]);
 	if (!status)

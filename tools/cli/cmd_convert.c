@@ -2,6 +2,7 @@
 
 int cmd_convert(struct cli *cli)
 {
+	struct wh_load_options load = {.library = cli->library};
 	struct wh_source *source = NULL;
 	struct save_request request;
 	bool reproducible;
@@ -9,11 +10,11 @@ int cmd_convert(struct cli *cli)
 
 	cli->subject = cli->args[0];
 	if (!code && wh_checkpoint_open(cli->args[0], cli_text(cli, "from"),
-					NULL, &source, &cli->err))
+					&load, &source, &cli->err))
 		code = cli_fail(cli);
 	/* Only a template that gives the file back may be used for it. */
-	if (!code &&
-	    wh_checkpoint_prove(source, cli->args[0], &reproducible, &cli->err))
+	if (!code && wh_checkpoint_prove(source, cli->args[0], cli->library,
+					 &reproducible, &cli->err))
 		code = cli_fail(cli);
 	if (!code)
 		code = cli_save(cli, source, cli->args[1], &request);

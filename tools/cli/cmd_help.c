@@ -50,7 +50,7 @@ int cmd_formats(struct cli *cli)
 {
 	const struct wh_format *const *at;
 
-	for (at = wh_formats(); *at; at++) {
+	for (at = wh_formats(cli->library); *at; at++) {
 		if (cli_json(cli)) {
 			cli_print_json(format_json(*at));
 			continue;

@@ -11,7 +11,8 @@ static int save_to_stdout(struct cli *cli, struct wh_source *source,
 	const char *name = cli_text(cli, "save-format");
 	const struct wh_format *format;
 
-	if (wh_choose_format(name ? "-" : "-.h5", name, &format, &cli->err))
+	if (wh_choose_format(name ? "-" : "-.h5", name, cli->library, &format,
+			     &cli->err))
 		return cli_fail(cli);
 	if (isatty(STDOUT_FILENO))
 		return cli_usage(cli, "binary data is not written to a "
@@ -33,7 +34,7 @@ static int check_format(struct cli *cli, const char *path)
 	if (strcmp(path, "-") == 0 || (formats && strchr(formats, ',')) ||
 	    (len && path[len - 1] == '/' && formats))
 		return EXIT_DONE;
-	if (wh_choose_format(path, formats, &format, &cli->err))
+	if (wh_choose_format(path, formats, cli->library, &format, &cli->err))
 		return cli_fail(cli);
 	return EXIT_DONE;
 }

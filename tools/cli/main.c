@@ -19,6 +19,9 @@ static int dispatch(struct cli *cli, int n_words, char **words)
 		verb_help(cli->verb, stdout);
 		return EXIT_DONE;
 	}
+	code = cli_load_plugins(cli);
+	if (code)
+		return code;
 	cli_catch_interrupt();
 	return cli->verb->run(cli);
 }
@@ -33,6 +36,7 @@ int main(int argc, char **argv)
 	code = dispatch(cli, argc - 1, argv + 1);
 	cli_progress_end(cli);
 	wh_store_close(cli->store);
+	wh_library_free(cli->library);
 	free(cli->args);
 	free(cli->globs);
 	free(cli);

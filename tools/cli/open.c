@@ -33,13 +33,40 @@ int cli_open(struct cli *cli, enum wh_open mode)
 					   : EXIT_FAILED;
 }
 
+static int load_plugin(struct cli *cli, const char *path)
+{
+	if (!cli->library && wh_library_new(&cli->library, &cli->err))
+		return cli_fail(cli);
+	if (wh_library_load(cli->library, path, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
+
+int cli_load_plugins(struct cli *cli)
+{
+	const char *given = getenv("WH_PLUGINS"), *path;
+	char *list = strdup(given ? given : ""), *rest = list;
+	int code = EXIT_DONE, at = 0;
+
+	while (!code && list && (path = strsep(&rest, ":")))
+		if (*path)
+			code = load_plugin(cli, path);
+	free(list);
+	while (!code && (path = cli_next(cli, "plugin", &at)))
+		code = load_plugin(cli, path);
+	return code;
+}
+
 int cli_source(struct cli *cli, const char *name, struct wh_source **source)
 {
 	int code;
 
 	cli->subject = name;
 	if (strncmp(name, "file:", 5) == 0) {
-		if (wh_checkpoint_open(name + 5, NULL, NULL, source, &cli->err))
+		struct wh_load_options load = {.library = cli->library};
+
+		if (wh_checkpoint_open(name + 5, NULL, &load, source,
+				       &cli->err))
 			return cli_fail(cli);
 		return EXIT_DONE;
 	}

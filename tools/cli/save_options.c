@@ -95,7 +95,9 @@ int save_request_fill(struct cli *cli, struct save_request *request)
 	options->verify = cli_flag(cli, "verify");
 	options->digests = cli_json(cli);
 	options->plan.skip_unsupported = cli_flag(cli, "skip-unsupported");
+	options->library = cli->library;
 	options->progress = cli_progress;
+
 	options->warn = cli_warn;
 	options->arg = cli;
 	options->options = &request->checkpoint;
@@ -176,7 +178,8 @@ static int save_each(struct cli *cli, struct wh_source *source,
 	char *name;
 
 	while (!code && list && (name = strsep(&rest, ","))) {
-		const struct wh_format *format = wh_format_by_name(name);
+		const struct wh_format *format =
+			wh_format_by_name(cli->library, name);
 		char path[4096];
 
 		snprintf(path, sizeof(path), "%smodel%s", folder,

@@ -17,6 +17,8 @@ const struct option global_options[] = {
 	{"no-progress", 0, OPTION_FLAG, NULL, "show no progress"},
 	{"bytes", 0, OPTION_FLAG, NULL, "sizes in bytes"},
 	{"threads", 0, OPTION_INTEGER, "N", "threads; all cores without it"},
+	{"plugin", 0, OPTION_LIST, "FILE",
+	 "a shared object with formats; also those of WH_PLUGINS, by ':'"},
 	{"help", 'h', OPTION_FLAG, NULL, "this text"},
 	END,
 };

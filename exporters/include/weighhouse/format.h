@@ -1,4 +1,5 @@
-/* format.h: one descriptor a format; a line in registry.c adds it. */
+/* format.h: one descriptor a format; a line in registry.c adds it, or a plug-in
+ * (library.h). */
 #ifndef WEIGHHOUSE_FORMAT_H
 #define WEIGHHOUSE_FORMAT_H
 
@@ -26,19 +27,26 @@ struct wh_plan_options {
 				  can't hold, instead of refusing */
 	const char *model_config; /* JSON text that resolves nested models, or
 				     NULL */
+	const char *filepath;	  /* where the files will go, for formats whose
+				     files name each other; or NULL */
 };
 
+/** Which formats are known: NULL stands for the built-in ones. */
+struct wh_library;
+
 struct wh_load_options {
+	const struct wh_library *library; /* where formats are looked for */
 	unsigned threads;
 	/* Limits on what a file may ask for; 0: the defaults of the format. */
 	uint64_t max_nbytes;
 };
 
-/* name, summary and suffixes are mandatory; where `missing` is NULL, plan,
- * probe and load are too. */
+/* name, summary and suffixes are mandatory; where `missing` is NULL, so are
+ * plan, or probe and load, or all three. */
 struct wh_format {
-	const char *name;	     /* as save_format spells it */
-	const char *summary;	     /* one line, for `wh formats` */
+	const char *name;    /* as save_format spells it: lower case, no blanks,
+				at most 31 bytes */
+	const char *summary; /* one line, for `wh formats` */
 	const char *const *suffixes; /* NULL-terminated; may be empty */
 	const char *missing; /* why this build can't, or NULL: the format stays
 				listed and says so */
@@ -74,12 +82,15 @@ struct wh_format {
 				 HDF5 does not */
 };
 
-/** The built-in formats, in the order of `wh formats`; NULL-terminated. */
-WH_API const struct wh_format *const *wh_formats(void);
+/** The formats of a library (NULL: the built-in ones), in the order of
+ *  `wh formats`; NULL-terminated, valid until one is added. */
+WH_API const struct wh_format *const *
+wh_formats(const struct wh_library *library);
 
 /** By name or alias (case-folded, blanks stripped): "h5", "hdf5", "keras",
  *  "tf", "tensorflow", "keras3". NULL if there is none. */
-WH_API const struct wh_format *wh_format_by_name(const char *name);
+WH_API const struct wh_format *
+wh_format_by_name(const struct wh_library *library, const char *name);
 
 #ifdef __cplusplus
 }

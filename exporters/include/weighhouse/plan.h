@@ -16,7 +16,8 @@ extern "C" {
 
 /** One file of the checkpoint. */
 struct wh_image {
-	char *suffix;  /* what follows the destination's path: "", ".index" */
+	char *suffix;  /* what follows the destination's path: "", ".index";
+			  see wh_image_path */
 	uint64_t size; /* bytes */
 	struct wh_extent *extents; /* sorted, gapless over [0, size) */
 	size_t n_extents, extents_capacity;
@@ -44,6 +45,12 @@ WH_API enum wh_status wh_plan_add_image(struct wh_plan *plan,
 					const char *suffix, bool commits,
 					struct wh_image **image,
 					struct wh_error *err);
+
+/** The path of the file that an image becomes, malloc'd: `path`, then
+ *  `suffix`. A suffix OLD*NEW takes OLD off the path's end first, where the
+ *  path ends so: ".st*-1.st" makes "a/m-1.st" of "a/m.st". NULL without
+ *  memory. */
+WH_API char *wh_image_path(const char *path, const char *suffix);
 
 /** Appends literal bytes at the image's end. Neighbouring literals join. */
 WH_API enum wh_status wh_image_literal(struct wh_image *image,

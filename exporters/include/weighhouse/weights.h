@@ -44,7 +44,9 @@ struct wh_checkpoint_options {
 /** A zeroed struct means Keras's defaults. */
 struct wh_save_options {
 	enum wh_overwrite overwrite;
-	const char *save_format; /* NULL: by suffix */
+	const char *save_format;	  /* NULL: by suffix */
+	const struct wh_library *library; /* where formats are looked for;
+					     NULL: the built-in ones */
 	const struct wh_checkpoint_options *options;
 	/* For WH_OVERWRITE_ASK; the library itself never prompts. False, or
 	 * NULL: WH_EEXISTS. `path` is what exists: the file, or for tf
@@ -105,15 +107,17 @@ WH_API enum wh_status wh_save_stream(struct wh_source *source,
 				     struct wh_error *err);
 
 /** The format that Keras's rules give for a path and a save_format (may be
- *  NULL). Errors as wh_save_weights. */
+ *  NULL); a suffix that only another format of the library has means that one.
+ *  Errors as wh_save_weights. */
 WH_API enum wh_status wh_choose_format(const char *filepath,
 				       const char *save_format,
+				       const struct wh_library *library,
 				       const struct wh_format **format,
 				       struct wh_error *err);
 
-/** Opens a checkpoint of any readable format, found by content (`format`
- *  NULL) or by name, as a source. `path`: a file, a TF prefix, one of its
- *  files, or a folder with a state file. */
+/** Opens a checkpoint of any readable format of `options->library`, found by
+ *  content (`format` NULL) or by name, as a source. `path`: a file, a TF
+ * prefix, one of its files, or a folder with a state file. */
 WH_API enum wh_status wh_checkpoint_open(const char *path, const char *format,
 					 const struct wh_load_options *options,
 					 struct wh_source **source,
@@ -124,7 +128,9 @@ WH_API enum wh_status wh_checkpoint_open(const char *path, const char *format,
  *  every file back byte for byte. `*reproducible` says which. Call it before
  *  committing the source. */
 WH_API enum wh_status wh_checkpoint_prove(struct wh_source *source,
-					  const char *path, bool *reproducible,
+					  const char *path,
+					  const struct wh_library *library,
+					  bool *reproducible,
 					  struct wh_error *err);
 
 /** The plan that saving `source` as `format` follows: that of its template,
