@@ -63,3 +63,51 @@ WHERE snapshot_id IS NOT NULL AND snapshot_id NOT IN (SELECT id FROM snapshot);
 -- name: head_is_a_branch
 SELECT 'HEAD is on a branch that is not there' FROM config
 WHERE key = 'head' AND value NOT IN (SELECT name FROM ref WHERE kind = 0);
+
+-- name: templates_are_their_texts
+SELECT 'template ' || lower(hex(p.sha256)) || ' is not of its text'
+FROM template AS p JOIN tensor AS t ON t.id = p.text_id
+WHERE t.sha256 <> p.sha256 OR t.dtype <> 'uint8';
+
+-- name: tensors_fit_their_storages
+SELECT 'tensor ' || lower(hex(t.sha256)) || ' is not of its storage''s length'
+FROM tensor AS t JOIN storage AS s ON s.id = t.storage_id
+WHERE s.nbytes <> t.nbytes;
+
+-- name: storages_have_all_chunks
+SELECT 'storage ' || s.id || ' lacks chunks' FROM storage AS s
+WHERE s.nbytes <> (
+  SELECT coalesce(sum(c.raw_bytes), 0) FROM chunk AS c
+  WHERE c.id BETWEEN s.id << 24 AND s.id << 24 | 16777215);
+
+-- name: storages_do_not_need_themselves
+-- UNION, not UNION ALL: a circle ends.
+WITH RECURSIVE needs(id, at) AS (
+  SELECT id, base_id FROM storage WHERE base_id IS NOT NULL
+  UNION SELECT id, context_id FROM storage WHERE context_id IS NOT NULL
+  UNION SELECT n.id, s.base_id FROM needs AS n JOIN storage AS s ON s.id = n.at
+  WHERE s.base_id IS NOT NULL
+  UNION SELECT n.id, s.context_id
+  FROM needs AS n JOIN storage AS s ON s.id = n.at
+  WHERE s.context_id IS NOT NULL)
+SELECT 'storage ' || id || ' is coded against itself' FROM needs WHERE id = at;
+
+-- name: trees_count_their_tensors
+SELECT 'tree ' || lower(hex(t.sha256)) || ' lacks a weight' FROM tree AS t
+WHERE t.n_tensors <> (
+  SELECT count(*) FROM tree_layer AS p
+    JOIN variable AS v ON v.layer_id = p.layer_id WHERE p.tree_id = t.id);
+
+-- name: containers_come_first
+SELECT 'tree ' || tree_id || ' has a layer in one that comes later'
+FROM tree_layer WHERE container < 0 OR container >= position;
+
+-- name: generations_count
+SELECT 'snapshot ' || lower(hex(s.sha256)) || ' is of a wrong generation'
+FROM snapshot AS s LEFT JOIN snapshot AS p ON p.sha256 = s.parent
+WHERE s.generation < 1 OR (s.parent IS NULL AND s.generation <> 1)
+  OR s.generation <> p.generation + 1;
+
+-- name: metrics_are_numbers_or_classed
+SELECT 'metric ' || key || ' is neither a number nor NaN nor infinite'
+FROM metric WHERE class NOT BETWEEN 0 AND 3 OR (class = 0) <> (value IS NOT NULL);

@@ -189,18 +189,14 @@ static enum wh_status choose_page_size(struct commit *commit,
 {
 	struct db *db = commit->store->db;
 	uint64_t nbytes = commit->result.nbytes;
-	struct stmt *stmt;
-	bool any;
+	enum wh_status status;
 
 	if (nbytes < MIDDLE_MODEL)
 		return WH_OK;
-	WH_TRY(db_stmt(db, STMT_SNAPSHOT_ANY, &stmt, err));
-	WH_TRY(stmt_step(stmt, &any, err));
-	stmt_reset(stmt);
-	if (any)
-		return WH_OK;
-	return db_set_page_size(
+	status = db_set_page_size(
 		db, nbytes < LARGE_MODEL ? MIDDLE_PAGE : LARGE_PAGE, err);
+	/* Another program reads just now: other pages are only slower. */
+	return status == WH_EBUSY ? WH_OK : status;
 }
 
 static enum wh_status check_unchanged(struct wh_source *source,
@@ -248,6 +244,35 @@ static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 	return store_and_publish(commit, err);
 }
 
+static enum wh_status check_text(const char *what, const char *text,
+				 struct wh_error *err)
+{
+	if (!text || text_is_name(text, strlen(text)))
+		return WH_OK;
+	return wh_fail(err, WH_EINVAL, "the %s is not valid UTF-8", what);
+}
+
+/* What comes from outside and is no name: those are checked where they are
+ * used. */
+static enum wh_status check_words(const struct wh_commit_options *options,
+				  struct wh_error *err)
+{
+	size_t i;
+
+	WH_TRY(check_text("message", options->message, err));
+	WH_TRY(check_text("run's name", options->run, err));
+	for (i = 0; i < options->n_metrics; i++)
+		WH_TRY(check_text("metric's name", options->metrics[i].key,
+				  err));
+	for (i = 0; i < options->n_params; i++) {
+		WH_TRY(check_text("parameter's name", options->params[i].key,
+				  err));
+		WH_TRY(check_text("parameter's value", options->params[i].value,
+				  err));
+	}
+	return WH_OK;
+}
+
 enum wh_status wh_commit(struct wh_store *store, struct wh_source *source,
 			 const struct wh_commit_options *options,
 			 struct wh_commit_result *result, struct wh_error *err)
@@ -261,7 +286,11 @@ enum wh_status wh_commit(struct wh_store *store, struct wh_source *source,
 	if (!db_is_writable(store->db))
 		return wh_fail(err, WH_EIO, "'%s' is open for reading only",
 			       db_path(store->db));
+	WH_TRY(check_words(commit.options, err));
 	status = run_commit(&commit, err);
+	/* The first failure is the one to tell. */
+	if (status && commit.items)
+		commit_abandon(&commit, NULL);
 	if (!status && result)
 		*result = commit.result;
 	commit_free(&commit);

@@ -47,6 +47,9 @@ const struct wh_tensor *item_tensor(const struct item *item);
 /** Chunks of all items that have neither row nor storage. */
 enum wh_status commit_store(struct commit *commit, struct wh_error *err);
 
+/** After a failure: deletes what commit_store stored (commit_abandon.c). */
+enum wh_status commit_abandon(struct commit *commit, struct wh_error *err);
+
 /** `*again`: a tensor that was there is gone; store it, and publish again. */
 enum wh_status commit_publish(struct commit *commit, bool *again,
 			      struct wh_error *err);

@@ -20,6 +20,10 @@ struct db;
 /* "whst": an SQLite file is a weighhouse store. */
 #define DB_APPLICATION_ID 0x77687374
 
+/* config.key of 128 random bits, made with the store and kept by whatever
+ * rewrites it. */
+#define CONFIG_STORE_ID "id"
+
 enum db_mode { DB_READ, DB_WRITE };
 
 /** Makes an empty store; WH_EEXISTS. */
@@ -106,7 +110,7 @@ void transaction_end(struct transaction *tx);
 void db_lock_shared(struct db *db);
 void db_unlock(struct db *db);
 
-/** While the store is empty: pages of this size, then VACUUM. */
+/** Pages of this size, if the store is still empty: VACUUM. */
 enum wh_status db_set_page_size(struct db *db, unsigned bytes,
 				struct wh_error *err);
 

@@ -58,7 +58,8 @@ enum wh_status db_check_header(const char *path, int *user_version,
 	return WH_OK;
 }
 
-/* A fresh database in memory with the schema of that version. */
+/* A fresh database in memory with the schema of that version, and the views of
+ * this one. */
 static enum wh_status open_model(int user_version, sqlite3 **model,
 				 struct wh_error *err)
 {
@@ -66,6 +67,9 @@ static enum wh_status open_model(int user_version, sqlite3 **model,
 
 	for (i = 0; !code && i < user_version; i++)
 		code = sqlite3_exec(*model, migrations[i], NULL, NULL, NULL);
+	for (i = 0; !code && user_version == N_MIGRATIONS && i < N_VIEWS; i++)
+		code = sqlite3_exec(*model, view_texts[i].text, NULL, NULL,
+				    NULL);
 	if (!code)
 		return WH_OK;
 	sqlite3_close(*model);
@@ -73,12 +77,29 @@ static enum wh_status open_model(int user_version, sqlite3 **model,
 		       sqlite3_errstr(code));
 }
 
+/* Whose it is: the user's are tables `user_*`, which have pages (virtual ones
+ * have none), and their indexes. What an index is on is asked of SQLite too:
+ * its row could say one table and its text another. */
+#define IS_USERS(name) name " LIKE 'user\\_%' ESCAPE '\\' "
 #define LIST_SCHEMA                                                            \
 	"SELECT type, name, coalesce(sql, '') FROM sqlite_schema "             \
 	"WHERE type <> 'view' AND name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' " \
-	"AND NOT (type = 'table' AND name LIKE 'user\\_%' ESCAPE '\\') "       \
-	"AND NOT (tbl_name LIKE 'user\\_%' ESCAPE '\\' AND type = 'index') "   \
-	"ORDER BY type, name"
+	"AND NOT (type = 'table' AND rootpage > 0 AND " IS_USERS(              \
+		"name") ") "                                                   \
+			"AND NOT (type = 'index' AND " IS_USERS(               \
+				"tbl_name") ") "                               \
+					    "UNION ALL SELECT 'indexes', "     \
+					    "i.name, m.name "                  \
+					    "FROM sqlite_schema AS m JOIN "    \
+					    "pragma_index_list(m.name) AS i "  \
+					    "WHERE m.type = 'table' AND "      \
+					    "NOT " IS_USERS(                   \
+						    "m.name") "ORDER BY 1, "   \
+							      "2, 3"
+
+#define GET_VIEW                                                               \
+	"SELECT type, name, sql FROM sqlite_schema "                           \
+	"WHERE type = 'view' AND name = ?1"
 
 static bool rows_equal(sqlite3_stmt *a, sqlite3_stmt *b)
 {
@@ -94,42 +115,71 @@ static bool rows_equal(sqlite3_stmt *a, sqlite3_stmt *b)
 	return true;
 }
 
-static enum wh_status compare_schemas(struct db *db, sqlite3_stmt *ours,
-				      sqlite3_stmt *theirs,
-				      struct wh_error *err)
+static int step_both(sqlite3_stmt *ours, sqlite3_stmt *theirs, bool *equal)
 {
 	int a, b;
 
 	do {
 		a = sqlite3_step(ours);
 		b = sqlite3_step(theirs);
-		if (b != SQLITE_ROW && b != SQLITE_DONE)
-			return db_failed(db, b, err);
-		if (a != b || (a == SQLITE_ROW && !rows_equal(ours, theirs)))
-			return wh_fail(err, WH_ECORRUPT,
-				       "'%s' has a schema that weighhouse did "
-				       "not write",
-				       db->path);
-	} while (a == SQLITE_ROW);
+		*equal =
+			a == b && (a != SQLITE_ROW || rows_equal(ours, theirs));
+	} while (*equal && a == SQLITE_ROW);
+	return b == SQLITE_ROW ? SQLITE_DONE : b;
+}
+
+/* Whether a query gives the same rows on both; `name` is its ?1, or NULL. */
+static enum wh_status compare(struct db *db, sqlite3 *model, const char *query,
+			      const char *name, bool *equal,
+			      struct wh_error *err)
+{
+	sqlite3_stmt *ours = NULL, *theirs = NULL;
+	enum wh_status status = WH_OK;
+	int code = sqlite3_prepare_v2(db->handle, query, -1, &theirs, NULL);
+
+	if (!code)
+		code = sqlite3_prepare_v2(model, query, -1, &ours, NULL);
+	if (!code && name) {
+		sqlite3_bind_text(theirs, 1, name, -1, SQLITE_STATIC);
+		sqlite3_bind_text(ours, 1, name, -1, SQLITE_STATIC);
+	}
+	if (!code)
+		code = step_both(ours, theirs, equal);
+	if (code != SQLITE_OK && code != SQLITE_DONE)
+		status = db_failed(db, code, err);
+	sqlite3_finalize(ours);
+	sqlite3_finalize(theirs);
+	return status;
+}
+
+static enum wh_status compare_views(struct db *db, sqlite3 *model, bool *equal,
+				    struct wh_error *err)
+{
+	int i;
+
+	*equal = true;
+	for (i = 0; i < N_VIEWS && *equal; i++)
+		WH_TRY(compare(db, model, GET_VIEW, view_texts[i].name, equal,
+			       err));
 	return WH_OK;
 }
 
-enum wh_status db_check_schema(struct db *db, int user_version,
+enum wh_status db_check_schema(struct db *db, int user_version, bool *views,
 			       struct wh_error *err)
 {
-	sqlite3_stmt *ours = NULL, *theirs = NULL;
 	enum wh_status status;
+	bool equal = false;
 	sqlite3 *model;
-	int code;
 
 	WH_TRY(open_model(user_version, &model, err));
-	code = sqlite3_prepare_v2(db->handle, LIST_SCHEMA, -1, &theirs, NULL);
-	if (!code)
-		code = sqlite3_prepare_v2(model, LIST_SCHEMA, -1, &ours, NULL);
-	status = code ? db_failed(db, code, err)
-		      : compare_schemas(db, ours, theirs, err);
-	sqlite3_finalize(ours);
-	sqlite3_finalize(theirs);
+	status = compare(db, model, LIST_SCHEMA, NULL, &equal, err);
+	if (!status && !equal)
+		status = wh_fail(err, WH_ECORRUPT,
+				 "'%s' has a schema that weighhouse did not "
+				 "write",
+				 db->path);
+	if (!status)
+		status = compare_views(db, model, views, err);
 	sqlite3_close(model);
 	return status;
 }

@@ -33,12 +33,17 @@ enum wh_status db_connect(const char *path, int flags, struct db **db,
 /** db_check.c: bytes 0-99, before SQLite sees the file. */
 enum wh_status db_check_header(const char *path, int *user_version,
 			       struct wh_error *err);
-/** db_check.c: tables, indexes, triggers are those of the file's version. */
-enum wh_status db_check_schema(struct db *db, int user_version,
+/** db_check.c: tables, indexes, triggers are those of the file's version.
+ *  `*views`: whether our views are there, and are this version's. */
+enum wh_status db_check_schema(struct db *db, int user_version, bool *views,
 			       struct wh_error *err);
 
-/** migrate.c: brings the file from `from` to N_MIGRATIONS. */
-enum wh_status db_run_migrations(struct db *db, int from, struct wh_error *err);
+/** migrate.c: runs those of the `n` texts that the file has not seen, in one
+ *  transaction. The library's own are migrations[] and N_MIGRATIONS. */
+enum wh_status db_run_migrations(struct db *db, const char *const *texts, int n,
+				 struct wh_error *err);
+/** Which file the connection has open. */
+enum wh_status db_note_identity(struct db *db, struct wh_error *err);
 enum wh_status db_make_views(struct db *db, struct wh_error *err);
 
 /** db_lock.c: the turn lock of writers. */

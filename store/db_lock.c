@@ -3,15 +3,22 @@
  * flock on STORE-lock, a file of its own: closing any descriptor of the
  * database itself would drop SQLite's POSIX locks. It is made at the first
  * write and never deleted. Whoever gets the lock checks that the path still
- * names the file that it has open: a compacted store is a new file.
+ * names the file that it has open: a compacted store is a new file, and goes on
+ * to be used; another store under the same path is refused.
  */
 #include "db_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/auto.h"
+
+WH_DEFINE_AUTO(db, db_close);
 
 static enum wh_status open_lock(struct db *db, struct wh_error *err)
 {
@@ -24,16 +31,69 @@ static enum wh_status open_lock(struct db *db, struct wh_error *err)
 	return WH_OK;
 }
 
+/* "" for a store that has none. */
+static enum wh_status read_id(struct db *db, char id[64], struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	id[0] = '\0';
+	WH_TRY(db_stmt(db, STMT_CONFIG_GET, &stmt, err));
+	stmt_text(stmt, 1, CONFIG_STORE_ID);
+	WH_TRY(stmt_step(stmt, &row, err));
+	if (row && column_text(stmt, 0))
+		snprintf(id, 64, "%s", column_text(stmt, 0));
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status open_successor(struct db *db, struct db **out,
+				     struct wh_error *err)
+{
+	wh_auto(db) now = NULL;
+	char before[64], after[64];
+
+	WH_TRY(db_open(db->path, DB_READ, &now, err));
+	WH_TRY(read_id(db, before, err));
+	WH_TRY(read_id(now, after, err));
+	if (!*before || strcmp(before, after) != 0)
+		return wh_fail(err, WH_EMISMATCH,
+			       "'%s' was replaced by another store while it "
+			       "was open",
+			       db->path);
+	*out = wh_steal(&now);
+	return WH_OK;
+}
+
+/* The same store, rewritten: goes on with the file that the path names. */
+static enum wh_status reopen(struct db *db, struct wh_error *err)
+{
+	struct db *now = NULL;
+	sqlite3 *old = db->handle;
+	int i;
+
+	WH_TRY(open_successor(db, &now, err));
+	for (i = 0; i < N_STATEMENTS; i++) {
+		sqlite3_finalize(db->statements[i].handle);
+		db->statements[i].handle = NULL;
+	}
+	db->handle = now->handle;
+	db->device = now->device;
+	db->inode = now->inode;
+	now->handle = old;
+	db_close(now); /* and the old file with it */
+	return WH_OK;
+}
+
 static enum wh_status check_same_file(struct db *db, struct wh_error *err)
 {
 	struct stat named;
 
-	if (stat(db->path, &named) == 0 && named.st_dev == db->device &&
-	    named.st_ino == db->inode)
+	if (stat(db->path, &named))
+		return wh_fail_errno(err, errno, "store '%s'", db->path);
+	if (named.st_dev == db->device && named.st_ino == db->inode)
 		return WH_OK;
-	return wh_fail(err, WH_EMISMATCH,
-		       "'%s' was replaced while it was open; try again",
-		       db->path);
+	return reopen(db, err);
 }
 
 enum wh_status db_lock(struct db *db, struct wh_error *err)

@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/text.h"
 
 WH_DEFINE_AUTO(db, db_close);
 
@@ -32,23 +34,50 @@ enum wh_status db_make_views(struct db *db, struct wh_error *err)
 	return WH_OK;
 }
 
-enum wh_status db_run_migrations(struct db *db, int from, struct wh_error *err)
+static enum wh_status renew_views(struct db *db, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+
+	WH_TRY(transaction_begin(&tx, db, err));
+	WH_TRY(db_make_views(db, err));
+	return transaction_commit(&tx, err);
+}
+
+static enum wh_status read_version(struct db *db, int *version,
+				   struct wh_error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int code = sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1,
+				      &stmt, NULL);
+
+	if (!code)
+		code = sqlite3_step(stmt);
+	*version = code == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
+	sqlite3_finalize(stmt);
+	return code == SQLITE_ROW ? WH_OK : db_failed(db, code, err);
+}
+
+enum wh_status db_run_migrations(struct db *db, const char *const *texts, int n,
+				 struct wh_error *err)
 {
 	AUTO_TRANSACTION tx = {0};
 	char pragma[64];
-	int i;
+	int version;
 
 	WH_TRY(transaction_begin(&tx, db, err));
-	for (i = from; i < N_MIGRATIONS; i++)
-		WH_TRY(db_exec(db, migrations[i], err));
+	/* Only now: another process may have had its turn meanwhile. */
+	WH_TRY(read_version(db, &version, err));
+	if (version >= n)
+		return WH_OK;
+	for (; version < n; version++)
+		WH_TRY(db_exec(db, texts[version], err));
 	WH_TRY(db_make_views(db, err));
-	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d",
-		 N_MIGRATIONS);
+	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", n);
 	WH_TRY(db_exec(db, pragma, err));
 	return transaction_commit(&tx, err);
 }
 
-static enum wh_status note_identity(struct db *db, struct wh_error *err)
+enum wh_status db_note_identity(struct db *db, struct wh_error *err)
 {
 	struct stat at;
 
@@ -59,6 +88,22 @@ static enum wh_status note_identity(struct db *db, struct wh_error *err)
 	return WH_OK;
 }
 
+/* What tells this store from another one under the same path: db_lock.c. */
+static enum wh_status give_id(struct db *db, struct wh_error *err)
+{
+	uint8_t bytes[16];
+	char id[33];
+	struct stmt *stmt;
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return wh_fail_errno(err, errno, "random bytes");
+	text_hex(bytes, sizeof(bytes), id);
+	WH_TRY(db_stmt(db, STMT_CONFIG_SET, &stmt, err));
+	stmt_text(stmt, 1, CONFIG_STORE_ID);
+	stmt_text(stmt, 2, id);
+	return step_done(stmt, err);
+}
+
 static enum wh_status fill_new(const char *path, struct wh_error *err)
 {
 	wh_auto(db) db = NULL;
@@ -66,7 +111,7 @@ static enum wh_status fill_new(const char *path, struct wh_error *err)
 
 	WH_TRY(db_connect(path, SQLITE_OPEN_READWRITE, &db, err));
 	db->writable = true;
-	WH_TRY(note_identity(db, err));
+	WH_TRY(db_note_identity(db, err));
 	snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d",
 		 DB_APPLICATION_ID);
 	WH_TRY(db_exec(db,
@@ -75,7 +120,8 @@ static enum wh_status fill_new(const char *path, struct wh_error *err)
 		       "PRAGMA encoding = 'UTF-8';",
 		       err));
 	WH_TRY(db_exec(db, pragma, err));
-	return db_run_migrations(db, 0, err);
+	WH_TRY(db_run_migrations(db, migrations, N_MIGRATIONS, err));
+	return give_id(db, err);
 }
 
 static void remove_new(const char *path)
@@ -125,7 +171,7 @@ enum wh_status db_open(const char *path, enum db_mode mode, struct db **out,
 		       struct wh_error *err)
 {
 	wh_auto(db) db = NULL;
-	bool writable = may_write(path);
+	bool writable = may_write(path), views;
 	int version;
 
 	WH_TRY(db_check_header(path, &version, err));
@@ -136,14 +182,19 @@ enum wh_status db_open(const char *path, enum db_mode mode, struct db **out,
 		path, writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY,
 		&db, err));
 	db->writable = mode == DB_WRITE;
-	WH_TRY(note_identity(db, err));
-	WH_TRY(db_check_schema(db, version, err));
+	WH_TRY(db_note_identity(db, err));
+	/* Somebody's `PRAGMA journal_mode = WAL` stays in the file. */
+	if (mode == DB_WRITE)
+		WH_TRY(db_exec(db, "PRAGMA journal_mode = DELETE", err));
+	WH_TRY(db_check_schema(db, version, &views, err));
 	if (version < N_MIGRATIONS && mode == DB_READ)
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "'%s' is of an older version: run 'wh migrate'",
 			       path);
 	if (version < N_MIGRATIONS)
-		WH_TRY(db_run_migrations(db, version, err));
+		WH_TRY(db_run_migrations(db, migrations, N_MIGRATIONS, err));
+	else if (!views && mode == DB_WRITE)
+		WH_TRY(renew_views(db, err));
 	*out = wh_steal(&db);
 	return WH_OK;
 }
@@ -160,19 +211,34 @@ enum wh_status db_clone(const struct db *db, struct db **out,
 	return WH_OK;
 }
 
+/* Whether nobody has committed yet: a VACUUM then copies little. */
+static enum wh_status vacuum_empty(struct db *db, unsigned bytes,
+				   struct wh_error *err)
+{
+	char pragma[64];
+	struct stmt *stmt;
+	bool any;
+
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_ANY, &stmt, err));
+	WH_TRY(stmt_step(stmt, &any, err));
+	stmt_reset(stmt);
+	if (any)
+		return WH_OK;
+	snprintf(pragma, sizeof(pragma), "PRAGMA page_size = %u; VACUUM",
+		 bytes);
+	return db_exec(db, pragma, err);
+}
+
 enum wh_status db_set_page_size(struct db *db, unsigned bytes,
 				struct wh_error *err)
 {
-	char pragma[64];
 	enum wh_status status;
 
 	WH_TRY(db_check_process(db, err));
 	WH_TRY(db_lock(db, err));
-	snprintf(pragma, sizeof(pragma), "PRAGMA page_size = %u; VACUUM",
-		 bytes);
 	/* VACUUM attaches the file that it copies through. */
 	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 1);
-	status = db_exec(db, pragma, err);
+	status = vacuum_empty(db, bytes, err);
 	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 0);
 	db_unlock(db);
 	return status;

@@ -96,7 +96,7 @@ struct loading {
 	struct db *db;
 	struct manifest_builder *builder;
 	struct draft *drafts;
-	uint32_t n_drafts, capacity;
+	uint32_t n_drafts, capacity, n_layers;
 	uint32_t *order; /* of the drafts, as tensors stand in the manifest */
 	struct wh_graph *graph;
 	struct wh_template *template_;
@@ -226,13 +226,15 @@ static enum wh_status read_layer(struct loading *loading, struct stmt *stmt,
 	if (!column_is_null(stmt, 1)) {
 		int64_t value = column_integer(stmt, 1);
 
-		if (value < 0 || value > UINT32_MAX - 1)
+		/* The enclosing layer comes first. */
+		if (value < 0 || value >= loading->n_layers)
 			return bad_row("layer", err);
 		container = (uint32_t)value;
 	}
 	WH_TRY(manifest_add_layer(loading->builder, name, column_text(stmt, 3),
 				  (enum wh_layer_kind)kind, container, &layer,
 				  err));
+	loading->n_layers++;
 	return read_layer_variables(loading, layer, layer_id, err);
 }
 

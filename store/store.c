@@ -130,7 +130,11 @@ enum wh_status wh_config_list(struct wh_store *store,
 	WH_TRY(db_stmt(store->db, STMT_CONFIG_LIST, &stmt, err));
 	for (;;) {
 		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row || fn(arg, column_text(stmt, 0), column_text(stmt, 1)))
+		if (!row)
+			break;
+		if (strcmp(column_text(stmt, 0), CONFIG_STORE_ID) == 0)
+			continue;
+		if (fn(arg, column_text(stmt, 0), column_text(stmt, 1)))
 			break;
 	}
 	stmt_reset(stmt);

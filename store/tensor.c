@@ -173,6 +173,11 @@ enum wh_status storage_check(struct db *db, int64_t storage, uint64_t nbytes,
 	enum wh_status status = WH_OK;
 	struct stmt *stmt;
 
+	/* Else its chunks' ids would overflow, or run into the next one's. */
+	if (storage < 1 || storage > MAX_STORAGE_ID ||
+	    nbytes > MAX_STORED_BYTES)
+		return wh_fail(err, WH_ECORRUPT,
+			       "a tensor's storage has a wrong id or length");
 	WH_TRY(db_stmt(db, STMT_STORAGE_GET, &stmt, err));
 	stmt_integer(stmt, 1, storage);
 	WH_TRY(step_row(stmt, err));

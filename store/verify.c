@@ -4,31 +4,19 @@
  * checks.sql, the identity of every snapshot, tree and layer, and with
  * read_data the payload of every tensor.
  */
+#include "verify.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sha256.h"
 #include "base/text.h"
 #include "canonical.h"
 #include "chunk.h"
 #include "ref.h"
 #include "snapshot.h"
 #include "store.h"
-#include "tensor.h"
 
 #define PROGRESS_EACH ((uint64_t)8 << 20)
-
-struct verification {
-	struct db *db;
-	struct chunk_pool *pool;
-	struct sha256 *hash;
-	uint8_t *buffer; /* CHUNK_SIZE */
-	const struct wh_verify_options *options;
-	int (*fn)(void *arg, const char *sentence);
-	struct wh_verify_result *result;
-	uint64_t total_bytes, reported;
-	uint64_t chance; /* of the sample: a small generator's state */
-};
 
 static void tell(struct verification *all, const char *sentence)
 {
@@ -37,15 +25,28 @@ static void tell(struct verification *all, const char *sentence)
 		all->fn(all->options->arg, sentence);
 }
 
-/* Damage is told and gone past; anything else ends the verification. */
-static enum wh_status tell_damage(struct verification *all,
-				  enum wh_status status,
-				  const struct wh_error *err)
+enum wh_status verify_tell(struct verification *all, enum wh_status status,
+			   const struct wh_error *found)
 {
 	if (status != WH_ECORRUPT && status != WH_EUNSUPPORTED)
 		return status;
-	tell(all, err->message);
+	tell(all, found->message);
 	return WH_OK;
+}
+
+enum wh_status verify_report(struct verification *all, struct wh_error *err)
+{
+	const struct wh_verify_options *options = all->options;
+	uint64_t done = all->result->checked_bytes;
+
+	if (!options->progress ||
+	    (done - all->reported < PROGRESS_EACH && done < all->total_bytes))
+		return WH_OK;
+	all->reported = done;
+	if (options->progress(options->arg, done ? "reading" : "checking", done,
+			      all->total_bytes))
+		return WH_OK;
+	return wh_fail(err, WH_ECANCELLED, "cancelled");
 }
 
 static int tell_row(void *arg, int n_columns, const char *const *names,
@@ -65,11 +66,11 @@ static enum wh_status run_checks(struct verification *all, struct wh_error *err)
 	int i;
 
 	status = db_check_pages(all->db, tell_row, all, &found);
-	WH_TRY(tell_damage(all, status, &found));
+	WH_TRY(verify_tell(all, status, &found));
 	for (i = 0; i < N_CHECKS; i++) {
 		status = db_query(all->db, check_texts[i].text, tell_row, all,
 				  &found);
-		if (tell_damage(all, status, &found)) {
+		if (verify_tell(all, status, &found)) {
 			if (err)
 				*err = found;
 			return status;
@@ -208,7 +209,7 @@ static enum wh_status check_snapshot(struct verification *all, int64_t id,
 	}
 	all->result->n_snapshots++;
 	arena_free(&arena);
-	status = tell_damage(all, status, &found);
+	status = verify_tell(all, status, &found);
 	if (status && err)
 		*err = found;
 	return status;
@@ -223,13 +224,8 @@ static enum wh_status check_snapshots(struct verification *all,
 	struct stmt *stmt;
 	bool row;
 
-	if (all->options->revision) {
-		int64_t id;
-
-		WH_TRY(revision_resolve(all->db, all->options->revision, &id,
-					err));
-		return check_snapshot(all, id, err);
-	}
+	if (all->snapshot_id)
+		return check_snapshot(all, all->snapshot_id, err);
 	WH_TRY(db_stmt(all->db, STMT_VERIFY_SNAPSHOTS, &stmt, err));
 	while (!status) {
 		status = stmt_step(stmt, &row, err);
@@ -249,176 +245,37 @@ static enum wh_status check_snapshots(struct verification *all,
 		ids[n++] = column_integer(stmt, 0);
 	}
 	stmt_reset(stmt);
-	for (i = 0; i < n && !status; i++)
+	for (i = 0; i < n && !status; i++) {
 		status = check_snapshot(all, ids[i], err);
+		if (!status)
+			status = verify_report(all, err);
+	}
 	free(ids);
 	return status;
-}
-
-/* ---- Payloads
- * -------------------------------------------------------------------- */
-
-struct stored {
-	int64_t id, storage;
-	uint64_t nbytes;
-	uint8_t sha256[WH_SHA256_SIZE];
-};
-
-static enum wh_status report(struct verification *all, struct wh_error *err)
-{
-	const struct wh_verify_options *options = all->options;
-	uint64_t done = all->result->checked_bytes;
-
-	if (!options->progress || done - all->reported < PROGRESS_EACH)
-		return WH_OK;
-	all->reported = done;
-	if (options->progress(options->arg, "reading", done, all->total_bytes))
-		return WH_OK;
-	return wh_fail(err, WH_ECANCELLED, "cancelled");
-}
-
-static enum wh_status hash_payload(struct verification *all,
-				   const struct stored *tensor,
-				   uint8_t digest[WH_SHA256_SIZE],
-				   struct wh_error *err)
-{
-	uint64_t offset = 0;
-
-	WH_TRY(storage_check(all->db, tensor->storage, tensor->nbytes, err));
-	WH_TRY(sha256_reset(all->hash, err));
-	while (offset < tensor->nbytes) {
-		uint64_t left = tensor->nbytes - offset;
-		size_t some = (size_t)(left < CHUNK_SIZE ? left : CHUNK_SIZE);
-
-		WH_TRY(chunk_pool_read(all->pool, tensor->storage,
-				       tensor->nbytes, offset, all->buffer,
-				       some, err));
-		WH_TRY(sha256_update(all->hash, all->buffer, some, err));
-		all->result->checked_bytes += some;
-		WH_TRY(report(all, err));
-		offset += some;
-	}
-	return sha256_final(all->hash, digest, err);
-}
-
-/* Which snapshot, layer and weight a damaged tensor is, if any still is. */
-static void name_owner(struct verification *all, const struct stored *tensor,
-		       struct wh_error *found)
-{
-	char id[WH_ID_SIZE];
-	const void *digest;
-	struct stmt *stmt;
-	size_t len;
-	bool row;
-
-	text_hex(tensor->sha256, sizeof(tensor->sha256), id);
-	wh_error_prefix(found, "tensor %.12s", id);
-	if (db_stmt(all->db, STMT_TENSOR_OWNER, &stmt, NULL))
-		return;
-	stmt_integer(stmt, 1, tensor->id);
-	if (stmt_step(stmt, &row, NULL))
-		return;
-	digest = row ? column_blob(stmt, 0, &len) : NULL;
-	if (digest && len == WH_SHA256_SIZE) {
-		text_hex(digest, len, id);
-		wh_error_prefix(found, "snapshot %.12s: layer '%s': '%s'", id,
-				column_text(stmt, 1), column_text(stmt, 2));
-	}
-	stmt_reset(stmt);
-}
-
-static enum wh_status check_payload(struct verification *all,
-				    const struct stored *tensor,
-				    struct wh_error *err)
-{
-	uint8_t digest[WH_SHA256_SIZE];
-	struct wh_error found = {0};
-	enum wh_status status = hash_payload(all, tensor, digest, &found);
-
-	all->result->n_tensors++;
-	if (!status && memcmp(digest, tensor->sha256, sizeof(digest)) != 0)
-		status = wh_fail(&found, WH_ECORRUPT,
-				 "its payload is not of its SHA-256");
-	if (status == WH_ECORRUPT || status == WH_EUNSUPPORTED)
-		name_owner(all, tensor, &found);
-	status = tell_damage(all, status, &found);
-	if (status && err)
-		*err = found;
-	return status;
-}
-
-/* xorshift64*, Vigna 2016: a sample need not be unpredictable. */
-static bool is_sampled(struct verification *all)
-{
-	double share = all->options->sample;
-
-	if (!(share > 0 && share < 1))
-		return true;
-	all->chance ^= all->chance >> 12;
-	all->chance ^= all->chance << 25;
-	all->chance ^= all->chance >> 27;
-	return (double)((all->chance * UINT64_C(2685821657736338717)) >> 11) *
-		       0x1p-53 <
-	       share;
-}
-
-static enum wh_status read_batch(struct verification *all, int64_t above,
-				 struct stored *batch, size_t room, size_t *n,
-				 struct wh_error *err)
-{
-	struct stmt *stmt;
-	size_t len;
-	bool row;
-
-	*n = 0;
-	WH_TRY(db_stmt(all->db, STMT_VERIFY_TENSORS, &stmt, err));
-	stmt_integer(stmt, 1, above);
-	while (*n < room) {
-		struct stored *tensor = &batch[*n];
-		const void *digest;
-
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
-			break;
-		tensor->id = column_integer(stmt, 0);
-		digest = column_blob(stmt, 1, &len);
-		memset(tensor->sha256, 0, sizeof(tensor->sha256));
-		if (digest && len == WH_SHA256_SIZE)
-			memcpy(tensor->sha256, digest, len);
-		tensor->nbytes = (uint64_t)column_integer(stmt, 4);
-		tensor->storage = column_integer(stmt, 6);
-		++*n;
-	}
-	stmt_reset(stmt);
-	return WH_OK;
-}
-
-static enum wh_status check_payloads(struct verification *all,
-				     struct wh_error *err)
-{
-	struct stored batch[256];
-	int64_t above = 0;
-	size_t n, i;
-
-	do {
-		WH_TRY(read_batch(all, above, batch, 256, &n, err));
-		for (i = 0; i < n; i++) {
-			above = batch[i].id;
-			if (is_sampled(all))
-				WH_TRY(check_payload(all, &batch[i], err));
-		}
-	} while (n);
-	return WH_OK;
 }
 
 /* ---- The whole
  * -------------------------------------------------------------------- */
 
-static enum wh_status count_tensors(struct verification *all,
-				    struct wh_error *err)
+/* What is about to be read: of one snapshot, or all. */
+static enum wh_status count_bytes(struct verification *all,
+				  struct wh_error *err)
 {
+	const struct wh_verify_options *options = all->options;
+	struct arena arena = {0};
+	struct snapshot_row row;
+	enum wh_status status;
 	struct stmt *stmt;
 
+	if (options->revision) {
+		WH_TRY(revision_resolve(all->db, options->revision,
+					&all->snapshot_id, err));
+		status = snapshot_load(all->db, all->snapshot_id, &arena, &row,
+				       err);
+		all->total_bytes = status ? 0 : row.nbytes;
+		arena_free(&arena);
+		return status;
+	}
 	WH_TRY(db_stmt(all->db, STMT_USAGE_TOTAL, &stmt, err));
 	WH_TRY(step_row(stmt, err));
 	all->total_bytes = (uint64_t)column_integer(stmt, 0);
@@ -434,12 +291,10 @@ static enum wh_status run_verification(struct verification *all,
 		return wh_fail_memory(err);
 	WH_TRY(sha256_new(&all->hash, err));
 	WH_TRY(chunk_pool_new(all->db, &all->pool, err));
+	WH_TRY(count_bytes(all, err));
 	WH_TRY(run_checks(all, err));
 	WH_TRY(check_snapshots(all, err));
-	if (!all->options->read_data)
-		return WH_OK;
-	WH_TRY(count_tensors(all, err));
-	return check_payloads(all, err);
+	return all->options->read_data ? verify_payloads(all, err) : WH_OK;
 }
 
 enum wh_status wh_verify(struct wh_store *store,

@@ -45,3 +45,20 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
 -- ?1 tensor
 SELECT n_elements, n_zero, n_nan, n_inf, min, max, mean, std, l2
 FROM tensor_statistics WHERE tensor_id = ?1;
+
+-- name: gc_begin
+-- Facts may be deleted until gc_end, which comes in the same transaction.
+INSERT INTO gc_running(epoch) VALUES (0);
+
+-- name: gc_end
+DELETE FROM gc_running;
+
+-- name: chunk_abandon
+-- ?1 storage
+DELETE FROM chunk WHERE id BETWEEN ?1 << 24 AND ?1 << 24 | 16777215
+  AND NOT EXISTS (SELECT 1 FROM tensor WHERE storage_id = ?1);
+
+-- name: storage_abandon
+-- ?1 storage
+DELETE FROM storage WHERE id = ?1
+  AND NOT EXISTS (SELECT 1 FROM tensor WHERE storage_id = ?1);

@@ -5,8 +5,28 @@ SELECT id FROM snapshot ORDER BY id;
 
 -- name: verify_tensors
 -- ?1 above this id
-SELECT id, sha256, dtype, shape, nbytes, crc32c, storage_id FROM tensor
+SELECT id, sha256, nbytes, crc32c, crc32, storage_id FROM tensor
 WHERE id > ?1 ORDER BY id LIMIT 256;
+
+-- name: verify_tensors_of_snapshot
+-- ?1 above this id, ?2 snapshot
+-- Weights, and the texts that are tensors too.
+WITH named(id) AS (
+  SELECT v.tensor_id FROM snapshot AS s
+    JOIN tree_layer AS p ON p.tree_id = s.tree_id
+    JOIN variable AS v ON v.layer_id = p.layer_id
+  WHERE s.id = ?2
+  UNION SELECT t.graph_id FROM snapshot AS s JOIN tree AS t ON t.id = s.tree_id
+  WHERE s.id = ?2
+  UNION SELECT t.attributes_id FROM snapshot AS s
+    JOIN tree AS t ON t.id = s.tree_id WHERE s.id = ?2
+  UNION SELECT x.text_id FROM snapshot AS s
+    JOIN template AS x ON x.id = s.template_id WHERE s.id = ?2
+  UNION SELECT x.skeleton_id FROM snapshot AS s
+    JOIN template AS x ON x.id = s.template_id WHERE s.id = ?2)
+SELECT t.id, t.sha256, t.nbytes, t.crc32c, t.crc32, t.storage_id
+FROM named AS n JOIN tensor AS t ON t.id = n.id
+WHERE n.id > ?1 ORDER BY n.id LIMIT 256;
 
 -- name: verify_tree
 -- ?1 tree
