@@ -101,7 +101,7 @@ static enum wh_status add_name(struct arena *arena, const char *attribute,
 			       struct wh_error *err)
 {
 	if (len > WH_MAX_NAME)
-		return wh_fail(err, WH_ECORRUPT,
+		return wh_fail(err, WH_EUNSUPPORTED,
 			       "attribute '%s' has a name of %zu bytes; at "
 			       "most %u are read",
 			       attribute, len, WH_MAX_NAME);

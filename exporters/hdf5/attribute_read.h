@@ -14,7 +14,8 @@
 /** A list of names, whole or split into NAME0, NAME1, ...; of variable-length
  *  or fixed-length strings of any padding; a scalar is a list of one; none at
  *  all is an empty one. `arena` receives everything. WH_ECORRUPT for other
- *  types and for what is out of bounds. */
+ *  types and for what is out of bounds, WH_EUNSUPPORTED for names longer than
+ *  WH_MAX_NAME. */
 enum wh_status h5_names_read(hid_t object, const char *name,
 			     struct input_file *input, struct arena *arena,
 			     const char *const **names, uint32_t *n_names,

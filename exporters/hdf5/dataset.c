@@ -119,10 +119,13 @@ static bool measure_chunks(const struct h5_dataset *dataset,
 
 	*one = *row = wh_dtype_size(dataset->dtype);
 	for (i = 0; i < dataset->rank; i++) {
-		uint64_t across =
-			i == 0 ? 1 : (dataset->shape[i] - 1) / chunk[i] + 1;
+		uint64_t across = 1;
 
-		if (chunk[i] == 0 || !checked_mul(*one, chunk[i], one) ||
+		if (chunk[i] == 0)
+			return false;
+		if (i > 0)
+			across = (dataset->shape[i] - 1) / chunk[i] + 1;
+		if (!checked_mul(*one, chunk[i], one) ||
 		    !checked_mul(*row, chunk[i], row) ||
 		    !checked_mul(*row, across, row))
 			return false;

@@ -142,7 +142,7 @@ enum wh_status h5_template_make(struct h5_source *source,
 	if (!lies_flat(source))
 		return manifest_warn(
 			builder, err,
-			"some weights are packed in chunks: values are kept, "
+			"some weights are packed: values are kept, "
 			"the file can't be given back byte for byte");
 	WH_TRY(cover_file(source, payloads, sort_payloads(source, payloads),
 			  made, err));
