@@ -5,11 +5,14 @@ from common import WRITERS, h5py, np
 CASES = {}
 
 
-def case(function):
+def case(function=None, **options):
+    """`options` are those of h5py.File."""
+    if function is None:
+        return lambda function: case(function, **options)
     name = function.__name__.replace("_", "-")
 
     def write(path):
-        with h5py.File(path, "w") as file:
+        with h5py.File(path, "w", **options) as file:
             function(file, np.random.RandomState(len(name)))
         return WRITERS["h5py"], False
 
@@ -181,4 +184,76 @@ def h5py_split_variable_length(file, random):
     del file.attrs["layer_names"]
     as_bytes(file, "layer_names0", list(model)[:2])
     as_bytes(file, "layer_names1", list(model)[2:])
+    stamp(file)
+
+
+@case
+def h5py_keras0_counted(file, random):
+    """Keras 0.x: layers and weights are counted, not named."""
+    file.attrs["nb_layers"] = 3
+    for k, arrays in enumerate(([array(random, 3, 2), array(random, 2)], [],
+                                [array(random, 2, 1)])):
+        group = file.create_group(f"layer_{k}")
+        group.attrs["nb_params"] = len(arrays)
+        for i, value in enumerate(arrays):
+            group[f"param_{i}"] = value
+
+
+@case
+def h5py_keras1_full(file, random):
+    """A whole model of Keras 1.2: the group of weights has no version."""
+    file.attrs["keras_version"] = b"1.2.2"
+    file.attrs["model_config"] = (
+        b'{"class_name": "Sequential", "config": [{"class_name": "Dense", '
+        b'"config": {"name": "dense_1", "output_dim": 3}}]}')
+    write_layers(file.create_group("model_weights"), {
+        "dense_1": [("dense_1_W:0", array(random, 4, 3)),
+                    ("dense_1_b:0", array(random, 3))]}, as_fixed)
+    group = file.create_group("optimizer_weights")
+    as_fixed(group, "weight_names", ["iterations", "Variable:0"])
+    group["iterations"] = np.float32(7)
+    group["Variable:0"] = array(random, 4, 3)
+    file.attrs["training_config"] = b'{"loss": "mse"}'
+
+
+@case
+def h5py_renamed_weights(file, random):
+    """tf.keras 1.x: the model's name in front, suffixes behind."""
+    write_layers(file, {
+        "dense": [("sequential/dense/kernel:0", array(random, 4, 3)),
+                  ("sequential/dense/bias:0", array(random, 3))],
+        "dense_1": [("dense_1/kernel_1:0", array(random, 3, 2)),
+                    ("dense_1/bias_1:0", array(random, 2))]}, as_bytes)
+    stamp(file, "2.2.4-tf")
+
+
+@case(libver="latest")
+def h5py_latest(file, random):
+    """The newest file format: a superblock, headers and groups of another
+    kind, and lists in the dense storage of attributes."""
+    write_layers(file, conv_and_dense(random), as_fixed)
+    for k in range(9):
+        file.attrs[f"note{k}"] = k
+    stamp(file)
+
+
+@case(userblock_size=1024)
+def h5py_user_block(file, random):
+    """Offsets begin behind a block of the user's own."""
+    write_layers(file, conv_and_dense(random), as_bytes)
+    stamp(file)
+
+
+@case
+def h5py_compact(file, random):
+    """Values inside the dataset's header."""
+    as_bytes(file, "layer_names", ["dense"])
+    group = file.create_group("dense")
+    as_bytes(group, "weight_names", ["bias:0"])
+    value = array(random, 3)
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.COMPACT)
+    dataset = h5py.h5d.create(group.id, b"bias:0", h5py.h5t.IEEE_F32LE,
+                              h5py.h5s.create_simple((3,)), properties)
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, value)
     stamp(file)

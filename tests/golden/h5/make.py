@@ -28,23 +28,25 @@ def saved(model, path):
 
 @case
 def split_weight_names(path):
-    """Three names, one of 22,000 bytes: 66,000 bytes as NumPy counts."""
+    """Nineteen names, one of 3,600 bytes: 68,400 bytes as NumPy counts."""
     random = fresh("split-weight-names")
     model = keras2.Sequential(
         [keras2.layers.Dense(2, name="l", input_shape=(2,)),
          keras2.layers.Dense(2, name="d")])
-    model.layers[0].add_weight(name="w" * 21996, shape=(2,))
+    for name in ["w" * 3598, *(f"v{k}" for k in range(16))]:
+        model.layers[0].add_weight(name=name, shape=(2,))
     fill(model.weights, random)
     return saved(model, path)
 
 
 @case
 def split_layer_names(path):
-    """Three layers, the name of one of 22,000 bytes."""
+    """Twenty layers, the name of one of 3,400 bytes: 68,000 bytes."""
     random = fresh("split-layer-names")
     model = keras2.Sequential(
         [keras2.layers.Dense(2, name="d", input_shape=(2,)),
-         keras2.layers.ReLU(name="r" * 22000),
+         *(keras2.layers.ReLU(name=f"r{k}") for k in range(17)),
+         keras2.layers.ReLU(name="r" * 3400),
          keras2.layers.Dense(1, name="e")])
     fill(model.weights, random)
     return saved(model, path)
@@ -124,6 +126,27 @@ def text(group, name):
     return value.decode() if isinstance(value, bytes) else value
 
 
+def counted(root):
+    """(layer, group, names) of a file of Keras 0.x."""
+    for k in range(int(root.attrs["nb_layers"])):
+        group = root[f"layer_{k}"]
+        yield (f"layer_{k}", group,
+               [f"param_{i}" for i in range(int(group.attrs["nb_params"]))])
+
+
+def listed(file, root):
+    """The same of a later one, with the model's own weights and the
+    optimizer's behind its layers."""
+    groups = [(layer, root[layer]) for layer in names(root, "layer_names")]
+    if "top_level_model_weights" in root:
+        groups.append(("top_level_model_weights",
+                       root["top_level_model_weights"]))
+    if "optimizer_weights" in file:
+        groups.append(("optimizer", file["optimizer_weights"]))
+    return [(layer, group, names(group, "weight_names"))
+            for layer, group in groups]
+
+
 def tensor(layer, name, dataset):
     array = np.asarray(dataset[()])
     dtype = dataset.dtype
@@ -142,19 +165,15 @@ def truth(path, writer, canonical):
         root = file
         if not names(file, "layer_names") and "model_weights" in file:
             root = file["model_weights"]
-        listed = names(root, "layer_names")
-        groups = [(layer, root[layer]) for layer in listed]
-        if "top_level_model_weights" in root:
-            groups.append(("top_level_model_weights",
-                           root["top_level_model_weights"]))
-        if "optimizer_weights" in file:
-            groups.append(("optimizer", file["optimizer_weights"]))
+        groups = list(counted(root) if "nb_layers" in root.attrs
+                      else listed(file, root))
         tensors = [tensor(layer, name, group[name])
-                   for layer, group in groups
-                   for name in names(group, "weight_names")]
+                   for layer, group, inside in groups for name in inside]
+        own = ("top_level_model_weights", "optimizer")
+        layers = [layer for layer, _, _ in groups if layer not in own]
         return {"writer": writer, "canonical": canonical,
                 "keras_version": text(root, "keras_version"),
-                "backend": text(root, "backend"), "layer_names": listed,
+                "backend": text(root, "backend"), "layer_names": layers,
                 "tensors": tensors}
 
 
