@@ -10,14 +10,22 @@
 #include "base/endian.h"
 #include "hdf5/session.h"
 
+void h5_source_close_file(struct h5_source *source)
+{
+	h5_release(&source->dataset);
+	if (source->file > 0)
+		H5Fclose(source->file);
+	input_fd_drop(&source->input);
+	source->dataset = source->file = 0;
+}
+
 static void close_source(struct wh_source *base)
 {
 	struct h5_source *source = (struct h5_source *)base;
 	struct h5_session session = {0};
 
-	if (source->file > 0 && h5_enter(&session, NULL) == WH_OK) {
-		h5_release(&source->dataset);
-		H5Fclose(source->file);
+	if (source->input.driver > 0 && h5_enter(&session, NULL) == WH_OK) {
+		h5_source_close_file(source);
 		h5_leave(&session);
 	}
 	if (source->input.fd >= 0)

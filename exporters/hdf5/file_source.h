@@ -36,6 +36,9 @@ extern const struct wh_source_ops h5_source_ops;
 enum wh_status h5_source_open(const char *path, struct h5_source **source,
 			      struct wh_error *err);
 
+/** Closes what libhdf5 has open of it, in a session. */
+void h5_source_close_file(struct h5_source *source);
+
 /** Gives the manifest its template, if all payloads lie flat. */
 enum wh_status h5_template_make(struct h5_source *source,
 				struct manifest_builder *builder,

@@ -172,13 +172,16 @@ static const H5FD_class_t input_class = {
 herr_t input_fd_use(hid_t fapl, struct input_file *input)
 {
 	struct input_access access = {.input = input};
-	hid_t driver = H5FDregister(&input_class);
-	herr_t done;
 
-	if (driver < 0)
+	input->driver = H5FDregister(&input_class);
+	if (input->driver < 0)
 		return -1;
-	done = H5Pset_driver(fapl, driver, &access);
-	if (H5FDunregister(driver) < 0)
-		return -1;
-	return done;
+	return H5Pset_driver(fapl, input->driver, &access);
+}
+
+void input_fd_drop(struct input_file *input)
+{
+	if (input->driver > 0)
+		H5FDunregister(input->driver);
+	input->driver = 0;
 }

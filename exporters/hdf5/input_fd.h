@@ -15,11 +15,16 @@ struct input_file {
 	int fd;
 	uint64_t size;	   /* of the file when it was opened */
 	uint64_t max_read; /* bytes: larger single reads fail */
+	hid_t driver;	   /* registered from use to drop, else 0 */
 };
 
 /** Makes files that are opened by this access list read from `input`, which
  *  must outlive them. Negative on failure. */
 herr_t input_fd_use(hid_t fapl, struct input_file *input);
+
+/** To be called when those files are closed: until then the driver must stay
+ *  registered, for libhdf5 1.10 lets go of it before it calls its close. */
+void input_fd_drop(struct input_file *input);
 
 /** All `len` bytes from `offset`; 0, an errno, or -1 at the file's end. */
 int input_read(const struct input_file *input, uint64_t offset, void *buf,

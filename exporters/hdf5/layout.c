@@ -16,6 +16,7 @@
 
 struct layout {
 	const struct layout_model *model;
+	struct sparse_image *image;
 	hid_t file;
 	/* Keras gives names of layers as text, of weights as bytes: only
 	 * the former get the UTF-8 flag, if they are not ASCII. */
@@ -69,6 +70,7 @@ static void close_layout(struct layout *layout)
 	h5_release(&layout->utf8_links);
 	if (layout->file > 0)
 		H5Fclose(layout->file);
+	sparse_fd_drop(layout->image);
 }
 
 /* A sieve buffer of one byte: the one element of each dataset is then not
@@ -100,11 +102,9 @@ static hid_t make_link_list(H5T_cset_t charset)
 	return list;
 }
 
-static enum wh_status open_layout(struct layout *layout,
-				  struct sparse_image *image,
-				  struct wh_error *err)
+static enum wh_status open_layout(struct layout *layout, struct wh_error *err)
 {
-	h5_auto hid_t access = make_access(image);
+	h5_auto hid_t access = make_access(layout->image);
 
 	if (access < 0)
 		return wh_fail_memory(err);
@@ -356,13 +356,13 @@ enum wh_status layout_write(const struct layout_model *model,
 {
 	h5_session_auto struct h5_session session = {0};
 	__attribute__((cleanup(close_layout))) struct layout layout = {
-		.model = model, .offset_of = offset_of};
+		.model = model, .image = image, .offset_of = offset_of};
 	enum wh_status status;
 	herr_t closed;
 
 	WH_TRY(h5_enter(&session, err));
 	image->poke_size = LARGEST_ELEMENT;
-	WH_TRY(open_layout(&layout, image, err));
+	WH_TRY(open_layout(&layout, err));
 	status = write_all(&layout, err);
 	leave_group(&layout);
 	closed = H5Fclose(layout.file);

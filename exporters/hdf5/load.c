@@ -418,8 +418,7 @@ static void release_file(struct h5_source *source)
 	for (i = 0; i < source->n_datasets; i++)
 		if (!source->datasets[i].flat)
 			return;
-	H5Fclose(source->file);
-	source->file = 0;
+	h5_source_close_file(source);
 }
 
 static enum wh_status load_source(struct h5_source *source,

@@ -240,18 +240,19 @@ static const H5FD_class_t sparse_class = {
 	.fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-/* The list holds the driver after this: nothing stays registered when the
- * list and the files are closed. */
 herr_t sparse_fd_use(hid_t fapl, struct sparse_image *image)
 {
 	struct sparse_access access = {.image = image};
-	hid_t driver = H5FDregister(&sparse_class);
-	herr_t done;
 
-	if (driver < 0)
+	image->driver = H5FDregister(&sparse_class);
+	if (image->driver < 0)
 		return -1;
-	done = H5Pset_driver(fapl, driver, &access);
-	if (H5FDunregister(driver) < 0)
-		return -1;
-	return done;
+	return H5Pset_driver(fapl, image->driver, &access);
+}
+
+void sparse_fd_drop(struct sparse_image *image)
+{
+	if (image->driver > 0)
+		H5FDunregister(image->driver);
+	image->driver = 0;
 }

@@ -28,6 +28,7 @@ struct sparse_image {
 	 * that is written to make libhdf5 allocate a dataset. */
 	size_t poke_size;
 	bool out_of_memory;
+	hid_t driver; /* registered from use to drop, else 0 */
 };
 
 void sparse_image_free(struct sparse_image *image);
@@ -39,5 +40,9 @@ void sparse_image_read(const struct sparse_image *image, uint64_t offset,
 /** Makes files that are created by this access list go to `image`, which must
  *  outlive them. Negative on failure. */
 herr_t sparse_fd_use(hid_t fapl, struct sparse_image *image);
+
+/** To be called when those files are closed: until then the driver must stay
+ *  registered, for libhdf5 1.10 lets go of it before it calls its close. */
+void sparse_fd_drop(struct sparse_image *image);
 
 #endif

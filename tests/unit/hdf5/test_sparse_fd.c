@@ -87,6 +87,7 @@ static void write_sparse(struct sparse_image *image, hsize_t largest)
 	assert_true(sparse_fd_use(access, image) >= 0);
 	write_file("not on disk", access, largest);
 	H5Pclose(access);
+	sparse_fd_drop(image);
 }
 
 static void it_makes_the_bytes_of_an_ordinary_file(void **state)
