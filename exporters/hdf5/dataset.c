@@ -7,10 +7,11 @@
 #include "hdf5/session.h"
 #include "hdf5/types.h"
 
-#define MAX_FILTERS   8
-#define MAX_CHUNK     (UINT64_C(64) << 20) /* bytes: unpacked whole */
-#define MAX_CHUNK_ROW (UINT64_C(32) << 20) /* bytes kept between reads */
-#define CHUNK_PLACES  10007		   /* of the cache; a prime */
+#define MAX_CHUNK (UINT64_C(64) << 20) /* bytes: unpacked whole */
+/* Bytes that are kept between reads: those of chunks that a range of rows goes
+ * through, each of which would else be unpacked for every row. */
+#define MAX_CHUNK_ROW (UINT64_C(256) << 20)
+#define CHUNK_PLACES  10007 /* of the cache; a prime */
 /* Packed data may unpack to this many times what is stored... */
 #define MAX_RATIO 100
 /* ...and to this many bytes in any case. */
@@ -83,51 +84,71 @@ static enum wh_status describe_contiguous(hid_t object, hid_t list,
 	return WH_OK;
 }
 
-static enum wh_status check_filters(hid_t list, struct wh_error *err)
+static enum wh_status add_filter(struct h5_dataset *dataset,
+				 H5Z_filter_t filter, struct wh_error *err)
+{
+	uint32_t i;
+
+	if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE &&
+	    filter != H5Z_FILTER_FLETCHER32)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "it is packed by filter %d; deflate, shuffle "
+			       "and fletcher32 are read",
+			       (int)filter);
+	if (H5Zfilter_avail(filter) <= 0)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "libhdf5 was built without filter %d",
+			       (int)filter);
+	for (i = 0; i < dataset->n_filters; i++)
+		if (dataset->filters[i] == filter ||
+		    (dataset->filters[i] == H5Z_FILTER_DEFLATE &&
+		     filter == H5Z_FILTER_SHUFFLE))
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "it is packed by filter %d twice or "
+				       "too late",
+				       (int)filter);
+	dataset->filters[dataset->n_filters++] = filter;
+	return WH_OK;
+}
+
+static enum wh_status describe_filters(hid_t list, struct h5_dataset *dataset,
+				       struct wh_error *err)
 {
 	int i, n = H5Pget_nfilters(list);
 
-	if (n < 0 || n > MAX_FILTERS)
-		return wh_fail(err, WH_ECORRUPT, "it has %d filters", n);
 	for (i = 0; i < n; i++) {
 		unsigned flags, config;
 		size_t n_values = 0;
-		H5Z_filter_t filter =
-			H5Pget_filter2(list, (unsigned)i, &flags, &n_values,
-				       NULL, 0, NULL, &config);
 
-		if (filter != H5Z_FILTER_DEFLATE &&
-		    filter != H5Z_FILTER_SHUFFLE &&
-		    filter != H5Z_FILTER_FLETCHER32)
-			return wh_fail(err, WH_EUNSUPPORTED,
-				       "it is packed by filter %d; deflate, "
-				       "shuffle and fletcher32 are read",
-				       (int)filter);
-		if (H5Zfilter_avail(filter) <= 0)
-			return wh_fail(err, WH_EUNSUPPORTED,
-				       "libhdf5 was built without filter %d",
-				       (int)filter);
+		WH_TRY(add_filter(dataset,
+				  H5Pget_filter2(list, (unsigned)i, &flags,
+						 &n_values, NULL, 0, NULL,
+						 &config),
+				  err));
 	}
 	return WH_OK;
 }
 
-/* The bytes of one chunk, and of all that a range of rows goes through. */
-static bool measure_chunks(const struct h5_dataset *dataset,
-			   const hsize_t *chunk, uint64_t *one, uint64_t *row)
+/* The bytes and the number of the chunks; in `*row` the bytes of all chunks
+ * that a range of rows goes through. */
+static bool measure_chunks(struct h5_dataset *dataset, uint64_t *row)
 {
 	uint32_t i;
 
-	*one = *row = wh_dtype_size(dataset->dtype);
+	*row = dataset->chunk_size = wh_dtype_size(dataset->dtype);
+	dataset->n_chunks = 1;
 	for (i = 0; i < dataset->rank; i++) {
-		uint64_t across = 1;
+		uint64_t chunk = dataset->chunk[i], across;
 
-		if (chunk[i] == 0)
+		if (chunk == 0)
 			return false;
-		if (i > 0)
-			across = (dataset->shape[i] - 1) / chunk[i] + 1;
-		if (!checked_mul(*one, chunk[i], one) ||
-		    !checked_mul(*row, chunk[i], row) ||
-		    !checked_mul(*row, across, row))
+		across = (dataset->shape[i] - 1) / chunk + 1;
+		if (!checked_mul(dataset->chunk_size, chunk,
+				 &dataset->chunk_size) ||
+		    !checked_mul(dataset->n_chunks, across,
+				 &dataset->n_chunks) ||
+		    !checked_mul(*row, chunk, row) ||
+		    (i > 0 && !checked_mul(*row, across, row)))
 			return false;
 	}
 	return true;
@@ -138,15 +159,14 @@ static enum wh_status describe_chunked(hid_t object, hid_t list,
 				       struct h5_dataset *dataset,
 				       struct wh_error *err)
 {
-	hsize_t chunk[WH_MAX_RANK];
-	uint64_t one, row, stored;
+	uint64_t row, stored;
 
-	WH_TRY(check_filters(list, err));
+	WH_TRY(describe_filters(list, dataset, err));
 	if (dataset->nbytes == 0)
 		return WH_OK;
-	if (H5Pget_chunk(list, (int)dataset->rank, chunk) !=
+	if (H5Pget_chunk(list, (int)dataset->rank, dataset->chunk) !=
 		    (int)dataset->rank ||
-	    !measure_chunks(dataset, chunk, &one, &row) || one > MAX_CHUNK)
+	    !measure_chunks(dataset, &row) || dataset->chunk_size > MAX_CHUNK)
 		return wh_fail(err, WH_ECORRUPT,
 			       "its chunks are larger than %llu bytes",
 			       (unsigned long long)MAX_CHUNK);
@@ -164,9 +184,12 @@ static enum wh_status describe_chunked(hid_t object, hid_t list,
 			       "%llu stored bytes would unpack to %llu",
 			       (unsigned long long)stored,
 			       (unsigned long long)dataset->nbytes);
-	dataset->cache = row < MAX_CHUNK_ROW ? row : MAX_CHUNK_ROW;
-	if (dataset->cache < one)
-		dataset->cache = one;
+	if (row > MAX_CHUNK_ROW)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "its chunks run across its rows: reading it "
+			       "takes %llu bytes of them at once",
+			       (unsigned long long)row);
+	dataset->cache = row;
 	return WH_OK;
 }
 

@@ -10,15 +10,24 @@
 #include "base/error.h"
 #include <weighhouse/tensor.h>
 
+#define H5_MAX_FILTERS 3 /* each of those that are read, once */
+
 struct h5_dataset {
 	enum wh_dtype dtype;
 	unsigned swap; /* element width to reverse, or 0 */
 	uint32_t rank;
 	uint64_t shape[WH_MAX_RANK];
-	uint64_t nbytes;  /* of the payload */
-	bool flat;	  /* the payload lies in the file, in one piece */
-	uint64_t offset;  /* where, if flat and not empty */
+	uint64_t nbytes; /* of the payload */
+	bool flat;	 /* the payload lies in the file, in one piece */
+	uint64_t offset; /* where, if flat and not empty */
+	/* Chunked ones: */
+	hsize_t chunk[WH_MAX_RANK];
+	uint64_t chunk_size; /* bytes, unpacked */
+	uint64_t n_chunks;
+	H5Z_filter_t filters[H5_MAX_FILTERS]; /* in the order of packing */
+	uint32_t n_filters;
 	uint64_t cache;	  /* bytes of chunks to keep while reading it */
+	bool checked;	  /* by h5_chunks_check */
 	const char *path; /* from the root; the caller sets it */
 };
 
@@ -29,6 +38,12 @@ struct h5_dataset {
 enum wh_status h5_dataset_describe(hid_t object, uint64_t file_size,
 				   struct h5_dataset *dataset,
 				   struct wh_error *err);
+
+/** chunk_check.c: unpacks every chunk once. libhdf5 would read beyond its
+ *  memory for one that is too short: no h5_dataset_read without this.
+ *  WH_ECORRUPT. */
+enum wh_status h5_chunks_check(hid_t object, const struct h5_dataset *dataset,
+			       struct wh_error *err);
 
 /** Opens a dataset that was described, for h5_dataset_read; negative on
  *  failure. */

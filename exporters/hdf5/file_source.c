@@ -122,7 +122,7 @@ static enum wh_status read_packed(struct h5_source *source, uint32_t index,
 				  struct wh_error *err)
 {
 	h5_session_auto struct h5_session session = {0};
-	const struct h5_dataset *dataset = &source->datasets[index];
+	struct h5_dataset *dataset = &source->datasets[index];
 
 	WH_TRY(h5_enter(&session, err));
 	if (source->dataset <= 0 || source->dataset_index != index) {
@@ -132,6 +132,9 @@ static enum wh_status read_packed(struct h5_source *source, uint32_t index,
 	}
 	if (source->dataset < 0)
 		return wh_fail(err, WH_ECORRUPT, "it can't be opened again");
+	if (!dataset->checked)
+		WH_TRY(h5_chunks_check(source->dataset, dataset, err));
+	dataset->checked = true;
 	return h5_dataset_read(source->dataset, dataset, offset, buf, len, err);
 }
 

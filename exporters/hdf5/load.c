@@ -30,6 +30,8 @@
 #define MIN_BYTES_A_WEIGHT 64
 #define MAX_RATIO	   100
 #define UNPACK_FREELY	   (UINT64_C(256) << 20)
+/* All chunks are looked up, those that were never stored too. */
+#define MAX_CHUNKS (UINT64_C(1) << 20)
 /* No metadata of these files is larger: a bound for libhdf5's buffers. */
 #define MAX_METADATA_READ (UINT64_C(64) << 20)
 
@@ -41,6 +43,7 @@ struct loader {
 	hid_t root, weights;  /* `weights`: the group with the layers */
 	const char *prefix;   /* of paths below it: "/", "/model_weights/" */
 	uint64_t total;	      /* payload bytes so far */
+	uint64_t n_chunks;    /* so far */
 };
 
 static void close_loader(struct loader *loader)
@@ -66,6 +69,12 @@ static enum wh_status check_total(struct loader *loader,
 	if (size / MIN_BYTES_A_WEIGHT < loader->source->n_datasets)
 		return wh_fail(err, WH_ECORRUPT,
 			       "the file names more weights than it can hold");
+	if (dataset->n_chunks > MAX_CHUNKS - loader->n_chunks)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the file's weights lie in more than %llu "
+			       "chunks",
+			       (unsigned long long)MAX_CHUNKS);
+	loader->n_chunks += dataset->n_chunks;
 	loader->total += dataset->nbytes;
 	if (limit && loader->total > limit)
 		return wh_fail(err, WH_ECORRUPT,
