@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "canonical.h"
+#include "lineage.h"
 #include "ref.h"
 #include "snapshot.h"
 #include "tensor.h"
@@ -21,7 +22,7 @@ struct publication {
 	struct db *db;
 	char branch[REF_NAME_SIZE];
 	int64_t graph_id, attributes_id, template_id, tree_id;
-	int64_t run_id, tip, parent_id, snapshot_id;
+	int64_t run_id, tip, parent_id, parent_tree, snapshot_id;
 	int64_t generation, time;
 	char run_uuid[37];
 	uint8_t tree[WH_SHA256_SIZE], template_[WH_SHA256_SIZE];
@@ -423,6 +424,7 @@ static enum wh_status load_parent(struct publication *pub, struct wh_error *err)
 			     err));
 	memcpy(pub->parent, row.sha256, sizeof(pub->parent));
 	pub->generation = row.generation + 1;
+	pub->parent_tree = row.tree_id;
 	return WH_OK;
 }
 
@@ -496,7 +498,16 @@ static enum wh_status publish_snapshot(struct publication *pub,
 	WH_TRY(snapshot_find(pub->db, pub->snapshot, &pub->snapshot_id, err));
 	if (pub->snapshot_id)
 		return WH_OK;
-	return insert_snapshot(pub, &text, err);
+	WH_TRY(insert_snapshot(pub, &text, err));
+	return lineage_add(pub->db,
+			   &(struct lineage_member){
+				   .snapshot = pub->snapshot_id,
+				   .tree = pub->tree_id,
+				   .generation = pub->generation,
+				   .parent = pub->parent_id,
+				   .parent_tree = pub->parent_tree,
+			   },
+			   err);
 }
 
 static enum wh_status publish_names(struct publication *pub,

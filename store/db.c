@@ -157,6 +157,17 @@ enum wh_status db_exec(struct db *db, const char *sql, struct wh_error *err)
 	return code ? db_failed(db, code, err) : WH_OK;
 }
 
+/* A reader of an older store meets a table that came later. */
+static enum wh_status prepare_failed(struct db *db, int code,
+				     struct wh_error *err)
+{
+	if ((code & 0xff) == SQLITE_ERROR && db->version < N_MIGRATIONS)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "'%s' is of an older version: run 'wh migrate'",
+			       db->path);
+	return db_failed(db, code, err);
+}
+
 enum wh_status db_stmt(struct db *db, enum statement which, struct stmt **out,
 		       struct wh_error *err)
 {
@@ -169,7 +180,7 @@ enum wh_status db_stmt(struct db *db, enum statement which, struct stmt **out,
 			db->handle, statement_texts[which].text, -1,
 			SQLITE_PREPARE_PERSISTENT, &stmt->handle, NULL);
 		if (code)
-			return db_failed(db, code, err);
+			return prepare_failed(db, code, err);
 		stmt->db = db;
 	}
 	sqlite3_reset(stmt->handle);

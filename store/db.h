@@ -29,8 +29,9 @@ enum db_mode { DB_READ, DB_WRITE };
 /** Makes an empty store; WH_EEXISTS. */
 enum wh_status db_create(const char *path, struct wh_error *err);
 
-/** Opens a store whose header says that it is one of this version or, for
- *  db_migrate, an older one. Hostile files are refused: see db_check.c. */
+/** Opens a store of this version or an older one, which writing brings to this
+ *  one and reading leaves as it is: a statement that needs a later table is
+ *  WH_EUNSUPPORTED. Hostile files are refused: see db_check.c. */
 enum wh_status db_open(const char *path, enum db_mode mode, struct db **db,
 		       struct wh_error *err);
 void db_close(struct db *db);

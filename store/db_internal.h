@@ -19,6 +19,7 @@ struct db {
 	dev_t device; /* of the file when it was opened */
 	ino_t inode;
 	bool writable;
+	int version; /* of the file's schema */
 	int lock_fd; /* -1 until the first write */
 	struct stmt statements[N_STATEMENTS];
 };

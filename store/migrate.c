@@ -16,6 +16,9 @@
 
 #include "base/auto.h"
 #include "base/text.h"
+#include "lineage.h"
+
+#define LINEAGE_SINCE 2 /* the schema that has the derived tables */
 
 WH_DEFINE_AUTO(db, db_close);
 
@@ -62,19 +65,24 @@ enum wh_status db_run_migrations(struct db *db, const char *const *texts, int n,
 {
 	AUTO_TRANSACTION tx = {0};
 	char pragma[64];
-	int version;
+	int version, from;
 
 	WH_TRY(transaction_begin(&tx, db, err));
 	/* Only now: another process may have had its turn meanwhile. */
 	WH_TRY(read_version(db, &version, err));
+	db->version = version;
 	if (version >= n)
 		return WH_OK;
-	for (; version < n; version++)
+	for (from = version; version < n; version++)
 		WH_TRY(db_exec(db, texts[version], err));
+	if (from < LINEAGE_SINCE && n >= LINEAGE_SINCE)
+		WH_TRY(lineage_rebuild(db, err));
 	WH_TRY(db_make_views(db, err));
 	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", n);
 	WH_TRY(db_exec(db, pragma, err));
-	return transaction_commit(&tx, err);
+	WH_TRY(transaction_commit(&tx, err));
+	db->version = n;
+	return WH_OK;
 }
 
 enum wh_status db_note_identity(struct db *db, struct wh_error *err)
@@ -187,11 +195,8 @@ enum wh_status db_open(const char *path, enum db_mode mode, struct db **out,
 	if (mode == DB_WRITE)
 		WH_TRY(db_exec(db, "PRAGMA journal_mode = DELETE", err));
 	WH_TRY(db_check_schema(db, version, &views, err));
-	if (version < N_MIGRATIONS && mode == DB_READ)
-		return wh_fail(err, WH_EUNSUPPORTED,
-			       "'%s' is of an older version: run 'wh migrate'",
-			       path);
-	if (version < N_MIGRATIONS)
+	db->version = version;
+	if (version < N_MIGRATIONS && mode == DB_WRITE)
 		WH_TRY(db_run_migrations(db, migrations, N_MIGRATIONS, err));
 	else if (!views && mode == DB_WRITE)
 		WH_TRY(renew_views(db, err));
@@ -207,6 +212,7 @@ enum wh_status db_clone(const struct db *db, struct db **out,
 	WH_TRY(db_connect(db->path, SQLITE_OPEN_READONLY, &clone, err));
 	clone->device = db->device;
 	clone->inode = db->inode;
+	clone->version = db->version;
 	*out = wh_steal(&clone);
 	return WH_OK;
 }

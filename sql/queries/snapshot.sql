@@ -7,9 +7,11 @@ SELECT id FROM snapshot WHERE sha256 = ?1;
 -- name: snapshot_insert
 -- ?1 sha256, ?2 tree, ?3 parent, ?4 generation, ?5 time, ?6 run, ?7 step,
 -- ?8 epoch, ?9 origin format, ?10 origin generator, ?11 template, ?12 message
-INSERT INTO snapshot(sha256, tree_id, parent, generation, time, run_id, step,
-  epoch, origin_format, origin_generator, template_id, message)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
+-- An id is never used again: a change may still name the one that had it.
+INSERT INTO snapshot(id, sha256, tree_id, parent, generation, time, run_id,
+  step, epoch, origin_format, origin_generator, template_id, message)
+VALUES ((SELECT coalesce(max(snapshot_id), 0) + 1 FROM lineage),
+  ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
 
 -- name: snapshot_get
 -- ?1 id
@@ -138,7 +140,7 @@ ORDER BY CASE class WHEN 2 THEN 9e999 WHEN 3 THEN -9e999 ELSE value END,
   snapshot_id DESC LIMIT 1;
 
 -- name: metric_keys
-SELECT DISTINCT key FROM metric ORDER BY key;
+SELECT DISTINCT key FROM metric WHERE snapshot_id IS NOT NULL ORDER BY key;
 
 -- name: snapshot_newest
 -- ?1 below this id

@@ -1,0 +1,67 @@
+-- Lines of snapshots, and where weights changed.
+
+-- name: lineage_get
+-- ?1 snapshot
+SELECT line_id, generation FROM lineage WHERE snapshot_id = ?1;
+
+-- name: lineage_at
+-- ?1 line, ?2 generation
+SELECT snapshot_id FROM lineage WHERE line_id = ?1 AND generation = ?2;
+
+-- name: lineage_insert
+-- ?1 snapshot, ?2 line, ?3 generation
+INSERT INTO lineage(snapshot_id, line_id, generation) VALUES (?1, ?2, ?3);
+
+-- name: line_insert
+-- ?1 line, ?2 line that it leaves, ?3 at which generation
+INSERT INTO line(id, parent_id, parent_generation) VALUES (?1, ?2, ?3);
+
+-- name: line_get
+-- ?1 line
+SELECT parent_id, parent_generation FROM line WHERE id = ?1;
+
+-- name: weight_insert_new
+-- ?1 tree, ?2 tree before it or NULL: weights of layers that only one has
+INSERT OR IGNORE INTO weight(layer, name)
+SELECT CASE l.kind WHEN 1 THEN '' ELSE l.name END,
+  coalesce(v.object_path, v.name)
+FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
+  JOIN variable AS v ON v.layer_id = l.id
+WHERE p.tree_id = ?1 AND NOT EXISTS (SELECT 1 FROM tree_layer AS o
+  WHERE o.layer_id = p.layer_id AND o.tree_id = ?2);
+
+-- name: change_insert
+-- ?1 tree, ?2 tree before it or NULL, ?3 line, ?4 generation, ?5 snapshot
+-- Layers that both trees have can't differ; of the others, weights are paired
+-- by layer and name. Two of one name in one model count as one.
+INSERT OR IGNORE INTO change(weight_id, line_id, generation, snapshot_id,
+  tensor_id)
+WITH now AS MATERIALIZED (
+  SELECT CASE l.kind WHEN 1 THEN '' ELSE l.name END AS layer,
+    coalesce(v.object_path, v.name) AS name, v.tensor_id AS tensor_id
+  FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
+    JOIN variable AS v ON v.layer_id = l.id
+  WHERE p.tree_id = ?1 AND NOT EXISTS (SELECT 1 FROM tree_layer AS o
+    WHERE o.layer_id = p.layer_id AND o.tree_id = ?2)),
+before AS MATERIALIZED (
+  SELECT CASE l.kind WHEN 1 THEN '' ELSE l.name END AS layer,
+    coalesce(v.object_path, v.name) AS name, v.tensor_id AS tensor_id
+  FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
+    JOIN variable AS v ON v.layer_id = l.id
+  WHERE p.tree_id = ?2 AND NOT EXISTS (SELECT 1 FROM tree_layer AS o
+    WHERE o.layer_id = p.layer_id AND o.tree_id = ?1))
+SELECT w.id, ?3, ?4, ?5, n.tensor_id
+FROM now AS n JOIN weight AS w ON w.layer = n.layer AND w.name = n.name
+  LEFT JOIN before AS b ON b.layer = n.layer AND b.name = n.name
+WHERE b.tensor_id IS NOT n.tensor_id
+UNION ALL
+SELECT w.id, ?3, ?4, ?5, NULL
+FROM before AS b JOIN weight AS w ON w.layer = b.layer AND w.name = b.name
+  LEFT JOIN now AS n ON n.layer = b.layer AND n.name = b.name
+WHERE n.tensor_id IS NULL;
+
+-- name: lineage_missing
+-- Snapshots in the order in which they came.
+SELECT s.id, s.tree_id, s.generation, q.id, q.tree_id
+FROM snapshot AS s LEFT JOIN snapshot AS q ON q.sha256 = s.parent
+WHERE s.id > ?1 ORDER BY s.id LIMIT 1;
