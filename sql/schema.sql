@@ -1,5 +1,19 @@
 -- Made by tools/dump_schema.py: the schema that all migrations give.
 
+CREATE TABLE bisect (
+  sha256 BLOB NOT NULL PRIMARY KEY,
+  verdict TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE change (
+  weight_id INTEGER NOT NULL REFERENCES weight(id),
+  line_id INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  snapshot_id INTEGER NOT NULL,
+  tensor_id INTEGER,
+  PRIMARY KEY (weight_id, line_id, generation)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE chunk (
   id INTEGER NOT NULL PRIMARY KEY,
   codec INTEGER NOT NULL,
@@ -27,6 +41,11 @@ CREATE TABLE gc_running (
   epoch INTEGER NOT NULL PRIMARY KEY
 ) STRICT;
 
+CREATE TABLE gone (
+  snapshot_id INTEGER NOT NULL PRIMARY KEY,
+  sha256 BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE layer (
   id INTEGER NOT NULL PRIMARY KEY,
   sha256 BLOB NOT NULL UNIQUE,
@@ -34,6 +53,25 @@ CREATE TABLE layer (
   class_name TEXT,
   kind INTEGER NOT NULL,
   nbytes INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE lease (
+  id INTEGER NOT NULL,
+  first_storage INTEGER NOT NULL,
+  end_storage INTEGER NOT NULL,
+  PRIMARY KEY (id, first_storage)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE line (
+  id INTEGER NOT NULL PRIMARY KEY,
+  parent_id INTEGER,
+  parent_generation INTEGER
+) STRICT;
+
+CREATE TABLE lineage (
+  snapshot_id INTEGER NOT NULL PRIMARY KEY,
+  line_id INTEGER NOT NULL,
+  generation INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE metric (
@@ -48,11 +86,31 @@ CREATE TABLE metric (
   PRIMARY KEY (run_id, key, step, seq)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE metric_summary (
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  key TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  class INTEGER NOT NULL,
+  value REAL,
+  min REAL,
+  max REAL,
+  PRIMARY KEY (run_id, key)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE param (
   run_id INTEGER NOT NULL REFERENCES run(id),
   key TEXT NOT NULL,
   value TEXT NOT NULL,
   PRIMARY KEY (run_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE policy (
+  kind INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  rules TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ref (
@@ -78,6 +136,28 @@ CREATE TABLE run (
   status TEXT NOT NULL,
   started INTEGER NOT NULL,
   ended INTEGER
+) STRICT;
+
+CREATE TABLE run_origin (
+  run_id INTEGER NOT NULL PRIMARY KEY REFERENCES run(id),
+  host TEXT,
+  folder TEXT,
+  command TEXT,
+  git_commit TEXT,
+  git_dirty INTEGER,
+  versions TEXT,
+  exit_status INTEGER
+) STRICT;
+
+CREATE TABLE run_tag (
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  tag TEXT NOT NULL,
+  PRIMARY KEY (run_id, tag)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run_total (
+  run_id INTEGER NOT NULL PRIMARY KEY REFERENCES run(id),
+  n_snapshots INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE snapshot (
@@ -173,9 +253,25 @@ CREATE TABLE variable (
   PRIMARY KEY (layer_id, position)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX metric_by_key ON metric(key, value);
+CREATE TABLE weight (
+  id INTEGER NOT NULL PRIMARY KEY,
+  layer TEXT NOT NULL,
+  name TEXT NOT NULL,
+  UNIQUE (layer, name)
+) STRICT;
 
-CREATE INDEX metric_by_snapshot ON metric(snapshot_id, key);
+CREATE INDEX change_by_snapshot ON change(snapshot_id);
+
+CREATE INDEX change_by_tensor ON change(tensor_id)
+WHERE tensor_id IS NOT NULL;
+
+CREATE UNIQUE INDEX lineage_by_line ON lineage(line_id, generation);
+
+CREATE INDEX metric_by_key ON metric(key, value)
+WHERE snapshot_id IS NOT NULL;
+
+CREATE INDEX metric_by_snapshot ON metric(snapshot_id, key)
+WHERE snapshot_id IS NOT NULL;
 
 CREATE INDEX ref_by_snapshot ON ref(snapshot_id);
 
@@ -186,6 +282,11 @@ CREATE INDEX snapshot_by_run ON snapshot(run_id, step);
 CREATE INDEX snapshot_by_time ON snapshot(time);
 
 CREATE INDEX snapshot_by_tree ON snapshot(tree_id);
+
+CREATE INDEX storage_by_base ON storage(base_id) WHERE base_id IS NOT NULL;
+
+CREATE INDEX storage_by_context ON storage(context_id)
+WHERE context_id IS NOT NULL;
 
 CREATE INDEX tensor_by_storage ON tensor(storage_id);
 
@@ -204,6 +305,18 @@ CREATE TRIGGER chunk_stays BEFORE DELETE ON chunk
 WHEN NOT EXISTS (SELECT 1 FROM gc_running)
 BEGIN SELECT RAISE(ABORT, 'chunk: only gc deletes facts'); END;
 
+CREATE TRIGGER forgotten_is_counted AFTER DELETE ON forgotten
+BEGIN
+  UPDATE run_total SET n_snapshots = n_snapshots + 1
+  WHERE run_id = (SELECT run_id FROM snapshot WHERE id = OLD.snapshot_id);
+END;
+
+CREATE TRIGGER forgotten_is_discounted AFTER INSERT ON forgotten
+BEGIN
+  UPDATE run_total SET n_snapshots = n_snapshots - 1
+  WHERE run_id = (SELECT run_id FROM snapshot WHERE id = NEW.snapshot_id);
+END;
+
 CREATE TRIGGER layer_is_fixed BEFORE UPDATE ON layer
 BEGIN SELECT RAISE(ABORT, 'layer: facts are not changed'); END;
 
@@ -214,6 +327,35 @@ BEGIN SELECT RAISE(ABORT, 'layer: facts are not replaced'); END;
 CREATE TRIGGER layer_stays BEFORE DELETE ON layer
 WHEN NOT EXISTS (SELECT 1 FROM gc_running)
 BEGIN SELECT RAISE(ABORT, 'layer: only gc deletes facts'); END;
+
+CREATE TRIGGER metric_is_summed AFTER INSERT ON metric
+BEGIN
+  INSERT INTO metric_summary(run_id, key, n, step, class, value, min, max)
+  VALUES (NEW.run_id, NEW.key, 1, NEW.step, NEW.class, NEW.value,
+    CASE NEW.class WHEN 0 THEN NEW.value WHEN 2 THEN 9e999
+      WHEN 3 THEN -9e999 END,
+    CASE NEW.class WHEN 0 THEN NEW.value WHEN 2 THEN 9e999
+      WHEN 3 THEN -9e999 END)
+  ON CONFLICT(run_id, key) DO UPDATE SET
+    n = n + 1,
+    class = CASE WHEN excluded.step >= step THEN excluded.class ELSE class END,
+    value = CASE WHEN excluded.step >= step THEN excluded.value ELSE value END,
+    step = max(step, excluded.step),
+    min = min(coalesce(min, excluded.min), coalesce(excluded.min, min)),
+    max = max(coalesce(max, excluded.max), coalesce(excluded.max, max));
+END;
+
+CREATE TRIGGER snapshot_is_counted AFTER INSERT ON snapshot
+BEGIN
+  INSERT INTO run_total(run_id, n_snapshots) VALUES (NEW.run_id, 1)
+  ON CONFLICT(run_id) DO UPDATE SET n_snapshots = n_snapshots + 1;
+END;
+
+CREATE TRIGGER snapshot_is_discounted AFTER DELETE ON snapshot
+BEGIN
+  UPDATE run_total SET n_snapshots = n_snapshots - 1
+  WHERE run_id = OLD.run_id;
+END;
 
 CREATE TRIGGER snapshot_is_fixed BEFORE UPDATE ON snapshot
 BEGIN SELECT RAISE(ABORT, 'snapshot: facts are not changed'); END;

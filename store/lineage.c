@@ -156,8 +156,9 @@ enum wh_status lineage_next(struct db *db, struct lineage_range *range,
 	stmt_reset(stmt);
 	/* A line's id is its first snapshot's, so older ones are smaller. */
 	if (range->line >= line)
-		return wh_fail(err, WH_ECORRUPT, "lines of snapshots are "
-						 "damaged");
+		return wh_fail(err, WH_ECORRUPT,
+			       "lines of snapshots are "
+			       "damaged");
 	return WH_OK;
 }
 

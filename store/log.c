@@ -269,6 +269,20 @@ static enum wh_status changed_matching(struct listing *listing,
 	return WH_OK;
 }
 
+static enum wh_status is_living(struct db *db, int64_t id, bool *yes,
+				struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool forgotten;
+
+	WH_TRY(db_stmt(db, STMT_FORGOTTEN_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(stmt_step(stmt, &forgotten, err));
+	stmt_reset(stmt);
+	*yes = !forgotten;
+	return WH_OK;
+}
+
 static enum wh_status show(struct listing *listing, struct arena *arena,
 			   const struct snapshot_row *row, struct wh_error *err)
 {
@@ -276,6 +290,9 @@ static enum wh_status show(struct listing *listing, struct arena *arena,
 	struct wh_snapshot snapshot;
 	bool wanted;
 
+	WH_TRY(is_living(listing->db, row->id, &wanted, err));
+	if (!wanted)
+		return WH_OK;
 	if (options->run && strcmp(options->run, row->run_name) != 0)
 		return WH_OK;
 	WH_TRY(changed_matching(listing, arena, row, &wanted, err));
@@ -296,10 +313,18 @@ static enum wh_status next_by_parent(struct db *db,
 				     const struct snapshot_row *row,
 				     int64_t *next, struct wh_error *err)
 {
+	uint8_t digest[WH_SHA256_SIZE];
+	bool more = row->text.parent != NULL;
+
 	*next = 0;
-	if (!row->text.parent)
-		return WH_OK;
-	return snapshot_find(db, row->text.parent, next, err);
+	if (more)
+		memcpy(digest, row->text.parent, sizeof(digest));
+	while (more && !*next) {
+		WH_TRY(snapshot_find(db, digest, next, err));
+		if (!*next) /* gc took it: on to its own parent */
+			WH_TRY(snapshot_parent(db, digest, &more, err));
+	}
+	return WH_OK;
 }
 
 static enum wh_status next_newest(struct db *db, int64_t below, int64_t *next,

@@ -261,9 +261,8 @@ static enum wh_status delete_row(struct db *db, enum ref_kind kind,
 	return step_done(stmt, err);
 }
 
-static enum wh_status require(struct db *db, enum ref_kind kind,
-			      const char *name, int64_t *snapshot,
-			      struct wh_error *err)
+enum wh_status ref_require(struct db *db, enum ref_kind kind, const char *name,
+			   int64_t *snapshot, struct wh_error *err)
 {
 	bool found;
 
@@ -282,7 +281,7 @@ enum wh_status wh_branch_delete(struct wh_store *store, const char *name,
 	int64_t from;
 
 	WH_TRY(transaction_begin(&tx, store->db, err));
-	WH_TRY(require(store->db, REF_BRANCH, name, &from, err));
+	WH_TRY(ref_require(store->db, REF_BRANCH, name, &from, err));
 	WH_TRY(ref_head(store->db, head, err));
 	if (strcmp(head, name) == 0)
 		return wh_fail(err, WH_EINVAL,
@@ -302,7 +301,7 @@ enum wh_status wh_tag_delete(struct wh_store *store, const char *name,
 	int64_t from;
 
 	WH_TRY(transaction_begin(&tx, store->db, err));
-	WH_TRY(require(store->db, REF_TAG, name, &from, err));
+	WH_TRY(ref_require(store->db, REF_TAG, name, &from, err));
 	WH_TRY(delete_row(store->db, REF_TAG, name, err));
 	return transaction_commit(&tx, err);
 }
@@ -318,7 +317,7 @@ enum wh_status wh_branch_rename(struct wh_store *store, const char *from,
 
 	WH_TRY(ref_check_name(to, err));
 	WH_TRY(transaction_begin(&tx, store->db, err));
-	WH_TRY(require(store->db, REF_BRANCH, from, &snapshot, err));
+	WH_TRY(ref_require(store->db, REF_BRANCH, from, &snapshot, err));
 	WH_TRY(ref_get(store->db, REF_BRANCH, to, &found, &other, err));
 	if (found)
 		return wh_fail(err, WH_EEXISTS,
@@ -339,17 +338,24 @@ enum wh_status wh_switch(struct wh_store *store, const char *branch,
 			 struct wh_error *err)
 {
 	AUTO_TRANSACTION tx = {0};
-	int64_t snapshot;
+	char head[REF_NAME_SIZE];
+	int64_t from, to;
+	bool found;
 
 	WH_TRY(transaction_begin(&tx, store->db, err));
-	WH_TRY(require(store->db, REF_BRANCH, branch, &snapshot, err));
+	WH_TRY(ref_require(store->db, REF_BRANCH, branch, &to, err));
+	WH_TRY(ref_head(store->db, head, err));
+	WH_TRY(ref_get(store->db, REF_BRANCH, head, &found, &from, err));
 	WH_TRY(set_head(store->db, branch, err));
+	/* Under a name that no branch can have. */
+	WH_TRY(note_move(store->db, "HEAD", from, to, "switch", ref_now(),
+			 err));
 	return transaction_commit(&tx, err);
 }
 
-static enum wh_status branch_or_head(struct db *db, const char *branch,
-				     char name[REF_NAME_SIZE],
-				     struct wh_error *err)
+enum wh_status ref_branch_or_head(struct db *db, const char *branch,
+				  char name[REF_NAME_SIZE],
+				  struct wh_error *err)
 {
 	if (!branch)
 		return ref_head(db, name, err);
@@ -358,8 +364,8 @@ static enum wh_status branch_or_head(struct db *db, const char *branch,
 	return WH_OK;
 }
 
-static enum wh_status fill_move(struct db *db, int64_t from, int64_t to,
-				struct wh_move *move, struct wh_error *err)
+enum wh_status ref_fill_move(struct db *db, int64_t from, int64_t to,
+			     struct wh_move *move, struct wh_error *err)
 {
 	uint8_t digest[WH_SHA256_SIZE];
 
@@ -370,28 +376,6 @@ static enum wh_status fill_move(struct db *db, int64_t from, int64_t to,
 	WH_TRY(load_digest(db, to, digest, err));
 	if (to)
 		text_hex(digest, sizeof(digest), move->to);
-	return WH_OK;
-}
-
-enum wh_status wh_rollback(struct wh_store *store, const char *branch,
-			   const char *revision, const char *why,
-			   struct wh_move *move, struct wh_error *err)
-{
-	AUTO_TRANSACTION tx = {0};
-	struct wh_move done;
-	char name[REF_NAME_SIZE];
-	int64_t from, to;
-
-	WH_TRY(transaction_begin(&tx, store->db, err));
-	WH_TRY(branch_or_head(store->db, branch, name, err));
-	WH_TRY(require(store->db, REF_BRANCH, name, &from, err));
-	WH_TRY(revision_resolve(store->db, revision, &to, err));
-	WH_TRY(ref_move(store->db, REF_BRANCH, name, from, to,
-			why ? why : "rollback", ref_now(), err));
-	WH_TRY(fill_move(store->db, from, to, &done, err));
-	WH_TRY(transaction_commit(&tx, err));
-	if (move)
-		*move = done;
 	return WH_OK;
 }
 

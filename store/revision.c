@@ -105,6 +105,29 @@ static enum wh_status list_candidates(struct stmt *stmt, const char *hex,
 		       hex, list, row ? ", ..." : "");
 }
 
+/* An id that gc took is not one that never was. */
+static enum wh_status check_tombstones(struct db *db, const uint8_t *low,
+				       const uint8_t *high,
+				       struct wh_error *err)
+{
+	uint8_t digest[WH_SHA256_SIZE];
+	const void *found;
+	struct stmt *stmt;
+	int64_t id;
+	size_t len;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_TOMBSTONE_BY_PREFIX, &stmt, err));
+	stmt_blob(stmt, 1, low, WH_SHA256_SIZE);
+	stmt_blob(stmt, 2, high, WH_SHA256_SIZE);
+	WH_TRY(stmt_step(stmt, &row, err));
+	found = row ? column_blob(stmt, 0, &len) : NULL;
+	if (found && len == sizeof(digest))
+		memcpy(digest, found, sizeof(digest));
+	stmt_reset(stmt);
+	return found ? snapshot_find_living(db, digest, &id, err) : WH_OK;
+}
+
 /* `*id` 0: no snapshot has such an id. */
 static enum wh_status resolve_hex(struct db *db, const char *hex, int64_t *id,
 				  struct wh_error *err)
@@ -133,7 +156,7 @@ static enum wh_status resolve_hex(struct db *db, const char *hex, int64_t *id,
 			return list_candidates(stmt, hex, first, err);
 	}
 	stmt_reset(stmt);
-	return WH_OK;
+	return *id ? WH_OK : check_tombstones(db, low, high, err);
 }
 
 static enum wh_status tip_of(const char *branch, int64_t snapshot, int64_t *id,
@@ -287,8 +310,7 @@ static enum wh_status resolve_move(struct db *db, const char *branch,
 		return wh_fail(err, WH_ENOTFOUND,
 			       "branch '%s' has not moved %llu times", name,
 			       (unsigned long long)n);
-	WH_TRY(snapshot_find(db, digest, id, err));
-	return *id ? WH_OK : not_found(branch, err);
+	return snapshot_find_living(db, digest, id, err);
 }
 
 /* A step, or where the run has no steps, an epoch. */
@@ -344,23 +366,22 @@ static enum wh_status resolve_base(struct db *db, char *base, int64_t *id,
  * -----------------------------------------------------------------------------
  */
 
-static enum wh_status step_up(struct db *db, int64_t *id, const char *revision,
-			      struct wh_error *err)
+static enum wh_status go_up(struct db *db, int64_t *id, uint64_t up,
+			    const char *revision, struct wh_error *err)
 {
-	struct arena arena = {0};
-	struct snapshot_row row;
-	enum wh_status status = snapshot_load(db, *id, &arena, &row, err);
+	uint8_t digest[WH_SHA256_SIZE];
+	bool has_parent;
 
-	if (!status && !row.text.parent)
-		status = wh_fail(err, WH_ENOTFOUND,
-				 "'%s' is before the first snapshot", revision);
-	if (!status)
-		status = snapshot_find(db, row.text.parent, id, err);
-	if (!status && !*id)
-		status = wh_fail(err, WH_ENOTFOUND, "'%s' was forgotten",
-				 revision);
-	arena_free(&arena);
-	return status;
+	WH_TRY(snapshot_digest(db, *id, digest, err));
+	for (; up; up--) {
+		/* Forgotten snapshots count as generations too. */
+		WH_TRY(snapshot_parent(db, digest, &has_parent, err));
+		if (!has_parent)
+			return wh_fail(err, WH_ENOTFOUND,
+				       "'%s' is before the first snapshot",
+				       revision);
+	}
+	return snapshot_find_living(db, digest, id, err);
 }
 
 enum wh_status revision_resolve(struct db *db, const char *revision,
@@ -382,9 +403,9 @@ enum wh_status revision_resolve(struct db *db, const char *revision,
 			return not_found(revision, err);
 	}
 	WH_TRY(resolve_base(db, base, id, err));
-	for (; up; up--)
-		WH_TRY(step_up(db, id, revision, err));
-	return WH_OK;
+	if (!up)
+		return snapshot_check_living(db, *id, err);
+	return go_up(db, id, up, revision, err);
 }
 
 enum wh_status wh_revision_parse(struct wh_store *store, const char *revision,

@@ -20,9 +20,26 @@ struct snapshot_row {
 enum wh_status snapshot_load(struct db *db, int64_t id, struct arena *arena,
 			     struct snapshot_row *row, struct wh_error *err);
 
+enum wh_status snapshot_digest(struct db *db, int64_t id,
+			       uint8_t digest[WH_SHA256_SIZE],
+			       struct wh_error *err);
+
 /** The row of a digest, 0 if there is none. */
 enum wh_status snapshot_find(struct db *db, const uint8_t *sha256, int64_t *id,
 			     struct wh_error *err);
+
+/** The digest becomes its parent's, if it has one; also one of those of which
+ *  gc has left but a tombstone. */
+enum wh_status snapshot_parent(struct db *db, uint8_t digest[WH_SHA256_SIZE],
+			       bool *has_parent, struct wh_error *err);
+
+/** As snapshot_find; WH_ENOTFOUND, with the day, for one that was forgotten. */
+enum wh_status snapshot_find_living(struct db *db, const uint8_t *sha256,
+				    int64_t *id, struct wh_error *err);
+
+/** WH_ENOTFOUND, with the day, if the row's snapshot was forgotten. */
+enum wh_status snapshot_check_living(struct db *db, int64_t id,
+				     struct wh_error *err);
 
 /** The row that a revision means (revision.c); see wh_revision_parse. */
 enum wh_status revision_resolve(struct db *db, const char *revision,

@@ -1,6 +1,9 @@
 #include "snapshot.h"
 
 #include <string.h>
+#include <time.h>
+
+#include "base/text.h"
 
 static const uint8_t *copy_digest(struct arena *arena, struct stmt *stmt,
 				  int column)
@@ -80,5 +83,113 @@ enum wh_status snapshot_find(struct db *db, const uint8_t *sha256, int64_t *id,
 	WH_TRY(stmt_step(stmt, &row, err));
 	*id = row ? column_integer(stmt, 0) : 0;
 	stmt_reset(stmt);
+	return WH_OK;
+}
+
+enum wh_status snapshot_digest(struct db *db, int64_t id,
+			       uint8_t digest[WH_SHA256_SIZE],
+			       struct wh_error *err)
+{
+	struct arena arena = {0};
+	struct snapshot_row row;
+	enum wh_status status = snapshot_load(db, id, &arena, &row, err);
+
+	if (!status)
+		memcpy(digest, row.sha256, WH_SHA256_SIZE);
+	arena_free(&arena);
+	return status;
+}
+
+enum wh_status snapshot_parent(struct db *db, uint8_t digest[WH_SHA256_SIZE],
+			       bool *has_parent, struct wh_error *err)
+{
+	static const enum statement ways[] = {STMT_SNAPSHOT_PARENT,
+					      STMT_TOMBSTONE_GET};
+	const void *parent;
+	struct stmt *stmt;
+	bool row = false;
+	size_t len;
+	int i;
+
+	*has_parent = false;
+	for (i = 0; i < 2 && !row; i++) {
+		WH_TRY(db_stmt(db, ways[i], &stmt, err));
+		stmt_blob(stmt, 1, digest, WH_SHA256_SIZE);
+		WH_TRY(stmt_step(stmt, &row, err));
+		parent = row ? column_blob(stmt, 0, &len) : NULL;
+		*has_parent = parent && len == WH_SHA256_SIZE;
+		if (*has_parent)
+			memmove(digest, parent, len);
+		stmt_reset(stmt);
+	}
+	return WH_OK;
+}
+
+/* ---- Forgotten ones --------------------------------------------------------
+ */
+
+static enum wh_status was_forgotten(const uint8_t *digest, int64_t time_s,
+				    const char *more, struct wh_error *err)
+{
+	char id[2 * WH_SHA256_SIZE + 1], day[16] = "";
+	time_t when = (time_t)time_s;
+	struct tm parts;
+
+	text_hex(digest, WH_SHA256_SIZE, id);
+	if (gmtime_r(&when, &parts))
+		strftime(day, sizeof(day), "%Y-%m-%d", &parts);
+	return wh_fail(err, WH_ENOTFOUND,
+		       "snapshot %.12s was forgotten on %s%s", id, day, more);
+}
+
+enum wh_status snapshot_check_living(struct db *db, int64_t id,
+				     struct wh_error *err)
+{
+	uint8_t digest[WH_SHA256_SIZE];
+	struct stmt *stmt;
+	int64_t time_s;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_FORGOTTEN_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(stmt_step(stmt, &row, err));
+	time_s = row ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	if (!row)
+		return WH_OK;
+	WH_TRY(snapshot_digest(db, id, digest, err));
+	return was_forgotten(digest, time_s,
+			     "; 'wh keep --undo' brings it back", err);
+}
+
+static enum wh_status find_tombstone(struct db *db, const uint8_t *sha256,
+				     struct wh_error *err)
+{
+	char id[2 * WH_SHA256_SIZE + 1];
+	struct stmt *stmt;
+	int64_t time_s;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_TOMBSTONE_GET, &stmt, err));
+	stmt_blob(stmt, 1, sha256, WH_SHA256_SIZE);
+	WH_TRY(stmt_step(stmt, &row, err));
+	time_s = row ? column_integer(stmt, 1) : 0;
+	stmt_reset(stmt);
+	if (row)
+		return was_forgotten(sha256, time_s, "", err);
+	text_hex(sha256, WH_SHA256_SIZE, id);
+	return wh_fail(err, WH_ENOTFOUND, "there is no snapshot %.12s", id);
+}
+
+enum wh_status snapshot_find_living(struct db *db, const uint8_t *sha256,
+				    int64_t *id, struct wh_error *err)
+{
+	int64_t found;
+
+	WH_TRY(snapshot_find(db, sha256, &found, err));
+	if (!found)
+		return find_tombstone(db, sha256, err);
+	WH_TRY(snapshot_check_living(db, found, err));
+	*id = found;
 	return WH_OK;
 }

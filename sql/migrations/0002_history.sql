@@ -182,6 +182,10 @@ CREATE INDEX storage_by_base ON storage(base_id) WHERE base_id IS NOT NULL;
 CREATE INDEX storage_by_context ON storage(context_id)
 WHERE context_id IS NOT NULL;
 
+-- Stores of schema 1 have no id of their own.
+INSERT OR IGNORE INTO config(key, value)
+VALUES ('id', lower(hex(randomblob(16))));
+
 -- ---- Bisecting --------------------------------------------------------------
 
 -- verdict: good, bad or skip.

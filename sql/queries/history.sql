@@ -61,7 +61,7 @@ FROM before AS b JOIN weight AS w ON w.layer = b.layer AND w.name = b.name
 WHERE n.tensor_id IS NULL;
 
 -- name: lineage_missing
--- Snapshots in the order in which they came.
+-- ?1 above this id: snapshots in the order in which they came
 SELECT s.id, s.tree_id, s.generation, q.id, q.tree_id
 FROM snapshot AS s LEFT JOIN snapshot AS q ON q.sha256 = s.parent
 WHERE s.id > ?1 ORDER BY s.id LIMIT 1;

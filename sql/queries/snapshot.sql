@@ -111,24 +111,29 @@ ORDER BY sha256 LIMIT 17;
 -- ?1 run name, ?2 step
 SELECT s.id FROM snapshot AS s
 WHERE s.run_id = (SELECT id FROM run WHERE name = ?1) AND s.step = ?2
+  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
 ORDER BY s.id DESC LIMIT 1;
 
 -- name: snapshot_by_epoch
 -- ?1 run name, ?2 epoch
 SELECT s.id FROM snapshot AS s
 WHERE s.run_id = (SELECT id FROM run WHERE name = ?1) AND s.epoch = ?2
+  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
 ORDER BY s.id DESC LIMIT 1;
 
 -- name: snapshot_latest_of_run
 -- ?1 run name
 SELECT s.id FROM snapshot AS s
 WHERE s.run_id = (SELECT id FROM run WHERE name = ?1)
+  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
 ORDER BY s.id DESC LIMIT 1;
 
 -- name: snapshot_best_max
 -- ?1 metric
 SELECT snapshot_id FROM metric WHERE key = ?1 AND class <> 1
   AND snapshot_id IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM forgotten AS f
+    WHERE f.snapshot_id = metric.snapshot_id)
 ORDER BY CASE class WHEN 2 THEN 9e999 WHEN 3 THEN -9e999 ELSE value END DESC,
   snapshot_id DESC LIMIT 1;
 
@@ -136,6 +141,8 @@ ORDER BY CASE class WHEN 2 THEN 9e999 WHEN 3 THEN -9e999 ELSE value END DESC,
 -- ?1 metric
 SELECT snapshot_id FROM metric WHERE key = ?1 AND class <> 1
   AND snapshot_id IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM forgotten AS f
+    WHERE f.snapshot_id = metric.snapshot_id)
 ORDER BY CASE class WHEN 2 THEN 9e999 WHEN 3 THEN -9e999 ELSE value END,
   snapshot_id DESC LIMIT 1;
 
@@ -144,4 +151,22 @@ SELECT DISTINCT key FROM metric WHERE snapshot_id IS NOT NULL ORDER BY key;
 
 -- name: snapshot_newest
 -- ?1 below this id
-SELECT id FROM snapshot WHERE id < ?1 ORDER BY id DESC LIMIT 1;
+SELECT s.id FROM snapshot AS s WHERE s.id < ?1
+  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
+ORDER BY s.id DESC LIMIT 1;
+
+-- name: snapshot_parent
+-- ?1 sha256
+SELECT parent FROM snapshot WHERE sha256 = ?1;
+
+-- name: forgotten_get
+-- ?1 snapshot
+SELECT time FROM forgotten WHERE snapshot_id = ?1;
+
+-- name: tombstone_get
+-- ?1 sha256
+SELECT parent, forgotten FROM tombstone WHERE sha256 = ?1;
+
+-- name: tombstone_by_prefix
+-- ?1 lowest digest, ?2 highest digest
+SELECT sha256 FROM tombstone WHERE sha256 BETWEEN ?1 AND ?2 LIMIT 1;

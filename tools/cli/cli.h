@@ -183,6 +183,7 @@ int cmd_convert(struct cli *cli);
 int cmd_cat(struct cli *cli);
 int cmd_diff(struct cli *cli);
 int cmd_rollback(struct cli *cli);
+int cmd_undo(struct cli *cli);
 int cmd_branch(struct cli *cli);
 int cmd_switch(struct cli *cli);
 int cmd_tag(struct cli *cli);

@@ -1,4 +1,4 @@
-/* branch, tag, switch, rollback, reflog. */
+/* branch, tag, switch, reflog. */
 #include <string.h>
 
 #include "cli.h"
@@ -84,44 +84,6 @@ int cmd_switch(struct cli *cli)
 			json_pack("{s:o}", "branch", json_text(cli->args[0])));
 	cli_say(cli, "HEAD is %s", cli_escape(cli->args[0]));
 	return EXIT_DONE;
-}
-
-static int tell_move(struct cli *cli, const char *branch,
-		     const struct wh_move *move)
-{
-	if (cli_json(cli))
-		cli_print_json(json_pack(
-			"{s:o,s:o,s:o}", "branch", json_text(branch), "from",
-			*move->from ? json_text(move->from) : json_null(), "to",
-			json_text(move->to)));
-	cli_say(cli, "%s: %.12s -> %.12s", cli_escape(branch),
-		*move->from ? move->from : "(empty)", move->to);
-	return EXIT_DONE;
-}
-
-int cmd_rollback(struct cli *cli)
-{
-	const char *branch = cli_text(cli, "branch");
-	const char *revision = cli->args[0];
-	enum wh_status status;
-	struct wh_move move;
-	char head[256];
-	int code = cli_open(cli, WH_OPEN_WRITE);
-
-	if (code)
-		return code;
-	if (wh_head(cli->store, head, &cli->err))
-		return cli_fail(cli);
-	if (cli_flag(cli, "keep-history"))
-		status = wh_rollback_keep(cli->store, branch, revision,
-					  cli_text(cli, "message"), &move,
-					  &cli->err);
-	else
-		status = wh_rollback(cli->store, branch, revision, NULL, &move,
-				     &cli->err);
-	if (status)
-		return cli_fail(cli);
-	return tell_move(cli, branch ? branch : head, &move);
 }
 
 static int print_entry(void *arg, const struct wh_reflog_entry *entry)

@@ -131,6 +131,14 @@ static const struct option rollback_options[] = {
 	{"keep-history", 0, OPTION_FLAG, NULL,
 	 "a new snapshot with the old weights"},
 	{"message", 'm', OPTION_TEXT, "TEXT", "of that snapshot"},
+	{"write", 'w', OPTION_TEXT, "PATH", "also save the weights to PATH"},
+	{"save-format", 0, OPTION_TEXT, "F", "of PATH; else by its suffix"},
+	{"expect", 0, OPTION_TEXT, "REV", "refuse unless the tip is REV"},
+	END,
+};
+
+static const struct option undo_options[] = {
+	{"branch", 'b', OPTION_TEXT, "NAME", "instead of HEAD's branch"},
 	END,
 };
 
@@ -190,6 +198,8 @@ const struct verb verbs[] = {
 	 "wh diff HEAD~3 HEAD --stat"},
 	{"rollback", NULL, "REV", 1, 1, "move the branch back to a snapshot",
 	 rollback_options, cmd_rollback, "wh rollback HEAD~3"},
+	{"undo", NULL, "", 0, 0, "take back the last move of the branch",
+	 undo_options, cmd_undo, "wh undo"},
 	{"branch", NULL, "[NAME [REV]]", 0, 2, "list, make, delete branches",
 	 ref_options, cmd_branch, "wh branch sweep best:val_loss"},
 	{"switch", NULL, "BRANCH", 1, 1, "make a branch HEAD's", no_options,

@@ -214,6 +214,23 @@ struct wh_move {
 WH_API enum wh_status wh_rollback(struct wh_store *store, const char *branch,
 				  const char *revision, const char *why,
 				  struct wh_move *move, struct wh_error *err);
+/** A move that says what it expects. */
+struct wh_branch_move {
+	const char *branch;   /* NULL: HEAD's */
+	const char *revision; /* where to */
+	const char *expect;   /* WH_EMISMATCH if the tip is not this revision */
+	const char *why;      /* for the reflog; NULL: "rollback" */
+};
+WH_API enum wh_status wh_branch_move(struct wh_store *store,
+				     const struct wh_branch_move *request,
+				     struct wh_move *move,
+				     struct wh_error *err);
+/** Takes back the last move of the branch (NULL: HEAD's) that no undo has
+ *  taken back: a commit, a rollback, a deletion. move->to is "" where the
+ *  branch had no snapshot before. WH_ENOTFOUND if there is none, or if what
+ *  it stood on was forgotten. */
+WH_API enum wh_status wh_undo(struct wh_store *store, const char *branch,
+			      struct wh_move *move, struct wh_error *err);
 /** A new snapshot with the tree of `revision` on top of the branch: history
  *  stays. */
 WH_API enum wh_status wh_rollback_keep(struct wh_store *store,
