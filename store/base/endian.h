@@ -5,6 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+static inline uint16_t get_le16(const void *at)
+{
+	const uint8_t *b = at;
+
+	return (uint16_t)(b[0] | b[1] << 8);
+}
+
 static inline uint32_t get_le32(const void *at)
 {
 	const uint8_t *b = at;
@@ -18,6 +25,14 @@ static inline uint64_t get_le64(const void *at)
 	const uint8_t *b = at;
 
 	return (uint64_t)get_le32(b) | (uint64_t)get_le32(b + 4) << 32;
+}
+
+static inline void put_le16(void *at, uint16_t value)
+{
+	uint8_t *b = at;
+
+	b[0] = (uint8_t)value;
+	b[1] = (uint8_t)(value >> 8);
 }
 
 static inline void put_le32(void *at, uint32_t value)

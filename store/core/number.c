@@ -48,11 +48,6 @@ float number_from_half(uint16_t half)
 	return (sign ? -1.0f : 1.0f) * ((float)fraction * 0x1p-24f);
 }
 
-static uint16_t get_le16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] | at[1] << 8);
-}
-
 static void widen_floats(enum wh_dtype dtype, const uint8_t *at, size_t n,
 			 double *out)
 {

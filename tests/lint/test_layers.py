@@ -18,6 +18,7 @@ LAYERS = {
     "exporters/mapping": 3,
     "exporters/hdf5": 3,
     "exporters/tf": 3,
+    "exporters/zip": 3,
     "exporters/publish": 3,
     "exporters": 4,
     "tools": 5,
@@ -40,6 +41,7 @@ LIBRARIES = {
     "protobuf-c/protobuf-c.h": r"^exporters/tf/",
     "snappy-c.h": r"^exporters/tf/",
     "openssl/evp.h": r"^store/base/sha256\.c$",
+    "zlib.h": r"^exporters/(zip/|hdf5/chunk_check\.c$)",
     "zstd.h": r"^store/codec[a-z_]*\.c$",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)

@@ -1,0 +1,118 @@
+#include "unit/zip/archive.h"
+
+#include "base/crc.h"
+#include "zip/write.h"
+#include <weighhouse/source.h>
+
+static const float values[] = {0, 1, 2};
+
+static struct wh_source *make_source(void)
+{
+	const uint64_t shape[] = {3};
+	struct wh_array array = {.name = "a",
+				 .dtype = WH_FLOAT32,
+				 .rank = 1,
+				 .shape = shape,
+				 .data = values};
+	struct wh_builder *builder;
+	struct wh_source *source;
+	struct wh_error err;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	assert_ok(wh_builder_layer(builder, "l", NULL, &err), &err);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	assert_ok(wh_source_weigh(source, WH_CRC32, 1, NULL, NULL, &err), &err);
+	return source;
+}
+
+static void fill_npy(struct wh_image *content)
+{
+	struct wh_error err;
+
+	*content = (struct wh_image){0};
+	assert_ok(wh_image_literal(content, NPY_HEADER, NPY_HEADER_SIZE, &err),
+		  &err);
+	assert_ok(wh_image_payload(content, 0, 0, sizeof(values), &err), &err);
+}
+
+static void an_archive_is_the_one_that_savez_writes(void **state)
+{
+	struct wh_source *source = make_source();
+	struct zip_writer writer = {.source = source};
+	struct zip_entry entry = {.name = "a.npy", .zip64 = true};
+	uint8_t bytes[sizeof(savez_archive)];
+	struct wh_image content;
+	struct wh_plan *plan;
+	struct wh_error err;
+
+	(void)state;
+	fill_npy(&content);
+	assert_ok(wh_plan_new(source, &plan, &err), &err);
+	assert_ok(wh_plan_add_image(plan, "", true, &writer.image, &err), &err);
+	assert_ok(zip_add(&writer, &entry, &content, &err), &err);
+	assert_ok(zip_finish(&writer, &err), &err);
+	assert_int_equal(wh_plan_image(plan, 0)->size, sizeof(bytes));
+	assert_ok(wh_plan_read(plan, 0, 0, bytes, sizeof(bytes), &err), &err);
+	assert_memory_equal(bytes, savez_archive, sizeof(bytes));
+	zip_content_free(&content);
+	wh_plan_free(plan);
+	wh_source_close(source);
+}
+
+static void a_name_beyond_ascii_is_flagged_as_utf8(void **state)
+{
+	struct wh_source *source = make_source();
+	struct wh_image archive = {0}, content = {0};
+	struct zip_writer writer = {.source = source, .image = &archive};
+	struct zip_entry entry = {.name = "\xc3\xa9"};
+	struct wh_error err;
+
+	(void)state;
+	assert_ok(wh_image_literal(&content, "hi", 2, &err), &err);
+	assert_ok(zip_add(&writer, &entry, &content, &err), &err);
+	assert_int_equal(archive.literals.data[7], 0x08);
+	assert_ok(zip_finish(&writer, &err), &err);
+	zip_content_free(&content);
+	zip_content_free(&archive);
+	wh_source_close(source);
+}
+
+static void the_crc_of_any_part_is_that_of_its_bytes(void **state)
+{
+	struct wh_source *source = make_source();
+	uint8_t bytes[NPY_HEADER_SIZE + sizeof(values)];
+	struct wh_image content;
+	struct wh_error err;
+	uint32_t crc;
+	size_t from, to;
+
+	(void)state;
+	fill_npy(&content);
+	memcpy(bytes, NPY_HEADER, NPY_HEADER_SIZE);
+	memcpy(bytes + NPY_HEADER_SIZE, values, sizeof(values));
+	for (from = 0; from <= sizeof(bytes); from += 7)
+		for (to = from; to <= sizeof(bytes); to++) {
+			assert_ok(zip_crc32(source, &content, from, to - from,
+					    &crc, &err),
+				  &err);
+			assert_int_equal(
+				crc, crc32_update(0, bytes + from, to - from));
+		}
+	assert_fails(zip_crc32(source, &content, 1, sizeof(bytes), &crc, &err),
+		     &err, WH_EINVAL, "does not have");
+	zip_content_free(&content);
+	wh_source_close(source);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_archive_is_the_one_that_savez_writes),
+		cmocka_unit_test(a_name_beyond_ascii_is_flagged_as_utf8),
+		cmocka_unit_test(the_crc_of_any_part_is_that_of_its_bytes),
+	};
+
+	(void)deflated_archive;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
