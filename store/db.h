@@ -117,11 +117,15 @@ enum wh_status db_set_page_size(struct db *db, unsigned bytes,
 
 /* ---- Free queries (db_query.c) ----------------------------------------- */
 
+/* weighhouse/store.h */
 struct wh_cell;
+struct wh_sql_options;
 typedef int db_row_fn(void *arg, int n_columns, const char *const *names,
 		      const struct wh_cell *cells);
-/** One read-only statement under an authorizer and a time limit. */
-enum wh_status db_query(struct db *db, const char *sql, db_row_fn *fn,
+/** One read-only statement under an authorizer and a time limit; `options`
+ *  NULL: the defaults. */
+enum wh_status db_query(struct db *db, const char *sql,
+			const struct wh_sql_options *options, db_row_fn *fn,
 			void *arg, struct wh_error *err);
 /** SQLite's own check of the file's pages: rows of one text, "ok" if all is
  *  well. */

@@ -13,6 +13,7 @@
 #include <weighhouse/store.h>
 
 #define TIME_LIMIT_S  60
+#define MAX_RESULT    ((uint64_t)1 << 30) /* bytes of a spooled result */
 #define STEPS_A_CHECK 100000
 #define MAX_COLUMNS   200
 
@@ -33,34 +34,52 @@ static int allow_reading(void *arg, int action, const char *a, const char *b,
 	}
 }
 
-static int past_limit(void *arg)
+/* A query as it runs. */
+struct query {
+	struct db *db;
+	const struct wh_sql_options *options;
+	FILE *spool;
+	unsigned limit_s;
+	time_t end;
+	bool late; /* its time was over */
+};
+
+static int must_end(void *arg)
 {
-	return time(NULL) > *(const time_t *)arg;
+	struct query *query = arg;
+	const struct wh_sql_options *options = query->options;
+
+	query->late = time(NULL) > query->end;
+	return query->late ||
+	       (options->progress &&
+		!options->progress(options->progress_arg, "querying", 0, 0));
 }
 
-static enum wh_status query_failed(struct db *db, int code,
+static enum wh_status query_failed(const struct query *query, int code,
 				   struct wh_error *err)
 {
+	if (code == SQLITE_INTERRUPT && query->late)
+		return wh_fail(err, WH_EIO, "the query took more than %u s",
+			       query->limit_s);
 	if (code == SQLITE_INTERRUPT)
-		return wh_fail(err, WH_ECANCELLED,
-			       "the query took more than %d s", TIME_LIMIT_S);
+		return wh_fail(err, WH_ECANCELLED, "the query was cancelled");
 	if (code == SQLITE_AUTH)
 		return wh_fail(err, WH_EINVAL,
 			       "only queries that read are allowed");
-	if ((code & 0xff) == SQLITE_ERROR)
+	if ((code & 0xff) == SQLITE_ERROR || (code & 0xff) == SQLITE_TOOBIG)
 		return wh_fail(err, WH_EINVAL, "%s",
-			       sqlite3_errmsg(db->handle));
-	return db_failed(db, code, err);
+			       sqlite3_errmsg(query->db->handle));
+	return db_failed(query->db, code, err);
 }
 
-static enum wh_status prepare(struct db *db, const char *sql,
+static enum wh_status prepare(const struct query *query, const char *sql,
 			      sqlite3_stmt **stmt, struct wh_error *err)
 {
 	const char *rest = "";
-	int code = sqlite3_prepare_v2(db->handle, sql, -1, stmt, &rest);
+	int code = sqlite3_prepare_v2(query->db->handle, sql, -1, stmt, &rest);
 
 	if (code)
-		return query_failed(db, code, err);
+		return query_failed(query, code, err);
 	if (!*stmt)
 		return wh_fail(err, WH_EINVAL, "there is no query");
 	if (rest[strspn(rest, " \t\r\n;")] || !sqlite3_stmt_readonly(*stmt) ||
@@ -102,7 +121,7 @@ static bool spool_cell(FILE *spool, sqlite3_stmt *stmt, int column)
 	return fwrite(&cell, sizeof(cell), 1, spool) == 1;
 }
 
-static enum wh_status spool_rows(struct db *db, sqlite3_stmt *stmt, FILE *spool,
+static enum wh_status spool_rows(const struct query *query, sqlite3_stmt *stmt,
 				 uint64_t *n_rows, struct wh_error *err)
 {
 	int n = sqlite3_column_count(stmt), code, i;
@@ -110,14 +129,17 @@ static enum wh_status spool_rows(struct db *db, sqlite3_stmt *stmt, FILE *spool,
 	*n_rows = 0;
 	while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
 		for (i = 0; i < n; i++)
-			if (!spool_cell(spool, stmt, i))
+			if (!spool_cell(query->spool, stmt, i))
 				return wh_fail(err, WH_EIO,
 					       "the result can't be spooled");
 		++*n_rows;
+		if (ftello(query->spool) > (off_t)MAX_RESULT)
+			return wh_fail(err, WH_EIO,
+				       "the result is larger than 1 GiB");
 	}
 	if (code != SQLITE_DONE)
-		return query_failed(db, code, err);
-	if (fflush(spool) || fseek(spool, 0, SEEK_SET))
+		return query_failed(query, code, err);
+	if (fflush(query->spool) || fseek(query->spool, 0, SEEK_SET))
 		return wh_fail(err, WH_EIO, "the result can't be spooled");
 	return WH_OK;
 }
@@ -164,58 +186,69 @@ static enum wh_status hand_out(FILE *spool, int n, uint64_t n_rows,
 	return status;
 }
 
-static enum wh_status run_query(struct db *db, sqlite3_stmt *stmt, FILE *spool,
+static enum wh_status run_query(const struct query *query, sqlite3_stmt *stmt,
 				db_row_fn *fn, void *arg, struct wh_error *err)
 {
 	const char *names[MAX_COLUMNS];
 	int i, n = sqlite3_column_count(stmt);
 	uint64_t n_rows;
 
-	WH_TRY(spool_rows(db, stmt, spool, &n_rows, err));
+	WH_TRY(spool_rows(query, stmt, &n_rows, err));
 	for (i = 0; i < n; i++)
 		names[i] = sqlite3_column_name(stmt, i);
-	return hand_out(spool, n, n_rows, names, fn, arg, err);
+	return hand_out(query->spool, n, n_rows, names, fn, arg, err);
+}
+
+static enum wh_status open_spool(struct query *query, struct wh_error *err)
+{
+	query->spool = tmpfile();
+	if (query->spool)
+		return WH_OK;
+	return wh_fail(err, WH_EIO, "no temporary file can be made");
 }
 
 enum wh_status db_check_pages(struct db *db, db_row_fn *fn, void *arg,
 			      struct wh_error *err)
 {
+	struct query query = {.db = db};
 	sqlite3_stmt *stmt = NULL;
 	enum wh_status status;
-	FILE *spool = tmpfile();
 	int code;
 
-	if (!spool)
-		return wh_fail(err, WH_EIO, "no temporary file can be made");
+	WH_TRY(open_spool(&query, err));
 	code = sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(20)", -1,
 				  &stmt, NULL);
 	status = code ? db_failed(db, code, err)
-		      : run_query(db, stmt, spool, fn, arg, err);
+		      : run_query(&query, stmt, fn, arg, err);
 	sqlite3_finalize(stmt);
-	fclose(spool);
+	fclose(query.spool);
 	return status;
 }
 
-enum wh_status db_query(struct db *db, const char *sql, db_row_fn *fn,
+enum wh_status db_query(struct db *db, const char *sql,
+			const struct wh_sql_options *options, db_row_fn *fn,
 			void *arg, struct wh_error *err)
 {
-	time_t limit = time(NULL) + TIME_LIMIT_S;
+	static const struct wh_sql_options defaults;
+	struct query query = {.db = db,
+			      .options = options ? options : &defaults};
 	sqlite3_stmt *stmt = NULL;
 	enum wh_status status;
-	FILE *spool;
 
+	query.limit_s = query.options->time_limit_s
+				? query.options->time_limit_s
+				: TIME_LIMIT_S;
+	query.end = time(NULL) + (time_t)query.limit_s;
 	WH_TRY(db_check_process(db, err));
-	spool = tmpfile();
-	if (!spool)
-		return wh_fail(err, WH_EIO, "no temporary file can be made");
+	WH_TRY(open_spool(&query, err));
 	sqlite3_set_authorizer(db->handle, allow_reading, NULL);
-	sqlite3_progress_handler(db->handle, STEPS_A_CHECK, past_limit, &limit);
-	status = prepare(db, sql, &stmt, err);
+	sqlite3_progress_handler(db->handle, STEPS_A_CHECK, must_end, &query);
+	status = prepare(&query, sql, &stmt, err);
 	if (!status)
-		status = run_query(db, stmt, spool, fn, arg, err);
+		status = run_query(&query, stmt, fn, arg, err);
 	sqlite3_finalize(stmt);
 	sqlite3_progress_handler(db->handle, 0, NULL, NULL);
 	sqlite3_set_authorizer(db->handle, NULL, NULL);
-	fclose(spool);
+	fclose(query.spool);
 	return status;
 }

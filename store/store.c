@@ -141,8 +141,9 @@ enum wh_status wh_config_list(struct wh_store *store,
 	return WH_OK;
 }
 
-enum wh_status wh_sql(struct wh_store *store, const char *query, wh_row_fn *fn,
+enum wh_status wh_sql(struct wh_store *store, const char *query,
+		      const struct wh_sql_options *options, wh_row_fn *fn,
 		      void *arg, struct wh_error *err)
 {
-	return db_query(store->db, query, fn, arg, err);
+	return db_query(store->db, query, options, fn, arg, err);
 }

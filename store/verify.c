@@ -68,8 +68,8 @@ static enum wh_status run_checks(struct verification *all, struct wh_error *err)
 	status = db_check_pages(all->db, tell_row, all, &found);
 	WH_TRY(verify_tell(all, status, &found));
 	for (i = 0; i < N_CHECKS; i++) {
-		status = db_query(all->db, check_texts[i].text, tell_row, all,
-				  &found);
+		status = db_query(all->db, check_texts[i].text, NULL, tell_row,
+				  all, &found);
 		if (verify_tell(all, status, &found)) {
 			if (err)
 				*err = found;

@@ -14,4 +14,5 @@ ON CONFLICT(key) DO UPDATE SET value = excluded.value;
 DELETE FROM config WHERE key = ?1;
 
 -- name: config_list
-SELECT key, value FROM config ORDER BY key;
+-- HEAD, which verbs move, is no setting.
+SELECT key, value FROM config WHERE key <> 'head' ORDER BY key;

@@ -45,8 +45,17 @@ def test_a_flag_takes_no_value(wh):
 
 
 def test_numbers_are_checked(wh):
-    assert wh.fails(2, "log", "-n", "many") == (
-        "wh log: --number: 'many' is no whole number")
+    assert wh.fails(2, "commit", "x", "--step", "many") == (
+        "wh commit: --step: 'many' is no whole number")
+    for number in ("many", "-1", "1.5", ""):
+        assert wh.fails(2, "log", "-n", number) == (
+            f"wh log: --number: '{number}' is no whole number of at least 0")
+
+
+def test_choices_are_checked_by_the_table(wh):
+    assert wh.fails(2, "du", "--by", "tensors") == (
+        "wh du: --by is snapshot|layer|tensor|run, not 'tensors'")
+    assert "--color is auto|always|never" in wh.fails(2, "log", "--color", "")
 
 
 def test_too_many_and_too_few_arguments(wh):

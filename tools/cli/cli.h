@@ -31,7 +31,21 @@ enum exit_code {
 	EXIT_INTERRUPTED = 130,
 };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_INTEGER, OPTION_LIST };
+/** What each means, for the man page; ended by a NULL meaning. */
+struct exit_meaning {
+	int code;
+	const char *meaning;
+};
+extern const struct exit_meaning exit_meanings[];
+
+enum option_kind {
+	OPTION_FLAG,
+	OPTION_TEXT,
+	OPTION_INTEGER, /* of either sign */
+	OPTION_COUNT,	/* 0 or more */
+	OPTION_CHOICE,	/* one of its value's words: "a|b|c" */
+	OPTION_LIST,	/* text, and it may be given again */
+};
 
 struct option {
 	const char *name; /* without the dashes */
@@ -75,6 +89,7 @@ struct cli {
 	struct wh_store *store;
 	struct wh_library *library; /* with plug-ins; NULL without any */
 	struct wh_error err;
+	bool no_store;	     /* it could not be opened */
 	const char *subject; /* what an error is about: a path, a revision */
 };
 
@@ -84,14 +99,24 @@ struct cli {
 int cli_parse(struct cli *cli, int n_words, char **words);
 bool cli_flag(const struct cli *cli, const char *name);
 const char *cli_text(const struct cli *cli, const char *name); /* or NULL */
+/** Whether the option was given with this value. */
+bool cli_is(const struct cli *cli, const char *name, const char *value);
 bool cli_integer(const struct cli *cli, const char *name, int64_t *value);
 /** The next value of a repeated option after `*at` (begin with 0), or NULL. */
 const char *cli_next(const struct cli *cli, const char *name, int *at);
 const struct verb *verb_find(const char *name);
 /** Tells that there is no such verb, and which one may be meant. */
 int unknown_verb(struct cli *cli, const char *word);
+
+/* ---- help.c --------------------------------------------------------------
+ */
+
 void verb_help(const struct verb *verb, FILE *out);
 void verbs_help(FILE *out);
+/** "wh commit [options] PATH", without a line's end. */
+void verb_synopsis(const struct verb *verb, FILE *out);
+/** "-m, --message TEXT". */
+void option_head(const struct option *option, char *head, size_t size);
 
 /* ---- output.c ------------------------------------------------------------ */
 
@@ -117,10 +142,18 @@ const char *cli_escape(const char *name);
 json_t *json_text(const char *text); /* JSON null for NULL */
 json_t *json_shape(const struct wh_tensor *tensor);
 void shape_text(const struct wh_tensor *tensor, char *text, size_t size);
+/** Text of any length as a terminal may show it; the second keeps its line
+ *  ends. */
+void cli_print_text(const char *text);
+void cli_print_lines(const char *text);
+
+/* ---- pager.c -------------------------------------------------------------
+ */
+
 /** Bold where colour is on. */
 const char *cli_bold(const struct cli *cli);
 const char *cli_plain(const struct cli *cli);
-/** Sends stdout through a pager if it is a terminal. */
+/** Sends stdout through a pager if it is a terminal: for log, diff, show. */
 void cli_page(const struct cli *cli);
 /** Flushes stdout, and waits for the pager where there is one. */
 void cli_end_pager(void);
@@ -166,7 +199,9 @@ struct save_request {
 	struct wh_checkpoint_options checkpoint;
 	char *model_config; /* owned */
 };
-int save_request_fill(struct cli *cli, struct save_request *request);
+/** Checks the options and the format of PATH, before anything opens. */
+int save_request_fill(struct cli *cli, const char *path,
+		      struct save_request *request);
 void save_request_free(struct save_request *request);
 /** Saves to PATH, in one format or in each of a list. */
 int cli_save(struct cli *cli, struct wh_source *source, const char *path,

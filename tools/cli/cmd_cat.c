@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/endian.h"
 #include "cli.h"
 #include "core/number.h"
 
@@ -58,16 +59,41 @@ static void write_npy_header(const struct wh_tensor *tensor)
 	putchar('\n');
 }
 
+/* As many digits as give the same bits when read again. */
+static void print_number(enum wh_dtype dtype, const uint8_t *at)
+{
+	double value;
+
+	switch ((int)dtype) {
+	case WH_INT64:
+		printf("%" PRId64 "\n", (int64_t)get_le64(at));
+		return;
+	case WH_UINT64:
+		printf("%" PRIu64 "\n", get_le64(at));
+		return;
+	case WH_FLOAT64:
+		number_to_double(dtype, at, 1, &value);
+		printf("%.17g\n", value);
+		return;
+	case WH_FLOAT16:
+	case WH_BFLOAT16:
+	case WH_FLOAT32:
+		number_to_double(dtype, at, 1, &value);
+		printf("%.9g\n", value);
+		return;
+	default:
+		number_to_double(dtype, at, 1, &value);
+		printf("%.0f\n", value);
+	}
+}
+
 static void print_numbers(const struct wh_tensor *tensor, const uint8_t *bytes,
 			  size_t len)
 {
 	size_t size = wh_dtype_size(tensor->dtype), i;
-	double value;
 
-	for (i = 0; i + size <= len; i += size) {
-		number_to_double(tensor->dtype, bytes + i, 1, &value);
-		printf("%.9g\n", value);
-	}
+	for (i = 0; i + size <= len; i += size)
+		print_number(tensor->dtype, bytes + i);
 }
 
 typedef void emit_fn(const struct wh_tensor *tensor, const uint8_t *bytes,

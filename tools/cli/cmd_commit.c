@@ -141,24 +141,42 @@ static void fill_options(struct cli *cli, struct wh_commit_options *options)
 		options->threads = (unsigned)threads;
 }
 
-/* stdin can be read once only; a commit reads twice. */
-static int spool_stdin(struct cli *cli, char *path)
+static int spool_failed(struct cli *cli)
+{
+	cli->err.status = WH_EIO;
+	snprintf(cli->err.message, sizeof(cli->err.message),
+		 "stdin can't be spooled: %s", strerror(errno));
+	return cli_fail(cli);
+}
+
+static bool copy_stdin(int fd)
 {
 	char piece[SPOOL_PIECE];
-	int fd = mkstemp(path);
-	ssize_t got = -1;
+	ssize_t got;
 
-	if (fd < 0)
-		return cli_usage(cli, "no temporary file can be made: %s",
-				 strerror(errno));
 	while ((got = read(STDIN_FILENO, piece, sizeof(piece))) > 0)
-		if (write(fd, piece, (size_t)got) != got) {
-			got = -1;
-			break;
-		}
-	if (close(fd) || got < 0)
-		return cli_usage(cli, "stdin can't be spooled: %s",
-				 strerror(errno));
+		if (write(fd, piece, (size_t)got) != got)
+			return false;
+	return got == 0;
+}
+
+/* stdin can be read once only; a commit reads twice. The copy has no name, so
+ * that nothing is left of it however this ends; `path` leads to it. */
+static int spool_stdin(struct cli *cli, char *path, size_t size)
+{
+	const char *folder = getenv("TMPDIR");
+	char name[4096];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/.wh-stdin-XXXXXX",
+		 folder && *folder ? folder : "/tmp");
+	fd = mkstemp(name);
+	if (fd < 0)
+		return spool_failed(cli);
+	unlink(name);
+	if (!copy_stdin(fd))
+		return cli_interrupted() ? EXIT_INTERRUPTED : spool_failed(cli);
+	snprintf(path, size, "/dev/fd/%d", fd);
 	return EXIT_DONE;
 }
 
@@ -175,7 +193,7 @@ static int commit_one(struct cli *cli, const char *path,
 		return EXIT_DONE;
 	}
 	cli_say(cli, "%.12s on %s: %llu of %llu tensors are new, %s stored%s",
-		outcome.result.snapshot, outcome.result.branch,
+		outcome.result.snapshot, cli_escape(outcome.result.branch),
 		(unsigned long long)outcome.result.n_new_tensors,
 		(unsigned long long)outcome.result.n_tensors,
 		cli_size(cli, outcome.result.stored_bytes),
@@ -187,9 +205,8 @@ int cmd_commit(struct cli *cli)
 {
 	struct figures *figures = calloc(1, sizeof(*figures));
 	struct wh_commit_options options = {0};
-	char spool[] = "/tmp/.wh-stdin-XXXXXX";
 	const char *path = cli->args[0];
-	bool spooled = strcmp(path, "-") == 0;
+	char spool[32];
 	int code;
 
 	if (!figures)
@@ -198,14 +215,12 @@ int cmd_commit(struct cli *cli)
 	code = take_figures(cli, &options, figures);
 	if (!code)
 		code = cli_open(cli, WH_OPEN_WRITE);
-	if (!code && spooled) {
-		code = spool_stdin(cli, spool);
+	if (!code && strcmp(path, "-") == 0) {
+		code = spool_stdin(cli, spool, sizeof(spool));
 		path = spool;
 	}
 	if (!code)
 		code = commit_one(cli, path, &options);
-	if (spooled)
-		unlink(spool);
 	while (figures->n_keys)
 		free(figures->keys[--figures->n_keys]);
 	free(figures);

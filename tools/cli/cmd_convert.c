@@ -1,23 +1,33 @@
+/* convert: one format into another, without a store. */
 #include "cli.h"
+
+static int open_input(struct cli *cli, const char *path,
+		      struct wh_source **source)
+{
+	struct wh_load_options load = {.library = cli->library};
+	bool reproducible;
+
+	cli->subject = path;
+	/* Only a template that gives the file back may be used for it. */
+	if (wh_checkpoint_open(path, cli_text(cli, "from"), &load, source,
+			       &cli->err) ||
+	    wh_checkpoint_prove(*source, path, cli->library, &reproducible,
+				&cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
 
 int cmd_convert(struct cli *cli)
 {
-	struct wh_load_options load = {.library = cli->library};
+	const char *path = cli->args[1];
 	struct wh_source *source = NULL;
-	struct save_request request;
-	bool reproducible;
-	int code = save_request_fill(cli, &request);
+	struct save_request request = {0};
+	int code = save_request_fill(cli, path, &request);
 
-	cli->subject = cli->args[0];
-	if (!code && wh_checkpoint_open(cli->args[0], cli_text(cli, "from"),
-					&load, &source, &cli->err))
-		code = cli_fail(cli);
-	/* Only a template that gives the file back may be used for it. */
-	if (!code && wh_checkpoint_prove(source, cli->args[0], cli->library,
-					 &reproducible, &cli->err))
-		code = cli_fail(cli);
 	if (!code)
-		code = cli_save(cli, source, cli->args[1], &request);
+		code = open_input(cli, cli->args[0], &source);
+	if (!code)
+		code = cli_save(cli, source, path, &request);
 	wh_source_close(source);
 	save_request_free(&request);
 	return code;

@@ -10,7 +10,7 @@
 
 struct shown {
 	struct cli *cli;
-	uint64_t n;
+	uint64_t n, of[WH_CHANGE_RENAMED + 1]; /* all, and by enum wh_change */
 };
 
 static bool is_wanted(const struct cli *cli, const struct wh_difference *d)
@@ -24,6 +24,22 @@ static bool is_wanted(const struct cli *cli, const struct wh_difference *d)
 	return cli->n_globs == 0;
 }
 
+/* Null where there is no such number: tensors that only one side has. */
+static void add_norm(json_t *row, const struct wh_difference *d,
+		     const char *name, double value)
+{
+	json_object_set_new(row, name,
+			    d->has_norms ? number_json(value) : json_null());
+}
+
+static void add_count(json_t *row, const struct wh_difference *d,
+		      const char *name, uint64_t count)
+{
+	json_object_set_new(row, name,
+			    d->has_norms ? json_integer((json_int_t)count)
+					 : json_null());
+}
+
 static void print_json(const struct wh_difference *d)
 {
 	json_t *row = json_object();
@@ -34,17 +50,13 @@ static void print_json(const struct wh_difference *d)
 	json_object_set_new(row, "change",
 			    json_text(wh_change_name(d->change)));
 	json_object_set_new(row, "by", json_text(d->by));
-	if (d->has_norms) {
-		json_object_set_new(row, "l2", number_json(d->l2));
-		json_object_set_new(row, "max_abs", number_json(d->max_abs));
-		json_object_set_new(row, "mean_abs", number_json(d->mean_abs));
-		json_object_set_new(row, "cosine", number_json(d->cosine));
-		json_object_set_new(row, "changed", number_json(d->changed));
-		json_object_set_new(row, "nan",
-				    json_integer((json_int_t)d->n_nan));
-		json_object_set_new(row, "inf",
-				    json_integer((json_int_t)d->n_inf));
-	}
+	add_norm(row, d, "l2", d->l2);
+	add_norm(row, d, "max_abs", d->max_abs);
+	add_norm(row, d, "mean_abs", d->mean_abs);
+	add_norm(row, d, "cosine", d->cosine);
+	add_norm(row, d, "changed", d->changed);
+	add_count(row, d, "nan", d->n_nan);
+	add_count(row, d, "inf", d->n_inf);
 	cli_print_json(row);
 }
 
@@ -83,6 +95,7 @@ static int show(void *arg, const struct wh_difference *d)
 	if (!is_wanted(shown->cli, d))
 		return 0;
 	shown->n++;
+	shown->of[d->change]++;
 	if (cli_json(shown->cli))
 		print_json(d);
 	else
@@ -99,6 +112,21 @@ static int take_tolerance(struct cli *cli, const char *name, double *value)
 	return EXIT_DONE;
 }
 
+/* "3 changed, 1 added" */
+static void print_summary(const struct shown *shown)
+{
+	const char *comma = "";
+	int i;
+
+	for (i = 0; i <= WH_CHANGE_RENAMED; i++)
+		if (shown->of[i]) {
+			printf("%s%" PRIu64 " %s", comma, shown->of[i],
+			       wh_change_name((enum wh_change)i));
+			comma = ", ";
+		}
+	putchar('\n');
+}
+
 static int compare(struct cli *cli, struct wh_source *a, struct wh_source *b,
 		   const struct wh_diff_options *options)
 {
@@ -107,8 +135,12 @@ static int compare(struct cli *cli, struct wh_source *a, struct wh_source *b,
 	cli_page(cli);
 	if (wh_diff(a, b, options, show, &shown, &cli->err))
 		return cli_fail(cli);
+	if (cli_interrupted())
+		return EXIT_INTERRUPTED;
 	if (!shown.n)
 		cli_say(cli, "no tensor differs");
+	else if (cli_flag(cli, "stat") && !cli_json(cli))
+		print_summary(&shown);
 	return shown.n && cli_flag(cli, "exit-code") ? EXIT_DIFFERS : EXIT_DONE;
 }
 

@@ -1,4 +1,4 @@
-/* help, version, formats, complete: wh about itself. */
+/* help, version, formats: wh about itself. */
 #include <string.h>
 
 #include <weighhouse/version.h>
@@ -60,75 +60,5 @@ int cmd_formats(struct cli *cli)
 		if ((*at)->missing)
 			printf("%-16s %s\n", "", (*at)->missing);
 	}
-	return EXIT_DONE;
-}
-
-static void complete_bash(void)
-{
-	const struct verb *verb;
-	const struct option *option;
-
-	puts("# bash completion for wh\n_wh() {\n\tlocal words");
-	puts("\tcase ${COMP_WORDS[1]} in");
-	for (verb = verbs; verb->name; verb++) {
-		printf("\t%s) words='", verb->name);
-		for (option = verb->options; option->name; option++)
-			printf("--%s ", option->name);
-		for (option = global_options; option->name; option++)
-			printf("--%s ", option->name);
-		puts("' ;;");
-	}
-	puts("\t*) words='' ;;\n\tesac");
-	puts("\tif [ \"$COMP_CWORD\" = 1 ]; then");
-	printf("\t\twords='");
-	for (verb = verbs; verb->name; verb++)
-		printf("%s ", verb->name);
-	puts("'\n\tfi");
-	puts("\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
-	     "\"${COMP_WORDS[COMP_CWORD]}\")");
-	puts("}\ncomplete -o default -F _wh wh");
-}
-
-static void complete_zsh(void)
-{
-	const struct verb *verb;
-
-	puts("#compdef wh\nlocal -a verbs\nverbs=(");
-	for (verb = verbs; verb->name; verb++)
-		printf("\t\"%s:%s\"\n", verb->name, verb->summary);
-	puts(")\nif (( CURRENT == 2 )); then _describe verb verbs\n"
-	     "else _arguments '*:file:_files'; fi");
-}
-
-static void complete_fish(void)
-{
-	const struct verb *verb;
-	const struct option *option;
-
-	for (verb = verbs; verb->name; verb++) {
-		printf("complete -c wh -n __fish_use_subcommand -a %s -d "
-		       "\"%s\"\n",
-		       verb->name, verb->summary);
-		for (option = verb->options; option->name; option++)
-			printf("complete -c wh -n "
-			       "'__fish_seen_subcommand_from %s' -l %s -d "
-			       "\"%s\"\n",
-			       verb->name, option->name, option->help);
-	}
-}
-
-int cmd_complete(struct cli *cli)
-{
-	const char *shell = cli->args[0];
-
-	if (strcmp(shell, "bash") == 0)
-		complete_bash();
-	else if (strcmp(shell, "zsh") == 0)
-		complete_zsh();
-	else if (strcmp(shell, "fish") == 0)
-		complete_fish();
-	else
-		return cli_usage(cli, "it knows bash, zsh and fish, not '%s'",
-				 shell);
 	return EXIT_DONE;
 }

@@ -1,5 +1,5 @@
 #include <inttypes.h>
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -52,38 +52,60 @@ static int print_row(void *arg, const struct wh_snapshot *s)
 	return cli_interrupted();
 }
 
-int cmd_log(struct cli *cli)
+/* REV, A..B, A.. and ..B; what is left out is HEAD. `copy` is the caller's to
+ * free. */
+static bool take_range(const char *text, struct wh_log_options *options,
+		       char **copy)
 {
-	struct wh_log_options options = {0};
-	char range[1024], *dots;
-	int64_t limit = 0;
-	int code;
+	char *dots;
 
-	if (cli->n_args) {
-		snprintf(range, sizeof(range), "%s", cli->args[0]);
-		dots = strstr(range, "..");
-		options.revision = range;
-		if (dots) {
-			*dots = '\0';
-			options.exclude = range;
-			options.revision = dots[2] ? dots + 2 : "HEAD";
-		}
-	}
-	if (cli_integer(cli, "number", &limit) && limit < 0)
-		return cli_usage(cli, "-n: %lld is below zero",
-				 (long long)limit);
-	if (cli_flag(cli, "number") && limit == 0)
-		return EXIT_DONE;
-	options.limit = (uint64_t)limit;
-	options.metric = cli_text(cli, "metric");
-	options.all = cli_flag(cli, "all");
-	options.run = cli_text(cli, "run");
-	options.globs = cli->n_globs ? cli->globs : NULL;
-	code = cli_open(cli, WH_OPEN_READ);
-	if (code)
+	if (!text)
+		return true;
+	*copy = strdup(text);
+	if (!*copy)
+		return false;
+	options->revision = *copy;
+	dots = strstr(*copy, "..");
+	if (!dots)
+		return true;
+	*dots = '\0';
+	options->exclude = dots == *copy ? "HEAD" : *copy;
+	options->revision = dots[2] ? dots + 2 : "HEAD";
+	return true;
+}
+
+static int list(struct cli *cli, const struct wh_log_options *options)
+{
+	int code = cli_open(cli, WH_OPEN_READ);
+
+	if (code || (cli_flag(cli, "number") && !options->limit))
 		return code;
 	cli_page(cli);
-	if (wh_log(cli->store, &options, print_row, cli, &cli->err))
+	if (wh_log(cli->store, options, print_row, cli, &cli->err))
 		return cli_fail(cli);
 	return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+int cmd_log(struct cli *cli)
+{
+	struct wh_log_options options = {
+		.metric = cli_text(cli, "metric"),
+		.all = cli_flag(cli, "all"),
+		.run = cli_text(cli, "run"),
+		.globs = cli->n_globs ? cli->globs : NULL,
+	};
+	char *range = NULL;
+	int64_t limit;
+	int code;
+
+	if (options.all && cli->n_args)
+		return cli_usage(cli, "--all lists every snapshot: it takes no "
+				      "revision");
+	if (cli_integer(cli, "number", &limit))
+		options.limit = (uint64_t)limit;
+	if (!take_range(cli->n_args ? cli->args[0] : NULL, &options, &range))
+		return EXIT_FAILED;
+	code = list(cli, &options);
+	free(range);
+	return code;
 }

@@ -117,7 +117,6 @@ static int list(struct cli *cli, struct wh_source *source, int first)
 
 	if (!rows)
 		return EXIT_FAILED;
-	cli_page(cli);
 	for (i = 0; i < manifest->n_tensors && !cli_interrupted(); i++) {
 		if (!is_wanted(cli, first, &rows[i], &manifest->tensors[i]))
 			continue;
@@ -138,7 +137,7 @@ static bool names_revision(struct cli *cli)
 
 	if (!cli->n_args)
 		return false;
-	if (cli->n_args > 1 || strncmp(cli->args[0], "file:", 5) == 0 ||
+	if (strncmp(cli->args[0], "file:", 5) == 0 ||
 	    !strpbrk(cli->args[0], "*?["))
 		return true;
 	return wh_revision_parse(cli->store, cli->args[0], id, NULL) == WH_OK;

@@ -25,50 +25,109 @@ typedef enum wh_status create_fn(struct wh_store *, const char *, const char *,
 				 bool, struct wh_error *);
 typedef enum wh_status delete_fn(struct wh_store *, const char *,
 				 struct wh_error *);
+typedef enum wh_status rename_fn(struct wh_store *, const char *, const char *,
+				 struct wh_error *);
 
-static int change(struct cli *cli, create_fn *create, delete_fn *delete_ref)
+/* What branches and tags have in common. */
+struct kind {
+	const char *what;
+	list_fn *list;
+	create_fn *create;
+	delete_fn *delete_ref;
+	rename_fn *rename; /* NULL: it is fixed */
+};
+
+static const struct kind branches = {"branch", wh_branch_list, wh_branch_create,
+				     wh_branch_delete, wh_branch_rename};
+static const struct kind tags = {"tag", wh_tag_list, wh_tag_create,
+				 wh_tag_delete, NULL};
+
+static int tell_ref(struct cli *cli, const struct kind *kind, const char *name,
+		    const char *snapshot)
 {
-	const char *name = cli->args[0], *to = cli_text(cli, "move");
-	enum wh_status status;
-
-	if (to && create != wh_branch_create)
-		return cli_usage(cli, "a tag is fixed: make another one");
-	if (cli_flag(cli, "delete"))
-		status = delete_ref(cli->store, name, &cli->err);
-	else if (to)
-		status = wh_branch_rename(cli->store, name, to, &cli->err);
+	if (cli_json(cli))
+		cli_print_json(json_pack(
+			"{s:o,s:o}", "name", json_text(name), "snapshot",
+			*snapshot ? json_text(snapshot) : json_null()));
+	if (*snapshot)
+		cli_say(cli, "%s %s is %.12s", kind->what, cli_escape(name),
+			snapshot);
 	else
-		status = create(cli->store, name,
-				cli->n_args > 1 ? cli->args[1] : "HEAD",
-				cli_flag(cli, "force"), &cli->err);
-	return status ? cli_fail(cli) : EXIT_DONE;
+		cli_say(cli, "%s %s is gone", kind->what, cli_escape(name));
+	return EXIT_DONE;
 }
 
-static int run_refs(struct cli *cli, list_fn *list, create_fn *create,
-		    delete_fn *delete_ref)
+static int create_ref(struct cli *cli, const struct kind *kind)
 {
-	int code = cli_open(cli, cli->n_args ? WH_OPEN_WRITE : WH_OPEN_READ);
+	const char *name = cli->args[0];
+	const char *revision = cli->n_args > 1 ? cli->args[1] : "HEAD";
+	char id[WH_ID_SIZE];
 
+	if (wh_revision_parse(cli->store, revision, id, &cli->err) ||
+	    kind->create(cli->store, name, id, cli_flag(cli, "force"),
+			 &cli->err))
+		return cli_fail(cli);
+	return tell_ref(cli, kind, name, id);
+}
+
+static int delete_ref(struct cli *cli, const struct kind *kind)
+{
+	if (kind->delete_ref(cli->store, cli->args[0], &cli->err))
+		return cli_fail(cli);
+	return tell_ref(cli, kind, cli->args[0], "");
+}
+
+static int rename_ref(struct cli *cli, const struct kind *kind, const char *to)
+{
+	if (kind->rename(cli->store, cli->args[0], to, &cli->err))
+		return cli_fail(cli);
+	cli_say(cli, "%s %s is now %s", kind->what, cli_escape(cli->args[0]),
+		cli_escape(to));
+	return EXIT_DONE;
+}
+
+static int check_request(struct cli *cli, const struct kind *kind)
+{
+	bool deletes = cli_flag(cli, "delete"), moves = cli_flag(cli, "move");
+
+	if (moves && !kind->rename)
+		return cli_usage(cli, "a tag is fixed: make another one");
+	if (deletes && moves)
+		return cli_usage(cli, "--delete and --move exclude each other");
+	if ((deletes || moves) && cli->n_args != 1)
+		return cli_usage(cli, "--%s takes a NAME and nothing else",
+				 deletes ? "delete" : "move");
+	return EXIT_DONE;
+}
+
+static int run_refs(struct cli *cli, const struct kind *kind)
+{
+	int code = check_request(cli, kind);
+
+	if (!code)
+		code = cli_open(cli,
+				cli->n_args ? WH_OPEN_WRITE : WH_OPEN_READ);
 	if (code)
 		return code;
+	if (cli_flag(cli, "delete"))
+		return delete_ref(cli, kind);
+	if (cli_flag(cli, "move"))
+		return rename_ref(cli, kind, cli_text(cli, "move"));
 	if (cli->n_args)
-		return change(cli, create, delete_ref);
-	if (cli_flag(cli, "delete") || cli_flag(cli, "move"))
-		return cli_usage(cli, "it takes a NAME");
-	if (list(cli->store, print_ref, cli, &cli->err))
+		return create_ref(cli, kind);
+	if (kind->list(cli->store, print_ref, cli, &cli->err))
 		return cli_fail(cli);
 	return EXIT_DONE;
 }
 
 int cmd_branch(struct cli *cli)
 {
-	return run_refs(cli, wh_branch_list, wh_branch_create,
-			wh_branch_delete);
+	return run_refs(cli, &branches);
 }
 
 int cmd_tag(struct cli *cli)
 {
-	return run_refs(cli, wh_tag_list, wh_tag_create, wh_tag_delete);
+	return run_refs(cli, &tags);
 }
 
 int cmd_switch(struct cli *cli)
@@ -113,7 +172,6 @@ int cmd_reflog(struct cli *cli)
 
 	if (code)
 		return code;
-	cli_page(cli);
 	if (wh_reflog(cli->store, cli->n_args ? cli->args[0] : NULL,
 		      print_entry, cli, &cli->err))
 		return cli_fail(cli);

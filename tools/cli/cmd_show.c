@@ -44,8 +44,10 @@ static void print_for_people(const struct cli *cli, const struct wh_snapshot *s)
 	print_list("as it was ", s->templates);
 	printf("weights    %" PRIu64 " tensors in %" PRIu64 " layers, %s\n",
 	       s->n_tensors, s->n_layers, cli_size(cli, s->nbytes));
-	if (*s->message)
-		printf("\n%s\n", s->message);
+	if (*s->message) {
+		putchar('\n');
+		cli_print_lines(s->message);
+	}
 }
 
 static json_t *origin_json(const struct wh_snapshot *s)

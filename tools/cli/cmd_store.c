@@ -1,4 +1,4 @@
-/* verify, du, config, sql, migrate: the store itself. */
+/* verify, du, config, migrate: the store itself. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -117,39 +117,28 @@ static int print_usage(void *arg, const struct wh_usage *u)
 	return cli_interrupted();
 }
 
-static int parse_by(struct cli *cli, enum wh_usage_by *by)
+static enum wh_usage_by usage_by(const struct cli *cli)
 {
 	static const char *const names[] = {"snapshot", "layer", "tensor",
 					    "run"};
-	const char *wanted = cli_text(cli, "by");
 	int i;
 
-	*by = WH_BY_SNAPSHOT;
-	for (i = 0; wanted && i < 4; i++)
-		if (strcmp(names[i], wanted) == 0) {
-			*by = (enum wh_usage_by)i;
-			return EXIT_DONE;
-		}
-	return wanted ? cli_usage(cli,
-				  "--by is snapshot, layer, tensor or "
-				  "run, not '%s'",
-				  wanted)
-		      : EXIT_DONE;
+	for (i = 0; i < 4; i++)
+		if (cli_is(cli, "by", names[i]))
+			return (enum wh_usage_by)i;
+	return WH_BY_SNAPSHOT;
 }
 
 int cmd_du(struct cli *cli)
 {
-	enum wh_usage_by by;
-	int code = parse_by(cli, &by);
+	int code = cli_open(cli, WH_OPEN_READ);
 
-	if (!code)
-		code = cli_open(cli, WH_OPEN_READ);
 	if (code)
 		return code;
 	if (!cli_json(cli))
 		printf("%10s %10s %10s %10s  %s\n", "weights", "stored",
 		       "shared", "own", "what");
-	if (wh_usage(cli->store, by, print_usage, cli, &cli->err))
+	if (wh_usage(cli->store, usage_by(cli), print_usage, cli, &cli->err))
 		return cli_fail(cli);
 	return EXIT_DONE;
 }
@@ -200,129 +189,15 @@ int cmd_config(struct cli *cli)
 	return EXIT_DONE;
 }
 
-/* ---- sql
- * ------------------------------------------------------------------------- */
-
-static json_t *cell_json(const struct wh_cell *cell)
-{
-	char *hex;
-	json_t *value;
-
-	switch (cell->kind) {
-	case WH_CELL_INTEGER:
-		return json_integer(cell->integer);
-	case WH_CELL_REAL:
-		return number_json(cell->real);
-	case WH_CELL_TEXT:
-		return json_text(cell->text);
-	case WH_CELL_BLOB:
-		hex = malloc(2 * cell->size + 1);
-		if (!hex)
-			return json_null();
-		text_hex((const uint8_t *)cell->text, cell->size, hex);
-		value = json_string(hex);
-		free(hex);
-		return value;
-	case WH_CELL_NULL:
-		break;
-	}
-	return json_null();
-}
-
-static void print_cell(const struct wh_cell *cell)
-{
-	size_t i;
-
-	switch (cell->kind) {
-	case WH_CELL_INTEGER:
-		printf("%" PRId64, cell->integer);
-		break;
-	case WH_CELL_REAL:
-		printf("%.15g", cell->real);
-		break;
-	case WH_CELL_TEXT:
-		fputs(cli_escape(cell->text), stdout);
-		break;
-	case WH_CELL_BLOB:
-		for (i = 0; i < cell->size; i++)
-			printf("%02x", (unsigned char)cell->text[i]);
-		break;
-	case WH_CELL_NULL:
-		break;
-	}
-}
-
-static void print_csv_text(const char *text)
-{
-	if (!strpbrk(text, ",\"\r\n")) {
-		fputs(text, stdout);
-		return;
-	}
-	putchar('"');
-	for (; *text; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar(*text);
-	}
-	putchar('"');
-}
-
-static void print_row(const struct cli *cli, int n, const char *const *names,
-		      const struct wh_cell *cells)
-{
-	bool csv = cli_flag(cli, "csv");
-	int i;
-
-	for (i = 0; i < n; i++) {
-		if (i)
-			putchar(csv ? ',' : '\t');
-		if (!cells)
-			fputs(cli_escape(names[i]), stdout);
-		else if (csv && cells[i].kind == WH_CELL_TEXT)
-			print_csv_text(cells[i].text);
-		else
-			print_cell(&cells[i]);
-	}
-	putchar('\n');
-}
-
-static int take_row(void *arg, int n, const char *const *names,
-		    const struct wh_cell *cells)
-{
-	const struct cli *cli = arg;
-	json_t *row;
-	int i;
-
-	if (!cli_json(cli)) {
-		print_row(cli, n, names, cells);
-		return cli_interrupted();
-	}
-	if (!cells)
-		return 0;
-	row = json_object();
-	for (i = 0; i < n; i++)
-		json_object_set_new(row, names[i], cell_json(&cells[i]));
-	cli_print_json(row);
-	return cli_interrupted();
-}
-
-int cmd_sql(struct cli *cli)
-{
-	int code = cli_open(cli, WH_OPEN_READ);
-
-	if (code)
-		return code;
-	if (wh_sql(cli->store, cli->args[0], take_row, cli, &cli->err))
-		return cli_fail(cli);
-	return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
-}
-
 int cmd_migrate(struct cli *cli)
 {
 	const char *path = cli_store_path(cli);
 
 	if (wh_store_migrate(path, &cli->err)) {
-		int code = cli_fail(cli);
+		int code;
+
+		cli->no_store = true;
+		code = cli_fail(cli);
 
 		return code == EXIT_NOT_FOUND ? EXIT_NO_STORE : code;
 	}

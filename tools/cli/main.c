@@ -11,6 +11,8 @@ static int dispatch(struct cli *cli, int n_words, char **words)
 
 	if (code)
 		return code;
+	if (cli_flag(cli, "version"))
+		return cmd_version(cli);
 	if (!cli->verb) {
 		verbs_help(cli_flag(cli, "help") ? stdout : stderr);
 		return cli_flag(cli, "help") ? EXIT_DONE : EXIT_USAGE;

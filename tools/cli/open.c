@@ -24,6 +24,7 @@ int cli_open(struct cli *cli, enum wh_open mode)
 	status = wh_store_open(path, mode, &cli->store, &cli->err);
 	if (!status)
 		return EXIT_DONE;
+	cli->no_store = true;
 	cli_fail(cli);
 	if (status == WH_ENOTFOUND)
 		return EXIT_NO_STORE;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli.h"
 
+#define GUESS	  "; did you mean '" /* a message's hint */
 #define N_TEXTS	  8
 #define TEXT_SIZE 4400 /* a name of 4 KiB */
 
@@ -62,10 +63,14 @@ static enum exit_code code_of(const struct wh_error *err)
 static void tell_json(const char *status, const char *message, const char *hint)
 {
 	json_t *error = json_object(), *whole = json_object();
+	const char *guess = strstr(message, GUESS);
+	size_t len = guess ? (size_t)(guess - message) : strlen(message);
 	char *text;
 
+	if (guess)
+		hint = guess + strlen("; ");
 	json_object_set_new(error, "status", json_string(status));
-	json_object_set_new(error, "message", json_text(message));
+	json_object_set_new(error, "message", json_stringn(message, len));
 	json_object_set_new(error, "hint", json_text(hint));
 	json_object_set_new(whole, "error", error);
 	text = json_dumps(whole, JSON_COMPACT);
@@ -88,30 +93,32 @@ static void tell(const struct cli *cli, const char *status, const char *message,
 		hint ? hint : "", hint ? ")" : "");
 }
 
+/* The next step, where there is one. */
 static const char *hint_for(const struct cli *cli)
 {
+	if (cli->no_store && cli->err.status == WH_ENOTFOUND)
+		return "'wh init' makes one";
 	if (cli->err.status == WH_EEXISTS && cli_flag(cli, "no-overwrite"))
 		return "without --no-overwrite it is replaced";
+	if (cli->err.status == WH_EBUSY)
+		return "try again when the other process is done";
 	return NULL;
 }
 
 int cli_fail(struct cli *cli)
 {
-	if (!*cli->err.message)
-		snprintf(cli->err.message, sizeof(cli->err.message), "%s",
-			 wh_status_text(cli->err.status));
-	if (cli->subject && !strstr(cli->err.message, cli->subject)) {
-		char joined[2 * WH_ERROR_SIZE];
+	struct wh_error *err = &cli->err;
+	char joined[2 * WH_ERROR_SIZE];
 
+	if (!*err->message)
+		snprintf(err->message, sizeof(err->message), "%s",
+			 wh_status_text(err->status));
+	snprintf(joined, sizeof(joined), "%s", err->message);
+	if (cli->subject && !strstr(err->message, cli_escape(cli->subject)))
 		snprintf(joined, sizeof(joined), "%.400s: %s",
-			 cli_escape(cli->subject), cli->err.message);
-		tell(cli, wh_status_text(cli->err.status), joined,
-		     hint_for(cli));
-	} else {
-		tell(cli, wh_status_text(cli->err.status), cli->err.message,
-		     hint_for(cli));
-	}
-	return (int)code_of(&cli->err);
+			 cli_escape(cli->subject), err->message);
+	tell(cli, wh_status_text(err->status), joined, hint_for(cli));
+	return (int)code_of(err);
 }
 
 int cli_usage(struct cli *cli, const char *format, ...)
@@ -243,54 +250,27 @@ void shape_text(const struct wh_tensor *tensor, char *text, size_t size)
 			 tensor->rank == 1 ? ",)" : ")");
 }
 
-static bool in_colour(const struct cli *cli)
+void cli_print_text(const char *text)
 {
-	const char *when = cli_text(cli, "color");
+	size_t size = 4 * strlen(text) + 1;
+	char *escaped = malloc(size);
 
-	if (when && strcmp(when, "always") == 0)
-		return true;
-	if ((when && strcmp(when, "never") == 0) || getenv("NO_COLOR"))
-		return false;
-	return isatty(STDOUT_FILENO);
+	if (escaped)
+		text_escape(text, strlen(text), escaped, size);
+	fputs(escaped ? escaped : "", stdout);
+	free(escaped);
 }
 
-const char *cli_bold(const struct cli *cli)
+void cli_print_lines(const char *text)
 {
-	return in_colour(cli) ? "\x1b[1m" : "";
-}
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
 
-const char *cli_plain(const struct cli *cli)
-{
-	return in_colour(cli) ? "\x1b[0m" : "";
-}
-
-static FILE *pager;
-
-void cli_end_pager(void)
-{
-	fflush(stdout);
-	if (!pager)
-		return;
-	close(STDOUT_FILENO);
-	pclose(pager);
-	pager = NULL;
-}
-
-void cli_page(const struct cli *cli)
-{
-	const char *command = getenv("WH_PAGER");
-
-	if (cli_json(cli) || !isatty(STDOUT_FILENO))
-		return;
-	if (!command)
-		command = getenv("PAGER");
-	if (!command)
-		command = "less -FRX";
-	if (!*command || strcmp(command, "cat") == 0)
-		return;
-	pager = popen(command, "we");
-	if (!pager)
-		return;
-	dup2(fileno(pager), STDOUT_FILENO);
-	atexit(cli_end_pager);
+		if (line)
+			cli_print_text(line);
+		putchar('\n');
+		free(line);
+		text += len + (text[len] == '\n');
+	}
 }

@@ -86,6 +86,20 @@ static int unknown_option(struct cli *cli, const char *word)
 	return cli_usage(cli, "there is no option '%s'", name);
 }
 
+/* Whether `value` is one of "a|b|c". */
+static bool is_choice(const char *choices, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (; choices; choices = strchr(choices, '|')) {
+		choices += *choices == '|';
+		if (strncmp(choices, value, len) == 0 &&
+		    (choices[len] == '|' || !choices[len]))
+			return true;
+	}
+	return false;
+}
+
 static int keep(struct cli *cli, const struct option *option, const char *value)
 {
 	int64_t number;
@@ -95,6 +109,14 @@ static int keep(struct cli *cli, const struct option *option, const char *value)
 	if (option->kind == OPTION_INTEGER && !text_to_i64(value, &number))
 		return cli_usage(cli, "--%s: '%s' is no whole number",
 				 option->name, value);
+	if (option->kind == OPTION_COUNT &&
+	    (!text_to_i64(value, &number) || number < 0))
+		return cli_usage(cli,
+				 "--%s: '%s' is no whole number of at least 0",
+				 option->name, value);
+	if (option->kind == OPTION_CHOICE && !is_choice(option->value, value))
+		return cli_usage(cli, "--%s is %s, not '%s'", option->name,
+				 option->value, value);
 	cli->given[cli->n_given++] = (struct given){option, value};
 	return EXIT_DONE;
 }
@@ -184,7 +206,7 @@ static int check_count(struct cli *cli)
 {
 	const struct verb *verb = cli->verb;
 
-	if (cli_flag(cli, "help"))
+	if (cli_flag(cli, "help") || cli_flag(cli, "version"))
 		return EXIT_DONE;
 	if (cli->n_args < verb->min)
 		return cli_usage(cli, "it takes %s", verb->arguments);
@@ -243,6 +265,13 @@ const char *cli_text(const struct cli *cli, const char *name)
 	return given ? given->value : NULL;
 }
 
+bool cli_is(const struct cli *cli, const char *name, const char *value)
+{
+	const char *text = cli_text(cli, name);
+
+	return text && strcmp(text, value) == 0;
+}
+
 bool cli_integer(const struct cli *cli, const char *name, int64_t *value)
 {
 	const char *text = cli_text(cli, name);
@@ -256,47 +285,4 @@ const char *cli_next(const struct cli *cli, const char *name, int *at)
 		if (strcmp(cli->given[*at].option->name, name) == 0)
 			return cli->given[(*at)++].value;
 	return NULL;
-}
-
-static void list_options(const struct option *options, FILE *out)
-{
-	for (; options->name; options++) {
-		char head[64];
-
-		snprintf(head, sizeof(head), "%s%c%s--%s%s%s",
-			 options->letter ? "-" : " ",
-			 options->letter ? options->letter : ' ',
-			 options->letter ? ", " : "  ", options->name,
-			 options->value ? " " : "",
-			 options->value ? options->value : "");
-		fprintf(out, "  %-30s %s\n", head, options->help);
-	}
-}
-
-void verb_help(const struct verb *verb, FILE *out)
-{
-	fprintf(out, "wh %s: %s\n\nusage: wh %s%s%s%s\n", verb->name,
-		verb->summary, verb->name,
-		verb->options->name ? " [options]" : "",
-		*verb->arguments ? " " : "", verb->arguments);
-	if (verb->alias)
-		fprintf(out, "       also: wh %s\n", verb->alias);
-	fprintf(out, "example: %s\n", verb->example);
-	if (verb->options->name) {
-		fprintf(out, "\noptions:\n");
-		list_options(verb->options, out);
-	}
-	fprintf(out, "\noptions of all verbs:\n");
-	list_options(global_options, out);
-}
-
-void verbs_help(FILE *out)
-{
-	const struct verb *verb;
-
-	fprintf(out, "wh: every version of a model's weights in one file\n\n"
-		     "usage: wh VERB [options] [arguments]\n\nverbs:\n");
-	for (verb = verbs; verb->name; verb++)
-		fprintf(out, "  %-13s %s\n", verb->name, verb->summary);
-	fprintf(out, "\n'wh VERB --help' explains a verb.\n");
 }

@@ -49,29 +49,38 @@ static bool is_wanted(const struct cli *cli)
 	return cli_flag(cli, "progress") || isatty(STDERR_FILENO);
 }
 
-bool cli_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+static void print_progress(const struct cli *cli, const char *what,
+			   uint64_t done, uint64_t total, double spent_s)
 {
-	static double begun, last;
-	static const char *phase;
-	const struct cli *cli = arg;
-	double now = now_s(), rate;
+	double rate = spent_s > 0 ? (double)done / spent_s : 0;
 
-	if (interrupted)
-		return false;
-	if (phase != what) {
-		phase = what;
-		begun = now;
-	}
-	if (!is_wanted(cli) || now - begun < SHOW_AFTER_S ||
-	    now - last < SHOW_EVERY_S)
-		return true;
-	last = now;
-	rate = (double)done / (now - begun);
 	fprintf(stderr, "\r%s %s of %s, %s/s, %.0f s left \x1b[K", what,
 		cli_size(cli, done), cli_size(cli, total),
 		cli_size(cli, (uint64_t)rate),
-		rate > 0 ? (double)(total - done) / rate : 0.0);
+		rate > 0 && total > done ? (double)(total - done) / rate : 0);
 	shown = true;
+}
+
+bool cli_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	static double begun, phase_begun, last;
+	static const char *phase;
+	const struct cli *cli = arg;
+	double now = now_s();
+
+	if (interrupted)
+		return false;
+	if (begun <= 0)
+		begun = now;
+	if (phase != what) {
+		phase = what;
+		phase_begun = now;
+	}
+	if (!is_wanted(cli) || now - last < SHOW_EVERY_S ||
+	    (now - begun < SHOW_AFTER_S && !cli_flag(cli, "progress")))
+		return true;
+	last = now;
+	print_progress(cli, what, done, total, now - phase_begun);
 	return true;
 }
 

@@ -1,4 +1,5 @@
 /* What save-weights and convert have in common. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,32 +11,47 @@
 
 #define MAX_CONFIG (64 << 20) /* bytes of a model's to_json() */
 
+/* An answer without the blanks around it, as Python's strip() leaves it; false
+ * at the end of input. */
+static bool read_answer(char **line, size_t *size)
+{
+	ssize_t len = getline(line, size, stdin);
+	char *text = *line;
+
+	if (len < 0 || cli_interrupted())
+		return false;
+	while (len && isspace((unsigned char)text[len - 1]))
+		text[--len] = '\0';
+	memmove(text, text + strspn(text, " \t\r\f\v"),
+		(size_t)len + 1 - strspn(text, " \t\r\f\v"));
+	return true;
+}
+
 /* Keras's own question, and its answers: FORMAT-HDF5.md, section 2. */
 static bool ask(const char *path, void *arg)
 {
-	char line[64];
-	char *at, *end;
+	bool yes = false, known = false;
+	char *line = NULL;
+	size_t size = 0;
 
 	(void)arg;
-	if (!isatty(STDIN_FILENO))
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
 		return false;
-	printf("[WARNING] %s already exists - overwrite? [y/n]",
-	       cli_escape(path));
-	for (;;) {
-		fflush(stdout);
-		if (!fgets(line, sizeof(line), stdin))
-			return false;
-		at = line + strspn(line, " \t");
-		end = at + strcspn(at, " \t\r\n");
-		*end = '\0';
-		if (strcasecmp(at, "y") == 0)
-			break;
-		if (strcasecmp(at, "n") == 0)
-			return false;
-		printf("Enter \"y\" (overwrite) or \"n\" (cancel).");
+	fprintf(stderr, "[WARNING] %s already exists - overwrite? [y/n]",
+		cli_escape(path));
+	while (!known && read_answer(&line, &size)) {
+		yes = strcasecmp(line, "y") == 0;
+		known = yes || strcasecmp(line, "n") == 0;
+		if (!known)
+			fputs("Enter \"y\" (overwrite) or \"n\" (cancel).",
+			      stderr);
 	}
-	printf("[TIP] Next time specify overwrite=True!\n");
-	return true;
+	if (!known)
+		fputc('\n', stderr);
+	if (yes)
+		fputs("[TIP] Next time specify overwrite=True!\n", stderr);
+	free(line);
+	return yes;
 }
 
 static int read_config(struct cli *cli, const char *path, char **text)
@@ -53,63 +69,6 @@ static int read_config(struct cli *cli, const char *path, char **text)
 	if (!*text)
 		return EXIT_FAILED;
 	(*text)[size] = '\0';
-	return EXIT_DONE;
-}
-
-static int take_choices(struct cli *cli, struct save_request *request)
-{
-	const char *root = cli_text(cli, "root");
-	const char *bfloat16 = cli_text(cli, "bfloat16");
-
-	if (root && strcmp(root, "checkpoint") == 0)
-		request->options.plan.root = WH_ROOT_CHECKPOINT;
-	else if (root && strcmp(root, "model") != 0)
-		return cli_usage(cli, "--root is model or checkpoint, not '%s'",
-				 root);
-	if (bfloat16 && strcmp(bfloat16, "opaque") == 0)
-		request->options.plan.bfloat16_opaque = true;
-	else if (bfloat16 && strcmp(bfloat16, "widen") != 0)
-		return cli_usage(cli, "--bfloat16 is widen or opaque, not '%s'",
-				 bfloat16);
-	return EXIT_DONE;
-}
-
-int save_request_fill(struct cli *cli, struct save_request *request)
-{
-	struct wh_save_options *options = &request->options;
-	const char *config = cli_text(cli, "model-config");
-	int64_t number;
-	int code;
-
-	memset(request, 0, sizeof(*request));
-	code = take_choices(cli, request);
-	if (!code && config)
-		code = read_config(cli, config, &request->model_config);
-	if (code)
-		return code;
-	options->plan.model_config = request->model_config;
-	if (cli_flag(cli, "no-overwrite"))
-		options->overwrite = WH_OVERWRITE_ASK;
-	options->confirm = ask;
-	options->canonical = cli_flag(cli, "canonical");
-	options->verify = cli_flag(cli, "verify");
-	options->digests = cli_json(cli);
-	options->plan.skip_unsupported = cli_flag(cli, "skip-unsupported");
-	options->library = cli->library;
-	options->progress = cli_progress;
-
-	options->warn = cli_warn;
-	options->arg = cli;
-	options->options = &request->checkpoint;
-	if (cli_integer(cli, "max-shard-size", &number) && number > 0)
-		request->checkpoint.experimental_sharding_max_shard_size =
-			(uint64_t)number;
-	if (cli_integer(cli, "threads", &number) && number > 0)
-		options->threads = (unsigned)number;
-	request->checkpoint.enable_async = cli_flag(cli, "enable-async");
-	request->checkpoint.experimental_io_device = cli_text(cli, "io-device");
-	request->checkpoint.experimental_skip_slot_variables =
-		cli_flag(cli, "skip-slot-variables");
 	return EXIT_DONE;
 }
 
@@ -163,15 +122,18 @@ static int save_one(struct cli *cli, struct wh_source *source, const char *path,
 
 	cli->subject = path;
 	if (wh_save_source(source, path, &request->options, &saved, &cli->err))
-		return cli_fail(cli);
+		return cli_interrupted() ? EXIT_INTERRUPTED : cli_fail(cli);
 	tell_saved(cli, &saved);
 	wh_saved_free(&saved);
 	return EXIT_DONE;
 }
 
-/* "h5,tf" into PATH/model.h5 and PATH/model. */
-static int save_each(struct cli *cli, struct wh_source *source,
-		     const char *folder, struct save_request *request)
+/* One of "h5,tf" in the folder PATH/ as PATH/model.h5, PATH/model. */
+typedef int each_fn(struct cli *cli, const char *path, const char *format,
+		    void *arg);
+
+static int for_each_format(struct cli *cli, const char *folder, each_fn *fn,
+			   void *arg)
 {
 	char *list = strdup(cli_text(cli, "save-format")), *rest = list;
 	int code = EXIT_DONE;
@@ -180,31 +142,142 @@ static int save_each(struct cli *cli, struct wh_source *source,
 	while (!code && list && (name = strsep(&rest, ","))) {
 		const struct wh_format *format =
 			wh_format_by_name(cli->library, name);
-		char path[4096];
+		char *path;
 
-		snprintf(path, sizeof(path), "%smodel%s", folder,
-			 format && format->suffixes[0] ? format->suffixes[0]
-						       : "");
-		request->options.save_format = name;
-		code = save_one(cli, source, path, request);
+		if (asprintf(&path, "%smodel%s", folder,
+			     format && format->suffixes[0] ? format->suffixes[0]
+							   : "") < 0)
+			break;
+		code = fn(cli, path, name, arg);
+		free(path);
 	}
 	free(list);
 	return code;
+}
+
+static int check_one(struct cli *cli, const char *path, const char *name,
+		     void *arg)
+{
+	const struct wh_format *format;
+
+	(void)arg;
+	if (wh_choose_format(path, name, cli->library, &format, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
+
+struct saving {
+	struct wh_source *source;
+	struct save_request *request;
+};
+
+static int save_each(struct cli *cli, const char *path, const char *name,
+		     void *arg)
+{
+	struct saving *saving = arg;
+
+	saving->request->options.save_format = name;
+	return save_one(cli, saving->source, path, saving->request);
+}
+
+/* A stream has no suffix; without --save-format it is HDF5. */
+static const char *stream_name(const char *formats)
+{
+	return formats ? "stdout" : "stdout.h5";
+}
+
+static bool is_folder(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len && path[len - 1] == '/';
+}
+
+/* The format of PATH, and each of a list, is told before anything opens: a bad
+ * --save-format first, then a missing library, as in Keras. */
+static int check_target(struct cli *cli, const char *path)
+{
+	const char *formats = cli_text(cli, "save-format");
+
+	if (formats && strchr(formats, ',') && !is_folder(path))
+		return cli_usage(cli, "several formats need a PATH that ends "
+				      "in '/'");
+	if (formats && is_folder(path))
+		return for_each_format(cli, path, check_one, NULL);
+	if (strcmp(path, "-") != 0)
+		return check_one(cli, path, formats, NULL);
+	if (isatty(STDOUT_FILENO))
+		return cli_usage(cli, "binary data is not written to a "
+				      "terminal");
+	return check_one(cli, stream_name(formats), formats, NULL);
+}
+
+int save_request_fill(struct cli *cli, const char *path,
+		      struct save_request *request)
+{
+	struct wh_save_options *options = &request->options;
+	const char *config = cli_text(cli, "model-config");
+	int64_t number;
+	int code;
+
+	memset(request, 0, sizeof(*request));
+	code = check_target(cli, path);
+	if (!code && config)
+		code = read_config(cli, config, &request->model_config);
+	if (code)
+		return code;
+	options->plan.model_config = request->model_config;
+	if (cli_is(cli, "root", "checkpoint"))
+		options->plan.root = WH_ROOT_CHECKPOINT;
+	options->plan.bfloat16_opaque = cli_is(cli, "bfloat16", "opaque");
+	if (cli_flag(cli, "no-overwrite"))
+		options->overwrite = WH_OVERWRITE_ASK;
+	options->confirm = ask;
+	options->canonical = cli_flag(cli, "canonical");
+	options->verify = cli_flag(cli, "verify");
+	options->digests = cli_json(cli);
+	options->plan.skip_unsupported = cli_flag(cli, "skip-unsupported");
+	options->library = cli->library;
+	options->progress = cli_progress;
+	options->warn = cli_warn;
+	options->arg = cli;
+	options->options = &request->checkpoint;
+	if (cli_integer(cli, "max-shard-size", &number) && number > 0)
+		request->checkpoint.experimental_sharding_max_shard_size =
+			(uint64_t)number;
+	if (cli_integer(cli, "threads", &number) && number > 0)
+		options->threads = (unsigned)number;
+	request->checkpoint.enable_async = cli_flag(cli, "enable-async");
+	request->checkpoint.experimental_io_device = cli_text(cli, "io-device");
+	request->checkpoint.experimental_skip_slot_variables =
+		cli_flag(cli, "skip-slot-variables");
+	return EXIT_DONE;
+}
+
+static int save_to_stdout(struct cli *cli, struct wh_source *source,
+			  struct save_request *request)
+{
+	const char *name = cli_text(cli, "save-format");
+	const struct wh_format *format;
+
+	if (wh_choose_format(stream_name(name), name, cli->library, &format,
+			     &cli->err) ||
+	    wh_save_stream(source, format, STDOUT_FILENO, &request->options,
+			   &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
 }
 
 int cli_save(struct cli *cli, struct wh_source *source, const char *path,
 	     struct save_request *request)
 {
 	const char *formats = cli_text(cli, "save-format");
-	size_t len = strlen(path);
+	struct saving saving = {source, request};
 
-	if (formats &&
-	    (strchr(formats, ',') || (len && path[len - 1] == '/'))) {
-		if (!len || path[len - 1] != '/')
-			return cli_usage(cli, "several formats need a PATH "
-					      "that ends in '/'");
-		return save_each(cli, source, path, request);
-	}
+	if (strcmp(path, "-") == 0)
+		return save_to_stdout(cli, source, request);
+	if (formats && is_folder(path))
+		return for_each_format(cli, path, save_each, &saving);
 	request->options.save_format = formats;
 	return save_one(cli, source, path, request);
 }

@@ -6,20 +6,40 @@
 		NULL, 0, OPTION_FLAG, NULL, NULL                               \
 	}
 
+const struct exit_meaning exit_meanings[] = {
+	{EXIT_DONE, "done"},
+	{EXIT_FAILED, "failed"},
+	{EXIT_USAGE, "asked for in a way that isn't understood"},
+	{EXIT_DIFFERS, "ran, and found a difference (diff --exit-code) or "
+		       "damage (verify)"},
+	{EXIT_NOT_FOUND, "there is no such revision, tensor or file"},
+	{EXIT_DAMAGED, "damaged input or store"},
+	{EXIT_NO_STORE, "there is no such store"},
+	{EXIT_BUSY, "another process has its turn, or moved the branch"},
+	{EXIT_NOT_AUTHORISED, "a server refused the credentials"},
+	{EXIT_EXISTS, "refused to replace what exists"},
+	{EXIT_MISSING, "not in this build, or not in this format"},
+	{EXIT_INTERRUPTED, "interrupted"},
+	{0, NULL},
+};
+
 const struct option global_options[] = {
 	{"store", 's', OPTION_TEXT, "FILE",
 	 "the store; else WH_STORE, else ./weights.wh"},
 	{"json", 0, OPTION_FLAG, NULL, "one object, or JSON lines"},
 	{"quiet", 'q', OPTION_FLAG, NULL, "say only what was asked for"},
 	{"verbose", 'v', OPTION_FLAG, NULL, "say which store is used"},
-	{"color", 0, OPTION_TEXT, "WHEN", "auto, always or never"},
-	{"progress", 0, OPTION_FLAG, NULL, "show progress in any case"},
+	{"color", 0, OPTION_CHOICE, "auto|always|never",
+	 "bold names; auto: on a terminal, without NO_COLOR"},
+	{"progress", 0, OPTION_FLAG, NULL,
+	 "show progress at once, also without a terminal"},
 	{"no-progress", 0, OPTION_FLAG, NULL, "show no progress"},
 	{"bytes", 0, OPTION_FLAG, NULL, "sizes in bytes"},
-	{"threads", 0, OPTION_INTEGER, "N", "threads; all cores without it"},
+	{"threads", 0, OPTION_COUNT, "N", "threads; all cores without it"},
 	{"plugin", 0, OPTION_LIST, "FILE",
 	 "a shared object with formats; also those of WH_PLUGINS, by ':'"},
 	{"help", 'h', OPTION_FLAG, NULL, "this text"},
+	{"version", 'V', OPTION_FLAG, NULL, "as wh version"},
 	END,
 };
 
@@ -55,7 +75,7 @@ static const struct option import_options[] = {
 };
 
 static const struct option log_options[] = {
-	{"number", 'n', OPTION_INTEGER, "N", "at most N"},
+	{"number", 'n', OPTION_COUNT, "N", "at most N"},
 	{"metric", 0, OPTION_TEXT, "KEY", "those with this metric, and it"},
 	{"all", 0, OPTION_FLAG, NULL, "every snapshot, not only ancestors"},
 	{"run", 0, OPTION_TEXT, "NAME", "those of this run"},
@@ -81,9 +101,9 @@ static const struct option ls_options[] = {
 		 "replace what is there (as it does)"},                        \
 		{"no-overwrite", 0, OPTION_FLAG, NULL,                         \
 		 "ask first; refuse where there is no terminal"},              \
-		{"root", 0, OPTION_TEXT, "model|checkpoint",                   \
+		{"root", 0, OPTION_CHOICE, "model|checkpoint",                 \
 		 "tf: as save_weights, or tf.train.Checkpoint(model=)"},       \
-		{"max-shard-size", 0, OPTION_INTEGER, "BYTES",                 \
+		{"max-shard-size", 0, OPTION_COUNT, "BYTES",                   \
 		 "tf: several files; tensors stay whole"},                     \
 		{"canonical", 0, OPTION_FLAG, NULL,                            \
 		 "as Keras or TensorFlow write it, not as imported"},          \
@@ -92,7 +112,7 @@ static const struct option ls_options[] = {
 		 "leave out what the format can't hold"},                      \
 		{"model-config", 0, OPTION_TEXT, "FILE",                       \
 		 "to_json() of the model: decides nested layers"},             \
-		{"bfloat16", 0, OPTION_TEXT, "widen|opaque",                   \
+		{"bfloat16", 0, OPTION_CHOICE, "widen|opaque",                 \
 		 "h5: as float32, which loads; or as Keras writes it"},        \
 		{"enable-async", 0, OPTION_FLAG, NULL,                         \
 		 "tf: the files of an asynchronous save"},                     \
@@ -156,7 +176,8 @@ static const struct option verify_options[] = {
 };
 
 static const struct option du_options[] = {
-	{"by", 0, OPTION_TEXT, "WHAT", "snapshot, layer, tensor or run"},
+	{"by", 0, OPTION_CHOICE, "snapshot|layer|tensor|run",
+	 "what a line is about"},
 	END,
 };
 
@@ -167,6 +188,7 @@ static const struct option config_options[] = {
 
 static const struct option sql_options[] = {
 	{"csv", 0, OPTION_FLAG, NULL, "comma-separated values"},
+	{"timeout", 0, OPTION_COUNT, "SECONDS", "end it then; 60 without"},
 	END,
 };
 

@@ -322,10 +322,18 @@ struct wh_cell {
  *  without rows still has a head. */
 typedef int wh_row_fn(void *arg, int n_columns, const char *const *names,
 		      const struct wh_cell *cells);
+/** A zeroed struct, or NULL, means these defaults. */
+struct wh_sql_options {
+	unsigned time_limit_s;	  /* 0: 60 */
+	wh_progress_fn *progress; /* false cancels; its byte counts are 0 */
+	void *progress_arg;
+};
 /** Runs one read-only query over the documented views and tables; the result
  *  is spooled before the first row is handed out. WH_EINVAL, with SQLite's
- *  reason, for what is no single read-only query. */
+ *  reason, for what is no single read-only query; WH_EIO for one that takes
+ *  longer than its time, or more than 1 GiB of rows; WH_ECANCELLED. */
 WH_API enum wh_status wh_sql(struct wh_store *store, const char *query,
+			     const struct wh_sql_options *options,
 			     wh_row_fn *fn, void *arg, struct wh_error *err);
 
 #ifdef __cplusplus

@@ -78,7 +78,8 @@ static int64_t ask(struct fixture *f, const char *query)
 {
 	int64_t value = -1;
 
-	assert_ok(wh_sql(f->store, query, count, &value, &f->err), &f->err);
+	assert_ok(wh_sql(f->store, query, NULL, count, &value, &f->err),
+		  &f->err);
 	return value;
 }
 
