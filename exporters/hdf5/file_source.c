@@ -8,7 +8,22 @@
 
 #include "base/auto.h"
 #include "base/endian.h"
+#include "hdf5/object.h"
 #include "hdf5/session.h"
+
+#define SIGNATURE      "\x89HDF\r\n\x1a\n"
+#define SIGNATURE_SIZE 8
+#define MAX_USER_BLOCK (UINT64_C(1) << 30)
+/* A file has at least so many bytes for each dataset that it names, and its
+ * weights have at most so many times its size: hard links to one dataset
+ * under a million names are not a model. */
+#define MIN_BYTES_A_WEIGHT 64
+#define MAX_RATIO	   100
+#define UNPACK_FREELY	   (UINT64_C(256) << 20)
+/* No metadata of these files is larger: a bound for libhdf5's buffers. */
+#define MAX_METADATA_READ (UINT64_C(64) << 20)
+/* All chunks are looked up, those that were never stored too. */
+#define MAX_CHUNKS (UINT64_C(1) << 20)
 
 void h5_source_close_file(struct h5_source *source)
 {
@@ -18,7 +33,6 @@ void h5_source_close_file(struct h5_source *source)
 	input_fd_drop(&source->input);
 	source->dataset = source->file = 0;
 }
-
 static void close_source(struct wh_source *base)
 {
 	struct h5_source *source = (struct h5_source *)base;
@@ -37,31 +51,169 @@ static void close_source(struct wh_source *base)
 
 WH_DEFINE_AUTO(wh_source, wh_source_close);
 
+/* Takes the descriptor. */
+static enum wh_status make_source(int fd, struct h5_source **out,
+				  struct wh_error *err)
+{
+	struct h5_source *source = calloc(1, sizeof(*source));
+
+	if (!source) {
+		close(fd);
+		return wh_fail_memory(err);
+	}
+	source->base.ops = &h5_source_ops;
+	source->input.fd = fd;
+	source->input.max_read = UINT64_MAX;
+	*out = source;
+	return WH_OK;
+}
+
+enum wh_status h5_source_open_part(int fd, uint64_t base, uint64_t size,
+				   struct h5_source **out, struct wh_error *err)
+{
+	struct h5_source *source = NULL;
+
+	WH_TRY(make_source(fd, &source, err));
+	if (!source)
+		return WH_ENOMEM;
+	source->input.base = base;
+	source->input.size = size;
+	if (fstat(fd, &source->opened) < 0) {
+		wh_source_close(&source->base);
+		return wh_fail_errno(err, errno, "can't look at the file");
+	}
+	*out = source;
+	return WH_OK;
+}
+
 enum wh_status h5_source_open(const char *path, struct h5_source **out,
 			      struct wh_error *err)
 {
-	struct h5_source *source = calloc(1, sizeof(*source));
+	/* Without blocking on a FIFO that somebody put there. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct h5_source *source = NULL;
 	wh_auto(wh_source) held = NULL;
 
+	if (fd < 0)
+		return wh_fail_errno(err, errno, "can't open '%s'", path);
+	WH_TRY(h5_source_open_part(fd, 0, 0, &source, err));
 	if (!source)
-		return wh_fail_memory(err);
+		return WH_ENOMEM;
 	held = &source->base;
-	source->base.ops = &h5_source_ops;
-	/* Without blocking on a FIFO that somebody put there. */
-	source->input.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (source->input.fd < 0)
-		return wh_fail_errno(err, errno, "can't open '%s'", path);
-	if (fstat(source->input.fd, &source->opened) < 0)
-		return wh_fail_errno(err, errno, "can't open '%s'", path);
 	if (!S_ISREG(source->opened.st_mode))
 		return wh_fail(err, WH_EINVAL, "'%s' is not a regular file",
 			       path);
 	source->input.size = (uint64_t)source->opened.st_size;
-	source->input.max_read = UINT64_MAX;
 	*out = source;
 	held = NULL;
 	return WH_OK;
 }
+
+/* ---- The file for libhdf5 --------------------------------------------- */
+
+bool h5_source_has_signature(const struct h5_source *source)
+{
+	uint64_t offset = 0;
+	char bytes[SIGNATURE_SIZE];
+
+	while (offset <= MAX_USER_BLOCK &&
+	       input_read(&source->input, offset, bytes, sizeof(bytes)) == 0) {
+		if (memcmp(bytes, SIGNATURE, sizeof(bytes)) == 0)
+			return true;
+		offset = offset ? offset * 2 : 512;
+	}
+	return false;
+}
+
+enum wh_status h5_source_start(struct h5_source *source, hid_t *root,
+			       struct wh_error *err)
+{
+	h5_auto hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+
+	source->input.max_read = MAX_METADATA_READ;
+	if (input_fd_use(access, &source->input) < 0 ||
+	    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
+	    H5Pset_elink_file_cache_size(access, 0) < 0)
+		return wh_fail_memory(err);
+	source->file = H5Fopen("weighhouse", H5F_ACC_RDONLY, access);
+	if (source->file < 0)
+		return h5_fail(err, "a damaged or truncated HDF5 file");
+	*root = H5Gopen2(source->file, "/", H5P_DEFAULT);
+	if (*root < 0)
+		return h5_fail(err, "its root group can't be opened");
+	return WH_OK;
+}
+
+void h5_source_stop(struct h5_source *source)
+{
+	uint32_t i;
+
+	for (i = 0; i < source->n_datasets; i++)
+		if (!source->datasets[i].flat)
+			return;
+	h5_source_close_file(source);
+}
+
+static enum wh_status check_total(const struct h5_source *source,
+				  uint64_t max_nbytes, struct wh_error *err)
+{
+	uint64_t size = source->input.size;
+
+	if (size / MIN_BYTES_A_WEIGHT < source->n_datasets)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the file names more weights than it can hold");
+	if (source->n_chunks > MAX_CHUNKS)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the file's weights lie in more than %llu "
+			       "chunks",
+			       (unsigned long long)MAX_CHUNKS);
+	if (max_nbytes && source->total > max_nbytes)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the file's weights take more than %llu bytes",
+			       (unsigned long long)max_nbytes);
+	if (source->total > UNPACK_FREELY && source->total / MAX_RATIO > size)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the file's weights would take more than %d "
+			       "times its size",
+			       MAX_RATIO);
+	return WH_OK;
+}
+
+static enum wh_status grow_datasets(struct h5_source *source,
+				    struct wh_error *err)
+{
+	uint32_t wanted = source->capacity ? source->capacity * 2 : 64;
+	struct h5_dataset *grown;
+
+	if (source->n_datasets < source->capacity)
+		return WH_OK;
+	grown = realloc(source->datasets, wanted * sizeof(*grown));
+	if (!grown)
+		return wh_fail_memory(err);
+	source->datasets = grown;
+	source->capacity = wanted;
+	return WH_OK;
+}
+
+enum wh_status h5_source_add(struct h5_source *source, hid_t object,
+			     uint64_t max_nbytes, struct h5_dataset **out,
+			     struct wh_error *err)
+{
+	struct h5_dataset *dataset;
+
+	WH_TRY(grow_datasets(source, err));
+	dataset = &source->datasets[source->n_datasets];
+	WH_TRY(h5_dataset_describe(object, source->input.size, dataset, err));
+	source->total += dataset->nbytes;
+	source->n_chunks += dataset->n_chunks <= MAX_CHUNKS ? dataset->n_chunks
+							    : MAX_CHUNKS + 1;
+	WH_TRY(check_total(source, max_nbytes, err));
+	source->n_datasets++;
+	*out = dataset;
+	return WH_OK;
+}
+
+/* ---- Reading ---------------------------------------------------------- */
 
 static enum wh_status read_file(const struct h5_source *source, uint64_t offset,
 				void *buf, size_t len, struct wh_error *err)
@@ -174,6 +326,17 @@ static enum wh_status read_skeleton(const struct h5_source *source,
 	return WH_OK;
 }
 
+enum wh_status h5_source_read(struct h5_source *source, uint32_t index,
+			      uint64_t offset, void *buf, size_t len,
+			      struct wh_error *err)
+{
+	const struct h5_dataset *dataset = &source->datasets[index];
+
+	return dataset->flat
+		       ? read_flat(source, dataset, offset, buf, len, err)
+		       : read_packed(source, index, offset, buf, len, err);
+}
+
 static enum wh_status read_source(struct wh_source *base, uint32_t index,
 				  uint64_t offset, void *buf, size_t len,
 				  struct wh_error *err)
@@ -185,24 +348,19 @@ static enum wh_status read_source(struct wh_source *base, uint32_t index,
 		return WH_OK;
 	if (index >= base->manifest.n_tensors)
 		return read_skeleton(source, offset, buf, len, err);
-	status = source->datasets[index].flat
-			 ? read_flat(source, &source->datasets[index], offset,
-				     buf, len, err)
-			 : read_packed(source, index, offset, buf, len, err);
+	status = h5_source_read(source, index, offset, buf, len, err);
 	if (status)
 		wh_error_prefix(err, "tensor '%s'",
 				base->manifest.tensors[index].key);
 	return status;
 }
 
-static enum wh_status check_unchanged(struct wh_source *base,
-				      struct wh_error *err)
+enum wh_status h5_check_unchanged(int fd, const struct stat *then,
+				  struct wh_error *err)
 {
-	const struct h5_source *source = (struct h5_source *)base;
-	const struct stat *then = &source->opened;
 	struct stat now;
 
-	if (fstat(source->input.fd, &now) < 0)
+	if (fstat(fd, &now) < 0)
 		return wh_fail_errno(err, errno, "can't look at the HDF5 file");
 	if (now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
 	    now.st_size != then->st_size ||
@@ -213,6 +371,14 @@ static enum wh_status check_unchanged(struct wh_source *base,
 		return wh_fail(err, WH_EMISMATCH,
 			       "the HDF5 file has changed since it was opened");
 	return WH_OK;
+}
+
+static enum wh_status check_unchanged(struct wh_source *base,
+				      struct wh_error *err)
+{
+	const struct h5_source *source = (struct h5_source *)base;
+
+	return h5_check_unchanged(source->input.fd, &source->opened, err);
 }
 
 const struct wh_source_ops h5_source_ops = {

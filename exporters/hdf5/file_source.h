@@ -2,6 +2,7 @@
 #ifndef WH_HDF5_FILE_SOURCE_H
 #define WH_HDF5_FILE_SOURCE_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/arena.h"
@@ -25,6 +26,8 @@ struct h5_source {
 	uint32_t dataset_index;
 	struct h5_dataset *datasets; /* one a tensor; malloc'd */
 	uint32_t n_datasets, capacity;
+	uint64_t total;		   /* bytes of all payloads */
+	uint64_t n_chunks;	   /* of all that are packed */
 	struct skeleton_run *runs; /* in the arena */
 	uint32_t n_runs;
 };
@@ -38,6 +41,38 @@ enum wh_status h5_source_open(const char *path, struct h5_source **source,
 
 /** Closes what libhdf5 has open of it, in a session. */
 void h5_source_close_file(struct h5_source *source);
+/** The same of an HDF5 file that is `size` bytes of `fd` from `base` on; takes
+ *  the descriptor, also where it fails. */
+enum wh_status h5_source_open_part(int fd, uint64_t base, uint64_t size,
+				   struct h5_source **source,
+				   struct wh_error *err);
+
+/** Whether there is an HDF5 file, by its signature. */
+bool h5_source_has_signature(const struct h5_source *source);
+
+/** Opens the file for libhdf5, and its root group into `*root`, which the
+ *  caller releases. In a session. WH_ECORRUPT. */
+enum wh_status h5_source_start(struct h5_source *source, hid_t *root,
+			       struct wh_error *err);
+
+/** Closes it again, once all is known, unless packed tensors need it. */
+void h5_source_stop(struct h5_source *source);
+
+/** Describes an open dataset and keeps it as the next of source->datasets.
+ *  WH_ECORRUPT also if the file's payloads take more than `max_nbytes` (0: no
+ *  limit), more than could be in it, or are too many for its size. */
+enum wh_status h5_source_add(struct h5_source *source, hid_t object,
+			     uint64_t max_nbytes, struct h5_dataset **dataset,
+			     struct wh_error *err);
+
+/** `len` bytes from `offset` of the payload of dataset `index`. */
+enum wh_status h5_source_read(struct h5_source *source, uint32_t index,
+			      uint64_t offset, void *buf, size_t len,
+			      struct wh_error *err);
+
+/** WH_EMISMATCH if the file is not what `then` says. */
+enum wh_status h5_check_unchanged(int fd, const struct stat *then,
+				  struct wh_error *err);
 
 /** Gives the manifest its template, if all payloads lie flat. */
 enum wh_status h5_template_make(struct h5_source *source,

@@ -30,7 +30,8 @@ int input_read(const struct input_file *input, uint64_t offset, void *buf,
 	if (!range_fits(offset, len, input->size))
 		return -1;
 	while (len) {
-		ssize_t got = pread(input->fd, at, len, (off_t)offset);
+		ssize_t got = pread(input->fd, at, len,
+				    (off_t)(input->base + offset));
 
 		if (got < 0 && errno == EINTR)
 			continue;

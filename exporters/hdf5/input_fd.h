@@ -13,7 +13,8 @@
 
 struct input_file {
 	int fd;
-	uint64_t size;	   /* of the file when it was opened */
+	uint64_t base; /* where in it the file begins: 0, or in an archive */
+	uint64_t size; /* of the file when it was opened */
 	uint64_t max_read; /* bytes: larger single reads fail */
 	hid_t driver;	   /* registered from use to drop, else 0 */
 };

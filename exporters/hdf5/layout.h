@@ -3,7 +3,7 @@
 #define WH_HDF5_LAYOUT_H
 
 #include "base/error.h"
-#include "hdf5/sparse_fd.h"
+#include "hdf5/image_file.h"
 #include "mapping/mapping.h"
 
 #define H5_TOP_LEVEL "top_level_model_weights"
@@ -16,7 +16,7 @@ struct layout_model {
 	const char *backend, *keras_version; /* NULL: no such attribute */
 };
 
-#define LAYOUT_NOWHERE UINT64_MAX
+#define LAYOUT_NOWHERE IMAGE_NOWHERE
 
 /** Lays out the file into `image` (empty), all but the payloads, and puts the
  *  offset of each tensor's payload into `offset_of` (one a tensor of the

@@ -17,23 +17,8 @@
 #include "hdf5/session.h"
 #include "mapping/mapping.h"
 
-#define SIGNATURE      "\x89HDF\r\n\x1a\n"
-#define SIGNATURE_SIZE 8
-#define MAX_USER_BLOCK (UINT64_C(1) << 30)
-
 #define MODEL_WEIGHTS	  "model_weights"
 #define OPTIMIZER_WEIGHTS "optimizer_weights"
-
-/* A file has at least so many bytes for each dataset that it names, and its
- * weights have at most so many times its size: hard links to one dataset
- * under a million names are not a model. */
-#define MIN_BYTES_A_WEIGHT 64
-#define MAX_RATIO	   100
-#define UNPACK_FREELY	   (UINT64_C(256) << 20)
-/* All chunks are looked up, those that were never stored too. */
-#define MAX_CHUNKS (UINT64_C(1) << 20)
-/* No metadata of these files is larger: a bound for libhdf5's buffers. */
-#define MAX_METADATA_READ (UINT64_C(64) << 20)
 
 struct loader {
 	struct h5_source *source;
@@ -42,8 +27,6 @@ struct loader {
 	struct arena scratch; /* names while they are read */
 	hid_t root, weights;  /* `weights`: the group with the layers */
 	const char *prefix;   /* of paths below it: "/", "/model_weights/" */
-	uint64_t total;	      /* payload bytes so far */
-	uint64_t n_chunks;    /* so far */
 };
 
 static void close_loader(struct loader *loader)
@@ -59,53 +42,6 @@ WH_DEFINE_AUTO(wh_source, wh_source_close);
 
 /* ---- Weights ---------------------------------------------------------- */
 
-static enum wh_status check_total(struct loader *loader,
-				  const struct h5_dataset *dataset,
-				  struct wh_error *err)
-{
-	uint64_t size = loader->source->input.size;
-	uint64_t limit = loader->options->max_nbytes;
-
-	if (size / MIN_BYTES_A_WEIGHT < loader->source->n_datasets)
-		return wh_fail(err, WH_ECORRUPT,
-			       "the file names more weights than it can hold");
-	if (dataset->n_chunks > MAX_CHUNKS - loader->n_chunks)
-		return wh_fail(err, WH_ECORRUPT,
-			       "the file's weights lie in more than %llu "
-			       "chunks",
-			       (unsigned long long)MAX_CHUNKS);
-	loader->n_chunks += dataset->n_chunks;
-	loader->total += dataset->nbytes;
-	if (limit && loader->total > limit)
-		return wh_fail(err, WH_ECORRUPT,
-			       "the file's weights take more than %llu bytes",
-			       (unsigned long long)limit);
-	if (loader->total > UNPACK_FREELY && loader->total / MAX_RATIO > size)
-		return wh_fail(err, WH_ECORRUPT,
-			       "the file's weights would take more than %d "
-			       "times its size",
-			       MAX_RATIO);
-	return WH_OK;
-}
-
-static enum wh_status keep_dataset(struct h5_source *source,
-				   const struct h5_dataset *dataset,
-				   struct wh_error *err)
-{
-	struct h5_dataset *grown;
-	uint32_t wanted = source->capacity ? source->capacity * 2 : 64;
-
-	if (source->n_datasets == source->capacity) {
-		grown = realloc(source->datasets, wanted * sizeof(*grown));
-		if (!grown)
-			return wh_fail_memory(err);
-		source->datasets = grown;
-		source->capacity = wanted;
-	}
-	source->datasets[source->n_datasets++] = *dataset;
-	return WH_OK;
-}
-
 /* A layer under way. */
 struct layer_draft {
 	const char *key_prefix; /* "hidden/"; "" for the model's own weights */
@@ -119,7 +55,7 @@ static enum wh_status add_weight(struct loader *loader, hid_t group,
 				 const char *name, struct wh_error *err)
 {
 	struct wh_variable variable = {.name = name, .role = layer->role};
-	struct h5_dataset dataset;
+	struct h5_dataset *dataset;
 	h5_auto hid_t object = 0;
 	const char *key =
 		arena_printf(&loader->scratch, "%s%s", layer->key_prefix, name);
@@ -127,18 +63,16 @@ static enum wh_status add_weight(struct loader *loader, hid_t group,
 	if (!key)
 		return wh_fail_memory(err);
 	WH_TRY(h5_dataset_open(group, name, &object, err));
-	WH_TRY(h5_dataset_describe(object, loader->source->input.size, &dataset,
-				   err));
-	if (!dataset.flat)
-		dataset.path = arena_printf(&loader->source->arena, "%s%s",
-					    layer->path, name);
-	if (!dataset.flat && !dataset.path)
+	WH_TRY(h5_source_add(loader->source, object,
+			     loader->options->max_nbytes, &dataset, err));
+	if (!dataset->flat)
+		dataset->path = arena_printf(&loader->source->arena, "%s%s",
+					     layer->path, name);
+	if (!dataset->flat && !dataset->path)
 		return wh_fail_memory(err);
-	WH_TRY(check_total(loader, &dataset, err));
-	WH_TRY(manifest_add_tensor(loader->builder, key, dataset.dtype,
-				   dataset.rank, dataset.shape, dataset.nbytes,
-				   &variable.tensor, err));
-	WH_TRY(keep_dataset(loader->source, &dataset, err));
+	WH_TRY(manifest_add_tensor(loader->builder, key, dataset->dtype,
+				   dataset->rank, dataset->shape,
+				   dataset->nbytes, &variable.tensor, err));
 	return manifest_add_variable(loader->builder, layer->index, &variable,
 				     err);
 }
@@ -390,46 +324,6 @@ static enum wh_status finish(struct loader *loader, struct wh_error *err)
 	return mapping_paths_from_names(manifest, &loader->source->arena, err);
 }
 
-static bool has_signature(const struct input_file *input)
-{
-	uint64_t offset = 0;
-	char bytes[SIGNATURE_SIZE];
-
-	while (offset <= MAX_USER_BLOCK &&
-	       input_read(input, offset, bytes, sizeof(bytes)) == 0) {
-		if (memcmp(bytes, SIGNATURE, sizeof(bytes)) == 0)
-			return true;
-		offset = offset ? offset * 2 : 512;
-	}
-	return false;
-}
-
-static enum wh_status open_file(struct h5_source *source, struct wh_error *err)
-{
-	h5_auto hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-
-	source->input.max_read = MAX_METADATA_READ;
-	if (input_fd_use(access, &source->input) < 0 ||
-	    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
-	    H5Pset_elink_file_cache_size(access, 0) < 0)
-		return wh_fail_memory(err);
-	source->file = H5Fopen("weighhouse", H5F_ACC_RDONLY, access);
-	if (source->file < 0)
-		return h5_fail(err, "a damaged or truncated HDF5 file");
-	return WH_OK;
-}
-
-/* Once all is known, only packed tensors need libhdf5 any more. */
-static void release_file(struct h5_source *source)
-{
-	uint32_t i;
-
-	for (i = 0; i < source->n_datasets; i++)
-		if (!source->datasets[i].flat)
-			return;
-	h5_source_close_file(source);
-}
-
 static enum wh_status load_source(struct h5_source *source,
 				  const struct wh_load_options *options,
 				  struct wh_error *err)
@@ -438,18 +332,15 @@ static enum wh_status load_source(struct h5_source *source,
 	__attribute__((cleanup(close_loader))) struct loader loader = {
 		.source = source, .options = options};
 
-	if (!has_signature(&source->input))
+	if (!h5_source_has_signature(source))
 		return wh_fail(err, WH_ECORRUPT,
 			       "not an HDF5 file (file signature not found)");
 	WH_TRY(manifest_builder_new(&source->arena, &loader.builder, err));
 	WH_TRY(h5_enter(&session, err));
-	WH_TRY(open_file(source, err));
-	loader.root = H5Gopen2(source->file, "/", H5P_DEFAULT);
-	if (loader.root < 0)
-		return h5_fail(err, "its root group can't be opened");
+	WH_TRY(h5_source_start(source, &loader.root, err));
 	WH_TRY(add_model(&loader, err));
 	WH_TRY(finish(&loader, err));
-	release_file(source);
+	h5_source_stop(source);
 	return WH_OK;
 }
 
@@ -478,7 +369,7 @@ bool h5_probe(const char *path)
 
 	if (h5_source_open(path, &source, NULL))
 		return false;
-	found = has_signature(&source->input);
+	found = h5_source_has_signature(source);
 	wh_source_close(&source->base);
 	return found;
 }
