@@ -9,6 +9,8 @@
 #include <weighhouse/buffer.h>
 
 void wh_buf_free(struct wh_buf *buf);
+/** struct wh_buf text wh_buf_auto = {0}; */
+#define wh_buf_auto __attribute__((cleanup(wh_buf_free)))
 
 /** Room for `extra` more bytes; the size does not change. */
 enum wh_status wh_buf_reserve(struct wh_buf *buf, size_t extra,

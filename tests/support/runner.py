@@ -223,6 +223,11 @@ def suite_fault():
     return pytest_suite("fault")
 
 
+def suite_publish():
+    """real nginx, Apache and lighttpd take what we publish"""
+    return pytest_suite("publish")
+
+
 def suite_interop():
     """the real TensorFlow, tf-keras, Keras and h5py against ours"""
     return pytest_suite("interop", "tests/interop/requirements.txt")

@@ -215,6 +215,8 @@ int cmd_show(struct cli *cli);
 int cmd_ls(struct cli *cli);
 int cmd_save_weights(struct cli *cli);
 int cmd_convert(struct cli *cli);
+int cmd_publish(struct cli *cli);
+int cmd_pull(struct cli *cli);
 int cmd_cat(struct cli *cli);
 int cmd_diff(struct cli *cli);
 int cmd_rollback(struct cli *cli);

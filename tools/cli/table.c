@@ -192,6 +192,53 @@ static const struct option sql_options[] = {
 	END,
 };
 
+#define PLACE_OPTIONS                                                          \
+	{"profile", 0, OPTION_TEXT, "NAME",                                    \
+	 "http: generic, webdav, artifactory, nexus or gitlab"},               \
+		{"parallel", 0, OPTION_INTEGER, "N",                           \
+		 "transfers at a time; 4 without it"},                         \
+		{"limit-rate", 0, OPTION_TEXT, "RATE",                         \
+		 "bytes per second, as '500K' or '20M'"},                      \
+		{"tries", 0, OPTION_INTEGER, "N",                              \
+		 "of a request; 6 without it"},                                \
+		{"stall-time", 0, OPTION_INTEGER, "SECONDS",                   \
+		 "give up below 1 KB/s for so long"},                          \
+		{"reply-time", 0, OPTION_INTEGER, "SECONDS",                   \
+		 "wait so long for a reply after the last byte"},              \
+		{"allow-http", 0, OPTION_FLAG, NULL,                           \
+		 "http: beyond this machine too"},                             \
+		{"ca-file", 0, OPTION_TEXT, "FILE",                            \
+		 "the authorities to trust, as PEM"},                          \
+		{"cert", 0, OPTION_TEXT, "FILE", "this client's certificate"}, \
+		{"key", 0, OPTION_TEXT, "FILE", "its private key"},            \
+	{                                                                      \
+		"proxy", 0, OPTION_TEXT, "URL", "instead of the environment's" \
+	}
+
+static const struct option publish_options[] = {
+	{"save-format", 0, OPTION_TEXT, "F[,F]", "h5 without it"},
+	{"alias", 0, OPTION_TEXT, "A[,A]",
+	 "pointers to move; 'latest' without it"},
+	{"verify", 0, OPTION_TEXT, "full", "read all back and hash it"},
+	{"dry-run", 0, OPTION_FLAG, NULL, "tell what lacks, send nothing"},
+	{"force", 0, OPTION_FLAG, NULL, "replace other content"},
+	{"canonical", 0, OPTION_FLAG, NULL,
+	 "as Keras or TensorFlow write it, not as imported"},
+	{"max-shard-size", 0, OPTION_INTEGER, "BYTES",
+	 "tf: several files; tensors stay whole"},
+	PLACE_OPTIONS,
+	END,
+};
+
+static const struct option pull_options[] = {
+	{"output", 'o', OPTION_TEXT, "FOLDER", "files there, no snapshot"},
+	{"branch", 'b', OPTION_TEXT, "NAME", "commit to this branch"},
+	{"message", 'm', OPTION_TEXT, "TEXT", "of the snapshot"},
+	{"save-format", 0, OPTION_TEXT, "F", "only this format's files"},
+	PLACE_OPTIONS,
+	END,
+};
+
 const struct verb verbs[] = {
 	{"init", NULL, "[STORE]", 0, 1, "make an empty store", no_options,
 	 cmd_init, "wh init"},
@@ -213,6 +260,13 @@ const struct verb verbs[] = {
 	 save_options, cmd_save_weights, "wh save-weights best:val_loss m.h5"},
 	{"convert", NULL, "IN OUT", 2, 2, "turn one format into another",
 	 convert_options, cmd_convert, "wh convert vgg16.h5 vgg/ckpt"},
+	{"publish", NULL, "[REV...] URL", 1, -1,
+	 "put a snapshot where others load it", publish_options, cmd_publish,
+	 "wh publish best:val_loss https://models.example/resnet "
+	 "--save-format h5,tf"},
+	{"pull", NULL, "URL [ALIAS|SNAPSHOT]", 1, 2,
+	 "get what was published, as files or as a snapshot", pull_options,
+	 cmd_pull, "wh pull https://models.example/resnet stable -o model"},
 	{"cat", NULL, "REV TENSOR", 2, 2, "write one tensor to stdout",
 	 cat_options, cmd_cat, "wh cat HEAD dense/kernel --npy > kernel.npy"},
 	{"diff", NULL, "A B [-- GLOB...]", 2, 2,

@@ -1,0 +1,112 @@
+/* publish.h: a checkpoint put where others load it, over HTTP, and back.
+ *
+ * Straight from the store: no temporary file, sizes and digests known before
+ * the first byte is sent. In the place:
+ *
+ *	v/<snapshot>/model.h5, model.index, model.data-..., MANIFEST.json
+ *	latest.json, <alias>.json, checkpoint (TensorFlow's own)
+ *
+ * Files under v/ never change; pointers are small, and move last.
+ */
+#ifndef WEIGHHOUSE_PUBLISH_H
+#define WEIGHHOUSE_PUBLISH_H
+
+#include <weighhouse/weights.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How a place is reached. A zeroed struct is the default. Secrets come from
+ *  the environment, never from here: README.md lists the names. */
+struct wh_place_options {
+	const char *profile; /* of http: "generic", "webdav", "artifactory",
+				"nexus", "gitlab"; NULL: by the URL */
+	const char *ca_file, *cert_file, *key_file; /* PEM; or NULL */
+	const char *proxy;   /* NULL: by the environment */
+	bool allow_http;     /* http:// beyond this machine too */
+	uint64_t limit_rate; /* bytes per second; 0: none */
+	unsigned parallel;   /* transfers at a time; 0: 4 */
+	unsigned max_tries;  /* of a request; 0: 6 */
+	/* Below 1 KB/s for so long is a stall (0: 60); the wait for a reply
+	 * after the last byte (0: 600). */
+	unsigned stall_seconds, reply_seconds;
+};
+
+/** A file in its place. */
+struct wh_published_file {
+	const char *path; /* in the place */
+	const char *format;
+	uint64_t size;
+	char sha256[65];
+	bool sent; /* now; else it was there */
+};
+
+/** A zeroed struct publishes as "h5" to "latest". */
+struct wh_publish_options {
+	struct wh_place_options place;
+	const char *const *formats;	  /* as save_format; NULL-terminated */
+	const struct wh_library *library; /* where formats are looked for; NULL:
+					     the built-in ones */
+	const char *const *aliases;	  /* pointers to move; NULL: "latest" */
+	struct wh_plan_options plan;
+	bool canonical;	  /* not from the template of an imported file */
+	bool dry_run;	  /* look what lacks, and send nothing */
+	bool force;	  /* replace other content under the same names */
+	bool verify_full; /* read all back and hash it */
+	/* Where an interrupted publication is noted; NULL: beside the store,
+	 * or, if that can't be written, in the user's state folder. */
+	const char *journal_folder;
+	/* From the calling thread. `what`: "publishing". False cancels. */
+	wh_progress_fn *progress;
+	void (*told)(void *arg, const struct wh_published_file *file);
+	void (*warn)(void *arg, const char *sentence);
+	void *arg;
+};
+
+/** Publishes the snapshot that `revision` means to `url`: file:PATH,
+ *  http://…, https://…, or another scheme of README.md's table. Idempotent: it
+ *  sends what lacks, verifies it, and moves the pointers last; after a failure
+ *  none has moved, and the same call goes on.
+ *  WH_EINVAL for a URL or option that can't be; WH_EUNSUPPORTED without
+ *  libcurl, or by a format; WH_EEXISTS for other content under a name;
+ *  WH_EREMOTE with the server's reason (err->http_status); WH_ECANCELLED. */
+WH_API enum wh_status wh_publish(struct wh_store *store, const char *revision,
+				 const char *url,
+				 const struct wh_publish_options *options,
+				 struct wh_error *err);
+
+/** Whether `text` is a URL that can be published to, in any build. */
+WH_API bool wh_is_place(const char *text);
+
+/** A zeroed struct pulls all files of "latest". */
+struct wh_pull_options {
+	struct wh_place_options place;
+	const char *alias;    /* NULL: "latest" */
+	const char *snapshot; /* 64 digits, instead of an alias */
+	const char *format;   /* only these files; NULL: all */
+	wh_progress_fn *progress;
+	void *arg;
+};
+
+/** Filled on success; the caller frees it with wh_pulled_free. */
+struct wh_pulled {
+	char snapshot[65], tree[65];
+	struct wh_saved_file *files; /* path: on this machine */
+	size_t n_files;
+	char *checkpoint; /* what wh_checkpoint_open takes */
+};
+WH_API void wh_pulled_free(struct wh_pulled *pulled);
+
+/** Pointer, manifest, files into `folder`, each verified before it is visible;
+ *  goes on where an earlier call stopped. WH_ENOTFOUND for an alias, snapshot
+ *  or format that isn't there; WH_EMISMATCH, WH_ECORRUPT for what is not what
+ *  was published; WH_EREMOTE. */
+WH_API enum wh_status wh_pull(const char *url, const char *folder,
+			      const struct wh_pull_options *options,
+			      struct wh_pulled *pulled, struct wh_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,38 @@
+/* publish/http_internal.h: what the HTTP layer's files share. */
+#ifndef WH_PUBLISH_HTTP_INTERNAL_H
+#define WH_PUBLISH_HTTP_INTERNAL_H
+
+#include "publish/http.h"
+
+/** What became of one try. */
+enum http_outcome {
+	HTTP_REPLIED,	/* there is a reply */
+	HTTP_FAILED,	/* no reply, and trying again is no use */
+	HTTP_TRY_AGAIN, /* no reply; the next try may work */
+	HTTP_AMBIGUOUS, /* all was sent, and the reply was lost */
+};
+
+struct http_session_view; /* of http.c */
+
+struct http_try {
+	const struct http_request *request;
+	const char *url; /* after redirects */
+	bool foreign, refresh;
+	struct http_response *response;
+	enum http_outcome outcome;
+	char libcurl[256];   /* its text */
+	struct wh_error err; /* of read, sink or authorize; or none */
+};
+
+/** http_try.c: one try with `easy`, a CURL handle that was reset. */
+enum wh_status http_try(void *easy, const struct http_settings *settings,
+			struct http_meter *meter, atomic_bool *public_origin,
+			struct http_try *attempt, struct wh_error *err);
+
+/** http_reply.c: seconds that Retry-After asks for; 0 if it doesn't. */
+unsigned http_retry_after(const struct http_response *response);
+
+/** Whether a status is worth another try. */
+bool http_is_passing(const struct http_response *response);
+
+#endif

@@ -1,0 +1,39 @@
+/* publish/journal.h: what an interrupted publication has got done.
+ *
+ * Hints only: a server's answer decides. A file of JSON lines,
+ *
+ *	{"path": "v/ID/model.h5", "key": "part 3", "value": "\"etag\""}
+ *
+ * appended without a sync, since losing the end costs a transfer and nothing
+ * else; a line that is torn is skipped. The file goes when its publication is
+ * complete.
+ */
+#ifndef WH_PUBLISH_JOURNAL_H
+#define WH_PUBLISH_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct journal;
+
+/** The journal `name` in `folder`, which is made; NULL folder, or one that
+ *  can't be written: kept in memory alone. Safe for several threads. */
+enum wh_status journal_open(const char *folder, const char *name,
+			    struct journal **journal, struct wh_error *err);
+void journal_close(struct journal *journal);
+
+/** False if nothing was noted. Takes a NULL journal, as all below. */
+bool journal_get(struct journal *journal, const char *path, const char *key,
+		 char *value, size_t size);
+/** A value that can't be noted costs a transfer and is no error. */
+void journal_put(struct journal *journal, const char *path, const char *key,
+		 const char *value);
+/** Forgets all of a path. */
+void journal_forget(struct journal *journal, const char *path);
+
+/** The publication is complete: removes the file. */
+void journal_done(struct journal *journal);
+
+#endif

@@ -1,0 +1,621 @@
+#include "publish/publication.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "publish/transfers.h"
+
+#define PIECE	   ((size_t)1 << 20)
+#define MAX_SMALL  ((size_t)8 << 20)
+#define MAX_DUELS  5  /* for a pointer, with other publishers */
+#define MAX_HASHES 2u /* images that are hashed at a time */
+
+void publication_free(struct publication *publication)
+{
+	size_t i;
+
+	for (i = 0; i < publication->n_files; i++) {
+		free(publication->files[i].path);
+		wh_buf_free(&publication->files[i].bytes);
+	}
+	free(publication->files);
+	free(publication->manifest.path);
+	wh_buf_free(&publication->manifest.bytes);
+	free(publication->tf_prefix);
+	memset(publication, 0, sizeof(*publication));
+}
+
+/* ---- Reading --------------------------------------------------------------
+ */
+
+static enum wh_status read_file(void *arg, uint64_t offset, void *buf,
+				size_t len, struct wh_error *err)
+{
+	struct publish_file *file = arg;
+
+	if (file->plan)
+		return wh_plan_read(file->plan, file->image, offset, buf, len,
+				    err);
+	memcpy(buf, file->bytes.data + offset, len);
+	return WH_OK;
+}
+
+static struct content content_of(struct publish_file *file)
+{
+	struct content content = {.path = file->path,
+				  .size = file->size,
+				  .immutable = true,
+				  .read = read_file,
+				  .arg = file};
+
+	memcpy(content.sha256, file->sha256, DIGEST_SIZE);
+	return content;
+}
+
+static enum wh_status keep_small(void *arg, uint64_t offset, const void *bytes,
+				 size_t len, struct wh_error *err)
+{
+	struct wh_buf *buf = arg;
+
+	if (offset == 0)
+		buf->size = 0; /* from the start again */
+	return wh_buf_append(buf, bytes, len, err);
+}
+
+enum wh_status place_read(struct place *place, const char *path,
+			  struct wh_buf *bytes, struct wh_error *err)
+{
+	struct remote_range all = {.max_length = MAX_SMALL, .etag = ""};
+
+	return place->kind->get(place, path, &all, keep_small, bytes, err);
+}
+
+/* ---- One pass before a byte is sent ---------------------------------------
+ */
+
+struct running {
+	struct publication *publication;
+	struct place *place;
+	const struct publication_options *options;
+	uint64_t total;
+	size_t *turn; /* indices of the files of this round */
+	size_t n_turn;
+};
+
+static enum wh_status hash_pieces(struct publish_file *file,
+				  struct sha256 *hash, struct wh_error *err)
+{
+	uint8_t *piece wh_free_auto = malloc(PIECE);
+	uint64_t offset;
+
+	if (!piece)
+		return wh_fail_memory(err);
+	for (offset = 0; offset < file->size; offset += PIECE) {
+		uint64_t left = file->size - offset;
+		size_t len = (size_t)(left < PIECE ? left : PIECE);
+
+		WH_TRY(read_file(file, offset, piece, len, err));
+		WH_TRY(sha256_update(hash, piece, len, err));
+	}
+	return sha256_final(hash, file->sha256, err);
+}
+
+static enum wh_status hash_file(struct publish_file *file, struct wh_error *err)
+{
+	struct sha256 *hash;
+	enum wh_status status;
+
+	WH_TRY(sha256_new(&hash, err));
+	status = hash_pieces(file, hash, err);
+	sha256_free(hash);
+	file->hashed = status == WH_OK;
+	return status;
+}
+
+/* The journal knows the digests of a publication that was cut off: the same
+ * snapshot, format and options give the same bytes. */
+static enum wh_status hash_one(void *arg, size_t index, struct wh_error *err)
+{
+	struct running *running = arg;
+	struct publish_file *file = &running->publication->files[index];
+	struct journal *journal = running->place->journal;
+	char hex[HEX_SIZE];
+
+	if (file->hashed)
+		return WH_OK;
+	if (journal_get(journal, file->path, "sha256", hex, sizeof(hex)) &&
+	    text_unhex(hex, file->sha256, DIGEST_SIZE)) {
+		file->hashed = true;
+		return WH_OK;
+	}
+	WH_TRY(hash_file(file, err));
+	text_hex(file->sha256, DIGEST_SIZE, hex);
+	journal_put(journal, file->path, "sha256", hex);
+	return WH_OK;
+}
+
+static bool poll_user(void *arg)
+{
+	struct running *running = arg;
+	const struct publication_options *options = running->options;
+	struct publication *publication = running->publication;
+	struct http_meter *meter = running->place->meter;
+	uint64_t done = meter ? atomic_load(&meter->sent) : 0;
+	size_t i;
+
+	for (i = 0; i < publication->n_files; i++) {
+		struct publish_file *file = &publication->files[i];
+
+		if (atomic_load(&file->state) == PUBLISH_PRESENT)
+			done += file->size;
+		if (atomic_load(&file->state) && !file->told && options->told) {
+			file->told = true;
+			options->told(options->arg, file);
+		}
+	}
+	if (done > running->total)
+		done = running->total; /* some of it was sent again */
+	return !options->progress ||
+	       options->progress(options->arg, done, running->total);
+}
+
+static enum wh_status hash_all(struct running *running, struct wh_error *err)
+{
+	struct transfers hashes = {.n = running->publication->n_files,
+				   .parallel = MAX_HASHES,
+				   .transfer = hash_one,
+				   .arg = running,
+				   .poll = poll_user,
+				   .poll_arg = running};
+
+	return transfers_run(&hashes, err);
+}
+
+/* ---- One file -------------------------------------------------------------
+ */
+
+static bool is_same(const struct remote_file *there,
+		    const struct content *content)
+{
+	if (!there->exists || (there->has_size && there->size != content->size))
+		return false;
+	return !there->has_sha256 ||
+	       memcmp(there->sha256, content->sha256, DIGEST_SIZE) == 0;
+}
+
+struct checking {
+	struct sha256 *hash;
+	uint64_t at;
+};
+
+static enum wh_status check_bytes(void *arg, uint64_t offset, const void *bytes,
+				  size_t len, struct wh_error *err)
+{
+	struct checking *checking = arg;
+
+	if (offset != checking->at)
+		WH_TRY(sha256_reset(checking->hash, err));
+	checking->at = offset + len;
+	return sha256_update(checking->hash, bytes, len, err);
+}
+
+/* Reads the file back. */
+static enum wh_status verify_full(struct place *place,
+				  const struct content *content,
+				  struct wh_error *err)
+{
+	struct remote_range all = {.max_length = content->size, .etag = ""};
+	struct checking checking = {0};
+	uint8_t found[DIGEST_SIZE];
+	enum wh_status status;
+
+	WH_TRY(sha256_new(&checking.hash, err));
+	status = place->kind->get(place, content->path, &all, check_bytes,
+				  &checking, err);
+	if (!status)
+		status = sha256_final(checking.hash, found, err);
+	sha256_free(checking.hash);
+	if (!status && memcmp(found, content->sha256, DIGEST_SIZE) != 0)
+		status = wh_fail(err, WH_EMISMATCH,
+				 "'%s' reads back with other bytes than were "
+				 "sent",
+				 content->path);
+	return status;
+}
+
+/* A reply of success is not proof. */
+static enum wh_status verify(struct running *running,
+			     const struct content *content,
+			     struct wh_error *err)
+{
+	struct place *place = running->place;
+	struct remote_file there;
+	enum wh_status status;
+
+	status = place->kind->stat(place, content, &there, err);
+	if (!status && !is_same(&there, content))
+		status = wh_fail(err, WH_EREMOTE,
+				 "'%s' is not there as it was sent: %s",
+				 content->path,
+				 !there.exists ? "it is missing"
+				 : there.has_size && there.size != content->size
+					 ? "its size is another"
+					 : "its SHA-256 is another");
+	if (!status && running->options->verify_full)
+		status = verify_full(place, content, err);
+	/* What is wrong must not stand in the way of the next try. */
+	if (status == WH_EMISMATCH || status == WH_EREMOTE)
+		place->kind->remove(place, content->path, NULL);
+	return status;
+}
+
+static enum wh_status look(struct running *running,
+			   const struct content *content, bool *present,
+			   struct wh_error *err)
+{
+	struct place *place = running->place;
+	struct remote_file there;
+	char begun[8];
+
+	WH_TRY(place->kind->stat(place, content, &there, err));
+	*present = is_same(&there, content);
+	if (*present || !there.exists || running->options->force ||
+	    journal_get(place->journal, content->path, "begun", begun,
+			sizeof(begun)))
+		return WH_OK;
+	return wh_fail(err, WH_EEXISTS,
+		       "'%s' is there with other content; --force replaces it",
+		       content->path);
+}
+
+static enum wh_status put_file(struct running *running,
+			       struct publish_file *file, struct wh_error *err)
+{
+	struct content content = content_of(file);
+	struct place *place = running->place;
+	bool present;
+
+	WH_TRY(look(running, &content, &present, err));
+	if (present && running->options->verify_full)
+		WH_TRY(verify_full(place, &content, err));
+	if (!present && !running->options->dry_run) {
+		journal_put(place->journal, file->path, "begun", "1");
+		WH_TRY(place->kind->put(place, &content, err));
+		WH_TRY(verify(running, &content, err));
+	}
+	atomic_store(&file->state, present ? PUBLISH_PRESENT : PUBLISH_SENT);
+	return WH_OK;
+}
+
+static enum wh_status put_one(void *arg, size_t index, struct wh_error *err)
+{
+	struct running *running = arg;
+
+	return put_file(running,
+			&running->publication->files[running->turn[index]],
+			err);
+}
+
+/* ---- Rounds ---------------------------------------------------------------
+ */
+
+static bool is_large(const struct place *place, const struct publish_file *file)
+{
+	return place->part_size && file->size > place->part_size;
+}
+
+/* Large files go one at a time where their parts go side by side. */
+static enum wh_status put_round(struct running *running, bool commits,
+				bool large, struct wh_error *err)
+{
+	struct publication *publication = running->publication;
+	struct transfers transfers = {
+		.parallel = running->place->serial || large
+				    ? 1
+				    : running->place->parallel,
+		.transfer = put_one,
+		.arg = running,
+		.meter = running->place->meter,
+		.poll = poll_user,
+		.poll_arg = running,
+	};
+	size_t i;
+
+	running->n_turn = 0;
+	for (i = 0; i < publication->n_files; i++)
+		if (publication->files[i].commits == commits &&
+		    is_large(running->place, &publication->files[i]) == large)
+			running->turn[running->n_turn++] = i;
+	transfers.n = running->n_turn;
+	return transfers_run(&transfers, err);
+}
+
+static enum wh_status put_files(struct running *running, struct wh_error *err)
+{
+	WH_TRY(put_round(running, false, true, err));
+	WH_TRY(put_round(running, false, false, err));
+	WH_TRY(put_round(running, true, true, err));
+	return put_round(running, true, false, err);
+}
+
+/* ---- The manifest ---------------------------------------------------------
+ */
+
+static const char *name_in_folder(const char *path)
+{
+	const char *first = strchr(path, '/'); /* v/ */
+	const char *second = first ? strchr(first + 1, '/') : NULL;
+
+	return second ? second + 1 : path;
+}
+
+static enum wh_status fill_manifest(const struct publication *publication,
+				    struct manifest *manifest,
+				    struct wh_error *err)
+{
+	size_t i;
+
+	memcpy(manifest->snapshot, publication->snapshot, HEX_SIZE);
+	memcpy(manifest->tree, publication->tree, HEX_SIZE);
+	time_print(publication->snapshot_time, manifest->time);
+	manifest->files =
+		calloc(publication->n_files, sizeof(*manifest->files));
+	if (!manifest->files)
+		return wh_fail_memory(err);
+	manifest->n_files = publication->n_files;
+	for (i = 0; i < publication->n_files; i++) {
+		const struct publish_file *from = &publication->files[i];
+		struct manifest_file *to = &manifest->files[i];
+
+		to->path = strdup(name_in_folder(from->path));
+		to->format = strdup(from->format);
+		to->size = from->size;
+		text_hex(from->sha256, DIGEST_SIZE, to->sha256);
+		if (!to->path || !to->format)
+			return wh_fail_memory(err);
+	}
+	return WH_OK;
+}
+
+static enum wh_status make_manifest(struct publication *publication,
+				    struct wh_error *err)
+{
+	struct publish_file *file = &publication->manifest;
+	struct manifest manifest = {0};
+	enum wh_status status = fill_manifest(publication, &manifest, err);
+
+	if (!status)
+		status = manifest_print(&manifest, &file->bytes, err);
+	manifest_free(&manifest);
+	if (status)
+		return status;
+	if (asprintf(&file->path, "v/%s/MANIFEST.json", publication->snapshot) <
+	    0) {
+		file->path = NULL;
+		return wh_fail_memory(err);
+	}
+	file->format = "manifest";
+	file->size = file->bytes.size;
+	return hash_file(file, err);
+}
+
+/* A snapshot that was published before in other formats has a manifest, and
+ * pointers that carry its digest: this one takes a name of its own. */
+static enum wh_status name_manifest(struct running *running,
+				    struct wh_error *err)
+{
+	struct publish_file *file = &running->publication->manifest;
+	struct content content = content_of(file);
+	struct wh_buf there wh_buf_auto = {0};
+	struct remote_file found;
+	char hex[HEX_SIZE];
+
+	WH_TRY(running->place->kind->stat(running->place, &content, &found,
+					  err));
+	if (!found.exists)
+		return WH_OK;
+	WH_TRY(place_read(running->place, file->path, &there, err));
+	if (there.size == file->size &&
+	    memcmp(there.data, file->bytes.data, there.size) == 0)
+		return WH_OK;
+	text_hex(file->sha256, DIGEST_SIZE, hex);
+	free(file->path);
+	if (asprintf(&file->path, "v/%s/MANIFEST-%.12s.json",
+		     running->publication->snapshot, hex) < 0) {
+		file->path = NULL;
+		return wh_fail_memory(err);
+	}
+	return WH_OK;
+}
+
+/* ---- Pointers -------------------------------------------------------------
+ */
+
+static enum wh_status hash_bytes(struct publish_file *file,
+				 struct wh_error *err)
+{
+	file->size = file->bytes.size;
+	return sha256_of(file->bytes.data, file->bytes.size, file->sha256, err);
+}
+
+/* Whether what is there means the same: a pointer's time aside. */
+static bool points_there(struct running *running, const char *path,
+			 const struct wh_buf *there,
+			 const struct publish_file *file)
+{
+	const struct publish_file *manifest = &running->publication->manifest;
+	struct pointer pointer;
+	char hex[HEX_SIZE];
+
+	if (!text_ends(path, ".json"))
+		return there->size == file->size &&
+		       memcmp(there->data, file->bytes.data, there->size) == 0;
+	text_hex(manifest->sha256, DIGEST_SIZE, hex);
+	return !pointer_parse(there->data, there->size, &pointer, NULL) &&
+	       strcmp(pointer.manifest, manifest->path) == 0 &&
+	       strcmp(pointer.sha256, hex) == 0;
+}
+
+/* `expected`: what was there when it was read, just before. */
+static enum wh_status replace_once(struct running *running,
+				   struct publish_file *file,
+				   struct wh_error *err)
+{
+	struct place *place = running->place;
+	struct content content = content_of(file);
+	struct wh_buf there wh_buf_auto = {0};
+	struct remote_file expected;
+	enum wh_status status;
+
+	content.immutable = false;
+	WH_TRY(place->kind->stat(place, &content, &expected, err));
+	if (expected.exists) {
+		status = place_read(place, file->path, &there, err);
+		if (status && status != WH_ENOTFOUND)
+			return status;
+		if (points_there(running, file->path, &there, file))
+			return WH_OK;
+	}
+	return place->kind->replace(place, &content, &expected, err);
+}
+
+static enum wh_status replace(struct running *running,
+			      struct publish_file *file, struct wh_error *err)
+{
+	enum wh_status status = WH_EMISMATCH;
+	int i;
+
+	for (i = 0; i < MAX_DUELS && status == WH_EMISMATCH; i++)
+		status = replace_once(running, file, err);
+	return status;
+}
+
+/* Takes `bytes`. */
+static enum wh_status put_pointer(struct running *running, const char *name,
+				  struct wh_buf *bytes, struct wh_error *err)
+{
+	struct publish_file file = {.bytes = *bytes};
+	enum wh_status status;
+
+	file.path = strdup(name);
+	status = file.path ? hash_bytes(&file, err) : wh_fail_memory(err);
+	if (!status)
+		status = replace(running, &file, err);
+	free(file.path);
+	wh_buf_free(&file.bytes);
+	memset(bytes, 0, sizeof(*bytes));
+	if (status)
+		wh_error_prefix(err, "pointer '%s'", name);
+	return status;
+}
+
+static enum wh_status point_json(struct running *running, const char *alias,
+				 struct wh_error *err)
+{
+	const struct publication *publication = running->publication;
+	char name[256];
+	struct pointer pointer = {0};
+	struct wh_buf bytes = {0};
+	enum wh_status status;
+
+	snprintf(name, sizeof(name), "%s.json", alias);
+	memcpy(pointer.snapshot, publication->snapshot, HEX_SIZE);
+	snprintf(pointer.manifest, sizeof(pointer.manifest), "%s",
+		 publication->manifest.path);
+	text_hex(publication->manifest.sha256, DIGEST_SIZE, pointer.sha256);
+	time_print(publication->now, pointer.time);
+	status = pointer_print(&pointer, &bytes, err);
+	if (status) {
+		wh_buf_free(&bytes);
+		return status;
+	}
+	return put_pointer(running, name, &bytes, err);
+}
+
+/* TensorFlow's own pointer: tf.train.latest_checkpoint of the folder takes a
+ * path that is relative to it. */
+static enum wh_status point_checkpoint(struct running *running,
+				       struct wh_error *err)
+{
+	const char *prefix = running->publication->tf_prefix;
+	struct wh_buf bytes = {0};
+	enum wh_status status;
+
+	if (!prefix)
+		return WH_OK;
+	status = wh_buf_printf(&bytes, err,
+			       "model_checkpoint_path: \"%s\"\n"
+			       "all_model_checkpoint_paths: \"%s\"\n",
+			       prefix, prefix);
+	if (status) {
+		wh_buf_free(&bytes);
+		return status;
+	}
+	return put_pointer(running, "checkpoint", &bytes, err);
+}
+
+static enum wh_status move_pointers(struct running *running,
+				    struct wh_error *err)
+{
+	static const char *const latest[] = {"latest", NULL};
+	const struct publication *publication = running->publication;
+	const struct place_kind *kind = running->place->kind;
+	const char *const *alias =
+		publication->aliases ? publication->aliases : latest;
+
+	for (; *alias; alias++) {
+		if (kind->point) {
+			WH_TRY(kind->point(running->place, publication, *alias,
+					   err));
+			continue;
+		}
+		if (strcmp(*alias, "latest") == 0)
+			WH_TRY(point_checkpoint(running, err));
+		WH_TRY(point_json(running, *alias, err));
+	}
+	return WH_OK;
+}
+
+/* ---- All of it ------------------------------------------------------------
+ */
+
+static enum wh_status run_all(struct running *running, struct wh_error *err)
+{
+	struct publication *publication = running->publication;
+
+	WH_TRY(hash_all(running, err));
+	WH_TRY(make_manifest(publication, err));
+	WH_TRY(put_files(running, err));
+	WH_TRY(name_manifest(running, err));
+	WH_TRY(put_file(running, &publication->manifest, err));
+	poll_user(running);
+	if (running->options->dry_run)
+		return WH_OK;
+	WH_TRY(move_pointers(running, err));
+	journal_done(running->place->journal);
+	return WH_OK;
+}
+
+enum wh_status publication_run(struct publication *publication,
+			       struct place *place,
+			       const struct publication_options *options,
+			       struct wh_error *err)
+{
+	struct running running = {
+		.publication = publication, .place = place, .options = options};
+	enum wh_status status;
+	size_t i;
+
+	for (i = 0; i < publication->n_files; i++)
+		running.total += publication->files[i].size;
+	running.turn = calloc(publication->n_files + 1, sizeof(*running.turn));
+	if (!running.turn)
+		return wh_fail_memory(err);
+	status = run_all(&running, err);
+	free(running.turn);
+	return status;
+}

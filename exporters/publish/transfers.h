@@ -1,0 +1,31 @@
+/* publish/transfers.h: several transfers at a time. */
+#ifndef WH_PUBLISH_TRANSFERS_H
+#define WH_PUBLISH_TRANSFERS_H
+
+#include <stddef.h>
+
+#include "publish/http.h"
+
+/** Transfer `index`; called from any of the threads, once each. */
+typedef enum wh_status transfer_fn(void *arg, size_t index,
+				   struct wh_error *err);
+
+struct transfers {
+	size_t n;
+	unsigned parallel; /* threads at most; halved when a server says 429 or
+			      503 */
+	transfer_fn *transfer;
+	void *arg;
+	struct http_meter *meter; /* or NULL: no server */
+	/* Called about ten times a second from the calling thread; false
+	 * cancels. NULL: isn't. */
+	bool (*poll)(void *poll_arg);
+	void *poll_arg;
+};
+
+/** Runs all; after a failure no other one begins, those that run end, and the
+ *  first failure is returned. */
+enum wh_status transfers_run(const struct transfers *transfers,
+			     struct wh_error *err);
+
+#endif

@@ -1,0 +1,97 @@
+"""What the publishing tests share: the command, a store, real servers."""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from servers import Apache, Lighttpd, Nginx
+
+WH = os.environ["WH_BIN"]
+DIGITS = Path(__file__).resolve().parents[1] / "golden" / "digits" / "run"
+# What tells who we are must not come from whoever runs the tests.
+SECRETS = ("WH_HTTP_", "AWS_", "GITLAB_", "CI_JOB_", "WH_ARTIFACTORY_",
+           "MLFLOW_", "DOCKER_CONFIG", "http_proxy", "https_proxy",
+           "all_proxy", "no_proxy")
+
+
+class Command:
+    """`wh` in a folder of its own, with a HOME of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "home").mkdir(exist_ok=True)
+
+    def environment(self, **more):
+        env = {name: value for name, value in os.environ.items()
+               if not name.startswith(SECRETS) and name != "WH_STORE"}
+        env.update(HOME=str(self.folder / "home"), **more)
+        return env
+
+    def __call__(self, *words, env=None, timeout=120):
+        return subprocess.run(
+            [WH, *map(str, words)], cwd=self.folder, text=True,
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
+            env=self.environment(**(env or {})))
+
+    def start(self, *words, env=None):
+        return subprocess.Popen(
+            [WH, *map(str, words)], cwd=self.folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=self.environment(**(env or {})))
+
+    def ok(self, *words, **more):
+        done = self(*words, **more)
+        assert done.returncode == 0, f"wh {words}: {done.stderr}"
+        assert not done.stderr, done.stderr
+        return done.stdout
+
+    def rows(self, *words, **more):
+        return [json.loads(line)
+                for line in self.ok(*words, "--json", **more).splitlines()]
+
+    def fails(self, code, *words, **more):
+        done = self(*words, **more)
+        assert done.returncode == code, (done.returncode, done.stderr)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        return done.stderr.rstrip("\n")
+
+
+@pytest.fixture
+def wh(tmp_path):
+    """A store with two epochs of a real training run."""
+    folder = tmp_path / "wh"
+    folder.mkdir()
+    command = Command(folder)
+    command.ok("init", "-q")
+    command.ok("import", "-q", DIGITS / "epoch-01.h5", DIGITS / "epoch-02.h5")
+    return command
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Another machine: no store, no HOME in common."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return Command(folder)
+
+
+@pytest.fixture(scope="session", params=[Nginx, Apache, Lighttpd],
+                ids=["nginx", "apache", "lighttpd"])
+def dav(request, tmp_path_factory):
+    """A server that takes PUT."""
+    with request.param(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory):
+    with Nginx(tmp_path_factory.mktemp("nginx")) as server:
+        yield server
+
+
+@pytest.fixture
+def place(dav, tmp_path):
+    """A folder of the server that no other test uses."""
+    return f"{dav.url}/{tmp_path.name}"

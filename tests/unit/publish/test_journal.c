@@ -1,0 +1,96 @@
+#include "support/assert.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "publish/journal.h"
+
+static char folder[64];
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/wh-test-XXXXXX");
+	return mkdtemp(folder) ? 0 : 1;
+}
+
+static struct journal *open_journal(void)
+{
+	struct journal *journal = NULL;
+	struct wh_error err;
+
+	assert_ok(journal_open(folder, "one", &journal, &err), &err);
+	return journal;
+}
+
+static void notes_outlive_their_process(void **state)
+{
+	struct journal *journal = open_journal();
+	char value[32];
+
+	(void)state;
+	journal_put(journal, "v/a", "part 1", "\"etag\"");
+	journal_put(journal, "v/a", "part 1", "\"newer\"");
+	journal_put(journal, "v/b", "part 1", "x");
+	journal_forget(journal, "v/b");
+	journal_close(journal);
+	journal = open_journal();
+	assert_true(
+		journal_get(journal, "v/a", "part 1", value, sizeof(value)));
+	assert_string_equal(value, "\"newer\"");
+	assert_false(
+		journal_get(journal, "v/b", "part 1", value, sizeof(value)));
+	assert_false(
+		journal_get(journal, "v/a", "part 2", value, sizeof(value)));
+	journal_done(journal);
+	journal_close(journal);
+	assert_int_not_equal(access(folder, F_OK), 0);
+}
+
+static void a_torn_line_is_skipped(void **state)
+{
+	char name[100], value[32];
+	struct journal *journal;
+	FILE *file;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s/one.jsonl", folder);
+	file = fopen(name, "w");
+	fputs("{\"path\":\"a\",\"key\":\"k\",\"value\":\"v\"}\nnonsense\n[1]\n"
+	      "{\"path\":\"b\",\"key\":\"k\",\"val",
+	      file);
+	fclose(file);
+	journal = open_journal();
+	assert_true(journal_get(journal, "a", "k", value, sizeof(value)));
+	assert_false(journal_get(journal, "b", "k", value, sizeof(value)));
+	journal_done(journal);
+	journal_close(journal);
+}
+
+static void without_a_folder_it_is_in_memory(void **state)
+{
+	struct journal *journal = NULL;
+	struct wh_error err;
+	char value[8];
+
+	(void)state;
+	assert_ok(journal_open("/proc/no/such", "one", &journal, &err), &err);
+	journal_put(journal, "a", "k", "v");
+	assert_true(journal_get(journal, "a", "k", value, sizeof(value)));
+	journal_close(journal);
+	journal_put(NULL, "a", "k", "v");
+	assert_false(journal_get(NULL, "a", "k", value, sizeof(value)));
+	rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(notes_outlive_their_process, set_up),
+		cmocka_unit_test_setup(a_torn_line_is_skipped, set_up),
+		cmocka_unit_test_setup(without_a_folder_it_is_in_memory,
+				       set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

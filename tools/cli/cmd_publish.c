@@ -1,0 +1,161 @@
+/* publish: a snapshot where others load it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "place_options.h"
+
+struct telling {
+	struct cli *cli;
+	json_t *files;
+	uint64_t sent_bytes;
+	unsigned n_sent, n_present;
+};
+
+static json_t *file_json(const struct wh_published_file *file)
+{
+	json_t *row = json_object();
+
+	json_object_set_new(row, "path", json_text(file->path));
+	json_object_set_new(row, "format", json_text(file->format));
+	json_object_set_new(row, "size", json_integer((json_int_t)file->size));
+	json_object_set_new(row, "sha256", json_text(file->sha256));
+	json_object_set_new(row, "sent", json_boolean(file->sent));
+	return row;
+}
+
+static void tell_file(void *arg, const struct wh_published_file *file)
+{
+	struct telling *telling = arg;
+	json_t *row = file_json(file);
+
+	if (file->sent)
+		telling->sent_bytes += file->size;
+	*(file->sent ? &telling->n_sent : &telling->n_present) += 1;
+	cli_progress_end(telling->cli);
+	cli_say(telling->cli, "%-8s %10s  %s",
+		file->sent
+			? cli_flag(telling->cli, "dry-run") ? "lacks" : "sent"
+			: "there",
+		cli_size(telling->cli, file->size), cli_escape(file->path));
+	json_array_append(telling->files, row);
+	if (!cli_json(telling->cli)) {
+		json_decref(row);
+		return;
+	}
+	json_object_set_new(row, "event", json_string("file"));
+	cli_print_json(row);
+}
+
+static bool tell_progress(void *arg, const char *what, uint64_t done,
+			  uint64_t total)
+{
+	struct telling *telling = arg;
+
+	return cli_progress(telling->cli, what, done, total);
+}
+
+static void tell_warning(void *arg, const char *sentence)
+{
+	struct telling *telling = arg;
+
+	cli_warn(telling->cli, sentence);
+}
+
+static void tell_end(struct telling *telling, const char *url,
+		     const char *const *aliases)
+{
+	const char *first = aliases && *aliases ? *aliases : "latest";
+	bool dry_run = cli_flag(telling->cli, "dry-run");
+
+	if (cli_json(telling->cli)) {
+		json_t *row = json_object();
+
+		json_object_set_new(row, "done", json_true());
+		json_object_set(row, "files", telling->files);
+		json_object_set_new(row, "pointer",
+				    dry_run ? json_null() : json_text(first));
+		cli_print_json(row);
+		return;
+	}
+	cli_say(telling->cli, "%s%u of %u files, %s to %s%s%s%s",
+		dry_run ? "would send " : "", telling->n_sent,
+		telling->n_sent + telling->n_present,
+		cli_size(telling->cli, telling->sent_bytes), cli_escape(url),
+		dry_run ? "" : "; '", dry_run ? "" : cli_escape(first),
+		dry_run ? "" : "' is this snapshot");
+}
+
+static void fill_flags(struct cli *cli, struct wh_publish_options *options)
+{
+	const char *verify = cli_text(cli, "verify");
+	int64_t size;
+
+	options->dry_run = cli_flag(cli, "dry-run");
+	options->force = cli_flag(cli, "force");
+	options->canonical = cli_flag(cli, "canonical");
+	options->verify_full = verify && strcmp(verify, "full") == 0;
+	if (cli_integer(cli, "max-shard-size", &size) && size > 0)
+		options->plan.max_shard_size = (uint64_t)size;
+}
+
+static int publish_to(struct cli *cli, const char *revision, const char *url,
+		      struct wh_publish_options *options)
+{
+	struct telling telling = {.cli = cli, .files = json_array()};
+	int code = EXIT_DONE;
+
+	options->progress = tell_progress;
+	options->told = tell_file;
+	options->warn = tell_warning;
+	options->arg = &telling;
+	fill_flags(cli, options);
+	if (wh_publish(cli->store, revision, url, options, &cli->err))
+		code = cli_fail(cli);
+	else
+		tell_end(&telling, url, options->aliases);
+	json_decref(telling.files);
+	return code;
+}
+
+int cli_publish(struct cli *cli, const char *revision, const char *url)
+{
+	const char *formats = cli_text(cli, "save-format");
+	const char *aliases = cli_text(cli, "alias");
+	char *format_list = formats ? strdup(formats) : NULL;
+	char *alias_list = aliases ? strdup(aliases) : NULL;
+	const char *format_words[MAX_WORDS], *alias_words[MAX_WORDS];
+	struct wh_publish_options options = {.library = cli->library};
+	int code = place_options_fill(cli, &options.place);
+
+	if (!code && format_list) {
+		code = split_words(cli, format_list, format_words);
+		options.formats = format_words;
+	}
+	if (!code && alias_list) {
+		code = split_words(cli, alias_list, alias_words);
+		options.aliases = alias_words;
+	}
+	if (!code)
+		code = publish_to(cli, revision, url, &options);
+	free(format_list);
+	free(alias_list);
+	return code;
+}
+
+int cmd_publish(struct cli *cli)
+{
+	const char *url = cli->args[cli->n_args - 1];
+	int code, i;
+
+	if (!wh_is_place(url))
+		return cli_usage(cli,
+				 "'%s' is no URL of a place: file:, http:, "
+				 "https:, s3:, oci: and mlflow: are",
+				 url);
+	code = cli_open(cli, WH_OPEN_READ);
+	if (cli->n_args == 1 && !code)
+		return cli_publish(cli, "HEAD", url);
+	for (i = 0; i + 1 < cli->n_args && !code; i++)
+		code = cli_publish(cli, cli->args[i], url);
+	return code;
+}

@@ -1,0 +1,172 @@
+/* pull: what was published, as files or as a snapshot. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/text.h"
+#include "place_options.h"
+
+static json_t *files_json(const struct wh_pulled *pulled)
+{
+	json_t *files = json_array();
+	size_t i;
+
+	for (i = 0; i < pulled->n_files; i++) {
+		json_t *row = json_object();
+
+		json_object_set_new(row, "path",
+				    json_text(pulled->files[i].path));
+		json_object_set_new(
+			row, "size",
+			json_integer((json_int_t)pulled->files[i].size));
+		json_object_set_new(row, "sha256",
+				    json_text(pulled->files[i].sha256));
+		json_array_append_new(files, row);
+	}
+	return files;
+}
+
+static void tell_pulled(struct cli *cli, const struct wh_pulled *pulled)
+{
+	json_t *row;
+	size_t i;
+
+	cli_progress_end(cli);
+	for (i = 0; i < pulled->n_files; i++)
+		cli_say(cli, "%10s  %s", cli_size(cli, pulled->files[i].size),
+			cli_escape(pulled->files[i].path));
+	if (!cli_json(cli))
+		return;
+	row = json_object();
+	json_object_set_new(row, "snapshot", json_text(pulled->snapshot));
+	json_object_set_new(row, "tree", json_text(pulled->tree));
+	json_object_set_new(row, "files", files_json(pulled));
+	cli_print_json(row);
+}
+
+static int pull_into(struct cli *cli, const char *folder,
+		     struct wh_pulled *pulled)
+{
+	struct wh_pull_options options = {.progress = cli_progress, .arg = cli};
+	const char *what = cli->n_args > 1 ? cli->args[1] : NULL;
+	uint8_t digest[32];
+	int code = place_options_fill(cli, &options.place);
+
+	if (code)
+		return code;
+	if (what && text_unhex(what, digest, sizeof(digest)))
+		options.snapshot = what;
+	else
+		options.alias = what;
+	options.format = cli_text(cli, "save-format");
+	if (wh_pull(cli->args[0], folder, &options, pulled, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
+
+/* ---- Into the store -------------------------------------------------------
+ */
+
+static int tell_commit(struct cli *cli, const struct wh_pulled *pulled,
+		       const struct commit_outcome *outcome)
+{
+	bool same = strcmp(pulled->tree, outcome->result.tree) == 0;
+	json_t *row;
+
+	cli_progress_end(cli);
+	if (!same)
+		cli_warn(cli, "the files hold all values but not all that the "
+			      "publisher's store knew: the tree's id is "
+			      "another");
+	cli_say(cli, "%.12s on %s%s", outcome->result.snapshot,
+		cli_escape(outcome->result.branch),
+		same ? ", the tree that was published" : "");
+	if (!cli_json(cli))
+		return EXIT_DONE;
+	row = json_object();
+	json_object_set_new(row, "snapshot",
+			    json_text(outcome->result.snapshot));
+	json_object_set_new(row, "tree", json_text(outcome->result.tree));
+	json_object_set_new(row, "files", files_json(pulled));
+	cli_print_json(row);
+	return EXIT_DONE;
+}
+
+static int commit_pulled(struct cli *cli, const struct wh_pulled *pulled)
+{
+	struct wh_commit_options options = {
+		.branch = cli_text(cli, "branch"),
+		.message = cli_text(cli, "message"),
+		.progress = cli_progress,
+		.arg = cli,
+	};
+	struct commit_outcome outcome;
+	char message[200];
+	int code;
+
+	if (!options.message) {
+		snprintf(message, sizeof(message), "pulled %.12s",
+			 pulled->snapshot);
+		options.message = message;
+	}
+	code = cli_commit_path(cli, pulled->checkpoint, &options, &outcome);
+	return code ? code : tell_commit(cli, pulled, &outcome);
+}
+
+/* The files are only on their way: they go once they are committed, and stay
+ * where a pull was cut off, so that it goes on. */
+static void remove_files(const char *folder, const struct wh_pulled *pulled)
+{
+	size_t i;
+
+	for (i = 0; i < pulled->n_files; i++)
+		unlink(pulled->files[i].path);
+	rmdir(folder);
+}
+
+static int pull_to_store(struct cli *cli)
+{
+	struct wh_pulled pulled = {0};
+	char *folder wh_free_auto = NULL;
+	int code = cli_open(cli, WH_OPEN_WRITE);
+
+	if (code)
+		return code;
+	if (asprintf(&folder, "%s-pull", wh_store_path(cli->store)) < 0) {
+		folder = NULL;
+		return EXIT_FAILED;
+	}
+	if (mkdir(folder, 0777) && errno != EEXIST)
+		return cli_usage(cli, "'%s' can't be made", folder);
+	code = pull_into(cli, folder, &pulled);
+	if (!code) {
+		code = commit_pulled(cli, &pulled);
+		remove_files(folder, &pulled);
+	} else {
+		rmdir(folder); /* goes if it is empty */
+	}
+	wh_pulled_free(&pulled);
+	return code;
+}
+
+int cmd_pull(struct cli *cli)
+{
+	const char *folder = cli_text(cli, "output");
+	struct wh_pulled pulled = {0};
+	int code;
+
+	if (!wh_is_place(cli->args[0]))
+		return cli_usage(cli, "'%s' is no URL of a place",
+				 cli->args[0]);
+	if (!folder)
+		return pull_to_store(cli);
+	code = pull_into(cli, folder, &pulled);
+	if (!code)
+		tell_pulled(cli, &pulled);
+	wh_pulled_free(&pulled);
+	return code;
+}

@@ -1,0 +1,71 @@
+#include "place_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* "500K", "20M": bytes per second, in powers of 1024 as curl's. */
+static bool parse_rate(const char *text, uint64_t *rate)
+{
+	static const char units[] = "KMG";
+	size_t len = strlen(text);
+	const char *unit = len ? strchr(units, text[len - 1]) : NULL;
+	char number[32];
+
+	if (!len || len >= sizeof(number))
+		return false;
+	memcpy(number, text, len + 1);
+	if (unit)
+		number[len - 1] = '\0';
+	if (!text_to_u64(number, rate) || *rate == 0)
+		return false;
+	if (unit)
+		*rate <<= 10 * (unsigned)(unit - units + 1);
+	return true;
+}
+
+static unsigned small_integer(const struct cli *cli, const char *name)
+{
+	int64_t value;
+
+	return cli_integer(cli, name, &value) && value > 0 && value < 100000
+		       ? (unsigned)value
+		       : 0;
+}
+
+int place_options_fill(struct cli *cli, struct wh_place_options *options)
+{
+	const char *rate = cli_text(cli, "limit-rate");
+
+	memset(options, 0, sizeof(*options));
+	options->profile = cli_text(cli, "profile");
+	options->ca_file = cli_text(cli, "ca-file");
+	options->cert_file = cli_text(cli, "cert");
+	options->key_file = cli_text(cli, "key");
+	options->proxy = cli_text(cli, "proxy");
+	options->allow_http = cli_flag(cli, "allow-http");
+	options->parallel = small_integer(cli, "parallel");
+	options->max_tries = small_integer(cli, "tries");
+	options->stall_seconds = small_integer(cli, "stall-time");
+	options->reply_seconds = small_integer(cli, "reply-time");
+	if (rate && !parse_rate(rate, &options->limit_rate))
+		return cli_usage(cli,
+				 "--limit-rate is bytes per second, as "
+				 "'500K' or '20M', not '%s'",
+				 rate);
+	return EXIT_DONE;
+}
+
+int split_words(struct cli *cli, char *text, const char **words)
+{
+	char *rest = text, *word;
+	int n = 0;
+
+	while ((word = strsep(&rest, ",")))
+		if (*word && n < MAX_WORDS - 1)
+			words[n++] = word;
+	words[n] = NULL;
+	return n ? EXIT_DONE
+		 : cli_usage(cli, "an empty list where words are wanted");
+}
