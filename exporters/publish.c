@@ -31,6 +31,7 @@ static struct place_settings settings_of(const char *url,
 	return (struct place_settings){
 		.url = url,
 		.profile = options->profile,
+		.endpoint = options->endpoint,
 		.parallel = options->parallel,
 		.http = {.ca_file = options->ca_file,
 			 .cert_file = options->cert_file,

@@ -287,7 +287,7 @@ static enum wh_status judge_reply(struct sending *sending, bool *again,
 	*again = true;
 	if (response->status == 429 || response->status == 503)
 		atomic_fetch_add(&sending->http->meter.busy, 1);
-	if (is_redirect(attempt))
+	if (is_redirect(attempt) && !attempt->request->keeps_redirects)
 		return follow(sending, err);
 	if (response->status == 401 && attempt->request->authorize &&
 	    !attempt->foreign && !sending->refreshed) {

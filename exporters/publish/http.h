@@ -79,6 +79,7 @@ struct http_request {
 	/* The URL came from a server: no credentials of ours, and never to a
 	 * link-local address, nor from a public server to a private one. */
 	bool foreign;
+	bool keeps_redirects;	      /* the caller looks at them itself */
 	http_authorize_fn *authorize; /* or NULL; not called if foreign */
 	void *authorize_arg;
 	/* Asked before a request is repeated whose reply was lost after all of

@@ -10,6 +10,7 @@ static const struct place_kind *const kinds[] = {
 	&folder_place,
 #if HAVE_HTTP
 	&http_place,
+	&s3_place,
 #endif
 };
 

@@ -43,8 +43,10 @@ typedef enum wh_status remote_sink_fn(void *arg, uint64_t offset,
 /** How to reach a place, from the command line or a remote's settings. */
 struct place_settings {
 	const char *url;
-	const char *profile; /* of http: generic, webdav, artifactory, nexus,
-				gitlab; NULL: by the URL */
+	const char *profile;  /* of http: generic, webdav, artifactory, nexus,
+				 gitlab; NULL: by the URL */
+	const char *endpoint; /* of s3: "https://host:port"; NULL: the
+				 environment's */
 	struct http_settings http;
 	unsigned parallel; /* parts at a time; 0: 4 */
 	struct journal *journal;
@@ -123,5 +125,6 @@ enum wh_status place_check_path(const char *path, struct wh_error *err);
 
 extern const struct place_kind folder_place;
 extern const struct place_kind http_place;
+extern const struct place_kind s3_place;
 
 #endif

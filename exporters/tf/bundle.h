@@ -12,8 +12,7 @@
 
 #define GRAPH_KEY   "_CHECKPOINTABLE_OBJECT_GRAPH"
 #define MAX_SHARDS  100000u
-#define MAX_SLICES  4096u /* of one tensor */
-#define SLICE_WHOLE (-1)  /* length of a dimension that isn't cut */
+#define SLICE_WHOLE (-1) /* length of a dimension that isn't cut */
 
 struct bundle_header {
 	uint32_t n_shards;

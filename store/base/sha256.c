@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/evp.h>
 
@@ -84,4 +85,43 @@ enum wh_status sha256_of(const void *bytes, size_t len,
 		status = sha256_final(hash, out, err);
 	sha256_free(hash);
 	return status;
+}
+
+#define BLOCK 64 /* bytes that SHA-256 takes at a time */
+
+/* H(pad ^ first || rest) */
+static enum wh_status hash_padded(const uint8_t key[BLOCK], uint8_t pad,
+				  const void *rest, size_t len,
+				  uint8_t out[SHA256_SIZE],
+				  struct wh_error *err)
+{
+	uint8_t padded[BLOCK];
+	enum wh_status status;
+	struct sha256 *hash;
+	size_t i;
+
+	for (i = 0; i < BLOCK; i++)
+		padded[i] = key[i] ^ pad;
+	WH_TRY(sha256_new(&hash, err));
+	status = sha256_update(hash, padded, sizeof(padded), err);
+	if (!status)
+		status = sha256_update(hash, rest, len, err);
+	if (!status)
+		status = sha256_final(hash, out, err);
+	sha256_free(hash);
+	return status;
+}
+
+enum wh_status sha256_hmac(const void *key, size_t key_len, const void *bytes,
+			   size_t len, uint8_t out[SHA256_SIZE],
+			   struct wh_error *err)
+{
+	uint8_t block[BLOCK] = {0}, inner[SHA256_SIZE];
+
+	if (key_len > BLOCK)
+		WH_TRY(sha256_of(key, key_len, block, err));
+	else
+		memcpy(block, key, key_len);
+	WH_TRY(hash_padded(block, 0x36, bytes, len, inner, err));
+	return hash_padded(block, 0x5c, inner, sizeof(inner), out, err);
 }

@@ -26,4 +26,9 @@ enum wh_status sha256_final(struct sha256 *hash, uint8_t out[SHA256_SIZE],
 enum wh_status sha256_of(const void *bytes, size_t len,
 			 uint8_t out[SHA256_SIZE], struct wh_error *err);
 
+/** HMAC-SHA-256 (RFC 2104) of `len` bytes under `key`. */
+enum wh_status sha256_hmac(const void *key, size_t key_len, const void *bytes,
+			   size_t len, uint8_t out[SHA256_SIZE],
+			   struct wh_error *err);
+
 #endif

@@ -4,9 +4,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.config import Config
 
-from servers import Apache, Lighttpd, Nginx
+from servers import Apache, Lighttpd, Nginx, Versitygw
 
 WH = os.environ["WH_BIN"]
 DIGITS = Path(__file__).resolve().parents[1] / "golden" / "digits" / "run"
@@ -95,3 +97,15 @@ def nginx(tmp_path_factory):
 def place(dav, tmp_path):
     """A folder of the server that no other test uses."""
     return f"{dav.url}/{tmp_path.name}"
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory):
+    with Versitygw(tmp_path_factory.mktemp("s3")) as server:
+        server.client = boto3.client(
+            "s3", endpoint_url=server.url, region_name=server.REGION,
+            aws_access_key_id=server.ACCESS,
+            aws_secret_access_key=server.SECRET,
+            config=Config(retries={"max_attempts": 1}))
+        server.client.create_bucket(Bucket="models")
+        yield server

@@ -11,6 +11,8 @@ import time
 import urllib.error
 import urllib.request
 
+from go_tools import go_tool
+
 TRIES = 5
 READY_S = 20
 
@@ -202,3 +204,27 @@ class Lighttpd(Server):
         self.configure(LIGHTTPD)
         return ["/usr/sbin/lighttpd", "-D", "-m", "/usr/lib/lighttpd",
                 "-f", self.folder / "conf"]
+
+
+class Versitygw(Server):
+    """S3 with strict signatures, multipart and conditional writes."""
+
+    ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+    REGION = "us-east-1"
+
+    def command(self):
+        program = go_tool("github.com/versity/versitygw/cmd/versitygw",
+                          "v1.8.0")
+        return [program, "--port", f"127.0.0.1:{self.port}",
+                "--region", self.REGION, "--keep-alive", "--quiet", "posix",
+                "--sidecar", self.folder / "tmp", self.data]
+
+    def environment(self):
+        return dict(os.environ, ROOT_ACCESS_KEY=self.ACCESS,
+                    ROOT_SECRET_KEY=self.SECRET)
+
+    def login(self, **more):
+        """What a client's environment says."""
+        return dict({"AWS_ACCESS_KEY_ID": self.ACCESS,
+                     "AWS_SECRET_ACCESS_KEY": self.SECRET,
+                     "AWS_ENDPOINT_URL_S3": self.url}, **more)

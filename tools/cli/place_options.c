@@ -40,6 +40,7 @@ int place_options_fill(struct cli *cli, struct wh_place_options *options)
 
 	memset(options, 0, sizeof(*options));
 	options->profile = cli_text(cli, "profile");
+	options->endpoint = cli_text(cli, "endpoint");
 	options->ca_file = cli_text(cli, "ca-file");
 	options->cert_file = cli_text(cli, "cert");
 	options->key_file = cli_text(cli, "key");

@@ -195,6 +195,8 @@ static const struct option sql_options[] = {
 #define PLACE_OPTIONS                                                          \
 	{"profile", 0, OPTION_TEXT, "NAME",                                    \
 	 "http: generic, webdav, artifactory, nexus or gitlab"},               \
+		{"endpoint", 0, OPTION_TEXT, "URL",                            \
+		 "s3: a store of your own; else the environment's"},           \
 		{"parallel", 0, OPTION_INTEGER, "N",                           \
 		 "transfers at a time; 4 without it"},                         \
 		{"limit-rate", 0, OPTION_TEXT, "RATE",                         \

@@ -20,8 +20,10 @@ extern "C" {
 /** How a place is reached. A zeroed struct is the default. Secrets come from
  *  the environment, never from here: README.md lists the names. */
 struct wh_place_options {
-	const char *profile; /* of http: "generic", "webdav", "artifactory",
-				"nexus", "gitlab"; NULL: by the URL */
+	const char *profile;  /* of http: "generic", "webdav", "artifactory",
+				 "nexus", "gitlab"; NULL: by the URL */
+	const char *endpoint; /* of s3: "https://host:port"; NULL: the
+				 environment's, or AWS */
 	const char *ca_file, *cert_file, *key_file; /* PEM; or NULL */
 	const char *proxy;   /* NULL: by the environment */
 	bool allow_http;     /* http:// beyond this machine too */

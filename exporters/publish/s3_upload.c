@@ -1,0 +1,402 @@
+/* Large files in parts: Create, PUT each part, Complete.
+ *
+ * The upload's id is in the journal, so a rerun asks the server which parts it
+ * has and sends the others. An upload that is given up is aborted: its parts
+ * would cost its owner money.
+ */
+#include "publish/s3.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "publish/transfers.h"
+
+#define MAX_PARTS 10000u
+#define ALIGN	  ((uint64_t)1 << 20)
+#define PIECE	  ((size_t)1 << 20)
+#define MAX_ID	  1100
+
+struct part {
+	char etag[128]; /* "" until it is there */
+};
+
+struct upload {
+	struct s3_place *place;
+	const struct content *content;
+	uint64_t part_size;
+	size_t n;
+	struct part *parts;
+	char id[MAX_ID];
+};
+
+/* 16 MiB, or more so that 10,000 do. */
+static uint64_t choose_part_size(const struct content *content,
+				 uint64_t smallest)
+{
+	uint64_t wanted = content->size / MAX_PARTS + 1;
+
+	wanted = (wanted + ALIGN - 1) / ALIGN * ALIGN;
+	return wanted > smallest ? wanted : smallest;
+}
+
+static enum wh_status query_of(const struct upload *upload, const char *before,
+			       struct wh_buf *query, struct wh_error *err)
+{
+	WH_TRY(wh_buf_printf(query, err, "%suploadId=", before));
+	WH_TRY(http_escape(query, upload->id, true, err));
+	return wh_buf_append(query, "", 1, err);
+}
+
+/* ---- Beginning ------------------------------------------------------------
+ */
+
+static enum wh_status create(struct upload *upload, struct wh_error *err)
+{
+	char digest[96];
+	const char *headers[] = {
+		"Content-Type: application/octet-stream", digest,
+		"Cache-Control: public, max-age=31536000, immutable", NULL};
+	struct s3_request request = {.method = "POST",
+				     .path = upload->content->path,
+				     .query = "uploads=",
+				     .headers = headers};
+	struct http_response response;
+	enum wh_status status = WH_OK;
+
+	s3_digest_header(upload->content, digest);
+	WH_TRY(s3_send(upload->place, &request, &response, err));
+	if (response.status != 200 || !http_xml(&response.body, "UploadId",
+						upload->id, sizeof(upload->id)))
+		status = s3_refused(upload->place, &request, &response, err);
+	http_response_free(&response);
+	if (!status)
+		journal_put(upload->place->base.journal, upload->content->path,
+			    "upload", upload->id);
+	return status;
+}
+
+/* The next <Part> of a list, as a buffer of its own; false at the end. */
+static bool next_part(const struct wh_buf *body, size_t *at,
+		      struct wh_buf *part)
+{
+	uint8_t *from = body->data + *at, *to;
+
+	from = memmem(from, body->size - *at, "<Part>", 6);
+	if (!from)
+		return false;
+	to = memmem(from, body->size - (size_t)(from - body->data), "</Part>",
+		    7);
+	if (!to)
+		return false;
+	*part = (struct wh_buf){.data = from, .size = (size_t)(to - from)};
+	*at = (size_t)(to - body->data);
+	return true;
+}
+
+static uint64_t size_of(const struct upload *upload, size_t index)
+{
+	uint64_t offset = index * upload->part_size;
+	uint64_t left = upload->content->size - offset;
+
+	return left < upload->part_size ? left : upload->part_size;
+}
+
+static void take_parts(struct upload *upload, const struct wh_buf *body)
+{
+	char number[32], size[32], etag[128];
+	uint64_t index, nbytes;
+	struct wh_buf part;
+	size_t at = 0;
+
+	while (next_part(body, &at, &part))
+		if (http_xml(&part, "PartNumber", number, sizeof(number)) &&
+		    http_xml(&part, "Size", size, sizeof(size)) &&
+		    http_xml(&part, "ETag", etag, sizeof(etag)) &&
+		    text_to_u64(number, &index) && index >= 1 &&
+		    index <= upload->n && text_to_u64(size, &nbytes) &&
+		    nbytes == size_of(upload, (size_t)index - 1))
+			memcpy(upload->parts[index - 1].etag, etag,
+			       sizeof(etag));
+}
+
+/* Which parts the server has; `*known` false if it doesn't know the upload. */
+static enum wh_status list_parts(struct upload *upload, bool *known,
+				 struct wh_error *err)
+{
+	char before[64] = "", marker[32], truncated[8] = "true";
+
+	*known = true;
+	while (*known && strcmp(truncated, "true") == 0) {
+		struct s3_request request = {.method = "GET",
+					     .path = upload->content->path};
+		struct wh_buf query wh_buf_auto = {0};
+		struct http_response response;
+		enum wh_status status = WH_OK;
+
+		WH_TRY(query_of(upload, before, &query, err));
+		request.query = (const char *)query.data;
+		WH_TRY(s3_send(upload->place, &request, &response, err));
+		*known = response.status == 200;
+		if (*known)
+			take_parts(upload, &response.body);
+		else if (response.status != 404)
+			status = s3_refused(upload->place, &request, &response,
+					    err);
+		if (!http_xml(&response.body, "IsTruncated", truncated,
+			      sizeof(truncated)) ||
+		    !http_xml(&response.body, "NextPartNumberMarker", marker,
+			      sizeof(marker)))
+			truncated[0] = '\0';
+		else
+			snprintf(before, sizeof(before),
+				 "part-number-marker=%s&", marker);
+		http_response_free(&response);
+		WH_TRY(status);
+	}
+	return WH_OK;
+}
+
+static enum wh_status begin(struct upload *upload, struct wh_error *err)
+{
+	struct journal *journal = upload->place->base.journal;
+	bool known = false;
+
+	if (journal_get(journal, upload->content->path, "upload", upload->id,
+			sizeof(upload->id)))
+		WH_TRY(list_parts(upload, &known, err));
+	return known ? WH_OK : create(upload, err);
+}
+
+/* ---- Parts ----------------------------------------------------------------
+ */
+
+static enum wh_status hash_part(const struct http_body *body,
+				char hash[S3_HASH_SIZE], struct wh_error *err)
+{
+	uint8_t *piece wh_free_auto = malloc(PIECE);
+	uint8_t digest[SHA256_SIZE];
+	struct sha256 *sum;
+	enum wh_status status = WH_OK;
+	uint64_t at;
+
+	if (!piece)
+		return wh_fail_memory(err);
+	WH_TRY(sha256_new(&sum, err));
+	for (at = 0; at < body->size && !status; at += PIECE) {
+		uint64_t left = body->size - at;
+		size_t len = (size_t)(left < PIECE ? left : PIECE);
+
+		status = body->read(body->arg, body->offset + at, piece, len,
+				    err);
+		if (!status)
+			status = sha256_update(sum, piece, len, err);
+	}
+	if (!status)
+		status = sha256_final(sum, digest, err);
+	sha256_free(sum);
+	if (!status)
+		text_hex(digest, sizeof(digest), hash);
+	return status;
+}
+
+static enum wh_status put_part(void *arg, size_t index, struct wh_error *err)
+{
+	struct upload *upload = arg;
+	const struct content *content = upload->content;
+	struct http_body body = {.read = content->read,
+				 .arg = content->arg,
+				 .offset = index * upload->part_size,
+				 .size = size_of(upload, index)};
+	char before[40], hash[S3_HASH_SIZE];
+	struct s3_request request = {.method = "PUT",
+				     .path = content->path,
+				     .body = &body,
+				     .hash = hash};
+	struct wh_buf query wh_buf_auto = {0};
+	struct http_response response;
+	enum wh_status status = WH_OK;
+
+	if (*upload->parts[index].etag)
+		return WH_OK;
+	snprintf(before, sizeof(before), "partNumber=%zu&", index + 1);
+	WH_TRY(query_of(upload, before, &query, err));
+	request.query = (const char *)query.data;
+	WH_TRY(hash_part(&body, hash, err));
+	WH_TRY(s3_send(upload->place, &request, &response, err));
+	if (response.status != 200 ||
+	    !http_header(&response, "ETag", upload->parts[index].etag,
+			 sizeof(upload->parts[index].etag)))
+		status = s3_refused(upload->place, &request, &response, err);
+	http_response_free(&response);
+	return status;
+}
+
+/* ---- Ending ---------------------------------------------------------------
+ */
+
+static enum wh_status print_parts(const struct upload *upload,
+				  struct wh_buf *xml, struct wh_error *err)
+{
+	size_t i;
+
+	WH_TRY(wh_buf_printf(xml, err, "<CompleteMultipartUpload>"));
+	for (i = 0; i < upload->n; i++) {
+		const char *etag = upload->parts[i].etag;
+
+		WH_TRY(wh_buf_printf(xml, err,
+				     "<Part><PartNumber>%zu"
+				     "</PartNumber><ETag>",
+				     i + 1));
+		for (; *etag; etag++)
+			WH_TRY(*etag == '"' ? wh_buf_printf(xml, err, "&quot;")
+					    : wh_buf_append(xml, etag, 1, err));
+		WH_TRY(wh_buf_printf(xml, err, "</ETag></Part>"));
+	}
+	return wh_buf_printf(xml, err, "</CompleteMultipartUpload>");
+}
+
+static enum wh_status read_xml(void *arg, uint64_t offset, void *buf,
+			       size_t len, struct wh_error *err)
+{
+	const struct wh_buf *xml = arg;
+
+	(void)err;
+	memcpy(buf, xml->data + offset, len);
+	return WH_OK;
+}
+
+static enum wh_status has_arrived(void *arg, bool *yes, struct wh_error *err)
+{
+	const struct upload *upload = arg;
+	struct remote_file file;
+
+	WH_TRY(s3_stat(upload->place, upload->content, &file, err));
+	*yes = file.exists && file.size == upload->content->size &&
+	       file.has_sha256 &&
+	       memcmp(file.sha256, upload->content->sha256, DIGEST_SIZE) == 0;
+	return WH_OK;
+}
+
+/* A 200 may carry an <Error>: the reply began before the work was done. And a
+ * second Complete, after a reply that was lost, says NoSuchUpload. */
+static enum wh_status judge_complete(struct upload *upload,
+				     const struct s3_request *request,
+				     const struct http_response *response,
+				     bool *again, struct wh_error *err)
+{
+	bool arrived;
+
+	*again = false;
+	if (response->arrived ||
+	    (response->status == 200 &&
+	     memmem(response->body.data, response->body.size,
+		    "CompleteMultipartUploadResult", 29)))
+		return WH_OK;
+	WH_TRY(has_arrived(upload, &arrived, err));
+	if (arrived)
+		return WH_OK;
+	*again = response->status == 200 && s3_is(response, "InternalError");
+	return *again ? WH_OK
+		      : s3_refused(upload->place, request, response, err);
+}
+
+static enum wh_status complete(struct upload *upload, struct wh_error *err)
+{
+	struct wh_buf query wh_buf_auto = {0}, xml wh_buf_auto = {0};
+	char hash[S3_HASH_SIZE];
+	struct http_body body = {.read = read_xml, .arg = &xml};
+	struct s3_request request = {.method = "POST",
+				     .path = upload->content->path,
+				     .body = &body,
+				     .hash = hash,
+				     .arrived = has_arrived,
+				     .arrived_arg = upload};
+	struct http_response response;
+	enum wh_status status;
+	bool again = true;
+	int tries;
+
+	WH_TRY(print_parts(upload, &xml, err));
+	body.size = xml.size;
+	WH_TRY(hash_part(&body, hash, err));
+	WH_TRY(query_of(upload, "", &query, err));
+	request.query = (const char *)query.data;
+	for (tries = 0; again && tries < 3; tries++) {
+		WH_TRY(s3_send(upload->place, &request, &response, err));
+		status = judge_complete(upload, &request, &response, &again,
+					err);
+		http_response_free(&response);
+		WH_TRY(status);
+	}
+	if (again)
+		return wh_fail(err, WH_EREMOTE,
+			       "'%s': the server can't join the parts",
+			       upload->content->path);
+	return WH_OK;
+}
+
+static void give_up(struct upload *upload)
+{
+	struct wh_buf query wh_buf_auto = {0};
+	struct s3_request request = {.method = "DELETE",
+				     .path = upload->content->path};
+	struct http_response response;
+
+	journal_forget(upload->place->base.journal, upload->content->path);
+	if (!*upload->id || query_of(upload, "", &query, NULL))
+		return;
+	request.query = (const char *)query.data;
+	if (!s3_send(upload->place, &request, &response, NULL))
+		http_response_free(&response);
+}
+
+/* What the server refused won't be taken later either; a line that was cut, or
+ * Ctrl-C, leaves parts that the next run goes on with. */
+static bool is_final(enum wh_status status, const struct wh_error *err)
+{
+	return status != WH_ECANCELLED && (!err || err->http_status != 0);
+}
+
+static enum wh_status run(struct upload *upload, struct wh_error *err)
+{
+	struct transfers transfers = {
+		.n = upload->n,
+		.parallel = upload->place->base.parallel,
+		.transfer = put_part,
+		.arg = upload,
+		.meter = upload->place->base.meter,
+	};
+	enum wh_status status = begin(upload, err);
+
+	if (!status)
+		status = transfers_run(&transfers, err);
+	if (!status)
+		status = complete(upload, err);
+	if (status && is_final(status, err))
+		give_up(upload);
+	if (!status)
+		journal_forget(upload->place->base.journal,
+			       upload->content->path);
+	return status;
+}
+
+enum wh_status s3_upload(struct s3_place *place, const struct content *content,
+			 struct wh_error *err)
+{
+	struct upload upload = {.place = place, .content = content};
+	enum wh_status status;
+
+	upload.part_size = choose_part_size(content, place->base.part_size);
+	upload.n = (size_t)((content->size + upload.part_size - 1) /
+			    upload.part_size);
+	upload.parts = calloc(upload.n, sizeof(*upload.parts));
+	if (!upload.parts)
+		return wh_fail_memory(err);
+	status = run(&upload, err);
+	free(upload.parts);
+	return status;
+}

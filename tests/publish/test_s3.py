@@ -1,0 +1,162 @@
+"""S3: versitygw checks every signature and hash; boto3 reads what we wrote."""
+import json
+
+import h5py
+import numpy as np
+import pytest
+from botocore.exceptions import ClientError
+
+from conftest import DIGITS
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def place(s3, tmp_path):
+    return f"s3://models/{tmp_path.name}"
+
+
+def get(s3, place, path):
+    prefix = place.removeprefix("s3://models/")
+    reply = s3.client.get_object(Bucket="models", Key=f"{prefix}/{path}")
+    return reply, reply["Body"].read()
+
+
+def uploads(s3):
+    return s3.client.list_multipart_uploads(Bucket="models").get("Uploads", [])
+
+
+def commit_large(wh):
+    """A model of 40 MiB in the store, by way of an HDF5 file."""
+    noise = np.random.default_rng(7).standard_normal(10 * MIB, np.float32)
+    with h5py.File(wh.folder / "large.h5", "w") as file:
+        file.attrs["layer_names"] = [b"dense"]
+        group = file.create_group("dense")
+        group.attrs["weight_names"] = [b"dense/kernel:0"]
+        group["dense/kernel:0"] = noise
+    wh.ok("commit", "-q", "large.h5")
+
+
+def test_boto3_reads_what_is_published(wh, s3, place):
+    wh.ok("publish", place, "--save-format", "h5,tf", env=s3.login())
+    _, text = get(s3, place, "latest.json")
+    pointer = json.loads(text)
+    folder = pointer["manifest"].rsplit("/", 1)[0]
+    reply, data = get(s3, place, f"{folder}/model.h5")
+    assert data == (DIGITS / "epoch-02.h5").read_bytes()
+    assert "immutable" in reply["CacheControl"]
+    reply, _ = get(s3, place, "latest.json")
+    assert reply["CacheControl"] == "no-cache"
+    get(s3, place, "checkpoint")
+
+
+def test_publishing_again_sends_nothing(wh, s3, place):
+    wh.ok("publish", place, env=s3.login())
+    again = wh.rows("publish", place, env=s3.login())[-1]
+    assert not any(file["sent"] for file in again["files"])
+
+
+def test_it_is_pulled_on_another_machine(wh, s3, place, elsewhere):
+    wh.ok("publish", place, "--save-format", "h5,tf", env=s3.login())
+    elsewhere.ok("pull", place, "-o", "out", env=s3.login())
+    assert (elsewhere.folder / "out" / "model.h5").read_bytes() == \
+        (DIGITS / "epoch-02.h5").read_bytes()
+
+
+def test_keys_come_from_the_shared_files_too(wh, s3, place):
+    aws = wh.folder / "home" / ".aws"
+    aws.mkdir()
+    (aws / "credentials").write_text(
+        "[default]\naws_access_key_id = wrong\naws_secret_access_key = x\n"
+        f"[lab]\naws_access_key_id = {s3.ACCESS}\n"
+        f"aws_secret_access_key={s3.SECRET}\n")
+    (aws / "config").write_text(
+        f"[profile lab]\nregion = {s3.REGION}\nendpoint_url = {s3.url}\n")
+    wh.ok("publish", place, env={"AWS_PROFILE": "lab"})
+
+
+def test_a_wrong_secret_is_told_and_never_shown(wh, s3, place):
+    text = wh.fails(12, "publish", place,
+                    env=s3.login(AWS_SECRET_ACCESS_KEY="hush-hush"))
+    assert "hush-hush" not in text
+
+
+def test_a_wrong_region_is_learnt(wh, s3, place):
+    wh.ok("publish", place, env=s3.login(AWS_REGION="eu-west-3"))
+
+
+def test_names_are_signed_as_they_are_sent(wh, s3, tmp_path):
+    place = f"s3://models/{tmp_path.name}/a b+c/d=é~(1)"
+    wh.ok("publish", place, env=s3.login())
+    get(s3, place, "latest.json")
+
+
+def test_large_files_go_in_parts(wh, s3, place, elsewhere):
+    commit_large(wh)
+    wh.ok("publish", place, "--verify", "full", env=s3.login())
+    _, text = get(s3, place, "latest.json")
+    folder = json.loads(text)["manifest"].rsplit("/", 1)[0]
+    reply, data = get(s3, place, f"{folder}/model.h5")
+    assert reply["ETag"].strip('"').endswith("-3")
+    assert data == (wh.folder / "large.h5").read_bytes()
+    assert not uploads(s3)
+
+
+def test_an_upload_that_was_killed_goes_on_with_its_parts(wh, s3, place):
+    commit_large(wh)
+    running = wh.start("publish", place, "--parallel", "1", "--limit-rate",
+                       "12M", env=s3.login())
+    prefix = place.removeprefix("s3://models/")
+
+    def parts():
+        for upload in uploads(s3):
+            if upload["Key"].startswith(prefix):
+                return s3.client.list_parts(
+                    Bucket="models", Key=upload["Key"],
+                    UploadId=upload["UploadId"]).get("Parts", [])
+        return []
+
+    while not parts():
+        assert running.poll() is None
+    running.kill()
+    running.wait()
+    with pytest.raises(ClientError):
+        get(s3, place, "latest.json")
+    before = len(parts())
+    assert before in (1, 2)
+    wh.ok("publish", place, env=s3.login())
+    _, text = get(s3, place, "latest.json")
+    folder = json.loads(text)["manifest"].rsplit("/", 1)[0]
+    assert get(s3, place, f"{folder}/model.h5")[1] == \
+        (wh.folder / "large.h5").read_bytes()
+    assert not uploads(s3)
+    assert not list(wh.folder.glob("weights.wh-publish*"))
+
+
+def test_a_bucket_that_is_not_there_is_told(wh, s3):
+    assert "NoSuchBucket" in wh.fails(1, "publish", "s3://nowhere/x",
+                                      env=s3.login())
+
+
+@pytest.mark.parametrize("url", ["s3:models/x", "s3://", "s3://b/x",
+                                 "s3://models/../x", "s3://UPPER/x"])
+def test_urls_that_cannot_be_are_refused(wh, s3, url):
+    wh.fails(2, "publish", url, env=s3.login())
+
+
+def test_of_many_publishers_every_pointer_is_complete(wh, s3, place):
+    """Ten at a time move one pointer; whatever wins is whole."""
+    epochs = [DIGITS / f"epoch-{n:02}.h5" for n in range(3, 11)]
+    wh.ok("import", "-q", *epochs)
+    running = [wh.start("publish", f"HEAD~{n}", place, env=s3.login())
+               for n in range(10)]
+    for process in running:
+        _, text = process.communicate(timeout=120)
+        assert process.returncode == 0, text
+    _, text = get(s3, place, "latest.json")
+    pointer = json.loads(text)
+    folder = pointer["manifest"].rsplit("/", 1)[0]
+    manifest = json.loads(get(s3, place, pointer["manifest"])[1])
+    for file in manifest["files"]:
+        assert len(get(s3, place, f"{folder}/{file['path']}")[1]) == \
+            file["size"]
