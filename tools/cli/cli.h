@@ -90,6 +90,8 @@ struct cli {
 	struct wh_library *library; /* with plug-ins; NULL without any */
 	struct wh_error err;
 	bool no_store;	     /* it could not be opened */
+	bool wants_json;     /* --json is somewhere among the words */
+	const char *spool;   /* the path that stands for stdin, or NULL */
 	const char *subject; /* what an error is about: a path, a revision */
 };
 

@@ -177,6 +177,7 @@ static int spool_stdin(struct cli *cli, char *path, size_t size)
 	if (!copy_stdin(fd))
 		return cli_interrupted() ? EXIT_INTERRUPTED : spool_failed(cli);
 	snprintf(path, size, "/dev/fd/%d", fd);
+	cli->spool = path;
 	return EXIT_DONE;
 }
 

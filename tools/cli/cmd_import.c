@@ -1,10 +1,8 @@
 /* import: a folder of checkpoints becomes history. */
-#include <glob.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/text.h"
 #include "cli.h"
@@ -23,55 +21,6 @@ static int by_step(const void *a, const void *b)
 	if (x->has_number && y->has_number && x->number != y->number)
 		return compare_numbers(x->number, y->number);
 	return strverscmp(x->path, y->path);
-}
-
-static int add_path(struct cli *cli, struct import_list *list, const char *path)
-{
-	struct import_file *moved;
-	char *resolved;
-	size_t i;
-
-	resolved = import_resolve(path);
-	if (!resolved)
-		return EXIT_DONE; /* a state file, a folder without one */
-	for (i = 0; i < list->n; i++)
-		if (strcmp(list->files[i].path, resolved) == 0) {
-			free(resolved);
-			return EXIT_DONE;
-		}
-	moved = realloc(list->files, (list->n + 1) * sizeof(*moved));
-	if (!moved) {
-		free(resolved);
-		cli->err.status = WH_ENOMEM;
-		return cli_fail(cli);
-	}
-	list->files = moved;
-	memset(&moved[list->n], 0, sizeof(*moved));
-	moved[list->n++].path = resolved;
-	return EXIT_DONE;
-}
-
-/* Expanded here as well as by the shell: a quoted pattern is one argument. */
-static int add_pattern(struct cli *cli, struct import_list *list,
-		       const char *pattern)
-{
-	struct stat at;
-	glob_t found;
-	size_t i;
-	int code = EXIT_DONE;
-
-	if (stat(pattern, &at) == 0 || !strpbrk(pattern, "*?["))
-		return add_path(cli, list, pattern);
-	if (glob(pattern, 0, NULL, &found) != 0) {
-		snprintf(cli->err.message, sizeof(cli->err.message),
-			 "'%s' matches no file", cli_escape(pattern));
-		cli->err.status = WH_ENOTFOUND;
-		return cli_fail(cli);
-	}
-	for (i = 0; i < found.gl_pathc && !code; i++)
-		code = add_path(cli, list, found.gl_pathv[i]);
-	globfree(&found);
-	return code;
 }
 
 struct totals {
@@ -172,6 +121,18 @@ static int import_all(struct cli *cli, struct import_list *list)
 	return EXIT_DONE;
 }
 
+static void tell_misfit(struct cli *cli, const struct import_file *file,
+			const char *pattern)
+{
+	char *sentence;
+
+	if (asprintf(&sentence, "'%s' doesn't fit '%s': it has no step",
+		     base_name(file->path), pattern) < 0)
+		return;
+	cli_warn(cli, sentence);
+	free(sentence);
+}
+
 static int prepare(struct cli *cli, struct import_list *list)
 {
 	const char *pattern = cli_text(cli, "step-from");
@@ -180,13 +141,14 @@ static int prepare(struct cli *cli, struct import_list *list)
 	size_t k;
 
 	for (i = 0; i < cli->n_args && !code; i++)
-		code = add_pattern(cli, list, cli->args[i]);
+		code = import_add(cli, list, cli->args[i]);
 	if (code)
 		return code;
 	if (!list->n)
 		return cli_usage(cli, "there is no checkpoint to import");
 	for (k = 0; k < list->n; k++)
-		import_read_name(&list->files[k], pattern);
+		if (!import_read_name(&list->files[k], pattern))
+			tell_misfit(cli, &list->files[k], pattern);
 	qsort(list->files, list->n, sizeof(*list->files), by_step);
 	return csv ? import_read_csv(cli, list, csv) : EXIT_DONE;
 }

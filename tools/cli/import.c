@@ -34,22 +34,6 @@ static const char *base_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-char *import_resolve(const char *path)
-{
-	const char *base = base_of(path);
-	const char *data = strstr(base, ".data-");
-	size_t len = strlen(path);
-
-	if (strcmp(base, "checkpoint") == 0)
-		return NULL;
-	if (text_ends(path, ".index"))
-		return strndup(path, len - strlen(".index"));
-	/* PREFIX.data-00000-of-00001 */
-	if (data && strlen(data) >= strlen(".data-00000-of-00001"))
-		return strndup(path, (size_t)(data - path));
-	return strdup(path);
-}
-
 /* ---- Names
  * ------------------------------------------------------------------- */
 
@@ -115,7 +99,7 @@ static bool match_pattern(struct import_file *file, const char *pattern,
 		name += used;
 		pattern = close + 1;
 	}
-	return true;
+	return !*name;
 }
 
 static void read_last_number(struct import_file *file, const char *base)
@@ -143,14 +127,14 @@ static void read_last_number(struct import_file *file, const char *base)
 	file->number = file->epoch;
 }
 
-void import_read_name(struct import_file *file, const char *pattern)
+bool import_read_name(struct import_file *file, const char *pattern)
 {
 	const char *base = base_of(file->path);
 
 	if (pattern)
-		match_pattern(file, base_of(pattern), base);
-	else
-		read_last_number(file, base);
+		return match_pattern(file, base_of(pattern), base);
+	read_last_number(file, base);
+	return true;
 }
 
 /* ---- CSV

@@ -35,14 +35,14 @@ struct import_list {
 
 void import_list_free(struct import_list *list);
 
-/** The checkpoint that a path means, malloc'd: a TF prefix for its .index or
- *  data files, NULL for a state file. */
-char *import_resolve(const char *path);
+/** Adds what a path, a pattern or a folder means, each checkpoint once: a TF
+ *  prefix for its files, all that a folder holds. An exit code. */
+int import_add(struct cli *cli, struct import_list *list, const char *pattern);
 
 /** Step, epoch and metrics from the name: by a pattern as ModelCheckpoint's
  *  ("epoch-{epoch:02d}-{val_loss:.2f}.h5"), else the last number is the
- *  epoch. */
-void import_read_name(struct import_file *file, const char *pattern);
+ *  epoch. False if the name doesn't fit the pattern. */
+bool import_read_name(struct import_file *file, const char *pattern);
 
 /** Metrics of all epochs; tells what was matched. */
 int import_read_csv(struct cli *cli, struct import_list *list,

@@ -26,7 +26,7 @@ static char *next_text(void)
 
 bool cli_json(const struct cli *cli)
 {
-	return cli_flag(cli, "json");
+	return cli->wants_json;
 }
 
 static enum exit_code code_of(const struct wh_error *err)
@@ -105,6 +105,19 @@ static const char *hint_for(const struct cli *cli)
 	return NULL;
 }
 
+/* Who gave a stream knows nothing of its spool. */
+static void name_stdin(const char *spool, char *message)
+{
+	size_t len = strlen(spool);
+	char *at = spool[0] ? strstr(message, spool) : NULL;
+
+	if (!at || at == message || at[-1] != '\'' || at[len] != '\'')
+		return;
+	memcpy(at - 1, "stdin", strlen("stdin"));
+	memmove(at - 1 + strlen("stdin"), at + len + 1,
+		strlen(at + len + 1) + 1);
+}
+
 int cli_fail(struct cli *cli)
 {
 	struct wh_error *err = &cli->err;
@@ -113,8 +126,11 @@ int cli_fail(struct cli *cli)
 	if (!*err->message)
 		snprintf(err->message, sizeof(err->message), "%s",
 			 wh_status_text(err->status));
+	if (cli->spool)
+		name_stdin(cli->spool, err->message);
 	snprintf(joined, sizeof(joined), "%s", err->message);
-	if (cli->subject && !strstr(err->message, cli_escape(cli->subject)))
+	if (cli->subject && cli->subject != cli->spool && !cli->no_store &&
+	    !strstr(err->message, cli_escape(cli->subject)))
 		snprintf(joined, sizeof(joined), "%.400s: %s",
 			 cli_escape(cli->subject), err->message);
 	tell(cli, wh_status_text(err->status), joined, hint_for(cli));

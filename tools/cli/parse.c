@@ -216,6 +216,17 @@ static int check_count(struct cli *cli)
 	return EXIT_DONE;
 }
 
+/* Looked for first: also what is wrong with an earlier word is told as JSON. */
+static bool holds_json(int n_words, char **words)
+{
+	int i;
+
+	for (i = 0; i < n_words && strcmp(words[i], "--") != 0; i++)
+		if (strcmp(words[i], "--json") == 0)
+			return true;
+	return false;
+}
+
 int cli_parse(struct cli *cli, int n_words, char **words)
 {
 	struct words rest = {words, n_words};
@@ -226,6 +237,7 @@ int cli_parse(struct cli *cli, int n_words, char **words)
 		cli->err.status = WH_ENOMEM;
 		return cli_fail(cli);
 	}
+	cli->wants_json = holds_json(n_words, words);
 	while (rest.left) {
 		char *word = *rest.at++;
 		int code;

@@ -1,0 +1,172 @@
+/* Which checkpoints the paths given to import mean. */
+#include <dirent.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "import.h"
+
+#define INDEX	    ".index" /* of a TensorFlow checkpoint's prefix */
+#define SAVED_MODEL "/variables/variables" INDEX
+
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* A TF prefix for its .index or data files, NULL for a state file. */
+static char *resolve(const char *path)
+{
+	const char *base = base_of(path);
+	const char *data = strstr(base, ".data-");
+	size_t len = strlen(path);
+
+	if (strcmp(base, "checkpoint") == 0)
+		return NULL;
+	if (text_ends(path, ".index"))
+		return strndup(path, len - strlen(".index"));
+	/* PREFIX.data-00000-of-00001 */
+	if (data && strlen(data) >= strlen(".data-00000-of-00001"))
+		return strndup(path, (size_t)(data - path));
+	return strdup(path);
+}
+
+static int add_path(struct cli *cli, struct import_list *list, const char *path)
+{
+	struct import_file *moved;
+	char *resolved;
+	size_t i;
+
+	resolved = resolve(path);
+	if (!resolved)
+		return EXIT_DONE; /* a state file */
+	for (i = 0; i < list->n; i++)
+		if (strcmp(list->files[i].path, resolved) == 0) {
+			free(resolved);
+			return EXIT_DONE;
+		}
+	moved = realloc(list->files, (list->n + 1) * sizeof(*moved));
+	if (!moved) {
+		free(resolved);
+		cli->err.status = WH_ENOMEM;
+		return cli_fail(cli);
+	}
+	list->files = moved;
+	memset(&moved[list->n], 0, sizeof(*moved));
+	moved[list->n++].path = resolved;
+	return EXIT_DONE;
+}
+
+static int nothing_in(struct cli *cli, const char *path, const char *what)
+{
+	snprintf(cli->err.message, sizeof(cli->err.message), "'%s' %s",
+		 cli_escape(path), what);
+	cli->err.status = WH_ENOTFOUND;
+	return cli_fail(cli);
+}
+
+/* ---- Folders
+ * ------------------------------------------------------------------- */
+
+/* By its name: what some format writes. */
+static bool is_checkpoint(const struct cli *cli, const char *name)
+{
+	const struct wh_format *const *format = wh_formats(cli->library);
+	const char *const *suffix;
+
+	if (name[0] == '.')
+		return false;
+	if (text_ends(name, INDEX))
+		return true;
+	for (; *format; format++)
+		for (suffix = (*format)->suffixes; *suffix; suffix++)
+			if (text_ends(name, *suffix))
+				return true;
+	return false;
+}
+
+static int add_entry(struct cli *cli, struct import_list *list,
+		     const char *folder, const char *name)
+{
+	size_t len = strlen(folder);
+	char *path;
+	int code;
+
+	if (asprintf(&path, "%s%s%s", folder,
+		     len && folder[len - 1] == '/' ? "" : "/", name) < 0) {
+		cli->err.status = WH_ENOMEM;
+		return cli_fail(cli);
+	}
+	code = add_path(cli, list, path);
+	free(path);
+	return code;
+}
+
+static bool is_saved_model(const char *folder)
+{
+	char *index;
+	bool found;
+
+	if (asprintf(&index, "%s" SAVED_MODEL, folder) < 0)
+		return false;
+	found = access(index, F_OK) == 0;
+	free(index);
+	return found;
+}
+
+/* All that is in it; a SavedModel is one checkpoint. */
+static int add_folder(struct cli *cli, struct import_list *list,
+		      const char *folder)
+{
+	size_t before = list->n;
+	int code = EXIT_DONE;
+	struct dirent *at;
+	DIR *listing;
+
+	if (is_saved_model(folder))
+		return add_path(cli, list, folder);
+	listing = opendir(folder);
+	while (listing && !code && (at = readdir(listing)))
+		if (is_checkpoint(cli, at->d_name))
+			code = add_entry(cli, list, folder, at->d_name);
+	if (listing)
+		closedir(listing);
+	if (!code && list->n == before)
+		return nothing_in(cli, folder, "holds no checkpoint");
+	return code;
+}
+
+/* ---- Paths and patterns
+ * ------------------------------------------------------------------- */
+
+static int add_one(struct cli *cli, struct import_list *list, const char *path)
+{
+	struct stat at;
+
+	if (stat(path, &at) == 0 && S_ISDIR(at.st_mode))
+		return add_folder(cli, list, path);
+	return add_path(cli, list, path);
+}
+
+/* Expanded here as well as by the shell: a quoted pattern is one argument. */
+int import_add(struct cli *cli, struct import_list *list, const char *pattern)
+{
+	struct stat at;
+	glob_t found;
+	size_t i;
+	int code = EXIT_DONE;
+
+	if (stat(pattern, &at) == 0 || !strpbrk(pattern, "*?["))
+		return add_one(cli, list, pattern);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return nothing_in(cli, pattern, "matches no file");
+	for (i = 0; i < found.gl_pathc && !code; i++)
+		code = add_one(cli, list, found.gl_pathv[i]);
+	globfree(&found);
+	return code;
+}
