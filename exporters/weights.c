@@ -172,6 +172,14 @@ static void tell_warnings(struct wh_plan *plan,
 		options->warn(options->arg, wh_plan_warning(plan, i));
 }
 
+/* Of all this h5 ignores everything, as Keras does. */
+static const struct wh_checkpoint_options *
+checkpoint_options(const struct wh_save_options *from,
+		   const struct wh_format *format)
+{
+	return format->takes_checkpoint_options ? from->options : NULL;
+}
+
 static void call_back(const struct wh_checkpoint_options *options,
 		      const char *path)
 {
@@ -182,11 +190,12 @@ static void call_back(const struct wh_checkpoint_options *options,
 			path, options->write_callbacks_arg);
 }
 
-/* CheckpointOptions concern tf alone; h5 ignores them, as Keras does. */
 static struct wh_plan_options plan_options(const struct wh_save_options *from,
+					   const struct wh_format *format,
 					   const char *filepath)
 {
-	const struct wh_checkpoint_options *checkpoint = from->options;
+	const struct wh_checkpoint_options *checkpoint =
+		checkpoint_options(from, format);
 	struct wh_plan_options options = from->plan;
 
 	options.filepath = filepath;
@@ -208,12 +217,13 @@ static enum wh_status save_plan(struct wh_plan *plan,
 				struct wh_saved *saved, struct wh_error *err)
 {
 	WH_TRY(check_overwrite(plan, filepath, options, err));
-	tell_warnings(plan, options);
 	WH_TRY(write_files(plan, filepath, format->makes_folders, options,
 			   saved, err));
+	/* As TensorFlow: before the state file names the checkpoint. */
+	call_back(checkpoint_options(options, format), filepath);
 	if (format->finish)
 		WH_TRY(format->finish(filepath, err));
-	call_back(options->options, filepath);
+	tell_warnings(plan, options);
 	return WH_OK;
 }
 
@@ -223,7 +233,7 @@ enum wh_status wh_save_source(struct wh_source *source, const char *filepath,
 {
 	const struct wh_save_options *options =
 		given ? given : &default_options;
-	struct wh_plan_options planning = plan_options(options, filepath);
+	struct wh_plan_options planning;
 	const struct wh_format *format;
 	struct wh_saved made = {0};
 	enum wh_status status;
@@ -231,6 +241,7 @@ enum wh_status wh_save_source(struct wh_source *source, const char *filepath,
 
 	WH_TRY(wh_choose_format(filepath, options->save_format,
 				options->library, &format, err));
+	planning = plan_options(options, format, filepath);
 	WH_TRY(wh_plan_for(source, format, &planning, options->canonical, &plan,
 			   &made.reproduced, err));
 	status = save_plan(plan, format, filepath, options,
@@ -299,7 +310,7 @@ enum wh_status wh_save_stream(struct wh_source *source,
 {
 	const struct wh_save_options *options =
 		given ? given : &default_options;
-	struct wh_plan_options planning = plan_options(options, NULL);
+	struct wh_plan_options planning = plan_options(options, format, NULL);
 	enum wh_status status;
 	struct wh_plan *plan;
 	bool reproduced;

@@ -15,7 +15,9 @@
 #include "engine.h"
 #include "plan_internal.h"
 
-#define PIECE ((size_t)1 << 20)
+#define PIECE	     ((size_t)1 << 20)
+#define MAX_LINKS    40u   /* as the kernel's */
+#define MAX_ATTEMPTS 1000u /* at a name that no other save has taken */
 
 struct target {		 /* of one image */
 	char *shown;	 /* as the caller spelled it, with the suffix */
@@ -50,35 +52,77 @@ static void writing_free(struct writing *writing)
 	free(writing->targets);
 }
 
-/* A symlink is followed: what it points to is replaced, not the link. */
+/* What the symlink at `path` says, from where it stands; NULL if it is none. */
+static char *read_link(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash - path + 1) : 0;
+	char said[PATH_MAX], *joined = NULL;
+	ssize_t len = readlink(path, said, sizeof(said) - 1);
+
+	if (len < 0)
+		return NULL;
+	said[len] = '\0';
+	if (said[0] == '/')
+		folder = 0;
+	return asprintf(&joined, "%.*s%s", folder, path, said) < 0 ? NULL
+								   : joined;
+}
+
+/* A symlink is followed, also to where nothing is yet: what it points to is
+ * replaced, not the link. */
 static char *follow(const char *path)
 {
-	char *real = realpath(path, NULL);
+	char *at = realpath(path, NULL), *next;
+	unsigned depth;
 
-	return real ? real : strdup(path);
+	if (at)
+		return at;
+	at = strdup(path);
+	for (depth = 0; at && depth < MAX_LINKS; depth++) {
+		next = read_link(at);
+		if (!next)
+			break;
+		free(at);
+		at = next;
+	}
+	return at;
+}
+
+/* A file of its own: another thread of this process may save to this path. */
+static enum wh_status open_temporary(struct target *target,
+				     struct wh_error *err)
+{
+	unsigned number;
+
+	temporary_remove_stale(target->final);
+	for (number = 0; number < MAX_ATTEMPTS; number++) {
+		char *name = temporary_name(target->final, number);
+
+		if (!name)
+			return wh_fail_memory(err);
+		target->fd =
+			open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (target->fd >= 0) {
+			target->temporary = name;
+			return WH_OK;
+		}
+		free(name);
+		if (errno != EEXIST)
+			break;
+	}
+	return wh_fail_errno(err, errno, "'%s'", target->shown);
 }
 
 static enum wh_status open_target(struct target *target, uint64_t size,
-				  uint32_t number, struct wh_error *err)
+				  struct wh_error *err)
 {
 	struct stat before;
 	bool exists = stat(target->final, &before) == 0;
 
 	if (exists && S_ISDIR(before.st_mode))
 		return wh_fail_errno(err, EISDIR, "'%s'", target->shown);
-	temporary_remove_stale(target->final);
-	target->temporary = temporary_name(target->final, number);
-	if (!target->temporary)
-		return wh_fail_memory(err);
-	target->fd = open(target->temporary,
-			  O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (target->fd < 0) {
-		int sys_errno = errno;
-
-		free(target->temporary);
-		target->temporary = NULL;
-		return wh_fail_errno(err, sys_errno, "'%s'", target->shown);
-	}
+	WH_TRY(open_temporary(target, err));
 	if (exists && fchmod(target->fd, before.st_mode & 07777))
 		return wh_fail_errno(err, errno, "'%s'", target->shown);
 	/* A full disk is told before the first byte, where it can be. */
@@ -109,7 +153,7 @@ static enum wh_status open_targets(struct writing *writing, const char *path,
 		target->final = follow(target->shown);
 		if (!target->final)
 			return wh_fail_memory(err);
-		WH_TRY(open_target(target, image->size, i, err));
+		WH_TRY(open_target(target, image->size, err));
 	}
 	return WH_OK;
 }

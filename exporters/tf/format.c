@@ -14,5 +14,6 @@ const struct wh_format tf_format = {
 	.load = tf_load,
 	.resolve = tf_resolve,
 	.finish = tf_finish,
+	.takes_checkpoint_options = true,
 	.makes_folders = true,
 };

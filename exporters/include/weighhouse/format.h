@@ -78,8 +78,10 @@ struct wh_format {
 	enum wh_status (*finish)(const char *path, struct wh_error *err);
 	bool widens_bfloat16; /* its planner is given float32 for bfloat16,
 				 unless that is asked for as it is */
-	bool makes_folders;   /* saving makes missing folders, as TF does and
-				 HDF5 does not */
+	bool takes_checkpoint_options; /* tf.train.CheckpointOptions concern
+					  it; others ignore them, as Keras */
+	bool makes_folders; /* saving makes missing folders, as TF does and
+			       HDF5 does not */
 };
 
 /** The formats of a library (NULL: the built-in ones), in the order of

@@ -24,7 +24,7 @@ struct wh_checkpoint_options {
 	/* Deprecated alias of enable_async; either sets both. */
 	bool experimental_enable_async_checkpoint;
 	/* Called in order after the files are complete, with the path as it
-	 * was given. */
+	 * was given, and before the state file `checkpoint` names them. */
 	void (*const *experimental_write_callbacks)(const char *path,
 						    void *arg);
 	size_t n_write_callbacks;
