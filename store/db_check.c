@@ -77,25 +77,16 @@ static enum wh_status open_model(int user_version, sqlite3 **model,
 		       sqlite3_errstr(code));
 }
 
-/* Whose it is: the user's are tables `user_*`, which have pages (virtual ones
- * have none), and their indexes. What an index is on is asked of SQLite too:
- * its row could say one table and its text another. */
-#define IS_USERS(name) name " LIKE 'user\\_%' ESCAPE '\\' "
+/* The user's are tables `user_*`, which have pages (virtual ones have none),
+ * and their indexes. SQLite itself refuses an index whose row says another
+ * table than its text. */
 #define LIST_SCHEMA                                                            \
 	"SELECT type, name, coalesce(sql, '') FROM sqlite_schema "             \
 	"WHERE type <> 'view' AND name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' " \
-	"AND NOT (type = 'table' AND rootpage > 0 AND " IS_USERS(              \
-		"name") ") "                                                   \
-			"AND NOT (type = 'index' AND " IS_USERS(               \
-				"tbl_name") ") "                               \
-					    "UNION ALL SELECT 'indexes', "     \
-					    "i.name, m.name "                  \
-					    "FROM sqlite_schema AS m JOIN "    \
-					    "pragma_index_list(m.name) AS i "  \
-					    "WHERE m.type = 'table' AND "      \
-					    "NOT " IS_USERS(                   \
-						    "m.name") "ORDER BY 1, "   \
-							      "2, 3"
+	"AND NOT (type = 'table' AND rootpage > 0 "                            \
+	"         AND name LIKE 'user\\_%' ESCAPE '\\') "                      \
+	"AND NOT (type = 'index' AND tbl_name LIKE 'user\\_%' ESCAPE '\\') "   \
+	"ORDER BY type, name"
 
 #define GET_VIEW                                                               \
 	"SELECT type, name, sql FROM sqlite_schema "                           \

@@ -498,6 +498,10 @@ static enum wh_status load_manifest(struct loading *loading,
 	struct wh_manifest *manifest = &loading->source->base.manifest;
 
 	WH_TRY(read_layers(loading, row->tree_id, err));
+	/* Rows that are gone don't show in a join. */
+	if (loading->n_drafts != row->n_tensors ||
+	    loading->n_layers != row->n_layers)
+		return wh_fail(err, WH_ECORRUPT, "layers or weights are gone");
 	WH_TRY(read_tree_texts(loading, row->tree_id, err));
 	WH_TRY(read_statistics(loading, err));
 	WH_TRY(choose_order(loading, err));
