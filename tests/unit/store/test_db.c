@@ -173,17 +173,17 @@ static void our_views_are_made_anew(void **state)
 	damage_file(f->path, "DROP VIEW log; DROP VIEW runs; CREATE VIEW log "
 			     "AS SELECT 'lies' AS message");
 	open_again(f, WH_OPEN_READ); /* a reader leaves them */
-	assert_ok(wh_sql(f->store, "SELECT message FROM log", keep_text, text,
-			 &f->err),
+	assert_ok(wh_sql(f->store, "SELECT message FROM log", NULL, keep_text,
+			 text, &f->err),
 		  &f->err);
 	assert_string_equal(text, "lies");
 	open_again(f, WH_OPEN_WRITE);
-	assert_ok(wh_sql(f->store, "SELECT message FROM log", keep_text, text,
-			 &f->err),
+	assert_ok(wh_sql(f->store, "SELECT message FROM log", NULL, keep_text,
+			 text, &f->err),
 		  &f->err);
 	assert_string_equal(text, "");
-	assert_ok(wh_sql(f->store, "SELECT run FROM runs", keep_text, text,
-			 &f->err),
+	assert_ok(wh_sql(f->store, "SELECT run FROM runs", NULL, keep_text,
+			 text, &f->err),
 		  &f->err);
 	assert_string_equal(text, "main");
 }

@@ -6,11 +6,12 @@
 
 /* Statements that may walk a whole table or index, and why. */
 static const char *const may_scan[] = {
-	"snapshot_any",		      /* its first row */
-	"reflog_of_all",	      /* all, newest first */
-	"metric_keys",		      /* for "did you mean", along the index */
-	"config_list",		      /* all settings */
-	"verify_snapshots",	      /* all: it verifies all */
+	"change_insert",    /* two trees' changed weights, materialized */
+	"snapshot_any",	    /* its first row */
+	"reflog_of_all",    /* all, newest first */
+	"metric_keys",	    /* for "did you mean", along the index */
+	"config_list",	    /* all settings */
+	"verify_snapshots", /* all: it verifies all */
 	"verify_tensors_of_snapshot", /* of a snapshot's named tensors */
 	"usage_by_snapshot",	      /* usage is of the whole store */
 	"usage_by_layer",
