@@ -6,6 +6,7 @@
  */
 #include "commit.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,13 +153,19 @@ static void *run_helper(void *arg)
 /* ---- The caller: insert -----------------------------------------------------
  */
 
-static struct slot *wait_to_insert(struct pipeline *line)
+/* NULL at the end, or with a turn's end `until` then: a source that is slow,
+ * or that reads from this very store, must not find it held against it. */
+static struct slot *wait_to_insert(struct pipeline *line,
+				   const struct timespec *until)
 {
 	struct slot *slot = NULL;
+	int code = 0;
 
 	pthread_mutex_lock(&line->lock);
-	while (!line->ended && line->head == line->tail)
-		pthread_cond_wait(&line->moved, &line->lock);
+	while (!line->ended && line->head == line->tail && code != ETIMEDOUT)
+		code = until ? pthread_cond_timedwait(&line->moved, &line->lock,
+						      until)
+			     : pthread_cond_wait(&line->moved, &line->lock);
 	if (line->head != line->tail && !line->failure.status)
 		slot = &line->slots[line->tail % RING];
 	pthread_mutex_unlock(&line->lock);
@@ -220,51 +227,58 @@ static enum wh_status report(struct inserter *to, struct wh_error *err)
 	return wh_fail(err, WH_ECANCELLED, "cancelled");
 }
 
-static int64_t now_ms(void)
+static bool is_past(const struct timespec *until)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return now.tv_sec > until->tv_sec ||
+	       (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec);
+}
+
+static struct timespec end_of_turn(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += TURN_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	return until;
 }
 
 /* One turn at the lock: chunks until the time is up or there are no more. */
 static enum wh_status take_turn(struct inserter *to, struct slot *slot,
-				bool *more, struct wh_error *err)
+				struct wh_error *err)
 {
 	struct db *db = to->line->commit->store->db;
 	AUTO_TRANSACTION tx = {0};
-	int64_t until;
+	struct timespec until;
 
 	WH_TRY(transaction_begin(&tx, db, err));
-	until = now_ms() + TURN_MS;
+	until = end_of_turn();
 	while (slot) {
 		WH_TRY(insert_slot(to, db, slot, err));
 		let_go(to->line);
 		WH_TRY(report(to, err));
-		if (now_ms() >= until)
-			break;
-		slot = wait_to_insert(to->line);
+		slot = is_past(&until) ? NULL
+				       : wait_to_insert(to->line, &until);
 	}
-	*more = slot != NULL;
 	return transaction_commit(&tx, err);
 }
 
 static enum wh_status insert_all(struct pipeline *line, struct wh_error *err)
 {
 	struct inserter to = {.line = line};
-	bool more = true;
+	struct slot *slot;
 	uint32_t i;
 
 	for (i = 0; i < line->n_todo; i++)
 		to.total += item_tensor(line->todo[i])->nbytes;
-	while (more) {
-		struct slot *slot = wait_to_insert(line);
-
-		if (!slot)
-			break;
-		WH_TRY(take_turn(&to, slot, &more, err));
-	}
+	while ((slot = wait_to_insert(line, NULL)) != NULL)
+		WH_TRY(take_turn(&to, slot, err));
 	if (!line->failure.status)
 		return WH_OK;
 	if (err)
@@ -393,6 +407,17 @@ static enum wh_status run_pipeline(struct pipeline *line, struct wh_error *err)
 	return status;
 }
 
+/* Its time is that of end_of_turn. */
+static void init_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t how;
+
+	pthread_condattr_init(&how);
+	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &how);
+	pthread_condattr_destroy(&how);
+}
+
 enum wh_status commit_store(struct commit *commit, struct wh_error *err)
 {
 	struct pipeline line = {.commit = commit};
@@ -408,7 +433,7 @@ enum wh_status commit_store(struct commit *commit, struct wh_error *err)
 		status = open_ring(&line, err);
 	if (!status && line.n_todo) {
 		pthread_mutex_init(&line.lock, NULL);
-		pthread_cond_init(&line.moved, NULL);
+		init_condition(&line.moved);
 		status = run_pipeline(&line, err);
 		pthread_cond_destroy(&line.moved);
 		pthread_mutex_destroy(&line.lock);

@@ -18,6 +18,7 @@ struct listing {
 	wh_snapshot_fn *fn;
 	void *arg;
 	uint64_t left;
+	struct walk walk;
 	bool stopped;
 };
 
@@ -315,11 +316,13 @@ static enum wh_status next_by_parent(struct db *db,
 {
 	uint8_t digest[WH_SHA256_SIZE];
 	bool more = row->text.parent != NULL;
+	struct walk walk = {0};
 
 	*next = 0;
 	if (more)
 		memcpy(digest, row->text.parent, sizeof(digest));
 	while (more && !*next) {
+		WH_TRY(walk_step(&walk, digest, err));
 		WH_TRY(snapshot_find(db, digest, next, err));
 		if (!*next) /* gc took it: on to its own parent */
 			WH_TRY(snapshot_parent(db, digest, &more, err));
@@ -347,6 +350,7 @@ static enum wh_status is_ancestor(struct db *db, const struct snapshot_row *at,
 				  int64_t of, bool *yes, struct wh_error *err)
 {
 	enum wh_status status = WH_OK;
+	struct walk walk = {0};
 
 	*yes = false;
 	while (of && !*yes && !status) {
@@ -355,6 +359,8 @@ static enum wh_status is_ancestor(struct db *db, const struct snapshot_row *at,
 
 		*yes = of == at->id;
 		status = snapshot_load(db, of, &arena, &row, err);
+		if (!status)
+			status = walk_step(&walk, row.sha256, err);
 		if (!status && row.generation <= at->generation)
 			of = 0;
 		else if (!status)
@@ -374,6 +380,8 @@ static enum wh_status visit(struct listing *listing, int64_t id,
 	enum wh_status status =
 		snapshot_load(listing->db, id, &arena, &row, err);
 
+	if (!status && !listing->options->all)
+		status = walk_step(&listing->walk, row.sha256, err);
 	if (!status && excluded)
 		status = is_ancestor(listing->db, &row, excluded, &stop, err);
 	if (!status && !stop)

@@ -370,10 +370,12 @@ static enum wh_status go_up(struct db *db, int64_t *id, uint64_t up,
 			    const char *revision, struct wh_error *err)
 {
 	uint8_t digest[WH_SHA256_SIZE];
+	struct walk walk = {0};
 	bool has_parent;
 
 	WH_TRY(snapshot_digest(db, *id, digest, err));
 	for (; up; up--) {
+		WH_TRY(walk_step(&walk, digest, err));
 		/* Forgotten snapshots count as generations too. */
 		WH_TRY(snapshot_parent(db, digest, &has_parent, err));
 		if (!has_parent)

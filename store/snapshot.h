@@ -45,4 +45,14 @@ enum wh_status snapshot_check_living(struct db *db, int64_t id,
 enum wh_status revision_resolve(struct db *db, const char *revision,
 				int64_t *id, struct wh_error *err);
 
+/** Guards a walk along the parents: digests can't name each other in a circle,
+ *  but rows that someone made by hand can. Zeroed at the start. */
+struct walk {
+	uint8_t mark[WH_SHA256_SIZE];
+	uint64_t n_steps, next_mark;
+};
+/** WH_ECORRUPT once the walk goes in a circle. */
+enum wh_status walk_step(struct walk *walk, const uint8_t *digest,
+			 struct wh_error *err);
+
 #endif

@@ -125,6 +125,25 @@ enum wh_status snapshot_parent(struct db *db, uint8_t digest[WH_SHA256_SIZE],
 	return WH_OK;
 }
 
+/* Brent's: a mark is left at steps 0, 1, 3, 7, ...; a circle comes back to one
+ * of them. */
+enum wh_status walk_step(struct walk *walk, const uint8_t *digest,
+			 struct wh_error *err)
+{
+	char id[2 * WH_SHA256_SIZE + 1];
+
+	if (walk->n_steps && memcmp(walk->mark, digest, WH_SHA256_SIZE) == 0) {
+		text_hex(digest, WH_SHA256_SIZE, id);
+		return wh_fail(err, WH_ECORRUPT,
+			       "snapshot %.12s is its own ancestor", id);
+	}
+	if (walk->n_steps++ == walk->next_mark) {
+		memcpy(walk->mark, digest, WH_SHA256_SIZE);
+		walk->next_mark = 2 * walk->next_mark + 1;
+	}
+	return WH_OK;
+}
+
 /* ---- Forgotten ones --------------------------------------------------------
  */
 

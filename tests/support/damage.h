@@ -29,6 +29,7 @@ static inline void damage_file(const char *path, const char *sql)
 	size_t i;
 
 	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+	sqlite3_exec(file, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
 	sqlite3_exec(file,
 		     "SELECT name, sql FROM sqlite_schema "
 		     "WHERE type = 'trigger'",

@@ -1,12 +1,10 @@
-#include "support/assert.h"
+#include "support/damage.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <weighhouse/store.h>
-
-#include "support/store.h"
 
 static void a_model_comes_back_as_it_was_committed(void **state)
 {
@@ -72,12 +70,400 @@ static void the_id_is_the_hash_of_the_text(void **state)
 	wh_source_close(source);
 }
 
+/* ---- What goes wrong on the way
+ * ----------------------------------------------- */
+
+struct big {
+	uint64_t n_bytes;
+	int changes_after; /* calls; then other bytes come */
+	int n_calls;
+};
+
+static int read_big(void *arg, uint64_t offset, void *buf, size_t len)
+{
+	struct big *big = arg;
+	bool other = big->changes_after && ++big->n_calls > big->changes_after;
+	uint64_t state = offset + 1, value;
+	uint8_t *out = buf;
+	size_t i, some;
+
+	for (i = 0; i < len; i += some) {
+		state = state * UINT64_C(6364136223846793005) + 1;
+		value = other ? ~state : state;
+		some = len - i < 8 ? len - i : 8;
+		memcpy(out + i, &value, some);
+	}
+	return 0;
+}
+
+static struct wh_source *make_big(struct big *big)
+{
+	struct wh_array array = {.name = "w",
+				 .dtype = WH_UINT8,
+				 .rank = 1,
+				 .shape = &big->n_bytes,
+				 .read = read_big,
+				 .arg = big};
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	assert_ok(wh_builder_layer(builder, "big", NULL, &err), &err);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat at;
+
+	assert_int_equal(stat(path, &at), 0);
+	return at.st_size;
+}
+
+static int64_t ask(struct fixture *f, const char *query)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *file;
+	int64_t answer;
+
+	assert_int_equal(sqlite3_open(f->path, &file), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(file, query, -1, &stmt, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	answer = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(file);
+	return answer;
+}
+
+#define COUNT_ALL                                                              \
+	"SELECT (SELECT count(*) FROM chunk) + (SELECT count(*) FROM storage)" \
+	" + (SELECT count(*) FROM tensor) + (SELECT count(*) FROM snapshot)"   \
+	" + (SELECT count(*) FROM gc_running)"
+
+static void a_source_that_changes_is_refused_and_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct big big = {.n_bytes = 3 << 20, .changes_after = 5};
+	struct wh_source *source = make_big(&big);
+	int64_t rows;
+	off_t size;
+
+	commit_model(f, 1.0f);
+	rows = ask(f, COUNT_ALL);
+	size = size_of(f->path);
+	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
+		     WH_EMISMATCH, "tensor 'big/w' changed while it was read");
+	assert_int_equal(ask(f, COUNT_ALL), rows);
+	assert_true(size_of(f->path) <= size + 65536);
+	wh_source_close(source);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+}
+
+struct canceller {
+	const char *during;
+	int n_calls;
+};
+
+static bool cancel_during(void *arg, const char *what, uint64_t done,
+			  uint64_t total)
+{
+	struct canceller *canceller = arg;
+
+	assert_true(done <= total);
+	canceller->n_calls++;
+	return strcmp(what, canceller->during) != 0;
+}
+
+static void a_cancelled_commit_leaves_nothing(void **state)
+{
+	static const char *const steps[] = {"hashing", "storing"};
+	struct fixture *f = *state;
+	struct big big = {.n_bytes = 24 << 20};
+	struct wh_source *source = make_big(&big);
+	int64_t rows;
+	off_t size;
+	size_t i;
+
+	commit_model(f, 1.0f);
+	rows = ask(f, COUNT_ALL);
+	size = size_of(f->path);
+	for (i = 0; i < 2; i++) {
+		struct canceller canceller = {.during = steps[i]};
+		struct wh_commit_options options = {.progress = cancel_during,
+						    .arg = &canceller};
+
+		assert_fails(
+			wh_commit(f->store, source, &options, NULL, &f->err),
+			&f->err, WH_ECANCELLED, "cancelled");
+		assert_true(canceller.n_calls > 0);
+		assert_int_equal(ask(f, COUNT_ALL), rows);
+		assert_true(size_of(f->path) <= size + 65536);
+	}
+	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+	wh_source_close(source);
+}
+
+static void texts_that_are_no_utf8_are_refused(void **state)
+{
+	const struct wh_metric metric = {"\xff", 1};
+	const struct wh_param params[] = {{"\xff", "v"}, {"k", "\xc0\xaf"}};
+	const struct wh_commit_options cases[] = {
+		{.message = "caf\xe9"},
+		{.run = "\xff"},
+		{.branch = "\xff"},
+		{.tag = "\xff"},
+		{.metrics = &metric, .n_metrics = 1},
+		{.params = &params[0], .n_params = 1},
+		{.params = &params[1], .n_params = 1},
+	};
+	struct fixture *f = *state;
+	struct wh_source *source = make_model(1.0f);
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_fails(
+			wh_commit(f->store, source, &cases[i], NULL, &f->err),
+			&f->err, WH_EINVAL, "valid UTF-8");
+	wh_source_close(source);
+}
+
+/* Two handles that both saw the first snapshot: one of them wins, and the
+ * other is told, or follows. */
+static void of_two_writers_one_wins_and_the_other_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_commit_options options = {0};
+	struct wh_store *other;
+	struct wh_source *source;
+	char first[WH_ID_SIZE], second[WH_ID_SIZE];
+
+	commit_model(f, 1.0f);
+	memcpy(first, f->result.snapshot, sizeof(first));
+	assert_ok(wh_store_open(f->path, WH_OPEN_WRITE, &other, &f->err),
+		  &f->err);
+	options.expect = first;
+	source = make_model(2.0f);
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	memcpy(second, f->result.snapshot, sizeof(second));
+	wh_source_close(source);
+	source = make_model(3.0f);
+	assert_fails(wh_commit(other, source, &options, &f->result, &f->err),
+		     &f->err, WH_EMISMATCH, "has moved");
+	assert_int_equal(ask(f, "SELECT count(*) FROM snapshot"), 2);
+	assert_ok(wh_commit(other, source, NULL, &f->result, &f->err), &f->err);
+	assert_string_equal(f->result.parent, second);
+	wh_source_close(source);
+	wh_store_close(other);
+}
+
+static int read_inverted(void *arg, uint64_t offset, void *buf, size_t len)
+{
+	struct wh_error err;
+	uint8_t *bytes = buf;
+	size_t i;
+
+	if (wh_tensor_read(arg, "HEAD", "big/w", offset, buf, len, &err))
+		return 1;
+	for (i = 0; i < len; i++)
+		bytes[i] = (uint8_t)~bytes[i];
+	return 0;
+}
+
+/* What a filter over a stored snapshot does: the commit must not hold the
+ * store against its own source. */
+static void a_source_may_read_from_the_same_store(void **state)
+{
+	struct fixture *f = *state;
+	struct big big = {.n_bytes = 12 << 20};
+	struct wh_array array = {.name = "w",
+				 .dtype = WH_UINT8,
+				 .rank = 1,
+				 .shape = &big.n_bytes,
+				 .read = read_inverted};
+	struct wh_source *source = make_big(&big);
+	struct wh_builder *builder = NULL;
+	struct wh_store *reader = NULL;
+
+	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	wh_source_close(source);
+	assert_ok(wh_store_open(f->path, WH_OPEN_READ, &reader, &f->err),
+		  &f->err);
+	array.arg = reader;
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	wh_source_close(source);
+	wh_store_close(reader);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+}
+
+/* ---- Reading
+ * --------------------------------------------------------------------- */
+
+static void ranges_of_a_tensor_are_read(void **state)
+{
+	static const struct {
+		uint64_t offset;
+		size_t len;
+	} ranges[] = {
+		{0, 0},
+		{0, 1},
+		{1048575, 2},
+		{1048576, 1048576},
+		{5, 2500000},
+		{(5 << 19) + 6, 1},
+		{(5 << 19) + 7, 0},
+	};
+	struct fixture *f = *state;
+	struct big big = {.n_bytes = (5 << 19) + 7};
+	struct wh_source *source = make_big(&big);
+	uint8_t *whole = malloc((size_t)big.n_bytes);
+	uint8_t *part = malloc((size_t)big.n_bytes);
+	size_t i;
+
+	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	wh_source_close(source);
+	assert_ok(wh_tensor_read(f->store, "HEAD", "big/w", 0, whole,
+				 (size_t)big.n_bytes, &f->err),
+		  &f->err);
+	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		assert_ok(wh_tensor_read(f->store, "HEAD", "big/w",
+					 ranges[i].offset, part, ranges[i].len,
+					 &f->err),
+			  &f->err);
+		assert_memory_equal(part, whole + ranges[i].offset,
+				    ranges[i].len);
+	}
+	assert_fails(wh_tensor_read(f->store, "HEAD", "big/w", big.n_bytes,
+				    part, 1, &f->err),
+		     &f->err, WH_EINVAL, "bytes; none at");
+	assert_fails(
+		wh_tensor_read(f->store, "HEAD", "big/v", 0, part, 1, &f->err),
+		&f->err, WH_ENOTFOUND, "did you mean 'big/w'?");
+	free(whole);
+	free(part);
+}
+
+/* The store as C programs walk it: snapshots, their layers, their tensors. */
+struct walk {
+	struct fixture *f;
+	int n_snapshots, n_layers, n_tensors;
+};
+
+static int walk_snapshot(void *arg, const struct wh_snapshot *snapshot)
+{
+	struct walk *walk = arg;
+	struct wh_source *source;
+	uint32_t i, k;
+
+	walk->n_snapshots++;
+	assert_ok(wh_snapshot_open(walk->f->store, snapshot->id, &source,
+				   &walk->f->err),
+		  &walk->f->err);
+	for (i = 0; i < source->manifest.n_layers; i++) {
+		const struct wh_layer *layer = &source->manifest.layers[i];
+
+		walk->n_layers++;
+		for (k = 0; k < layer->n_variables; k++) {
+			const struct wh_layer *owner;
+			const struct wh_variable *variable;
+			uint32_t tensor = layer->variables[k].tensor;
+
+			walk->n_tensors++;
+			assert_true(wh_manifest_owner(&source->manifest, tensor,
+						      &owner, &variable));
+			assert_ptr_equal(owner, layer);
+			assert_ptr_equal(variable, &layer->variables[k]);
+		}
+	}
+	wh_source_close(source);
+	return 0;
+}
+
+static void a_store_is_walked(void **state)
+{
+	struct fixture *f = *state;
+	struct walk walk = {.f = f};
+
+	commit_model(f, 1.0f);
+	commit_model(f, 2.0f);
+	assert_ok(wh_log(f->store, NULL, walk_snapshot, &walk, &f->err),
+		  &f->err);
+	assert_int_equal(walk.n_snapshots, 2);
+	assert_int_equal(walk.n_layers, 6);
+	assert_int_equal(walk.n_tensors, 6);
+}
+
+/* Equal payloads under many names, empty ones, scalars: stored once each. */
+static void equal_payloads_are_stored_once(void **state)
+{
+	static const float ones[4] = {1, 1, 1, 1};
+	const uint64_t four[] = {4}, square[] = {2, 2}, none[] = {0, 7};
+	const struct wh_array arrays[] = {
+		{.name = "a",
+		 .dtype = WH_FLOAT32,
+		 .rank = 1,
+		 .shape = four,
+		 .data = ones},
+		{.name = "b",
+		 .dtype = WH_FLOAT32,
+		 .rank = 1,
+		 .shape = four,
+		 .data = ones},
+		{.name = "c",
+		 .dtype = WH_FLOAT32,
+		 .rank = 2,
+		 .shape = square,
+		 .data = ones},
+		{.name = "d",
+		 .dtype = WH_INT32,
+		 .rank = 1,
+		 .shape = four,
+		 .data = ones},
+		{.name = "e", .dtype = WH_FLOAT32, .rank = 2, .shape = none},
+		{.name = "f", .dtype = WH_FLOAT32, .data = ones},
+	};
+	struct fixture *f = *state;
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL, *back = NULL;
+	size_t i;
+
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	for (i = 0; i < 6; i++)
+		assert_ok(wh_builder_weight(builder, &arrays[i], &f->err),
+			  &f->err);
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	assert_int_equal(ask(f, "SELECT count(*) FROM tensor"), 5);
+	assert_int_equal(ask(f, "SELECT count(*) FROM chunk"), 4);
+	assert_ok(wh_snapshot_open(f->store, "HEAD", &back, &f->err), &f->err);
+	for (i = 0; i < 6; i++)
+		assert_same_tensor(source, back, (uint32_t)i);
+	wh_source_close(back);
+	wh_source_close(source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(a_model_comes_back_as_it_was_committed),
 		with_store(an_unchanged_model_costs_a_row),
 		with_store(the_id_is_the_hash_of_the_text),
+		with_store(a_source_that_changes_is_refused_and_leaves_nothing),
+		with_store(a_cancelled_commit_leaves_nothing),
+		with_store(texts_that_are_no_utf8_are_refused),
+		with_store(of_two_writers_one_wins_and_the_other_is_told),
+		with_store(a_source_may_read_from_the_same_store),
+		with_store(ranges_of_a_tensor_are_read),
+		with_store(a_store_is_walked),
+		with_store(equal_payloads_are_stored_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

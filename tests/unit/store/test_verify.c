@@ -269,70 +269,71 @@ static int see_snapshot(void *arg, const struct wh_snapshot *snapshot)
 	"'[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]" \
 	"'"
 
+static const char *const crafted[] = {
+	"UPDATE storage SET id = 9223372036854775807 WHERE id = 1; "
+	"UPDATE tensor SET storage_id = 9223372036854775807 WHERE id "
+	"= 1",
+	"UPDATE storage SET id = -5 WHERE id = 1; "
+	"UPDATE tensor SET storage_id = -5 WHERE id = 1",
+	"UPDATE tensor SET nbytes = -1",
+	"UPDATE tensor SET nbytes = 9223372036854775807; "
+	"UPDATE storage SET nbytes = 9223372036854775807",
+	"UPDATE tensor SET dtype = 'string', nbytes = "
+	"9007199254740992; UPDATE storage SET nbytes = "
+	"9007199254740992",
+	"UPDATE tensor SET nbytes = 25 WHERE id = 1; "
+	"UPDATE storage SET nbytes = 25 WHERE id = 1",
+	"UPDATE tensor SET shape = '[9223372036854775807,3]'",
+	"UPDATE tensor SET shape = '[99999999999999999999999,3]'",
+	"UPDATE tensor SET shape = '['",
+	"UPDATE tensor SET shape = '[2'",
+	"UPDATE tensor SET shape = ''",
+	"UPDATE tensor SET shape = '[2,]'",
+	"UPDATE tensor SET shape = '[2,3]x'",
+	"UPDATE tensor SET shape = '[-2]'",
+	"UPDATE tensor SET shape = " LONG_SHAPE,
+	"UPDATE tensor SET dtype = 'strange'",
+	"UPDATE tensor SET sha256 = x'0000' WHERE id = 1",
+	"UPDATE layer SET name = CAST(x'ff' AS TEXT)",
+	"UPDATE layer SET name = printf('%.5000c', 'a')",
+	"UPDATE layer SET class_name = CAST(x'c0af' AS TEXT)",
+	"UPDATE layer SET kind = 77",
+	"UPDATE layer SET kind = -1",
+	"UPDATE variable SET name = CAST(x'eda080' AS TEXT)",
+	"UPDATE variable SET key = ''",
+	"UPDATE variable SET key = 'twice'",
+	"UPDATE variable SET role = 9",
+	"UPDATE variable SET trainable = -1",
+	"UPDATE variable SET object_path = CAST(x'ff' AS TEXT)",
+	"UPDATE tree_layer SET container = 0",
+	"UPDATE tree_layer SET container = -1",
+	"UPDATE tree_layer SET container = 4294967295",
+	"UPDATE tree SET graph_id = 1",
+	"UPDATE tree SET attributes_id = 2",
+	"UPDATE storage SET base_id = id",
+	"UPDATE storage SET base_id = 2 WHERE id = 1; "
+	"UPDATE storage SET base_id = 1 WHERE id = 2",
+	"UPDATE storage SET context_id = id",
+	"UPDATE snapshot SET sha256 = x'01' WHERE id = 2",
+	"UPDATE chunk SET raw_bytes = 9223372036854775807",
+	"UPDATE chunk SET raw_bytes = -1",
+	"UPDATE chunk SET codec = -1",
+	"UPDATE chunk SET codec = 1",
+	"UPDATE chunk SET data = x''",
+	"DELETE FROM chunk",
+	"DELETE FROM storage",
+	"DELETE FROM tensor",
+	"DELETE FROM tree",
+	"DELETE FROM run",
+	"INSERT INTO template(sha256, format, text_id) SELECT "
+	"zeroblob(32), 'h5', 1; UPDATE snapshot SET template_id = 1",
+	"INSERT INTO template(sha256, format, text_id, skeleton_id) "
+	"SELECT zeroblob(32), 'h5', 1, 2; "
+	"UPDATE snapshot SET template_id = 1",
+};
+
 static void crafted_rows_are_refused(void **state)
 {
-	static const char *const cases[] = {
-		"UPDATE storage SET id = 9223372036854775807 WHERE id = 1; "
-		"UPDATE tensor SET storage_id = 9223372036854775807 WHERE id "
-		"= 1",
-		"UPDATE storage SET id = -5 WHERE id = 1; "
-		"UPDATE tensor SET storage_id = -5 WHERE id = 1",
-		"UPDATE tensor SET nbytes = -1",
-		"UPDATE tensor SET nbytes = 9223372036854775807; "
-		"UPDATE storage SET nbytes = 9223372036854775807",
-		"UPDATE tensor SET dtype = 'string', nbytes = "
-		"9007199254740992; UPDATE storage SET nbytes = "
-		"9007199254740992",
-		"UPDATE tensor SET nbytes = 25 WHERE id = 1; "
-		"UPDATE storage SET nbytes = 25 WHERE id = 1",
-		"UPDATE tensor SET shape = '[9223372036854775807,3]'",
-		"UPDATE tensor SET shape = '[99999999999999999999999,3]'",
-		"UPDATE tensor SET shape = '['",
-		"UPDATE tensor SET shape = '[2'",
-		"UPDATE tensor SET shape = ''",
-		"UPDATE tensor SET shape = '[2,]'",
-		"UPDATE tensor SET shape = '[2,3]x'",
-		"UPDATE tensor SET shape = '[-2]'",
-		"UPDATE tensor SET shape = " LONG_SHAPE,
-		"UPDATE tensor SET dtype = 'strange'",
-		"UPDATE tensor SET sha256 = x'0000' WHERE id = 1",
-		"UPDATE layer SET name = CAST(x'ff' AS TEXT)",
-		"UPDATE layer SET name = printf('%.5000c', 'a')",
-		"UPDATE layer SET class_name = CAST(x'c0af' AS TEXT)",
-		"UPDATE layer SET kind = 77",
-		"UPDATE layer SET kind = -1",
-		"UPDATE variable SET name = CAST(x'eda080' AS TEXT)",
-		"UPDATE variable SET key = ''",
-		"UPDATE variable SET key = 'twice'",
-		"UPDATE variable SET role = 9",
-		"UPDATE variable SET trainable = -1",
-		"UPDATE variable SET object_path = CAST(x'ff' AS TEXT)",
-		"UPDATE tree_layer SET container = 0",
-		"UPDATE tree_layer SET container = -1",
-		"UPDATE tree_layer SET container = 4294967295",
-		"UPDATE tree SET graph_id = 1",
-		"UPDATE tree SET attributes_id = 2",
-		"UPDATE storage SET base_id = id",
-		"UPDATE storage SET base_id = 2 WHERE id = 1; "
-		"UPDATE storage SET base_id = 1 WHERE id = 2",
-		"UPDATE storage SET context_id = id",
-		"UPDATE snapshot SET sha256 = x'01' WHERE id = 2",
-		"UPDATE chunk SET raw_bytes = 9223372036854775807",
-		"UPDATE chunk SET raw_bytes = -1",
-		"UPDATE chunk SET codec = -1",
-		"UPDATE chunk SET codec = 1",
-		"UPDATE chunk SET data = x''",
-		"DELETE FROM chunk",
-		"DELETE FROM storage",
-		"DELETE FROM tensor",
-		"DELETE FROM tree",
-		"DELETE FROM run",
-		"INSERT INTO template(sha256, format, text_id) SELECT "
-		"zeroblob(32), 'h5', 1; UPDATE snapshot SET template_id = 1",
-		"INSERT INTO template(sha256, format, text_id, skeleton_id) "
-		"SELECT zeroblob(32), 'h5', 1, 2; "
-		"UPDATE snapshot SET template_id = 1",
-	};
 	struct fixture *f = *state;
 	struct sentences found;
 	size_t i;
@@ -341,21 +342,50 @@ static void crafted_rows_are_refused(void **state)
 	commit_model(f, 1.0f);
 	commit_model(f, 2.0f);
 	save_store(f);
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		damage_store(f, cases[i]);
+	for (i = 0; i < sizeof(crafted) / sizeof(crafted[0]); i++) {
+		damage_store(f, crafted[i]);
 		if (read_all(f, "HEAD") == WH_OK &&
 		    read_all(f, "HEAD~") == WH_OK)
-			fail_msg("went through: %s", cases[i]);
+			fail_msg("went through: %s", crafted[i]);
 		if (!*f->err.message || strchr(f->err.message, '\n'))
-			fail_msg("no sentence: %s", cases[i]);
+			fail_msg("no sentence: %s", crafted[i]);
 		verify_store(f, &found);
 		if (found.n == 0)
-			fail_msg("not found: %s", cases[i]);
+			fail_msg("not found: %s", crafted[i]);
 		n = 0;
 		wh_log(f->store, NULL, see_snapshot, &n, &f->err);
 		restore_store(f);
 	}
 	forget_saved(f);
+}
+
+static void a_circle_of_parents_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_log_options options = {.exclude = "HEAD"};
+	char id[WH_ID_SIZE];
+	int n = 0;
+
+	commit_model(f, 1.0f);
+	commit_model(f, 2.0f);
+	commit_model(f, 3.0f);
+	damage_store(f, "UPDATE snapshot SET parent = (SELECT sha256 FROM "
+			"snapshot WHERE id = 2), generation = 3 WHERE id < 4");
+	assert_fails(wh_revision_parse(f->store, "HEAD~18446744073709551615",
+				       id, &f->err),
+		     &f->err, WH_ECORRUPT, "is its own ancestor");
+	assert_fails(wh_log(f->store, NULL, see_snapshot, &n, &f->err), &f->err,
+		     WH_ECORRUPT, "is its own ancestor");
+	assert_true(n <= 8);
+	wh_log(f->store, &options, see_snapshot, &n, &f->err);
+	damage_store(f,
+		     "INSERT INTO tombstone SELECT zeroblob(32), "
+		     "zeroblob(32), 0, 0; "
+		     "UPDATE snapshot SET parent = zeroblob(32) WHERE id = 3");
+	assert_fails(wh_revision_parse(f->store, "HEAD~9", id, &f->err),
+		     &f->err, WH_ECORRUPT, "is its own ancestor");
+	assert_int_equal(wh_log(f->store, NULL, see_snapshot, &n, &f->err),
+			 WH_ECORRUPT);
 }
 
 int main(void)
@@ -368,6 +398,7 @@ int main(void)
 		with_store(one_revision_is_verified_alone),
 		with_store(a_verification_is_cancelled_and_sampled),
 		with_store(crafted_rows_are_refused),
+		with_store(a_circle_of_parents_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
