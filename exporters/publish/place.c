@@ -11,14 +11,15 @@ static const struct place_kind *const kinds[] = {
 #if HAVE_HTTP
 	&http_place,
 	&s3_place,
+	&oci_place,
 #endif
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 #if !HAVE_HTTP
-static const char *const network_schemes[] = {"http", "https",	"s3",
-					      "oci",  "mlflow", "mlflow+http"};
+static const char *const network_schemes[] = {
+	"http", "https", "s3", "oci", "oci+http", "mlflow", "mlflow+http"};
 #endif
 
 static bool has_scheme(const char *text, const char *scheme)

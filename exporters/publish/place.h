@@ -126,5 +126,6 @@ enum wh_status place_check_path(const char *path, struct wh_error *err);
 extern const struct place_kind folder_place;
 extern const struct place_kind http_place;
 extern const struct place_kind s3_place;
+extern const struct place_kind oci_place;
 
 #endif

@@ -30,22 +30,29 @@ struct pulling {
 /* ---- Pointer and manifest -------------------------------------------------
  */
 
+static enum wh_status read_pointer_file(struct place *place, const char *alias,
+					struct pointer *pointer,
+					struct wh_error *err)
+{
+	struct wh_buf text wh_buf_auto = {0};
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s.json", alias);
+	WH_TRY(place_read(place, name, &text, err));
+	return pointer_parse(text.data, text.size, pointer, err);
+}
+
 static enum wh_status read_pointer(struct place *place, const char *alias,
 				   struct pointer *pointer,
 				   struct wh_error *err)
 {
-	struct wh_buf text wh_buf_auto = {0};
-	char name[256];
-	enum wh_status status;
+	enum wh_status status =
+		place->kind->resolve
+			? place->kind->resolve(place, alias, pointer, err)
+			: read_pointer_file(place, alias, pointer, err);
 
-	if (place->kind->resolve)
-		return place->kind->resolve(place, alias, pointer, err);
-	snprintf(name, sizeof(name), "%s.json", alias);
-	status = place_read(place, name, &text, err);
 	if (status == WH_ENOTFOUND)
 		wh_error_prefix(err, "nothing is published as '%s'", alias);
-	if (!status)
-		status = pointer_parse(text.data, text.size, pointer, err);
 	return status;
 }
 
@@ -64,23 +71,36 @@ static enum wh_status check_digest(const struct wh_buf *text, const char *hex,
 	return WH_OK;
 }
 
+/* A snapshot's own manifest has its name in folders; a registry knows it as
+ * an alias. */
+static enum wh_status find_manifest(struct place *place,
+				    const struct pull_options *options,
+				    struct pointer *pointer,
+				    struct wh_error *err)
+{
+	if (!options->snapshot)
+		return read_pointer(place,
+				    options->alias ? options->alias : "latest",
+				    pointer, err);
+	if (place->kind->resolve)
+		return read_pointer(place, options->snapshot, pointer, err);
+	snprintf(pointer->manifest, sizeof(pointer->manifest),
+		 "v/%s/MANIFEST.json", options->snapshot);
+	return WH_OK;
+}
+
 static enum wh_status read_manifest(struct place *place,
 				    const struct pull_options *options,
 				    struct manifest *manifest, char *path,
 				    size_t size, struct wh_error *err)
 {
-	const char *alias = options->alias ? options->alias : "latest";
 	struct wh_buf text wh_buf_auto = {0};
 	struct pointer pointer = {0};
 
-	if (options->snapshot)
-		snprintf(path, size, "v/%s/MANIFEST.json", options->snapshot);
-	else {
-		WH_TRY(read_pointer(place, alias, &pointer, err));
-		snprintf(path, size, "%s", pointer.manifest);
-	}
+	WH_TRY(find_manifest(place, options, &pointer, err));
+	snprintf(path, size, "%s", pointer.manifest);
 	WH_TRY(place_read(place, path, &text, err));
-	if (!options->snapshot)
+	if (*pointer.sha256)
 		WH_TRY(check_digest(&text, pointer.sha256, err));
 	WH_TRY(manifest_parse(text.data, text.size, manifest, err));
 	if (options->snapshot &&

@@ -8,7 +8,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from servers import Apache, Lighttpd, Nginx, Versitygw
+from servers import (Apache, Distribution, Lighttpd, LockedRegistry, Nginx,
+                     Registry, Versitygw)
 
 WH = os.environ["WH_BIN"]
 DIGITS = Path(__file__).resolve().parents[1] / "golden" / "digits" / "run"
@@ -108,4 +109,17 @@ def s3(tmp_path_factory):
             aws_secret_access_key=server.SECRET,
             config=Config(retries={"max_attempts": 1}))
         server.client.create_bucket(Bucket="models")
+        yield server
+
+
+@pytest.fixture(scope="session", params=[Registry, Distribution],
+                ids=["docker-registry", "distribution"])
+def registry(request, tmp_path_factory):
+    with request.param(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def locked_registry(tmp_path_factory):
+    with LockedRegistry(tmp_path_factory.mktemp("locked")) as server:
         yield server

@@ -228,3 +228,52 @@ class Versitygw(Server):
         return dict({"AWS_ACCESS_KEY_ID": self.ACCESS,
                      "AWS_SECRET_ACCESS_KEY": self.SECRET,
                      "AWS_ENDPOINT_URL_S3": self.url}, **more)
+
+
+REGISTRY = """
+version: 0.1
+storage: {filesystem: {rootdirectory: @T@/data}, delete: {enabled: true}}
+http: {addr: "127.0.0.1:@PORT@"}
+log: {level: error}
+"""
+
+HTPASSWD = """
+auth: {htpasswd: {realm: lab, path: @T@/htpasswd}}
+"""
+
+
+class Registry(Server):
+    """docker-registry 2.8.2: the old rules, which many registries follow."""
+
+    extra = ""
+
+    def program(self):
+        return ["/usr/bin/docker-registry", "serve"]
+
+    def command(self):
+        self.configure(REGISTRY + self.extra)
+        return [*self.program(), self.folder / "conf"]
+
+    @property
+    def host(self):
+        return f"127.0.0.1:{self.port}"
+
+
+class LockedRegistry(Registry):
+    """The same behind a login. bcrypt of "pass word"."""
+
+    extra = HTPASSWD
+
+    def command(self):
+        (self.folder / "htpasswd").write_text(
+            "user:$2b$04$sA7xegzWSQz1.iGQpZkz2OXuangRaTcD7ve5FhSWHW8TSgs01.ikW"
+            "\n")
+        return super().command()
+
+
+class Distribution(Registry):
+    """distribution 3.1.2, its successor."""
+
+    def program(self):
+        return [go_tool("github.com/distribution/distribution/v3/cmd/registry",
+                        "v3.1.2"), "serve"]

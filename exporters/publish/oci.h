@@ -1,0 +1,47 @@
+/* publish/oci.h: what the OCI place's files share. */
+#ifndef WH_PUBLISH_OCI_H
+#define WH_PUBLISH_OCI_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "publish/credentials.h"
+#include "publish/place.h"
+
+enum oci_auth { OCI_UNKNOWN = 0, OCI_OPEN, OCI_BASIC, OCI_BEARER };
+
+struct oci_place {
+	struct place base; /* first: they are cast into each other */
+	struct http *http;
+	char *root;	      /* "https://registry:port" */
+	char *repository;     /* "team/model" */
+	char *tag;	      /* of the URL; or NULL */
+	pthread_mutex_t lock; /* of all below */
+	enum oci_auth auth;
+	struct credentials credentials;
+	char *realm, *service;
+	char *token; /* of a Bearer registry */
+	time_t expires;
+	json_t *layers; /* {path: digest} of what was found there */
+};
+
+enum wh_status oci_open(const struct place_settings *settings,
+			struct oci_place **place, struct wh_error *err);
+void oci_close(struct oci_place *place);
+
+/** The tag that an alias means: the URL's own one for "latest". */
+const char *oci_tag(const struct oci_place *place, const char *alias);
+
+/** http_authorize_fn: asks the registry what it wants, once, and fetches
+ *  tokens as they expire. */
+enum wh_status oci_authorize(void *place, const struct http_request *request,
+			     bool refresh, struct http_headers *headers,
+			     struct wh_error *err);
+
+/** oci_config.c: the login for `host` in Docker's or Podman's file; leaves
+ *  `credentials` alone if there is none. */
+enum wh_status oci_login_find(const char *host, struct credentials *credentials,
+			      struct wh_error *err);
+
+#endif

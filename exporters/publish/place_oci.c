@@ -1,0 +1,591 @@
+/* OCI registries: oci://REGISTRY/REPOSITORY[:TAG].
+ *
+ * A file is a blob, named by its SHA-256, so the registry itself refuses other
+ * bytes. A publication is a manifest that lists them; a tag is the pointer, and
+ * moves last. Layout: CNCF ModelPack, raw layers, each with its path as
+ * annotation; MANIFEST.json is a layer like the others.
+ *
+ *	HEAD  /v2/NAME/blobs/DIGEST             is it there?
+ *	POST  /v2/NAME/blobs/uploads/           202, Location
+ *	PUT   LOCATION?digest=DIGEST            201
+ *	PUT   /v2/NAME/manifests/TAG            201
+ *
+ * Source: OCI distribution specification 1.1; measured on docker-registry
+ * 2.8.2 and distribution 3.1.2. Blobs are sent whole: 2.8.2 loses an upload
+ * that is cut, and appends chunks that come out of order.
+ */
+#include "publish/oci.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/auto.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "publish/publication.h"
+
+#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
+#define ARTIFACT_TYPE "application/vnd.cncf.model.manifest.v1+json"
+#define CONFIG_TYPE   "application/vnd.cncf.model.config.v1+json"
+#define LAYER_TYPE    "application/vnd.cncf.model.weight.v1.raw"
+#define TITLE	      "org.opencontainers.image.title"
+#define FILE_PATH     "org.cncf.model.filepath"
+
+/* ---- Requests -------------------------------------------------------------
+ */
+
+static struct http_request request_of(struct oci_place *place,
+				      const char *method, const char *url)
+{
+	return (struct http_request){.method = method,
+				     .url = url,
+				     .idempotent = true,
+				     .authorize = oci_authorize,
+				     .authorize_arg = place};
+}
+
+static enum wh_status url_of(const struct oci_place *place, const char *kind,
+			     const char *name, char **url, struct wh_error *err)
+{
+	if (asprintf(url, "%s/v2/%s/%s/%s", place->root, place->repository,
+		     kind, name) < 0) {
+		*url = NULL;
+		return wh_fail_memory(err);
+	}
+	return WH_OK;
+}
+
+static void digest_text(const uint8_t sha256[DIGEST_SIZE], char text[80])
+{
+	memcpy(text, "sha256:", 7);
+	text_hex(sha256, DIGEST_SIZE, text + 7);
+}
+
+/* ---- Blobs ----------------------------------------------------------------
+ */
+
+static enum wh_status has_blob(struct oci_place *place,
+			       const struct content *content,
+			       struct remote_file *file, struct wh_error *err)
+{
+	struct http_response response;
+	struct http_request request;
+	char *url wh_free_auto = NULL;
+	enum wh_status status = WH_OK;
+	char digest[80], length[32];
+
+	memset(file, 0, sizeof(*file));
+	digest_text(content->sha256, digest);
+	WH_TRY(url_of(place, "blobs", digest, &url, err));
+	request = request_of(place, "HEAD", url);
+	WH_TRY(http_send(place->http, &request, &response, err));
+	if (response.status == 200) {
+		file->exists = file->has_sha256 = true;
+		memcpy(file->sha256, content->sha256, DIGEST_SIZE);
+		if (http_header(&response, "Content-Length", length,
+				sizeof(length)))
+			file->has_size = text_to_u64(length, &file->size);
+		snprintf(file->etag, sizeof(file->etag), "\"%s\"", digest);
+	} else if (response.status != 404) {
+		status = http_refused(&request, &response, err);
+	}
+	http_response_free(&response);
+	return status;
+}
+
+static enum wh_status stat_file(struct place *base,
+				const struct content *content,
+				struct remote_file *file, struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	char digest[80];
+
+	WH_TRY(has_blob(place, content, file, err));
+	if (!file->exists)
+		return WH_OK;
+	digest_text(content->sha256, digest);
+	pthread_mutex_lock(&place->lock);
+	json_object_set_new(place->layers, content->path, json_string(digest));
+	pthread_mutex_unlock(&place->lock);
+	return WH_OK;
+}
+
+struct arrival {
+	struct oci_place *place;
+	const struct content *content;
+};
+
+static enum wh_status has_arrived(void *arg, bool *yes, struct wh_error *err)
+{
+	const struct arrival *arrival = arg;
+	struct remote_file file;
+
+	WH_TRY(has_blob(arrival->place, arrival->content, &file, err));
+	*yes = file.exists;
+	return WH_OK;
+}
+
+/* The session's URL, which may be relative, on another host, or have a query
+ * already. */
+static enum wh_status begin_upload(struct oci_place *place, char **location,
+				   struct wh_error *err)
+{
+	struct http_response response;
+	struct http_request request;
+	char *url wh_free_auto = NULL;
+	enum wh_status status;
+	char header[4096];
+
+	WH_TRY(url_of(place, "blobs", "uploads/", &url, err));
+	request = request_of(place, "POST", url);
+	WH_TRY(http_send(place->http, &request, &response, err));
+	if (response.status == 202 &&
+	    http_header(&response, "Location", header, sizeof(header)))
+		status = http_url_join(url, header, location, err);
+	else
+		status = http_refused(&request, &response, err);
+	http_response_free(&response);
+	return status;
+}
+
+static enum wh_status put_blob(struct oci_place *place, const char *location,
+			       const struct content *content,
+			       struct wh_error *err)
+{
+	static const char *const headers[] = {
+		"Content-Type: application/octet-stream", NULL};
+	struct http_body body = {.read = content->read,
+				 .arg = content->arg,
+				 .size = content->size};
+	struct arrival arrival = {place, content};
+	struct http_response response;
+	struct http_request request;
+	char *url wh_free_auto = NULL;
+	enum wh_status status = WH_OK;
+	char digest[80];
+
+	digest_text(content->sha256, digest);
+	if (asprintf(&url, "%s%sdigest=%s", location,
+		     strchr(location, '?') ? "&" : "?", digest) < 0) {
+		url = NULL;
+		return wh_fail_memory(err);
+	}
+	request = request_of(place, "PUT", url);
+	request.headers = headers;
+	request.body = &body;
+	/* An upload that was cut is lost on 2.8.2: a new session, not a new
+	 * try. */
+	request.idempotent = false;
+	request.foreign = !http_same_origin(place->root, location);
+	request.arrived = has_arrived;
+	request.arrived_arg = &arrival;
+	WH_TRY(http_send(place->http, &request, &response, err));
+	if (!response.arrived && response.status != 201)
+		status = http_refused(&request, &response, err);
+	http_response_free(&response);
+	return status;
+}
+
+#define SESSIONS 4 /* of a blob */
+
+static enum wh_status put_file(struct place *base,
+			       const struct content *content,
+			       struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	enum wh_status status = WH_EREMOTE;
+	int i;
+
+	for (i = 0; i < SESSIONS && status == WH_EREMOTE; i++) {
+		char *location wh_free_auto = NULL;
+
+		WH_TRY(begin_upload(place, &location, err));
+		status = put_blob(place, location, content, err);
+		/* What was refused for what it is stays refused. */
+		if (status && err && err->http_status >= 400 &&
+		    err->http_status < 500 && err->http_status != 404)
+			return status;
+	}
+	return status;
+}
+
+/* ---- Manifests ------------------------------------------------------------
+ */
+
+static json_t *layer_json(const struct publish_file *file)
+{
+	const char *name = strchr(strchr(file->path, '/') + 1, '/') + 1;
+	char digest[80];
+
+	digest_text(file->sha256, digest);
+	return json_pack("{s:s,s:s,s:I,s:{s:s,s:s}}", "mediaType", LAYER_TYPE,
+			 "digest", digest, "size", (json_int_t)file->size,
+			 "annotations", TITLE, name, FILE_PATH, name);
+}
+
+static enum wh_status print_json(json_t *value, struct wh_buf *text,
+				 struct wh_error *err)
+{
+	char *printed = value ? json_dumps(value, JSON_COMPACT) : NULL;
+	enum wh_status status;
+
+	json_decref(value);
+	if (!printed)
+		return wh_fail_memory(err);
+	status = wh_buf_append(text, printed, strlen(printed), err);
+	free(printed);
+	return status;
+}
+
+/* The model's config: what the layers are, by digest, as ModelPack wants. */
+static enum wh_status print_config(const struct publication *publication,
+				   struct wh_buf *text, struct wh_error *err)
+{
+	json_t *digests = json_array();
+	char digest[80], created[32];
+	size_t i;
+
+	for (i = 0; i <= publication->n_files; i++) {
+		const struct publish_file *file =
+			i < publication->n_files ? &publication->files[i]
+						 : &publication->manifest;
+
+		digest_text(file->sha256, digest);
+		json_array_append_new(digests, json_string(digest));
+	}
+	time_print(publication->snapshot_time, created);
+	return print_json(json_pack("{s:{s:s,s:s},s:{s:s,s:o},s:{}}",
+				    "descriptor", "createdAt", created,
+				    "revision", publication->snapshot,
+				    "modelfs", "type", "layers", "diffIds",
+				    digests, "config"),
+			  text, err);
+}
+
+static enum wh_status print_manifest(const struct publication *publication,
+				     const struct content *config,
+				     struct wh_buf *text, struct wh_error *err)
+{
+	json_t *layers = json_array();
+	char digest[80], created[32];
+	size_t i;
+
+	for (i = 0; i < publication->n_files; i++)
+		json_array_append_new(layers,
+				      layer_json(&publication->files[i]));
+	json_array_append_new(layers, layer_json(&publication->manifest));
+	digest_text(config->sha256, digest);
+	time_print(publication->snapshot_time, created);
+	return print_json(
+		json_pack("{s:i,s:s,s:s,s:{s:s,s:s,s:I},s:o,s:{s:s,s:s}}",
+			  "schemaVersion", 2, "mediaType", MANIFEST_TYPE,
+			  "artifactType", ARTIFACT_TYPE, "config", "mediaType",
+			  CONFIG_TYPE, "digest", digest, "size",
+			  (json_int_t)config->size, "layers", layers,
+			  "annotations", "org.opencontainers.image.created",
+			  created, "org.opencontainers.image.revision",
+			  publication->snapshot),
+		text, err);
+}
+
+static enum wh_status read_bytes(void *arg, uint64_t offset, void *buf,
+				 size_t len, struct wh_error *err)
+{
+	const struct wh_buf *bytes = arg;
+
+	(void)err;
+	memcpy(buf, bytes->data + offset, len);
+	return WH_OK;
+}
+
+static enum wh_status put_config(struct oci_place *place, struct wh_buf *bytes,
+				 struct content *config, struct wh_error *err)
+{
+	struct remote_file there;
+
+	*config = (struct content){.path = "config",
+				   .size = bytes->size,
+				   .immutable = true,
+				   .read = read_bytes,
+				   .arg = bytes};
+	WH_TRY(sha256_of(bytes->data, bytes->size, config->sha256, err));
+	WH_TRY(has_blob(place, config, &there, err));
+	return there.exists ? WH_OK : put_file(&place->base, config, err);
+}
+
+static enum wh_status put_tag(struct oci_place *place, const char *tag,
+			      struct wh_buf *manifest, struct wh_error *err)
+{
+	static const char *const headers[] = {"Content-Type: " MANIFEST_TYPE,
+					      NULL};
+	struct http_body body = {
+		.read = read_bytes, .arg = manifest, .size = manifest->size};
+	struct http_response response;
+	struct http_request request;
+	char *url wh_free_auto = NULL;
+	enum wh_status status = WH_OK;
+
+	WH_TRY(url_of(place, "manifests", tag, &url, err));
+	request = request_of(place, "PUT", url);
+	request.headers = headers;
+	request.body = &body;
+	WH_TRY(http_send(place->http, &request, &response, err));
+	if (response.status != 201)
+		status = http_refused(&request, &response, err);
+	http_response_free(&response);
+	return status;
+}
+
+/* Under the snapshot's id first, which stays, then under the tag that moves.
+ * The URL's own tag stands for "latest". */
+static enum wh_status point(struct place *base,
+			    const struct publication *publication,
+			    const char *alias, struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	struct wh_buf config_text wh_buf_auto = {0};
+	struct wh_buf manifest wh_buf_auto = {0};
+	struct content config;
+
+	WH_TRY(print_config(publication, &config_text, err));
+	WH_TRY(put_config(place, &config_text, &config, err));
+	WH_TRY(print_manifest(publication, &config, &manifest, err));
+	WH_TRY(put_tag(place, publication->snapshot, &manifest, err));
+	return put_tag(place, oci_tag(place, alias), &manifest, err);
+}
+
+/* ---- Getting --------------------------------------------------------------
+ */
+
+static enum wh_status read_manifest(struct oci_place *place, const char *name,
+				    struct wh_buf *text, struct wh_error *err)
+{
+	/* distribution 3.1.2 says 404 to a request that accepts nothing. */
+	static const char *const headers[] = {"Accept: " MANIFEST_TYPE, NULL};
+	struct http_response response;
+	struct http_request request;
+	char *url wh_free_auto = NULL;
+	enum wh_status status = WH_OK;
+
+	WH_TRY(url_of(place, "manifests", name, &url, err));
+	request = request_of(place, "GET", url);
+	request.headers = headers;
+	WH_TRY(http_send(place->http, &request, &response, err));
+	if (response.status == 200)
+		status = wh_buf_append(text, response.body.data,
+				       response.body.size, err);
+	else
+		status = http_refused(&request, &response, err);
+	http_response_free(&response);
+	return status;
+}
+
+static const char *text_of(json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static const char *title_of(json_t *layer)
+{
+	return text_of(json_object_get(layer, "annotations"), TITLE);
+}
+
+/* What `resolve` found, for the gets that follow: {path: digest}. */
+static enum wh_status note_layers(struct oci_place *place, json_t *root,
+				  const char *snapshot, struct wh_error *err)
+{
+	json_t *layers = json_object_get(root, "layers"), *layer;
+	size_t i;
+
+	if (!json_is_array(layers) || !snapshot)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the tag names no snapshot of weighhouse");
+	json_array_foreach(layers, i, layer)
+	{
+		const char *title = title_of(layer);
+		const char *digest = text_of(layer, "digest");
+		char *path wh_free_auto = NULL;
+
+		if (!title || !digest || place_check_path(title, NULL) ||
+		    strncmp(digest, "sha256:", 7) != 0)
+			continue;
+		if (asprintf(&path, "v/%s/%s", snapshot, title) < 0)
+			return wh_fail_memory(err);
+		json_object_set_new(place->layers, path, json_string(digest));
+	}
+	return WH_OK;
+}
+
+static enum wh_status resolve_layers(struct oci_place *place, json_t *root,
+				     struct pointer *pointer,
+				     struct wh_error *err)
+{
+	json_t *annotations = json_object_get(root, "annotations");
+	const char *snapshot =
+		text_of(annotations, "org.opencontainers.image.revision");
+	const char *key, *digest = NULL;
+	json_t *value;
+
+	WH_TRY(note_layers(place, root, snapshot, err));
+	json_object_foreach(place->layers, key, value)
+	{
+		const char *name = strrchr(key, '/') + 1;
+
+		if (text_starts(name, "MANIFEST") && text_ends(name, ".json")) {
+			digest = json_string_value(value);
+			snprintf(pointer->manifest, sizeof(pointer->manifest),
+				 "%s", key);
+		}
+	}
+	if (!digest || strlen(digest) != 7 + 64 ||
+	    strlen(snapshot) != HEX_SIZE - 1)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the tag names no snapshot of weighhouse");
+	strcpy(pointer->snapshot, snapshot);
+	strcpy(pointer->sha256, digest + 7);
+	return WH_OK;
+}
+
+static enum wh_status resolve(struct place *base, const char *alias,
+			      struct pointer *pointer, struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	struct wh_buf text wh_buf_auto = {0};
+	enum wh_status status;
+	json_t *root;
+
+	memset(pointer, 0, sizeof(*pointer));
+	WH_TRY(read_manifest(place, oci_tag(place, alias), &text, err));
+	root = json_loadb((const char *)text.data, text.size, 0, NULL);
+	status = resolve_layers(place, root, pointer, err);
+	json_decref(root);
+	return status;
+}
+
+struct getting {
+	remote_sink_fn *sink;
+	void *arg;
+	uint64_t begin;
+	const struct http_response *response;
+};
+
+static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
+			   size_t len, struct wh_error *err)
+{
+	struct getting *getting = arg;
+	char range[100];
+
+	/* A server that ignores Range sends all. */
+	if (offset == 0 && !http_header(getting->response, "Content-Range",
+					range, sizeof(range)))
+		getting->begin = 0;
+	return getting->sink(getting->arg, getting->begin + offset, bytes, len,
+			     err);
+}
+
+static enum wh_status get_blob(struct oci_place *place, const char *digest,
+			       const struct remote_range *range,
+			       remote_sink_fn *sink, void *arg,
+			       struct wh_error *err)
+{
+	struct http_response response;
+	struct getting getting = {sink, arg, range->offset, &response};
+	const char *headers[2] = {0};
+	struct http_request request;
+	char *url wh_free_auto = NULL;
+	enum wh_status status = WH_OK;
+	char wanted[80];
+
+	WH_TRY(url_of(place, "blobs", digest, &url, err));
+	request = request_of(place, "GET", url);
+	request.headers = headers;
+	request.sink = take;
+	request.sink_arg = &getting;
+	request.max_reply = range->max_length;
+	if (range->offset) {
+		snprintf(wanted, sizeof(wanted), "Range: bytes=%llu-",
+			 (unsigned long long)range->offset);
+		headers[0] = wanted;
+	}
+	WH_TRY(http_send(place->http, &request, &response, err));
+	if (response.status != 200 && response.status != 206)
+		status = http_refused(&request, &response, err);
+	http_response_free(&response);
+	return status;
+}
+
+static enum wh_status get_file(struct place *base, const char *path,
+			       const struct remote_range *range,
+			       remote_sink_fn *sink, void *arg,
+			       struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	char digest[80] = "";
+	const char *found;
+
+	pthread_mutex_lock(&place->lock);
+	found = text_of(place->layers, path);
+	if (found)
+		snprintf(digest, sizeof(digest), "%s", found);
+	pthread_mutex_unlock(&place->lock);
+	if (!found)
+		return wh_fail(err, WH_ENOTFOUND, "'%s' is not in the registry",
+			       path);
+	return get_blob(place, digest, range, sink, arg, err);
+}
+
+static enum wh_status replace_file(struct place *base,
+				   const struct content *content,
+				   const struct remote_file *expected,
+				   struct wh_error *err)
+{
+	(void)base;
+	(void)expected;
+	return wh_fail(err, WH_EINVAL,
+		       "'%s': a registry has tags, no pointers that are files",
+		       content->path);
+}
+
+/* Blobs that no manifest names are the registry's to collect. */
+static enum wh_status remove_file(struct place *base, const char *path,
+				  struct wh_error *err)
+{
+	(void)base;
+	(void)path;
+	(void)err;
+	return WH_OK;
+}
+
+static void close_place(struct place *base)
+{
+	oci_close((struct oci_place *)base);
+}
+
+static enum wh_status open_place(const struct place_settings *settings,
+				 struct place **out, struct wh_error *err)
+{
+	struct oci_place *place;
+
+	WH_TRY(oci_open(settings, &place, err));
+	*out = &place->base;
+	return WH_OK;
+}
+
+static const char *const schemes[] = {"oci", "oci+http", NULL};
+
+const struct place_kind oci_place = {
+	.name = "oci",
+	.schemes = schemes,
+	.open = open_place,
+	.stat = stat_file,
+	.put = put_file,
+	.replace = replace_file,
+	.get = get_file,
+	.remove = remove_file,
+	.point = point,
+	.resolve = resolve,
+	.close = close_place,
+};
