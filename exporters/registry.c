@@ -8,6 +8,7 @@
 #include "library.h"
 
 #include "hdf5/hdf5.h"
+#include "safetensors/safetensors.h"
 
 #if HAVE_TF
 #include "tf/tf.h"
@@ -39,6 +40,7 @@ static const struct wh_format *const formats[] = {
 	&hdf5_format,
 	&tf_format,
 	&keras3_format,
+	&safetensors_format,
 	NULL,
 };
 

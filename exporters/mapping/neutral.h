@@ -1,0 +1,46 @@
+/* mapping/neutral.h: models in formats that have keys and nothing else.
+ *
+ * safetensors and npz name arrays and say nothing of layers, of their order or
+ * of other formats' names. A weight's neutral key is its layer's name, `/` and
+ * its path below the layer; the rest is told by a description, JSON text that
+ * such a file carries beside its arrays. FORMAT.md, "Neutral keys".
+ */
+#ifndef WH_MAPPING_NEUTRAL_H
+#define WH_MAPPING_NEUTRAL_H
+
+#include "base/arena.h"
+#include "core/manifest.h"
+
+/** Whether the manifest came from such a format and brought no description:
+ *  its keys are all there is. */
+bool neutral_is_plain(const struct wh_manifest *manifest);
+
+/** The key of each tensor, `manifest->n_tensors` of them, all different. */
+enum wh_status neutral_keys(const struct wh_manifest *manifest,
+			    struct arena *arena, const char ***keys,
+			    struct wh_error *err);
+
+/** The description of a manifest under these keys; the caller frees it. */
+enum wh_status neutral_describe(const struct wh_manifest *manifest,
+				const char *const *keys, char **text,
+				struct wh_error *err);
+
+/** The order in which tensors of these keys come: a description's, or as they
+ *  are. order[i] receives which key comes i-th. */
+enum wh_status neutral_order(const char *const *keys, uint32_t n_keys,
+			     const char *description, size_t len,
+			     struct arena *arena, uint32_t *order,
+			     struct wh_error *err);
+
+/** Gives the builder's tensors, whose keys these are in their order, layers
+ *  and variables: as the description says, or else (it is NULL, or doesn't
+ *  fit, which is warned of) a key's layer is what precedes its last `/` or
+ *  `.`. `*origin` is the format that the names are from, in the arena; NULL:
+ *  plain. */
+enum wh_status neutral_layers(struct manifest_builder *builder,
+			      struct arena *arena, const char *const *keys,
+			      uint32_t n_keys, const char *description,
+			      size_t len, const char **origin,
+			      struct wh_error *err);
+
+#endif

@@ -1,0 +1,83 @@
+#include "base/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum wh_status reader_open(struct file_reader *reader, const char *path,
+			   struct wh_error *err)
+{
+	struct file_reader made = {.fd = -1};
+	enum wh_status status = WH_OK;
+
+	made.path = strdup(path);
+	if (!made.path)
+		return wh_fail_memory(err);
+	made.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (made.fd < 0 || fstat(made.fd, &made.opened) < 0)
+		status = wh_fail_errno(err, errno, "can't open '%s'", path);
+	else if (!S_ISREG(made.opened.st_mode))
+		status = wh_fail(err, WH_EINVAL, "'%s' is not a regular file",
+				 path);
+	if (status) {
+		reader_close(&made);
+		return status;
+	}
+	made.size = (uint64_t)made.opened.st_size;
+	*reader = made;
+	return WH_OK;
+}
+
+void reader_close(struct file_reader *reader)
+{
+	if (reader->fd >= 0)
+		close(reader->fd);
+	free(reader->path);
+	reader->fd = -1;
+	reader->path = NULL;
+}
+
+enum wh_status reader_read(const struct file_reader *reader, uint64_t offset,
+			   void *buf, size_t len, struct wh_error *err)
+{
+	uint8_t *out = buf;
+
+	while (len) {
+		ssize_t got = pread(reader->fd, out, len, (off_t)offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return wh_fail_errno(err, errno, "can't read '%s'",
+					     reader->path);
+		if (got == 0)
+			return wh_fail(err, WH_ECORRUPT,
+				       "'%s' has become shorter", reader->path);
+		out += got;
+		offset += (uint64_t)got;
+		len -= (size_t)got;
+	}
+	return WH_OK;
+}
+
+enum wh_status reader_unchanged(const struct file_reader *reader,
+				struct wh_error *err)
+{
+	const struct stat *then = &reader->opened;
+	struct stat now;
+
+	if (fstat(reader->fd, &now) < 0)
+		return wh_fail_errno(err, errno, "'%s'", reader->path);
+	if (now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
+	    now.st_size != then->st_size ||
+	    now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
+	    now.st_mtim.tv_nsec != then->st_mtim.tv_nsec ||
+	    now.st_ctim.tv_sec != then->st_ctim.tv_sec ||
+	    now.st_ctim.tv_nsec != then->st_ctim.tv_nsec)
+		return wh_fail(err, WH_EMISMATCH,
+			       "'%s' has changed since it was opened",
+			       reader->path);
+	return WH_OK;
+}
