@@ -346,11 +346,14 @@ enum wh_status bundle_read_entry(const char *key, const uint8_t *bytes,
 				 struct wh_error *err)
 {
 	struct cursor cursor = {bytes, bytes + len};
-	uint32_t field, type;
+	uint32_t field, type, n_slices = count_field(cursor, ENTRY_SLICES);
 
 	memset(entry, 0, sizeof(*entry));
-	entry->slices = arena_alloc(arena, count_field(cursor, ENTRY_SLICES),
-				    sizeof(*entry->slices));
+	if (n_slices > MAX_SLICES)
+		return wh_fail(err, WH_ECORRUPT,
+			       "tensor '%s' has more than %u slices", key,
+			       MAX_SLICES);
+	entry->slices = arena_alloc(arena, n_slices, sizeof(*entry->slices));
 	if (!entry->slices)
 		return wh_fail_memory(err);
 	while (cursor_left(&cursor))

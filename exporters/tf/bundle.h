@@ -12,7 +12,8 @@
 
 #define GRAPH_KEY   "_CHECKPOINTABLE_OBJECT_GRAPH"
 #define MAX_SHARDS  100000u
-#define SLICE_WHOLE (-1) /* length of a dimension that isn't cut */
+#define MAX_SLICES  4096u /* of one tensor */
+#define SLICE_WHOLE (-1)  /* length of a dimension that isn't cut */
 
 struct bundle_header {
 	uint32_t n_shards;

@@ -1,5 +1,6 @@
 #include "tf/graph_pb.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -146,20 +147,41 @@ static enum wh_status convert(struct decoder *d, const Weighhouse__Graph *from,
 	return WH_OK;
 }
 
+/* Of protobuf-c's memory: an empty node of 2 bytes takes some hundred. */
+#define MAX_UNPACKED ((size_t)1 << 30)
+
+static void *budget_alloc(void *arg, size_t size)
+{
+	size_t *left = arg;
+
+	if (size > *left)
+		return NULL;
+	*left -= size;
+	return malloc(size);
+}
+
+static void budget_free(void *arg, void *memory)
+{
+	(void)arg;
+	free(memory);
+}
+
 enum wh_status graph_pb_read(const uint8_t *bytes, size_t len,
 			     struct arena *arena, struct wh_graph **graph,
 			     struct wh_error *err)
 {
 	struct decoder decoder = {.arena = arena, .err = err};
+	size_t left = MAX_UNPACKED;
+	ProtobufCAllocator allocator = {budget_alloc, budget_free, &left};
 	Weighhouse__Graph *message;
 	enum wh_status status;
 
-	message = weighhouse__graph__unpack(NULL, len, bytes);
+	message = weighhouse__graph__unpack(&allocator, len, bytes);
 	if (!message)
 		return wh_fail(err, WH_ECORRUPT,
 			       "the object graph can't be read");
 	status = convert(&decoder, message, graph);
-	weighhouse__graph__free_unpacked(message, NULL);
+	weighhouse__graph__free_unpacked(message, &allocator);
 	return status;
 }
 

@@ -23,9 +23,12 @@
 
 #define MAX_INDEX   ((size_t)1 << 30)
 #define MAX_GRAPH   ((uint64_t)256 << 20)
-#define MAX_STRINGS ((uint64_t)16 << 20) /* elements of one tensor */
-#define MAX_SLICES  4096u		 /* of one tensor */
-#define PIECE	    ((size_t)1 << 20)
+#define MAX_STRINGS ((uint64_t)16 << 20)  /* elements of all tensors */
+#define MAX_KEYS    ((uint64_t)256 << 20) /* bytes: they share prefixes */
+/* Tensors may share bytes of a shard, but not so that few become many. */
+#define MAX_RATIO     100
+#define UNPACK_FREELY ((uint64_t)256 << 20)
+#define PIECE	      ((size_t)1 << 20)
 
 struct loaded {	   /* an entry of the index */
 	char *key; /* in the arena */
@@ -38,6 +41,9 @@ struct loading {
 	bool has_header;
 	struct loaded *entries; /* full names, in the table's order */
 	uint32_t n_entries, capacity;
+	uint64_t key_bytes, n_strings; /* so far */
+	uint64_t total,
+		opened;	       /* bytes of tensors, of the shards they are in */
 	struct loaded *slices; /* keys are bytes: see slice_keys */
 	struct wh_buf *slice_keys;
 	uint32_t n_slices, slices_capacity;
@@ -117,6 +123,11 @@ static enum wh_status take_entry(void *arg, const uint8_t *key, size_t key_len,
 	    !text_is_name((const char *)key, key_len) || key_len == 0)
 		return wh_fail(err, WH_ECORRUPT,
 			       "a key of the index is not valid UTF-8");
+	loading->key_bytes += key_len;
+	if (loading->key_bytes > MAX_KEYS)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the index's keys take more than %llu bytes",
+			       (unsigned long long)MAX_KEYS);
 	WH_TRY(grow(&loading->entries, loading->n_entries, &loading->capacity,
 		    err));
 	slot = &loading->entries[loading->n_entries];
@@ -132,6 +143,18 @@ static enum wh_status take_entry(void *arg, const uint8_t *key, size_t key_len,
 /* ---- Shards
  * ------------------------------------------------------------------------ */
 
+static enum wh_status open_shard(struct loading *loading, uint32_t shard,
+				 struct wh_error *err)
+{
+	struct shard_files *shards = &loading->source->shards;
+
+	if (shards->files[shard].fd >= 0)
+		return WH_OK;
+	WH_TRY(shards_open(shards, shard, err));
+	loading->opened += (uint64_t)shards->files[shard].opened.st_size;
+	return WH_OK;
+}
+
 static enum wh_status check_range(struct loading *loading, const char *key,
 				  const struct bundle_entry *entry,
 				  struct wh_error *err)
@@ -142,11 +165,18 @@ static enum wh_status check_range(struct loading *loading, const char *key,
 		return wh_fail(err, WH_ECORRUPT,
 			       "tensor '%s' lies in shard %u of %u", key,
 			       entry->shard, shards->n_shards);
-	WH_TRY(shards_open(shards, entry->shard, err));
+	WH_TRY(open_shard(loading, entry->shard, err));
 	if (!range_fits(entry->offset, entry->size,
 			(uint64_t)shards->files[entry->shard].opened.st_size))
 		return wh_fail(err, WH_ECORRUPT,
 			       "tensor '%s' ends after its shard does", key);
+	loading->total += entry->size;
+	if (loading->total > UNPACK_FREELY &&
+	    loading->total / MAX_RATIO > loading->opened)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the tensors would take more than %d times the "
+			       "bytes of their shards",
+			       MAX_RATIO);
 	return WH_OK;
 }
 
@@ -214,10 +244,15 @@ static enum wh_status open_strings(struct loading *loading, const char *key,
 	uint32_t crc;
 	uint64_t n;
 
-	if (!checked_shape(entry->shape, entry->rank, &n) || n > entry->size ||
-	    n > MAX_STRINGS)
+	if (!checked_shape(entry->shape, entry->rank, &n) || n > entry->size)
 		return wh_fail(err, WH_ECORRUPT,
 			       "string tensor '%s' has a bad shape", key);
+	if (n > MAX_STRINGS - loading->n_strings)
+		return wh_fail(err, WH_ECORRUPT,
+			       "string tensor '%s': more than %llu strings in "
+			       "all",
+			       key, (unsigned long long)MAX_STRINGS);
+	loading->n_strings += n;
 	place->lengths = arena_alloc(&loading->source->arena, (size_t)n,
 				     sizeof(*place->lengths));
 	if (!place->lengths)

@@ -58,7 +58,8 @@ enum wh_status read_whole_file(const char *path, size_t limit, uint8_t **bytes,
 			       size_t *len, struct stat *opened,
 			       struct wh_error *err)
 {
-	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC);
+	/* Without blocking on a FIFO that somebody put there. */
+	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t done = 0, size;
 	uint8_t *made;
 
@@ -164,7 +165,7 @@ enum wh_status shards_open(struct shard_files *files, uint32_t shard,
 	if (file->fd >= 0)
 		return WH_OK;
 	WH_TRY(shard_path(files, shard, &path, err));
-	file->fd = open(path, O_RDONLY | O_CLOEXEC);
+	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (file->fd < 0 || fstat(file->fd, &file->opened))
 		return wh_fail_errno(err, errno, "'%s'", path);
 	if (!S_ISREG(file->opened.st_mode))

@@ -98,11 +98,16 @@ static char *parse_quoted(const char *at)
 static enum wh_status read_text(const char *path, char **text,
 				struct wh_error *err)
 {
-	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC);
+	/* Without blocking on a FIFO that somebody put there. */
+	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat at;
 	ssize_t got;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &at))
 		return wh_fail_errno(err, errno, "state file '%s'", path);
+	if (!S_ISREG(at.st_mode))
+		return wh_fail(err, WH_EINVAL,
+			       "state file '%s' is no regular file", path);
 	*text = calloc(1, MAX_STATE + 1);
 	if (!*text)
 		return wh_fail_memory(err);

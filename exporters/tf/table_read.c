@@ -22,6 +22,7 @@ struct table {
 	void *arg;
 	struct wh_buf key;  /* of the entry under way */
 	struct wh_buf last; /* of the table so far */
+	uint64_t end;	    /* of the data block before */
 	bool any;
 };
 
@@ -154,7 +155,11 @@ static enum wh_status read_blocks(struct table *table, struct wh_buf *room,
 	while (cursor_left(&index)) {
 		WH_TRY(read_entry(&index, index_key, &value, err));
 		WH_TRY(read_handle(&value, &offset, &size, err));
+		/* Else few bytes could have a block unpacked without end. */
+		if (offset < table->end)
+			return bad_table(err, "its blocks overlap");
 		WH_TRY(read_data_block(table, offset, size, room, err));
+		table->end = offset + size + TRAILER_SIZE;
 	}
 	return WH_OK;
 }

@@ -190,7 +190,7 @@ def suite_bare():
 
 
 def suite_sanitize():
-    """the unit tests and the command's, under asan and ubsan"""
+    """the unit tests, the command's and crafted files, under asan and ubsan"""
     folder = build("sanitize", "-Db_sanitize=address,undefined",
                    "-Db_lundef=false", "-Dbuildtype=debug",
                    "-Doptimization=1", env={"CC": "clang"})
@@ -199,6 +199,9 @@ def suite_sanitize():
         tally += run_pytest(TOP / "tests" / "cli",
                             TOP / "tests" / "requirements.txt",
                             "-m", "not slow",
+                            env=dict(program_env(folder), **SANITIZER_ENV))
+        tally += run_pytest(TOP / "tests" / "interop" / "test_crafted.py",
+                            TOP / "tests" / "interop" / "requirements.txt",
                             env=dict(program_env(folder), **SANITIZER_ENV))
     return tally
 

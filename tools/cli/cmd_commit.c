@@ -29,11 +29,11 @@ int cli_commit_path(struct cli *cli, const char *path,
 		return cli_fail(cli);
 	status = wh_checkpoint_prove(source, path, cli->library,
 				     &outcome->reproducible, &cli->err);
-	for (i = 0; !status && i < source->manifest.n_warnings; i++)
-		cli_warn(cli, source->manifest.warnings[i]);
 	if (!status)
 		status = wh_commit(cli->store, source, options,
 				   &outcome->result, &cli->err);
+	for (i = 0; !status && i < source->manifest.n_warnings; i++)
+		cli_warn(cli, source->manifest.warnings[i]);
 	wh_source_close(source);
 	return status ? cli_fail(cli) : EXIT_DONE;
 }
