@@ -68,7 +68,7 @@ class Command:
 
     def rows(self, *words, **more):
         return [json.loads(line)
-                for line in self.ok(*words, "--json", **more).splitlines()]
+                for line in self.ok("--json", *words, **more).splitlines()]
 
     def row(self, *words, **more):
         rows = self.rows(*words, **more)

@@ -165,6 +165,8 @@ void cli_end_pager(void);
 wh_progress_fn cli_progress; /* its arg is the struct cli */
 void cli_progress_end(struct cli *cli);
 bool cli_interrupted(void);
+/** Until there is something to read; false after Ctrl-C. */
+bool cli_wait_for(int fd);
 void cli_catch_interrupt(void);
 
 /* ---- open.c ----------------------------------------------------------------
@@ -183,6 +185,8 @@ int cli_source(struct cli *cli, const char *name, struct wh_source **source);
 
 /** snapshot_json.c: log's and show's object. */
 json_t *snapshot_json(const struct wh_snapshot *snapshot);
+/** min, max, mean, ... of a tensor that has statistics. */
+json_t *statistics_json(const struct wh_tensor *tensor);
 json_t *number_json(double value);
 
 /** cmd_commit.c: `PATH` into the open store; `file` is shown. */

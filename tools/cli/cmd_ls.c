@@ -51,22 +51,6 @@ static bool is_wanted(const struct cli *cli, int first, const struct row *row,
 	return false;
 }
 
-static json_t *statistics_json(const struct wh_tensor *tensor)
-{
-	const struct wh_statistics *s = &tensor->statistics;
-	json_t *row = json_object();
-
-	json_object_set_new(row, "min", number_json(s->min));
-	json_object_set_new(row, "max", number_json(s->max));
-	json_object_set_new(row, "mean", number_json(s->mean));
-	json_object_set_new(row, "std", number_json(s->std));
-	json_object_set_new(row, "l2", number_json(s->l2));
-	json_object_set_new(row, "zeros", json_integer((json_int_t)s->n_zero));
-	json_object_set_new(row, "nan", json_integer((json_int_t)s->n_nan));
-	json_object_set_new(row, "inf", json_integer((json_int_t)s->n_inf));
-	return row;
-}
-
 static void print_json(const struct cli *cli, const struct row *row,
 		       const struct wh_tensor *tensor)
 {

@@ -4,6 +4,12 @@
 
 #include "cli.h"
 
+/* What is shown, and with --stats the tensors of it. */
+struct shown {
+	struct cli *cli;
+	struct wh_source *source;
+};
+
 static void print_list(const char *title, const char *const *names)
 {
 	if (!*names)
@@ -60,7 +66,26 @@ static json_t *origin_json(const struct wh_snapshot *s)
 	return origin;
 }
 
-static void print_for_scripts(const struct wh_snapshot *s)
+static json_t *all_statistics(const struct wh_manifest *manifest)
+{
+	json_t *list = json_array();
+	uint32_t i;
+
+	for (i = 0; i < manifest->n_tensors; i++) {
+		const struct wh_tensor *tensor = &manifest->tensors[i];
+		json_t *row;
+
+		if (!tensor->has_statistics)
+			continue;
+		row = statistics_json(tensor);
+		json_object_set_new(row, "name", json_text(tensor->key));
+		json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static void print_for_scripts(const struct wh_snapshot *s,
+			      const struct wh_source *source)
 {
 	json_t *row = snapshot_json(s), *templates = json_array();
 	const char *const *at;
@@ -75,15 +100,19 @@ static void print_for_scripts(const struct wh_snapshot *s)
 	for (at = s->templates; *at; at++)
 		json_array_append_new(templates, json_text(*at));
 	json_object_set_new(row, "reproducible", templates);
+	if (source)
+		json_object_set_new(row, "stats",
+				    all_statistics(&source->manifest));
 	cli_print_json(row);
 }
 
 static int print_snapshot(void *arg, const struct wh_snapshot *s)
 {
-	const struct cli *cli = arg;
+	const struct shown *shown = arg;
+	const struct cli *cli = shown->cli;
 
 	if (cli_json(cli))
-		print_for_scripts(s);
+		print_for_scripts(s, shown->source);
 	else
 		print_for_people(cli, s);
 	return 0;
@@ -101,17 +130,14 @@ static int print_manifest(struct cli *cli, const char *revision)
 	return EXIT_DONE;
 }
 
-static int print_statistics(struct cli *cli, const char *revision)
+static void print_statistics(const struct wh_manifest *manifest)
 {
-	struct wh_source *source;
 	uint32_t i;
 
-	if (wh_snapshot_open(cli->store, revision, &source, &cli->err))
-		return cli_fail(cli);
 	printf("\n%-44s %12s %12s %12s %12s\n", "tensor", "min", "max", "mean",
 	       "std");
-	for (i = 0; i < source->manifest.n_tensors; i++) {
-		const struct wh_tensor *t = &source->manifest.tensors[i];
+	for (i = 0; i < manifest->n_tensors; i++) {
+		const struct wh_tensor *t = &manifest->tensors[i];
 
 		if (t->has_statistics)
 			printf("%-44s %12.5g %12.5g %12.5g %12.5g\n",
@@ -119,8 +145,25 @@ static int print_statistics(struct cli *cli, const char *revision)
 			       t->statistics.max, t->statistics.mean,
 			       t->statistics.std);
 	}
-	wh_source_close(source);
-	return EXIT_DONE;
+}
+
+static int show(struct cli *cli, const char *revision)
+{
+	struct shown shown = {.cli = cli};
+	int code = EXIT_DONE;
+
+	if (cli_flag(cli, "stats"))
+		code = cli_source(cli, revision, &shown.source);
+	if (code)
+		return code;
+	cli_page(cli);
+	if (wh_snapshot_get(cli->store, revision, print_snapshot, &shown,
+			    &cli->err))
+		code = cli_fail(cli);
+	else if (shown.source && !cli_json(cli))
+		print_statistics(&shown.source->manifest);
+	wh_source_close(shown.source);
+	return code;
 }
 
 int cmd_show(struct cli *cli)
@@ -130,12 +173,6 @@ int cmd_show(struct cli *cli)
 
 	if (code)
 		return code;
-	if (cli_flag(cli, "manifest"))
-		return print_manifest(cli, revision);
-	if (wh_snapshot_get(cli->store, revision, print_snapshot, cli,
-			    &cli->err))
-		return cli_fail(cli);
-	if (cli_flag(cli, "stats") && !cli_json(cli))
-		return print_statistics(cli, revision);
-	return EXIT_DONE;
+	return cli_flag(cli, "manifest") ? print_manifest(cli, revision)
+					 : show(cli, revision);
 }

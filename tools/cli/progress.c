@@ -1,4 +1,5 @@
 /* Progress on stderr, and Ctrl-C, which ends a long call in good order. */
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -27,6 +28,24 @@ void cli_catch_interrupt(void)
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+}
+
+/* Signals are taken while it waits and at no other time: one that comes just
+ * before is not slept through. */
+bool cli_wait_for(int fd)
+{
+	struct pollfd input = {.fd = fd, .events = POLLIN};
+	sigset_t ours, before;
+	bool ready = false;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ours, &before);
+	if (!interrupted)
+		ready = ppoll(&input, 1, NULL, &before) > 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ready;
 }
 
 bool cli_interrupted(void)

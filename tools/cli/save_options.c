@@ -15,11 +15,15 @@
  * at the end of input. */
 static bool read_answer(char **line, size_t *size)
 {
-	ssize_t len = getline(line, size, stdin);
-	char *text = *line;
+	ssize_t len;
+	char *text;
 
-	if (len < 0 || cli_interrupted())
+	if (!cli_wait_for(STDIN_FILENO))
 		return false;
+	len = getline(line, size, stdin);
+	if (len < 0)
+		return false;
+	text = *line;
 	while (len && isspace((unsigned char)text[len - 1]))
 		text[--len] = '\0';
 	memmove(text, text + strspn(text, " \t\r\f\v"),
@@ -37,6 +41,8 @@ static bool ask(const char *path, void *arg)
 	(void)arg;
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
 		return false;
+	/* What is typed ahead stays where cli_wait_for sees it. */
+	setvbuf(stdin, NULL, _IONBF, 0);
 	fprintf(stderr, "[WARNING] %s already exists - overwrite? [y/n]",
 		cli_escape(path));
 	while (!known && read_answer(&line, &size)) {

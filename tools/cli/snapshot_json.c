@@ -38,3 +38,19 @@ json_t *snapshot_json(const struct wh_snapshot *s)
 	json_object_set_new(row, "params", params);
 	return row;
 }
+
+json_t *statistics_json(const struct wh_tensor *tensor)
+{
+	const struct wh_statistics *s = &tensor->statistics;
+	json_t *row = json_object();
+
+	json_object_set_new(row, "min", number_json(s->min));
+	json_object_set_new(row, "max", number_json(s->max));
+	json_object_set_new(row, "mean", number_json(s->mean));
+	json_object_set_new(row, "std", number_json(s->std));
+	json_object_set_new(row, "l2", number_json(s->l2));
+	json_object_set_new(row, "zeros", json_integer((json_int_t)s->n_zero));
+	json_object_set_new(row, "nan", json_integer((json_int_t)s->n_nan));
+	json_object_set_new(row, "inf", json_integer((json_int_t)s->n_inf));
+	return row;
+}

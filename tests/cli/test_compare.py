@@ -1,0 +1,180 @@
+"""cat and diff, against NumPy and h5py."""
+import io
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import GOLDEN, epoch
+
+FIELDS = {"layer", "weight", "name", "change", "by", "l2", "max_abs",
+          "mean_abs", "cosine", "changed", "nan", "inf"}
+
+
+def weights_of(path):
+    """{weight's name: array}, in the file's order."""
+    with h5py.File(path) as file:
+        return {name.decode() if isinstance(name, bytes) else name:
+                file[layer][name][()]
+                for layer in file.attrs["layer_names"]
+                for name in file[layer].attrs["weight_names"]}
+
+
+def save(path, weights):
+    """A Keras 2 file of one layer `d`."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"d"]
+        file.attrs["keras_version"] = b"2.21.0"
+        file.attrs["backend"] = b"tensorflow"
+        group = file.create_group("d")
+        group.attrs["weight_names"] = [name.encode() for name in weights]
+        for name, array in weights.items():
+            group.create_dataset(name, data=array)
+
+
+def test_cat_npy_loads_in_numpy(history):
+    for name, array in weights_of(epoch(5)).items():
+        data = history("cat", "HEAD", name, "--npy", text=False).stdout
+        loaded = np.load(io.BytesIO(data), allow_pickle=False)
+        assert loaded.dtype == array.dtype and loaded.shape == array.shape
+        assert loaded.tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "i2", "i4", "i8",
+                                   "u1", "u2", "u4", "u8", "bool"])
+def test_cat_of_every_dtype(wh, dtype):
+    chance = np.random.default_rng(7)
+    array = chance.integers(0, 2, (3, 2)).astype(dtype)
+    if array.dtype.kind in "iuf":
+        info = (np.finfo if array.dtype.kind == "f" else np.iinfo)(dtype)
+        array[0] = info.min, info.max
+    save(wh.folder / "x.h5", {"d/w:0": array, "d/s:0": array[0, 0]})
+    data = wh("cat", "file:x.h5", "d/w:0", "--npy", text=False).stdout
+    assert np.load(io.BytesIO(data)).tobytes() == array.tobytes()
+    assert wh("cat", "file:x.h5", "d/w:0", text=False).stdout == (
+        array.tobytes())
+    scalar = wh("cat", "file:x.h5", "d/s:0", "--npy", text=False).stdout
+    assert np.load(io.BytesIO(scalar)).shape == ()
+    text = wh.ok("cat", "file:x.h5", "d/w:0", "--text").split()
+    kind = int if array.dtype.kind in "iu" else float
+    again = np.array([kind(word) for word in text], dtype)
+    assert again.tobytes() == array.tobytes()
+
+
+def test_cat_takes_any_spelling_and_guesses(history):
+    wanted = history("cat", "HEAD", "hidden/kernel:0", text=False).stdout
+    assert history("cat", "HEAD", "hidden/kernel",
+                   text=False).stdout == wanted
+    assert history.fails(4, "cat", "HEAD", "hidden/kernl").endswith(
+        "did you mean 'hidden/kernel'?")
+    assert history.fails(4, "cat", "HEAD", "xyz") == (
+        "wh cat: there is no tensor 'xyz'")
+
+
+def expected(a, b):
+    a, b = a.astype("f8"), b.astype("f8")
+    finite = np.isfinite(a) & np.isfinite(b)
+    d = (b - a)[finite]
+    x, y = a[finite], b[finite]
+    return {"l2": np.sqrt((d * d).sum()), "max_abs": np.abs(d).max(),
+            "mean_abs": np.abs(d).mean(),
+            "cosine": (x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()),
+            "nan": np.isnan(b).sum(), "inf": np.isinf(b).sum()}
+
+
+def test_diff_agrees_with_numpy(history):
+    a, b = weights_of(epoch(1)), weights_of(epoch(5))
+    rows = history.rows("diff", "HEAD~4", "HEAD")
+    assert [row["name"] for row in rows] == list(b)
+    for row in rows:
+        assert set(row) == FIELDS and row["change"] == "changed"
+        assert row["by"] == "key"
+        for key, value in expected(a[row["name"]], b[row["name"]]).items():
+            assert row[key] == pytest.approx(value, rel=1e-9), (row, key)
+        bits = a[row["name"]].view("u4") != b[row["name"]].view("u4")
+        assert row["changed"] == pytest.approx(bits.mean())
+
+
+def test_diff_of_numbers_that_are_none(wh):
+    a = np.array([1, 2, np.nan, 4, np.inf], "f4")
+    b = np.array([1, 3, 5, np.nan, np.inf], "f4")
+    save(wh.folder / "a.h5", {"d/w:0": a})
+    save(wh.folder / "b.h5", {"d/w:0": b})
+    row = wh.row("diff", "file:a.h5", "file:b.h5")
+    assert (row["nan"], row["inf"]) == (1, 1)
+    assert row["l2"] == row["max_abs"] == 1
+    assert row["changed"] == pytest.approx(3 / 5)
+    save(wh.folder / "c.h5", {"d/w:0": np.full(5, np.nan, "f4")})
+    row = wh.row("diff", "file:a.h5", "file:c.h5")
+    assert row["l2"] is None and row["cosine"] is None and row["nan"] == 5
+
+
+def test_diff_names_every_kind_of_change(wh):
+    x = np.arange(6, dtype="f4")
+    save(wh.folder / "a.h5", {"d/same:0": x, "d/gone:0": x + 1,
+                              "d/old:0": x + 2, "d/shape:0": x,
+                              "d/type:0": x})
+    save(wh.folder / "b.h5", {"d/same:0": x, "d/new:0": x + 9,
+                              "d/other:0": x + 2,
+                              "d/shape:0": x.reshape(2, 3),
+                              "d/type:0": x.astype("f8")})
+    rows = {row["name"]: row for row in wh.rows("diff", "file:a.h5",
+                                                "file:b.h5")}
+    assert {name: row["change"] for name, row in rows.items()} == {
+        "d/new:0": "added", "d/gone:0": "removed", "d/other:0": "renamed",
+        "d/shape:0": "reshaped", "d/type:0": "retyped"}
+    assert rows["d/other:0"]["by"] == "sha256"
+    assert all(set(row) == FIELDS for row in rows.values())
+    assert rows["d/new:0"]["l2"] is None
+    lines = wh.ok("diff", "file:a.h5", "file:b.h5", "--stat").splitlines()
+    assert lines[-1] == ("1 added, 1 removed, 1 reshaped, 1 retyped, "
+                         "1 renamed")
+
+
+def test_diff_tolerances(wh):
+    a = np.array([1, 10, 100], "f4")
+    save(wh.folder / "a.h5", {"d/w:0": a})
+    save(wh.folder / "b.h5", {"d/w:0": a * np.float32(1.01)})
+    diff = ["diff", "file:a.h5", "file:b.h5"]
+    assert len(wh.rows(*diff)) == 1
+    assert wh.rows(*diff, "--rtol", "0.02") == []
+    assert len(wh.rows(*diff, "--atol", "0.5")) == 1
+    assert wh.rows(*diff, "--atol", "1.5") == []
+    for value in ("x", "-1", "nan"):
+        wh.fails(2, *diff, "--atol", value)
+
+
+def test_diff_exit_code_and_globs(history):
+    assert history("diff", "HEAD~1", "HEAD").returncode == 0
+    assert history("diff", "HEAD~1", "HEAD", "--exit-code").returncode == 3
+    assert history.ok("diff", "HEAD", "HEAD", "--exit-code") == (
+        "no tensor differs\n")
+    rows = history.rows("diff", "HEAD~1", "HEAD", "--", "conv*", "logits")
+    assert {row["layer"] for row in rows} == {"conv1", "conv2", "logits"}
+
+
+def test_diff_stat_draws_a_bar(history):
+    lines = history.ok("diff", "HEAD~4", "HEAD", "--stat").splitlines()
+    assert len(lines) == 15 and lines[-1] == "14 changed"
+    assert all("|" in line and "l2 " in line for line in lines[:-1])
+
+
+def test_diff_of_files_needs_no_store(wh):
+    assert wh.rows("diff", f"file:{epoch(1)}", f"file:{epoch(1)}") == []
+    assert "x.h5" in wh.fails(4, "diff", "file:x.h5", f"file:{epoch(1)}")
+
+
+def test_diff_of_two_formats_pairs_by_path(history):
+    history.ok("save-weights", "out/ckpt", "-q")
+    assert history.rows("diff", "HEAD", "file:out/ckpt") == []
+    rows = history.rows("diff", "HEAD~1", "file:out/ckpt")
+    assert len(rows) == 14 and {row["change"] for row in rows} == {"changed"}
+
+
+def test_strings_have_no_text_form(store):
+    store.ok("commit", GOLDEN / "tf" / "strings" / "ckpt", "-q")
+    text = [row for row in store.rows("ls") if row["dtype"] == "string"]
+    assert text
+    name = text[0]["name"]
+    assert store("cat", "HEAD", name, text=False).stdout
+    store.fails(2, "cat", "HEAD", name, "--npy")
