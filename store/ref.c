@@ -173,34 +173,77 @@ enum wh_status wh_head(struct wh_store *store, char branch[256],
 	return ref_head(store->db, branch, err);
 }
 
-static enum wh_status list(struct wh_store *store, enum ref_kind kind,
-			   wh_ref_fn *fn, void *arg, struct wh_error *err)
+struct refs {
+	struct arena arena;
+	struct wh_ref *refs;
+	size_t n, room;
+};
+
+static enum wh_status keep_ref(struct refs *all, struct stmt *stmt,
+			       const char *head, struct wh_error *err)
+{
+	struct wh_ref *ref;
+	const uint8_t *digest;
+	size_t len;
+
+	if (all->n == all->room) {
+		size_t room = all->room ? 2 * all->room : 64;
+		struct wh_ref *moved =
+			realloc(all->refs, room * sizeof(*moved));
+
+		if (!moved)
+			return wh_fail_memory(err);
+		all->refs = moved;
+		all->room = room;
+	}
+	ref = &all->refs[all->n++];
+	memset(ref, 0, sizeof(*ref));
+	ref->name = arena_strdup(&all->arena, column_text(stmt, 0));
+	if (!ref->name)
+		return wh_fail_memory(err);
+	digest = column_blob(stmt, 1, &len);
+	if (digest && len == WH_SHA256_SIZE)
+		text_hex(digest, len, ref->snapshot);
+	ref->head = head && strcmp(ref->name, head) == 0;
+	return WH_OK;
+}
+
+static enum wh_status read_refs(struct db *db, enum ref_kind kind,
+				struct refs *all, struct wh_error *err)
 {
 	char head[REF_NAME_SIZE];
 	struct stmt *stmt;
 	bool row;
 
-	WH_TRY(ref_head(store->db, head, err));
-	WH_TRY(db_stmt(store->db, STMT_REF_LIST, &stmt, err));
+	WH_TRY(ref_head(db, head, err));
+	WH_TRY(db_stmt(db, STMT_REF_LIST, &stmt, err));
 	stmt_integer(stmt, 1, kind);
 	for (;;) {
-		struct wh_ref ref = {0};
-		const uint8_t *digest;
-		size_t len;
-
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		ref.name = column_text(stmt, 0);
-		digest = column_blob(stmt, 1, &len);
-		if (digest && len == WH_SHA256_SIZE)
-			text_hex(digest, len, ref.snapshot);
-		ref.head = kind == REF_BRANCH && strcmp(ref.name, head) == 0;
-		if (fn(arg, &ref))
-			break;
+		WH_TRY(keep_ref(all, stmt, kind == REF_BRANCH ? head : NULL,
+				err));
 	}
 	stmt_reset(stmt);
 	return WH_OK;
+}
+
+/* All are read before the first is handed out: who gets them may be slow, and
+ * may use the store. */
+static enum wh_status list(struct wh_store *store, enum ref_kind kind,
+			   wh_ref_fn *fn, void *arg, struct wh_error *err)
+{
+	struct refs all = {0};
+	enum wh_status status = read_refs(store->db, kind, &all, err);
+	size_t i;
+
+	for (i = 0; !status && i < all.n; i++)
+		if (fn(arg, &all.refs[i]))
+			break;
+	free(all.refs);
+	arena_free(&all.arena);
+	return status;
 }
 
 enum wh_status wh_branch_list(struct wh_store *store, wh_ref_fn *fn, void *arg,
@@ -379,37 +422,82 @@ enum wh_status ref_fill_move(struct db *db, int64_t from, int64_t to,
 	return WH_OK;
 }
 
-enum wh_status wh_reflog(struct wh_store *store, const char *branch,
-			 wh_reflog_fn *fn, void *arg, struct wh_error *err)
+/* ---- The reflog -----------------------------------------------------------
+ */
+
+#define MOVES 64 /* of a batch; the queries' LIMIT */
+
+struct moves {
+	struct arena arena;
+	struct wh_reflog_entry entries[MOVES];
+	size_t n;
+	int64_t below;
+};
+
+static void copy_digest(struct stmt *stmt, int column, char hex[WH_ID_SIZE])
+{
+	size_t len;
+	const uint8_t *digest = column_blob(stmt, column, &len);
+
+	hex[0] = '\0';
+	if (digest && len == WH_SHA256_SIZE)
+		text_hex(digest, len, hex);
+}
+
+static enum wh_status copy_move(struct moves *moves, struct stmt *stmt,
+				struct wh_error *err)
+{
+	struct wh_reflog_entry *entry = &moves->entries[moves->n];
+
+	moves->below = column_integer(stmt, 0);
+	entry->branch = arena_strdup(&moves->arena, column_text(stmt, 1));
+	copy_digest(stmt, 2, entry->from);
+	copy_digest(stmt, 3, entry->to);
+	entry->why = arena_strdup(&moves->arena, column_text(stmt, 4));
+	entry->time = column_integer(stmt, 5);
+	if (!entry->branch || !entry->why)
+		return wh_fail_memory(err);
+	moves->n++;
+	return WH_OK;
+}
+
+static enum wh_status read_moves(struct db *db, const char *branch,
+				 struct moves *moves, struct wh_error *err)
 {
 	struct stmt *stmt;
 	bool row;
 
-	WH_TRY(db_stmt(store->db,
-		       branch ? STMT_REFLOG_OF_BRANCH : STMT_REFLOG_OF_ALL,
+	moves->n = 0;
+	WH_TRY(db_stmt(db,
+		       branch ? STMT_REFLOG_BATCH_OF_BRANCH : STMT_REFLOG_BATCH,
 		       &stmt, err));
+	stmt_integer(stmt, 1, moves->below);
 	if (branch)
-		stmt_text(stmt, 1, branch);
-	for (;;) {
-		struct wh_reflog_entry entry = {0};
-		const uint8_t *digest;
-		size_t len;
-
+		stmt_text(stmt, 2, branch);
+	while (moves->n < MOVES) {
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		entry.branch = column_text(stmt, 0);
-		digest = column_blob(stmt, 1, &len);
-		if (digest && len == WH_SHA256_SIZE)
-			text_hex(digest, len, entry.from);
-		digest = column_blob(stmt, 2, &len);
-		if (digest && len == WH_SHA256_SIZE)
-			text_hex(digest, len, entry.to);
-		entry.why = column_text(stmt, 3);
-		entry.time = column_integer(stmt, 4);
-		if (fn(arg, &entry))
-			break;
+		WH_TRY(copy_move(moves, stmt, err));
 	}
 	stmt_reset(stmt);
 	return WH_OK;
+}
+
+/* In batches: who prints them may be slow, and must not hold the store. */
+enum wh_status wh_reflog(struct wh_store *store, const char *branch,
+			 wh_reflog_fn *fn, void *arg, struct wh_error *err)
+{
+	struct moves moves = {.below = INT64_MAX};
+	enum wh_status status;
+	bool stop = false;
+	size_t i;
+
+	do {
+		status = read_moves(store->db, branch, &moves, err);
+		for (i = 0; !status && i < moves.n && !stop; i++)
+			stop = fn(arg, &moves.entries[i]);
+		arena_free(&moves.arena);
+	} while (!status && !stop && moves.n == MOVES);
+	return status;
 }

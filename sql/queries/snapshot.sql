@@ -59,8 +59,15 @@ VALUES (?1, ?2, ?3, ?4, ?5);
 SELECT branch, from_sha256, to_sha256, why, time FROM reflog
 WHERE branch = ?1 ORDER BY id DESC;
 
--- name: reflog_of_all
-SELECT branch, from_sha256, to_sha256, why, time FROM reflog ORDER BY id DESC;
+-- name: reflog_batch_of_branch
+-- ?1 below this id, ?2 branch
+SELECT id, branch, from_sha256, to_sha256, why, time FROM reflog
+WHERE branch = ?2 AND id < ?1 ORDER BY id DESC LIMIT 64;
+
+-- name: reflog_batch
+-- ?1 below this id
+SELECT id, branch, from_sha256, to_sha256, why, time FROM reflog
+WHERE id < ?1 ORDER BY id DESC LIMIT 64;
 
 -- name: reflog_at
 -- ?1 branch, ?2 how many moves ago

@@ -12,8 +12,8 @@
 
 #include <weighhouse/tensor.h>
 
-/** Whether number_to_double knows the dtype: floats of 16 bits and more,
- *  integers and bool. */
+/** Whether number_to_double knows the dtype: floats, but for those of 4
+ *  bits, integers and bool. */
 bool number_is_real(enum wh_dtype dtype);
 
 /** Widens `n` little-endian elements; `bytes` need not be aligned. 64-bit

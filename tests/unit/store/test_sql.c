@@ -8,7 +8,6 @@
 static const char *const may_scan[] = {
 	"change_insert",    /* two trees' changed weights, materialized */
 	"snapshot_any",	    /* its first row */
-	"reflog_of_all",    /* all, newest first */
 	"metric_keys",	    /* for "did you mean", along the index */
 	"config_list",	    /* all settings */
 	"verify_snapshots", /* all: it verifies all */

@@ -1,0 +1,130 @@
+/* Branches and tags are listed without holding the store, and moved by one
+ * transaction. */
+#include "support/damage.h"
+
+struct listed {
+	struct fixture *f;
+	int n;
+	char names[8][32];
+};
+
+/* A callback that commits and lists in the middle of a listing. */
+static int use_the_store(void *arg, const struct wh_ref *ref)
+{
+	struct listed *listed = arg;
+	char id[WH_ID_SIZE];
+
+	snprintf(listed->names[listed->n++], 32, "%s%s", ref->name,
+		 ref->head ? "*" : "");
+	assert_int_equal(wh_revision_parse(listed->f->store, "mian", id,
+					   &listed->f->err),
+			 WH_ENOTFOUND); /* looks through all names */
+	commit_model(listed->f, (float)listed->n);
+	return 0;
+}
+
+static void a_listing_lets_the_store_be_used(void **state)
+{
+	struct fixture *f = *state;
+	struct listed listed = {.f = f};
+
+	commit_model(f, 9.0f);
+	assert_ok(wh_branch_create(f->store, "a", NULL, false, &f->err),
+		  &f->err);
+	assert_ok(wh_branch_create(f->store, "z", NULL, false, &f->err),
+		  &f->err);
+	assert_ok(wh_branch_list(f->store, use_the_store, &listed, &f->err),
+		  &f->err);
+	assert_int_equal(listed.n, 3);
+	assert_string_equal(listed.names[0], "a");
+	assert_string_equal(listed.names[1], "main*");
+	assert_string_equal(listed.names[2], "z");
+}
+
+struct moves {
+	struct fixture *f;
+	int n, stop_at;
+	char before[WH_ID_SIZE];
+};
+
+static int follow(void *arg, const struct wh_reflog_entry *entry)
+{
+	struct moves *moves = arg;
+
+	/* Newest first: each move begins where the next one ends. */
+	if (moves->n && *moves->before)
+		assert_string_equal(entry->to, moves->before);
+	memcpy(moves->before, entry->from, sizeof(moves->before));
+	assert_string_equal(entry->branch, "main");
+	return ++moves->n == moves->stop_at;
+}
+
+static void the_reflog_goes_back_to_the_start(void **state)
+{
+	struct fixture *f = *state;
+	struct moves moves = {.f = f}, some = {.f = f, .stop_at = 70};
+	int i;
+
+	for (i = 0; i < 150; i++)
+		commit_model(f, (float)(i % 2));
+	assert_ok(wh_reflog(f->store, "main", follow, &moves, &f->err),
+		  &f->err);
+	assert_int_equal(moves.n, 150);
+	assert_string_equal(moves.before, "");
+	assert_ok(wh_reflog(f->store, NULL, follow, &some, &f->err), &f->err);
+	assert_int_equal(some.n, 70);
+}
+
+static void tags_are_fixed(void **state)
+{
+	struct fixture *f = *state;
+	char id[WH_ID_SIZE];
+
+	commit_model(f, 1.0f);
+	assert_ok(wh_tag_create(f->store, "v1", NULL, false, &f->err), &f->err);
+	commit_model(f, 2.0f);
+	assert_fails(wh_tag_create(f->store, "v1", NULL, false, &f->err),
+		     &f->err, WH_EEXISTS, "there is a tag 'v1' already");
+	assert_ok(wh_revision_parse(f->store, "v1", id, &f->err), &f->err);
+	assert_string_not_equal(id, f->result.snapshot);
+	assert_ok(wh_tag_create(f->store, "v1", NULL, true, &f->err), &f->err);
+	assert_ok(wh_revision_parse(f->store, "v1", id, &f->err), &f->err);
+	assert_string_equal(id, f->result.snapshot);
+	assert_ok(wh_tag_delete(f->store, "v1", &f->err), &f->err);
+	assert_fails(wh_tag_delete(f->store, "v1", &f->err), &f->err,
+		     WH_ENOTFOUND, "there is no tag 'v1'");
+}
+
+/* Ids that share four digits: made by hand, since they are rare. */
+static void an_ambiguous_id_lists_its_candidates(void **state)
+{
+	struct fixture *f = *state;
+	char id[WH_ID_SIZE];
+	int i;
+
+	for (i = 0; i < 6; i++)
+		commit_model(f, (float)i);
+	damage_store(f, "UPDATE snapshot SET sha256 = CAST(x'abcd' || "
+			"randomblob(30) AS BLOB) "
+			"WHERE id IN (2, 3)");
+	assert_fails(wh_revision_parse(f->store, "abcd", id, &f->err), &f->err,
+		     WH_ENOTFOUND, "'abcd' is ambiguous; candidates: abcd");
+	assert_non_null(strstr(f->err.message, ", abcd"));
+	assert_null(strstr(f->err.message, "..."));
+	damage_store(f, "UPDATE snapshot SET sha256 = CAST(x'abcd' || "
+			"randomblob(30) AS BLOB) WHERE id > 1");
+	assert_fails(wh_revision_parse(f->store, "abcd", id, &f->err), &f->err,
+		     WH_ENOTFOUND, ", ...");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(a_listing_lets_the_store_be_used),
+		with_store(the_reflog_goes_back_to_the_start),
+		with_store(tags_are_fixed),
+		with_store(an_ambiguous_id_lists_its_candidates),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
