@@ -12,11 +12,20 @@
 
 static volatile sig_atomic_t interrupted;
 static bool shown;
+static double begun; /* when the verb was */
 
 static void note_interrupt(int signal)
 {
 	(void)signal;
 	interrupted = 1;
+}
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 void cli_catch_interrupt(void)
@@ -28,6 +37,7 @@ void cli_catch_interrupt(void)
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	begun = now_s();
 }
 
 /* Signals are taken while it waits and at no other time: one that comes just
@@ -53,14 +63,6 @@ bool cli_interrupted(void)
 	return interrupted != 0;
 }
 
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static bool is_wanted(const struct cli *cli)
 {
 	if (cli_flag(cli, "no-progress") || cli_flag(cli, "quiet"))
@@ -82,15 +84,13 @@ static void print_progress(const struct cli *cli, const char *what,
 
 bool cli_progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
-	static double begun, phase_begun, last;
+	static double phase_begun, last;
 	static const char *phase;
 	const struct cli *cli = arg;
 	double now = now_s();
 
 	if (interrupted)
 		return false;
-	if (begun <= 0)
-		begun = now;
 	if (phase != what) {
 		phase = what;
 		phase_begun = now;
