@@ -8,6 +8,7 @@
 #include "library.h"
 
 #include "hdf5/hdf5.h"
+#include "npz/npz.h"
 #include "safetensors/safetensors.h"
 
 #if HAVE_TF
@@ -37,11 +38,8 @@ static const struct wh_format keras3_format = {
 };
 
 static const struct wh_format *const formats[] = {
-	&hdf5_format,
-	&tf_format,
-	&keras3_format,
-	&safetensors_format,
-	NULL,
+	&hdf5_format, &tf_format,  &keras3_format, &safetensors_format,
+	&npz_format,  &npy_format, NULL,
 };
 
 /* Keras's other words for its two formats. */

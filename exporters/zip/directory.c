@@ -97,6 +97,7 @@ enum wh_status zip_directory_find(const struct zip_archive *archive,
 	if (get_le16(record + 4) || get_le16(record + 6) ||
 	    get_le16(record + 8) != get_le16(record + 10))
 		return fail_volumes(err);
+	found->comment = end + ZIP_END_SIZE;
 	found->n_members = get_le16(record + 10);
 	found->size = get_le32(record + 12);
 	found->offset = get_le32(record + 16);

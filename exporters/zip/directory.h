@@ -7,6 +7,7 @@
 struct zip_directory {
 	uint64_t offset, size; /* in the file, bytes */
 	uint64_t n_members;
+	uint64_t comment; /* offset of the archive's, which ends the file */
 };
 
 /** Reads the records at the archive's end, with those of zip64 where there

@@ -315,6 +315,8 @@ enum wh_status zip_open(int fd, uint64_t size, struct arena *arena,
 			       (unsigned long long)directory.n_members,
 			       (unsigned long long)directory.size);
 	made.n_members = (uint32_t)directory.n_members;
+	made.comment = directory.comment;
+	made.comment_size = (uint16_t)(size - directory.comment);
 	made.members =
 		arena_alloc(arena, made.n_members, sizeof(*made.members));
 	if (!made.members)

@@ -32,6 +32,8 @@ struct zip_archive {
 	uint64_t size;		    /* of the file, bytes */
 	struct zip_member *members; /* in the order of the directory */
 	uint32_t n_members;
+	uint64_t comment; /* where the archive's comment lies */
+	uint16_t comment_size;
 };
 
 /** Whether the file begins as an archive does. */

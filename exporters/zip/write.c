@@ -203,7 +203,10 @@ static enum wh_status add_end(struct zip_writer *writer, uint64_t offset,
 	put_le16(record + 10, n);
 	put_le32(record + 12, at_most_32(writer->directory.size));
 	put_le32(record + 16, at_most_32(offset));
-	return wh_image_literal(writer->image, record, sizeof(record), err);
+	put_le16(record + 20, writer->comment_size);
+	WH_TRY(wh_image_literal(writer->image, record, sizeof(record), err));
+	return wh_image_literal(writer->image, writer->comment,
+				writer->comment_size, err);
 }
 
 static enum wh_status finish(struct zip_writer *writer, struct wh_error *err)

@@ -16,6 +16,8 @@ struct zip_writer {
 	struct wh_image *image;	  /* the archive; at first empty */
 	struct wh_buf directory;  /* zeroed at first */
 	uint32_t n_members;
+	const char *comment; /* of the archive; NULL: none */
+	uint16_t comment_size;
 };
 
 /** What to append; `zip64` as ZipFile.open(force_zip64=True) does, which is

@@ -17,6 +17,7 @@ LAYERS = {
     "exporters/include": 3,
     "exporters/mapping": 3,
     "exporters/hdf5": 3,
+    "exporters/npz": 3,
     "exporters/safetensors": 3,
     "exporters/tf": 3,
     "exporters/zip": 3,
@@ -32,7 +33,8 @@ PUBLIC_LAYERS = {"error.h": 0, "buffer.h": 0, "version.h": 0,
                  "plan.h": 3, "format.h": 3, "library.h": 3,
                  "weights.h": 4, "publish.h": 4}
 # Formats don't know each other; the plan stands between them.
-SEPARATE = ("exporters/hdf5", "exporters/safetensors", "exporters/tf",
+SEPARATE = ("exporters/hdf5", "exporters/npz",
+            "exporters/safetensors", "exporters/tf",
             "exporters/publish")
 # One place for each library.
 LIBRARIES = {
