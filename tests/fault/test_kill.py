@@ -37,6 +37,8 @@ def test_a_commit_that_is_killed_leaves_the_last_snapshot(store):
         ids = [json.loads(row)["snapshot"] for row in rows]
         assert head in ids, number
         head = ids[0]
+        if number % 20 == 0:
+            store.ok("verify", "--read-data")
     report = json.loads(store.ok("verify", "--read-data", "--json"))
     assert report["errors"] == []
     others = {path.name for path in store.folder.iterdir()}
@@ -48,7 +50,7 @@ def save_is_whole_or_absent(store, path, length, suffixes):
     store.ok("save-weights", path)
     whole = digests(store.folder)
     files = [path + suffix for suffix in suffixes]
-    for number in range(ROUNDS // 2):
+    for number in range(ROUNDS):
         for name in files:
             (store.folder / name).unlink(missing_ok=True)
         process = store.start("save-weights", path)
@@ -70,6 +72,24 @@ def save_is_whole_or_absent(store, path, length, suffixes):
 def test_a_killed_save_of_h5_shows_no_partial_file(store):
     length = slowest(store, "save-weights", "model.h5")
     save_is_whole_or_absent(store, "model.h5", length, [""])
+
+
+def test_a_killed_save_over_a_file_leaves_the_old_or_the_new(store):
+    store.ok("commit", sorted(DIGITS.glob("epoch-*.h5"))[1])
+    wholes = []
+    for revision in ("HEAD~1", "HEAD"):
+        length = slowest(store, "save-weights", revision, "model.h5")
+        wholes.append(digests(store.folder)["model.h5"])
+    assert wholes[0] != wholes[1]
+    chance, seen = random.Random(SEED), set()
+    for number in range(ROUNDS):
+        revision = ("HEAD~1", "HEAD")[number % 2]
+        process = store.start("save-weights", revision, "model.h5")
+        time.sleep(chance.uniform(0, length))
+        process.kill()
+        process.wait()
+        seen.add(digests(store.folder)["model.h5"])
+        assert seen <= set(wholes), number
 
 
 def test_a_killed_save_of_tf_shows_no_partial_file(store):
