@@ -327,7 +327,8 @@ static enum wh_status check_sums(struct job *job, struct wh_error *err)
 	struct sums *sums = &job->sums;
 	size_t i = 0;
 
-	qsort(sums->list, sums->n, sizeof(*sums->list), by_run);
+	if (sums->n)
+		qsort(sums->list, sums->n, sizeof(*sums->list), by_run);
 	while (i < sums->n) {
 		const struct wh_tensor *tensor =
 			&manifest->tensors[sums->list[i].tensor];

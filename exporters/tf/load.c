@@ -622,8 +622,9 @@ static enum wh_status load_source(struct loading *loading, const char *prefix,
 	WH_TRY(shards_init(&source->shards, prefix, loading->header.n_shards,
 			   err));
 	WH_TRY(take_graph(loading, err));
-	qsort(loading->entries, loading->n_entries, sizeof(*loading->entries),
-	      by_data);
+	if (loading->n_entries)
+		qsort(loading->entries, loading->n_entries,
+		      sizeof(*loading->entries), by_data);
 	WH_TRY(manifest_builder_new(&source->arena, &loading->builder, err));
 	return make_manifest(loading, err);
 }

@@ -43,7 +43,10 @@ static enum wh_status append_entry(struct wh_buf *block, size_t shared,
 	WH_TRY(varint_append(block, shared, err));
 	WH_TRY(varint_append(block, key_len - shared, err));
 	WH_TRY(varint_append(block, value_len, err));
-	WH_TRY(wh_buf_append(block, key + shared, key_len - shared, err));
+	/* The empty key, the header's, has no bytes to point into. */
+	if (key_len > shared)
+		WH_TRY(wh_buf_append(block, key + shared, key_len - shared,
+				     err));
 	return wh_buf_append(block, value, value_len, err);
 }
 

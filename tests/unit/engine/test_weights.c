@@ -114,6 +114,21 @@ static void a_prefix_has_data_index_and_state(void **state)
 	assert_text("new/checkpoint", STATE("v"));
 }
 
+/* As TensorFlow saves what has no variables: a header, and a graph. */
+static void a_model_without_weights_is_a_checkpoint_too(void **state)
+{
+	struct folder *f = *state;
+	struct wh_builder *builder;
+
+	if (lacks("tf"))
+		return;
+	wh_source_close(f->source);
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	assert_ok(wh_builder_finish(builder, &f->source, &f->err), &f->err);
+	assert_ok(save(f, "w", NULL), &f->err);
+	assert_holds(".", "checkpoint w" DATA " w.index");
+}
+
 static void names_in_the_state_file_are_escaped(void **state)
 {
 	struct folder *f = *state;
@@ -354,6 +369,7 @@ int main(void)
 		in_folder(asking_is_only_for_what_exists),
 		in_folder(of_a_prefix_the_index_is_asked_for),
 		in_folder(a_prefix_has_data_index_and_state),
+		in_folder(a_model_without_weights_is_a_checkpoint_too),
 		in_folder(names_in_the_state_file_are_escaped),
 		in_folder(the_state_files_own_name_is_no_prefix),
 		in_folder(shards_that_the_new_index_lacks_are_removed),
