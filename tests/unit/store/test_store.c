@@ -1,0 +1,234 @@
+/* Settings, queries of users, and what parts of a store cost. */
+#include "support/damage.h"
+
+#include "base/error.h"
+
+struct rows {
+	int n, n_columns, stop_at;
+	enum wh_cell_kind kinds[8];
+	char text[256];
+	double real;
+	int64_t integer;
+};
+
+static int note_row(void *arg, int n, const char *const *names,
+		    const struct wh_cell *cells)
+{
+	struct rows *rows = arg;
+	int i;
+
+	rows->n_columns = n;
+	if (!cells) {
+		snprintf(rows->text, sizeof(rows->text), "%s", names[0]);
+		return 0;
+	}
+	for (i = 0; i < n && i < 8; i++) {
+		rows->kinds[i] = cells[i].kind;
+		if (cells[i].kind == WH_CELL_TEXT)
+			snprintf(rows->text, sizeof(rows->text), "%s",
+				 cells[i].text);
+		if (cells[i].kind == WH_CELL_REAL)
+			rows->real = cells[i].real;
+		if (cells[i].kind == WH_CELL_INTEGER)
+			rows->integer = cells[i].integer;
+	}
+	return ++rows->n == rows->stop_at;
+}
+
+static void a_query_gives_typed_cells(void **state)
+{
+	struct fixture *f = *state;
+	struct rows rows = {0};
+
+	assert_ok(wh_sql(f->store, "SELECT 7 AS a, 1.5, NULL, 'é', x'0001'",
+			 NULL, note_row, &rows, &f->err),
+		  &f->err);
+	assert_int_equal(rows.n, 1);
+	assert_int_equal(rows.n_columns, 5);
+	assert_int_equal(rows.integer, 7);
+	assert_true(rows.real > 1.4 && rows.real < 1.6);
+	assert_string_equal(rows.text, "é");
+	assert_int_equal(rows.kinds[0], WH_CELL_INTEGER);
+	assert_int_equal(rows.kinds[1], WH_CELL_REAL);
+	assert_int_equal(rows.kinds[2], WH_CELL_NULL);
+	assert_int_equal(rows.kinds[3], WH_CELL_TEXT);
+	assert_int_equal(rows.kinds[4], WH_CELL_BLOB);
+	rows = (struct rows){.stop_at = 2};
+	assert_ok(wh_sql(f->store, "VALUES (1), (2), (3)", NULL, note_row,
+			 &rows, &f->err),
+		  &f->err);
+	assert_int_equal(rows.n, 2);
+	rows = (struct rows){0};
+	assert_ok(wh_sql(f->store, "SELECT message FROM log", NULL, note_row,
+			 &rows, &f->err),
+		  &f->err);
+	assert_int_equal(rows.n, 0);
+	assert_string_equal(rows.text, "message");
+}
+
+static void what_is_no_single_reading_query_is_refused(void **state)
+{
+	static const char *const queries[] = {
+		"",
+		"-- nothing",
+		"SELECT",
+		"SELECT * FROM nowhere",
+		"DELETE FROM config",
+		"INSERT INTO config VALUES ('a', 'b')",
+		"UPDATE config SET value = 'b'",
+		"CREATE TABLE user_x(y)",
+		"DROP VIEW log",
+		"PRAGMA user_version = 9",
+		"ATTACH ':memory:' AS x",
+		"BEGIN",
+		"VACUUM",
+		"SELECT 1; SELECT 2",
+		"SELECT load_extension('x')",
+	};
+	struct fixture *f = *state;
+	struct rows rows = {0};
+	size_t i;
+
+	for (i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+		if (wh_sql(f->store, queries[i], NULL, note_row, &rows,
+			   &f->err) != WH_EINVAL)
+			fail_msg("not refused: %s", queries[i]);
+	assert_int_equal(rows.n, 0);
+	commit_model(f, 1.0f); /* all is as it was */
+}
+
+#define ENDLESS                                                                \
+	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "     \
+	"SELECT count(*) FROM n"
+
+static bool cancel(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	(void)what, (void)done, (void)total;
+	return ++*(int *)arg < 3;
+}
+
+static void an_endless_query_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_sql_options limited = {.time_limit_s = 1};
+	int n_calls = 0;
+	struct wh_sql_options cancelled = {.progress = cancel,
+					   .progress_arg = &n_calls};
+	struct rows rows = {0};
+
+	assert_int_equal(
+		wh_sql(f->store, ENDLESS, &cancelled, note_row, &rows, &f->err),
+		WH_ECANCELLED);
+	assert_int_equal(
+		wh_sql(f->store, ENDLESS, &limited, note_row, &rows, &f->err),
+		WH_EIO);
+	assert_int_equal(rows.n, 0);
+}
+
+/* ---- Settings
+ * ------------------------------------------------------------------ */
+
+static int note_setting(void *arg, const char *key, const char *value)
+{
+	char *text = arg;
+	size_t used = strlen(text);
+
+	snprintf(text + used, 256 - used, "%s=%s;", key, value);
+	return 0;
+}
+
+static void settings_are_set_listed_and_unset(void **state)
+{
+	struct fixture *f = *state;
+	char text[256] = "", *value = NULL;
+
+	assert_string_equal(wh_store_path(f->store), f->path);
+	assert_ok(wh_config_get(f->store, "codec", &value, &f->err), &f->err);
+	assert_null(value);
+	assert_ok(wh_config_set(f->store, "codec", "fast", &f->err), &f->err);
+	assert_ok(wh_config_get(f->store, "codec", &value, &f->err), &f->err);
+	assert_string_equal(value, "fast");
+	free(value);
+	assert_ok(wh_config_list(f->store, note_setting, text, &f->err),
+		  &f->err);
+	assert_non_null(strstr(text, "codec=fast;"));
+	assert_null(strstr(text, "id="));
+	assert_ok(wh_config_set(f->store, "codec", NULL, &f->err), &f->err);
+	assert_ok(wh_config_get(f->store, "codec", &value, &f->err), &f->err);
+	assert_null(value);
+	assert_fails(wh_config_set(f->store, "codec", "slow", &f->err), &f->err,
+		     WH_EINVAL, "can't be 'slow'");
+	assert_fails(wh_config_set(f->store, "colour", "red", &f->err), &f->err,
+		     WH_EINVAL, "there is no setting 'colour'");
+	assert_fails(wh_config_get(f->store, "id", &value, &f->err), &f->err,
+		     WH_EINVAL, "there is no setting 'id'");
+}
+
+/* ---- Usage
+ * ---------------------------------------------------------------------- */
+
+struct costs {
+	int n;
+	struct wh_usage of[8];
+	char names[8][32];
+};
+
+static int note_usage(void *arg, const struct wh_usage *usage)
+{
+	struct costs *costs = arg;
+
+	costs->of[costs->n] = *usage;
+	snprintf(costs->names[costs->n++], 32, "%s", usage->name);
+	return 0;
+}
+
+static int stop_at_once(void *arg, const struct wh_usage *usage)
+{
+	(void)usage;
+	++*(int *)arg;
+	return 1;
+}
+
+static void parts_cost_what_is_theirs(void **state)
+{
+	static const enum wh_usage_by ways[] = {WH_BY_SNAPSHOT, WH_BY_LAYER,
+						WH_BY_TENSOR, WH_BY_RUN};
+	static const int n_parts[] = {3, 2, 3, 1};
+	struct fixture *f = *state;
+	int i, n = 0;
+
+	commit_model(f, 1.0f);
+	commit_model(f, 2.0f);
+	commit_model(f, 2.0f);
+	for (i = 0; i < 4; i++) {
+		struct costs costs = {0};
+
+		assert_ok(wh_usage(f->store, ways[i], note_usage, &costs,
+				   &f->err),
+			  &f->err);
+		assert_int_equal(costs.n, n_parts[i] + 1);
+		assert_string_equal(costs.names[n_parts[i]], "total");
+		if (ways[i] != WH_BY_SNAPSHOT)
+			continue;
+		assert_int_equal(costs.of[0].nbytes, 40);
+		assert_int_equal(costs.of[0].own_bytes, 40);
+		assert_int_equal(costs.of[1].own_bytes, 0);
+		assert_int_equal(costs.of[2].shared_bytes, 40);
+	}
+	assert_ok(wh_usage(f->store, WH_BY_LAYER, stop_at_once, &n, &f->err),
+		  &f->err);
+	assert_int_equal(n, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(a_query_gives_typed_cells),
+		with_store(what_is_no_single_reading_query_is_refused),
+		with_store(an_endless_query_ends),
+		with_store(settings_are_set_listed_and_unset),
+		with_store(parts_cost_what_is_theirs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
