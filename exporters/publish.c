@@ -58,6 +58,86 @@ struct publishing {
 	struct place *place;
 };
 
+/* ---- The run, for tracking servers ----------------------------------------
+ */
+
+static bool add_metric(struct publication *publication,
+		       const struct wh_snapshot *snapshot,
+		       const struct wh_metric *metric)
+{
+	size_t n = publication->n_metrics;
+	struct publish_metric *longer =
+		realloc(publication->metrics, (n + 1) * sizeof(*longer));
+
+	if (!longer)
+		return false;
+	publication->metrics = longer;
+	longer[n] = (struct publish_metric){
+		.key = strdup(metric->key),
+		.value = metric->value,
+		.step = snapshot->has_step    ? snapshot->step
+			: snapshot->has_epoch ? snapshot->epoch
+					      : 0,
+		.time = snapshot->time};
+	publication->n_metrics += longer[n].key != NULL;
+	return longer[n].key != NULL;
+}
+
+static bool add_params(struct publication *publication,
+		       const struct wh_snapshot *snapshot)
+{
+	size_t i;
+
+	publication->params =
+		calloc(snapshot->n_params + 1, sizeof(*publication->params));
+	if (!publication->params)
+		return false;
+	for (i = 0; i < snapshot->n_params; i++) {
+		struct publish_param *param = &publication->params[i];
+
+		param->key = strdup(snapshot->params[i].key);
+		param->value = strdup(snapshot->params[i].value);
+		publication->n_params++;
+		if (!param->key || !param->value)
+			return false;
+	}
+	return true;
+}
+
+/* Newest first: the last one that is seen began the run. */
+static int note_of_run(void *arg, const struct wh_snapshot *snapshot)
+{
+	struct publication *publication = arg;
+	size_t i;
+
+	publication->run_started = snapshot->time;
+	if (!publication->params && !add_params(publication, snapshot))
+		return 1;
+	for (i = 0; i < snapshot->n_metrics; i++)
+		if (!add_metric(publication, snapshot, &snapshot->metrics[i]))
+			return 1;
+	return 0;
+}
+
+static enum wh_status note_run(struct wh_store *store,
+			       struct publication *publication,
+			       struct wh_error *err)
+{
+	struct wh_log_options options = {.all = true,
+					 .run = publication->run_name};
+	char *text wh_free_auto = NULL;
+	const char *uuid;
+	size_t size;
+
+	WH_TRY(wh_snapshot_text(store, publication->snapshot, &text, &size,
+				err));
+	uuid = strstr(text, "\nrun ");
+	if (uuid)
+		snprintf(publication->run_uuid, sizeof(publication->run_uuid),
+			 "%.*s", (int)strcspn(uuid + 5, "\n"), uuid + 5);
+	return wh_log(store, &options, note_of_run, publication, err);
+}
+
 static int note_snapshot(void *arg, const struct wh_snapshot *snapshot)
 {
 	struct publication *publication = arg;
@@ -65,6 +145,7 @@ static int note_snapshot(void *arg, const struct wh_snapshot *snapshot)
 	memcpy(publication->snapshot, snapshot->id, HEX_SIZE);
 	memcpy(publication->tree, snapshot->tree, HEX_SIZE);
 	publication->snapshot_time = snapshot->time;
+	publication->run_name = strdup(snapshot->run);
 	return 0;
 }
 
@@ -274,6 +355,7 @@ static enum wh_status publish_all(struct publishing *publishing,
 	};
 
 	WH_TRY(plan_all(publishing, err));
+	WH_TRY(note_run(store, publication, err));
 	publication->aliases = options->aliases;
 	publication->now = (int64_t)time(NULL);
 	WH_TRY(open_journal(publishing, store, url, err));

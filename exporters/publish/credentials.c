@@ -53,6 +53,12 @@ static void find_by_profile(const char *profile,
 		if (!credentials->header)
 			credentials->header =
 				header_from("JOB-TOKEN", "CI_JOB_TOKEN");
+	} else if (strcmp(profile, "mlflow") == 0) {
+		credentials->bearer = from_environment("MLFLOW_TRACKING_TOKEN");
+		credentials->username =
+			from_environment("MLFLOW_TRACKING_USERNAME");
+		credentials->password =
+			from_environment("MLFLOW_TRACKING_PASSWORD");
 	} else if (strcmp(profile, "artifactory") == 0) {
 		credentials->bearer = from_environment("WH_ARTIFACTORY_TOKEN");
 	}
@@ -66,7 +72,7 @@ enum wh_status credentials_find(const char *profile,
 
 	memset(credentials, 0, sizeof(*credentials));
 	find_by_profile(profile, credentials);
-	if (credentials->header || credentials->bearer)
+	if (credentials->header || credentials->bearer || credentials->username)
 		return WH_OK;
 	credentials->bearer = from_environment("WH_HTTP_TOKEN");
 	if (!credentials->bearer && file && *file)

@@ -9,9 +9,7 @@
 static const struct place_kind *const kinds[] = {
 	&folder_place,
 #if HAVE_HTTP
-	&http_place,
-	&s3_place,
-	&oci_place,
+	&http_place,   &s3_place, &oci_place, &mlflow_place,
 #endif
 };
 

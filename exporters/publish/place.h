@@ -62,6 +62,10 @@ struct place_kind {
 	const char *const *schemes; /* NULL-terminated */
 	enum wh_status (*open)(const struct place_settings *settings,
 			       struct place **place, struct wh_error *err);
+	/** What the place needs before the first file; NULL: nothing. */
+	enum wh_status (*begin)(struct place *place,
+				const struct publication *publication,
+				struct wh_error *err);
 	/** What is there under `content->path`. Absent is no error. */
 	enum wh_status (*stat)(struct place *place,
 			       const struct content *content,
@@ -127,5 +131,6 @@ extern const struct place_kind folder_place;
 extern const struct place_kind http_place;
 extern const struct place_kind s3_place;
 extern const struct place_kind oci_place;
+extern const struct place_kind mlflow_place;
 
 #endif

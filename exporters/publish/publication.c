@@ -26,6 +26,15 @@ void publication_free(struct publication *publication)
 	free(publication->manifest.path);
 	wh_buf_free(&publication->manifest.bytes);
 	free(publication->tf_prefix);
+	for (i = 0; i < publication->n_metrics; i++)
+		free(publication->metrics[i].key);
+	for (i = 0; i < publication->n_params; i++) {
+		free(publication->params[i].key);
+		free(publication->params[i].value);
+	}
+	free(publication->metrics);
+	free(publication->params);
+	free(publication->run_name);
 	memset(publication, 0, sizeof(*publication));
 }
 
@@ -279,6 +288,11 @@ static enum wh_status put_file(struct running *running,
 	struct place *place = running->place;
 	bool present;
 
+	/* A place that must be begun was not: nothing of it is there. */
+	if (running->options->dry_run && place->kind->begin) {
+		atomic_store(&file->state, PUBLISH_SENT);
+		return WH_OK;
+	}
 	WH_TRY(look(running, &content, &present, err));
 	if (present && running->options->verify_full)
 		WH_TRY(verify_full(place, &content, err));
@@ -591,12 +605,15 @@ static enum wh_status run_all(struct running *running, struct wh_error *err)
 
 	WH_TRY(hash_all(running, err));
 	WH_TRY(make_manifest(publication, err));
+	if (running->place->kind->begin && !running->options->dry_run)
+		WH_TRY(running->place->kind->begin(running->place, publication,
+						   err));
 	WH_TRY(put_files(running, err));
-	WH_TRY(name_manifest(running, err));
-	WH_TRY(put_file(running, &publication->manifest, err));
 	poll_user(running);
 	if (running->options->dry_run)
 		return WH_OK;
+	WH_TRY(name_manifest(running, err));
+	WH_TRY(put_file(running, &publication->manifest, err));
 	WH_TRY(move_pointers(running, err));
 	journal_done(running->place->journal);
 	return WH_OK;

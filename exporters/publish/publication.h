@@ -33,6 +33,16 @@ struct publish_file {
 	bool told;
 };
 
+/** What a tracking server is told of the run that the snapshot is of. */
+struct publish_metric {
+	char *key;
+	double value;
+	int64_t step, time; /* UTC seconds */
+};
+struct publish_param {
+	char *key, *value;
+};
+
 struct publication {
 	char snapshot[HEX_SIZE], tree[HEX_SIZE];
 	int64_t snapshot_time;
@@ -42,6 +52,12 @@ struct publication {
 	const char *const *aliases;   /* NULL-terminated, or NULL: "latest" */
 	char *tf_prefix; /* "v/ID/model" if there is a tf checkpoint */
 	int64_t now;	 /* for pointers; UTC seconds */
+	char *run_name, run_uuid[64];
+	int64_t run_started;		/* its first snapshot's time */
+	struct publish_metric *metrics; /* of all its snapshots */
+	size_t n_metrics;
+	struct publish_param *params;
+	size_t n_params;
 };
 void publication_free(struct publication *publication);
 

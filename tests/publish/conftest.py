@@ -5,11 +5,13 @@ import subprocess
 from pathlib import Path
 
 import boto3
+import h5py
+import numpy as np
 import pytest
 from botocore.config import Config
 
-from servers import (Apache, Distribution, Lighttpd, LockedRegistry, Nginx,
-                     Registry, Versitygw)
+from servers import (Apache, Distribution, Lighttpd, LockedRegistry, Mlflow,
+                     Nginx, Registry, Versitygw)
 
 WH = os.environ["WH_BIN"]
 DIGITS = Path(__file__).resolve().parents[1] / "golden" / "digits" / "run"
@@ -59,6 +61,18 @@ class Command:
         assert done.returncode == code, (done.returncode, done.stderr)
         assert len(done.stderr.splitlines()) == 1, done.stderr
         return done.stderr.rstrip("\n")
+
+
+def commit_large(wh, mebibytes):
+    """A model of so many MiB of noise, by way of `large.h5`."""
+    noise = np.random.default_rng(7).standard_normal(mebibytes << 18,
+                                                     np.float32)
+    with h5py.File(wh.folder / "large.h5", "w") as file:
+        file.attrs["layer_names"] = [b"dense"]
+        group = file.create_group("dense")
+        group.attrs["weight_names"] = [b"dense/kernel:0"]
+        group["dense/kernel:0"] = noise
+    wh.ok("commit", "-q", "large.h5")
 
 
 @pytest.fixture
@@ -122,4 +136,18 @@ def registry(request, tmp_path_factory):
 @pytest.fixture(scope="session")
 def locked_registry(tmp_path_factory):
     with LockedRegistry(tmp_path_factory.mktemp("locked")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory):
+    with Mlflow(tmp_path_factory.mktemp("mlflow")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_on_s3(tmp_path_factory, s3):
+    with Mlflow(tmp_path_factory.mktemp("mlflow-s3"), "s3://models/mlflow",
+                s3.login(MLFLOW_S3_ENDPOINT_URL=s3.url,
+                         AWS_DEFAULT_REGION=s3.REGION)) as server:
         yield server

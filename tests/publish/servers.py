@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ import urllib.request
 from go_tools import go_tool
 
 TRIES = 5
-READY_S = 20
+READY_S = 60
 
 
 def free_port():
@@ -277,3 +278,36 @@ class Distribution(Registry):
     def program(self):
         return [go_tool("github.com/distribution/distribution/v3/cmd/registry",
                         "v3.1.2"), "serve"]
+
+
+class Mlflow(Server):
+    """MLflow's tracking server, with its artifacts on its own disk or in S3."""
+
+    # Once for all its tests, since it takes seconds to start.
+    def __init__(self, folder, destination=None, environment=None):
+        self.destination, self.more = destination, environment or {}
+        super().__init__(folder)
+
+    def command(self):
+        return [sys.executable, "-m", "mlflow", "server", "--host",
+                "127.0.0.1", "--port", str(self.port), "--workers", "1",
+                "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db",
+                "--artifacts-destination",
+                self.destination or str(self.data)]
+
+    def environment(self):
+        # Its job runners would outlive it.
+        return dict(os.environ, MLFLOW_DISABLE_TELEMETRY="true",
+                    MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+                    **self.more)
+
+    def answers(self):
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=1):
+                return True
+        except OSError:
+            return False
+
+    @property
+    def place(self):
+        return f"mlflow+http://127.0.0.1:{self.port}"

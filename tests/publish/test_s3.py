@@ -1,14 +1,10 @@
 """S3: versitygw checks every signature and hash; boto3 reads what we wrote."""
 import json
 
-import h5py
-import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import DIGITS
-
-MIB = 1 << 20
+from conftest import DIGITS, commit_large
 
 
 @pytest.fixture
@@ -24,17 +20,6 @@ def get(s3, place, path):
 
 def uploads(s3):
     return s3.client.list_multipart_uploads(Bucket="models").get("Uploads", [])
-
-
-def commit_large(wh):
-    """A model of 40 MiB in the store, by way of an HDF5 file."""
-    noise = np.random.default_rng(7).standard_normal(10 * MIB, np.float32)
-    with h5py.File(wh.folder / "large.h5", "w") as file:
-        file.attrs["layer_names"] = [b"dense"]
-        group = file.create_group("dense")
-        group.attrs["weight_names"] = [b"dense/kernel:0"]
-        group["dense/kernel:0"] = noise
-    wh.ok("commit", "-q", "large.h5")
 
 
 def test_boto3_reads_what_is_published(wh, s3, place):
@@ -92,7 +77,7 @@ def test_names_are_signed_as_they_are_sent(wh, s3, tmp_path):
 
 
 def test_large_files_go_in_parts(wh, s3, place, elsewhere):
-    commit_large(wh)
+    commit_large(wh, 40)
     wh.ok("publish", place, "--verify", "full", env=s3.login())
     _, text = get(s3, place, "latest.json")
     folder = json.loads(text)["manifest"].rsplit("/", 1)[0]
@@ -103,7 +88,7 @@ def test_large_files_go_in_parts(wh, s3, place, elsewhere):
 
 
 def test_an_upload_that_was_killed_goes_on_with_its_parts(wh, s3, place):
-    commit_large(wh)
+    commit_large(wh, 40)
     running = wh.start("publish", place, "--parallel", "1", "--limit-rate",
                        "12M", env=s3.login())
     prefix = place.removeprefix("s3://models/")

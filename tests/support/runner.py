@@ -227,7 +227,7 @@ def suite_fault():
 
 
 def suite_publish():
-    """real HTTP, S3 and OCI servers take what we publish, and give it back"""
+    """real HTTP, S3, OCI and MLflow servers take what we publish, and give it back"""
     return pytest_suite("publish", "tests/publish/requirements.txt")
 
 

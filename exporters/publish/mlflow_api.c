@@ -1,0 +1,139 @@
+/* Calls of MLflow's REST API: JSON there and back. */
+#include "publish/mlflow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+
+enum wh_status mlflow_authorize(void *arg, const struct http_request *request,
+				bool refresh, struct http_headers *headers,
+				struct wh_error *err)
+{
+	const struct mlflow_place *place = arg;
+
+	(void)request;
+	(void)refresh;
+	return credentials_add(&place->credentials, headers, err);
+}
+
+static enum wh_status read_text(void *arg, uint64_t offset, void *buf,
+				size_t len, struct wh_error *err)
+{
+	const char *text = arg;
+
+	(void)err;
+	memcpy(buf, text + offset, len);
+	return WH_OK;
+}
+
+static bool has_code(const struct http_response *response, const char *code)
+{
+	json_t *root = json_loadb((const char *)response->body.data,
+				  response->body.size, 0, NULL);
+	const char *found =
+		json_string_value(json_object_get(root, "error_code"));
+	bool same = found && strcmp(found, code) == 0;
+
+	json_decref(root);
+	return same;
+}
+
+static enum wh_status judge(const struct http_request *request,
+			    const struct http_response *response,
+			    const char *code, json_t **reply,
+			    struct wh_error *err)
+{
+	enum wh_status status;
+
+	*reply = NULL;
+	if (response->status == 200) {
+		*reply = json_loadb((const char *)response->body.data,
+				    response->body.size, 0, NULL);
+		if (*reply)
+			return WH_OK;
+		return wh_fail(err, WH_EREMOTE,
+			       "%s %s: the reply is no JSON: is this an MLflow "
+			       "server?",
+			       request->method, request->url);
+	}
+	if (code && has_code(response, code))
+		return WH_OK;
+	status = http_refused(request, response, err);
+	/* A path that MLflow doesn't know is not a thing that it lacks. */
+	if (status == WH_ENOTFOUND &&
+	    !has_code(response, "RESOURCE_DOES_NOT_EXIST")) {
+		status = WH_EREMOTE;
+		if (err)
+			err->status = status;
+	}
+	return status;
+}
+
+enum wh_status mlflow_try(struct mlflow_place *place, const char *method,
+			  const char *path, json_t *body, const char *code,
+			  json_t **reply, struct wh_error *err)
+{
+	static const char *const headers[] = {"Content-Type: application/json",
+					      NULL};
+	char *text wh_free_auto = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	bool lacks_text = body && !text;
+	char *url wh_free_auto = NULL;
+	struct http_body sent = {.read = read_text, .arg = text};
+	struct http_request request = {.method = method,
+				       .headers = headers,
+				       .idempotent = true,
+				       .authorize = mlflow_authorize,
+				       .authorize_arg = place};
+	struct http_response response;
+	enum wh_status status;
+
+	json_decref(body);
+	if (lacks_text ||
+	    asprintf(&url, "%s/api/2.0/%s", place->root, path) < 0)
+		return wh_fail_memory(err);
+	request.url = url;
+	if (text) {
+		sent.size = strlen(text);
+		request.body = &sent;
+	}
+	WH_TRY(http_send(place->http, &request, &response, err));
+	status = judge(&request, &response, code, reply, err);
+	http_response_free(&response);
+	return status;
+}
+
+enum wh_status mlflow_call(struct mlflow_place *place, const char *method,
+			   const char *path, json_t *body, json_t **reply,
+			   struct wh_error *err)
+{
+	return mlflow_try(place, method, path, body, NULL, reply, err);
+}
+
+enum wh_status mlflow_artifact_url(const struct mlflow_place *place,
+				   const char *path, char **url,
+				   struct wh_error *err)
+{
+	struct wh_buf text = {0};
+	enum wh_status status = place_check_path(path, err);
+
+	if (!status)
+		status = wh_buf_printf(&text, err,
+				       "%s/api/2.0/mlflow-artifacts/artifacts/",
+				       place->root);
+	if (!status)
+		status = http_escape(&text, place->artifacts, false, err);
+	if (!status)
+		status = wh_buf_printf(&text, err, "/");
+	if (!status)
+		status = http_escape(&text, path, false, err);
+	if (!status)
+		status = wh_buf_append(&text, "", 1, err);
+	if (status) {
+		wh_buf_free(&text);
+		return status;
+	}
+	*url = (char *)text.data;
+	return WH_OK;
+}
