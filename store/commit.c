@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "canonical.h"
+#include "keep.h"
 #include "tensor.h"
 
 #define NEEDS	  (WH_SHA256 | WH_CRC32C | WH_CRC32 | WH_STATISTICS)
@@ -30,6 +31,7 @@ static void commit_free(struct commit *commit)
 	wh_source_close(commit->texts);
 	for (i = 0; i < N_TEXTS; i++)
 		wh_buf_free(&commit->text_bytes[i]);
+	lease_free(&commit->lease);
 	free(commit->items);
 	free(commit->layers);
 	arena_free(&commit->arena);
@@ -293,6 +295,13 @@ enum wh_status wh_commit(struct wh_store *store, struct wh_source *source,
 		commit_abandon(&commit, NULL);
 	if (!status && result)
 		*result = commit.result;
+	/* The snapshot is in; what can't be forgotten now, is next time. */
+	if (!status)
+		(void)policy_apply(store, commit.result.branch,
+				   options && options->run
+					   ? options->run
+					   : commit.result.branch,
+				   NULL);
 	commit_free(&commit);
 	return status;
 }

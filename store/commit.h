@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "lease.h"
 #include "store.h"
 
 /** A tensor of the source, or a text. */
@@ -39,6 +40,7 @@ struct commit {
 		uint8_t sha256[WH_SHA256_SIZE];
 		int64_t id; /* 0: not in the store */
 	} * layers;
+	struct lease lease; /* of the items' storages */
 	struct wh_commit_result result;
 };
 

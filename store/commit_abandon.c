@@ -40,6 +40,7 @@ enum wh_status commit_abandon(struct commit *commit, struct wh_error *err)
 			WH_TRY(delete_storage(db, commit->items[i].storage,
 					      err));
 	WH_TRY(allow_deleting(db, false, err));
+	WH_TRY(lease_end(db, &commit->lease, err));
 	/* They lie at the file's end, so this is cheap. */
 	WH_TRY(db_exec(db, "PRAGMA incremental_vacuum", err));
 	return transaction_commit(&tx, err);

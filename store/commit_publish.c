@@ -572,6 +572,7 @@ enum wh_status commit_publish(struct commit *commit, bool *again,
 		return WH_OK;
 	WH_TRY(publish_tree(&pub, err));
 	WH_TRY(publish_history(&pub, err));
+	WH_TRY(lease_end(pub.db, &commit->lease, err));
 	WH_TRY(transaction_commit(&tx, err));
 	fill_result(&pub);
 	return WH_OK;

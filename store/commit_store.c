@@ -366,6 +366,7 @@ static enum wh_status reserve(struct commit *commit, struct item **todo,
 		WH_TRY(insert_storage(db, todo[i], 0, err));
 		todo[i]->stored = true;
 	}
+	WH_TRY(lease_take(db, &commit->lease, next, next + n, err));
 	return transaction_commit(&tx, err);
 }
 

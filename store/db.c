@@ -325,6 +325,7 @@ enum wh_status transaction_read(struct transaction *tx, struct db *db,
 	/* Before SQLite's lock: a reader that held that one and waited for its
 	 * turn would stop a writer that has the turn and waits for readers. */
 	db_lock_shared(db);
+	db_follow(db);
 	if (db_exec(db, "BEGIN", err)) {
 		db_unlock(db);
 		return err ? err->status : WH_EIO;

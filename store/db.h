@@ -111,6 +111,27 @@ void transaction_end(struct transaction *tx);
 void db_lock_shared(struct db *db);
 void db_unlock(struct db *db);
 
+/** Locks a byte of the lock file through a descriptor of its own, until that
+ *  is closed or the process ends. */
+enum wh_status db_lock_byte(struct db *db, int64_t byte, int *fd,
+			    struct wh_error *err);
+/** Whether anyone, this process included, has locked it. */
+enum wh_status db_test_byte(struct db *db, int64_t byte, bool *locked,
+			    struct wh_error *err);
+
+/* ---- The whole file (db_file.c) ----------------------------------------- */
+
+enum wh_status db_file_size(struct db *db, uint64_t *nbytes,
+			    struct wh_error *err);
+/** Gives free pages back to the file system if they are a quarter of the file,
+ *  in turns of their own. */
+enum wh_status db_give_back(struct db *db, struct wh_error *err);
+/** Rewrites the file without gaps, with pages of the size that it now merits,
+ *  and replaces it; other handles go on with the new one. */
+enum wh_status db_compact(struct db *db, struct wh_error *err);
+/** A whole copy at `path`, which must not be there: WH_EEXISTS. */
+enum wh_status db_backup(struct db *db, const char *path, struct wh_error *err);
+
 /** Pages of this size, if the store is still empty: VACUUM. */
 enum wh_status db_set_page_size(struct db *db, unsigned bytes,
 				struct wh_error *err);

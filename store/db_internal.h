@@ -47,6 +47,10 @@ enum wh_status db_run_migrations(struct db *db, const char *const *texts, int n,
 enum wh_status db_note_identity(struct db *db, struct wh_error *err);
 enum wh_status db_make_views(struct db *db, struct wh_error *err);
 
+/** db_lock.c: a reader goes on with the file that the path names now, if that
+ *  is the same store. */
+void db_follow(struct db *db);
+
 /** db_lock.c: the turn lock of writers. */
 enum wh_status db_lock(struct db *db, struct wh_error *err);
 

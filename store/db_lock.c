@@ -85,6 +85,17 @@ static enum wh_status reopen(struct db *db, struct wh_error *err)
 	return WH_OK;
 }
 
+/* Whether somebody steps through rows just now, who would lose them. */
+static bool is_stepping(struct db *db)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	while ((stmt = sqlite3_next_stmt(db->handle, stmt)))
+		if (sqlite3_stmt_busy(stmt))
+			return true;
+	return false;
+}
+
 static enum wh_status check_same_file(struct db *db, struct wh_error *err)
 {
 	struct stat named;
@@ -93,7 +104,18 @@ static enum wh_status check_same_file(struct db *db, struct wh_error *err)
 		return wh_fail_errno(err, errno, "store '%s'", db->path);
 	if (named.st_dev == db->device && named.st_ino == db->inode)
 		return WH_OK;
+	if (is_stepping(db))
+		return wh_fail(err, WH_EBUSY,
+			       "'%s' was rewritten while rows of it are being "
+			       "listed",
+			       db->path);
 	return reopen(db, err);
+}
+
+void db_follow(struct db *db)
+{
+	/* The old file still is whole: what can't be followed is read on. */
+	(void)check_same_file(db, NULL);
 }
 
 enum wh_status db_lock(struct db *db, struct wh_error *err)
@@ -125,4 +147,56 @@ void db_lock_shared(struct db *db)
 	 * SQLite's own back-off. */
 	if (db->lock_fd >= 0)
 		flock(db->lock_fd, LOCK_SH);
+}
+
+/* ---- Bytes: leases --------------------------------------------------------
+ */
+
+static struct flock one_byte(int64_t byte)
+{
+	return (struct flock){.l_type = F_WRLCK,
+			      .l_whence = SEEK_SET,
+			      .l_start = byte,
+			      .l_len = 1};
+}
+
+enum wh_status db_lock_byte(struct db *db, int64_t byte, int *out,
+			    struct wh_error *err)
+{
+	struct flock lock = one_byte(byte);
+	int fd = open(db->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return wh_fail_errno(err, errno, "lock file '%s'",
+				     db->lock_path);
+	if (fcntl(fd, F_OFD_SETLK, &lock)) {
+		int error = errno;
+
+		close(fd);
+		return wh_fail_errno(err, error, "lock file '%s'",
+				     db->lock_path);
+	}
+	*out = fd;
+	return WH_OK;
+}
+
+/* Through a new descriptor: one's own locks are no hindrance to oneself. */
+enum wh_status db_test_byte(struct db *db, int64_t byte, bool *locked,
+			    struct wh_error *err)
+{
+	struct flock lock = one_byte(byte);
+	int fd = open(db->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	int failed, error;
+
+	if (fd < 0)
+		return wh_fail_errno(err, errno, "lock file '%s'",
+				     db->lock_path);
+	failed = fcntl(fd, F_OFD_GETLK, &lock);
+	error = errno;
+	close(fd);
+	if (failed)
+		return wh_fail_errno(err, error, "lock file '%s'",
+				     db->lock_path);
+	*locked = lock.l_type != F_UNLCK;
+	return WH_OK;
 }

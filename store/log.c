@@ -133,9 +133,9 @@ static enum wh_status list_params(struct db *db, struct arena *arena,
 	return WH_OK;
 }
 
-static enum wh_status describe(struct db *db, struct arena *arena,
-			       const struct snapshot_row *row,
-			       struct wh_snapshot *out, struct wh_error *err)
+enum wh_status snapshot_describe(struct db *db, struct arena *arena,
+				 const struct snapshot_row *row,
+				 struct wh_snapshot *out, struct wh_error *err)
 {
 	const char **templates = arena_alloc(arena, 2, sizeof(*templates));
 
@@ -299,7 +299,7 @@ static enum wh_status show(struct listing *listing, struct arena *arena,
 	WH_TRY(changed_matching(listing, arena, row, &wanted, err));
 	if (!wanted)
 		return WH_OK;
-	WH_TRY(describe(listing->db, arena, row, &snapshot, err));
+	WH_TRY(snapshot_describe(listing->db, arena, row, &snapshot, err));
 	if (options->metric && !has_metric(&snapshot, options->metric))
 		return WH_OK;
 	listing->stopped = listing->fn(listing->arg, &snapshot) ||

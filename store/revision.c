@@ -11,6 +11,7 @@
 
 #include "base/nearest.h"
 #include "base/text.h"
+#include "keep.h"
 #include "ref.h"
 #include "snapshot.h"
 #include "store.h"
@@ -193,13 +194,6 @@ static enum wh_status resolve_name(struct db *db, const char *name, int64_t *id,
 /* ---- best:METRIC, NAME:latest
  * --------------------------------------------------- */
 
-/* Which way is better, where it isn't said: STORE.md, "Metrics". */
-static bool lower_is_better(const char *metric)
-{
-	return text_ends(metric, "loss") || text_ends(metric, "error") ||
-	       text_ends(metric, "mae") || text_ends(metric, "mse");
-}
-
 static enum wh_status take_id(struct stmt *stmt, const char *revision,
 			      int64_t *id, struct wh_error *err)
 {
@@ -239,7 +233,7 @@ static enum wh_status resolve_best(struct db *db, char *metric, int64_t *id,
 				   struct wh_error *err)
 {
 	char *way = strrchr(metric, ':');
-	bool min = lower_is_better(metric);
+	bool min = metric_lower_is_better(metric);
 	enum wh_status status;
 	struct stmt *stmt;
 

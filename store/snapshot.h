@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "canonical.h"
 #include "db.h"
+#include <weighhouse/store.h>
 
 /** A snapshot's row with all that its canonical text holds. Strings and
  *  digests are in the arena that snapshot_load was given. */
@@ -40,6 +41,11 @@ enum wh_status snapshot_find_living(struct db *db, const uint8_t *sha256,
 /** WH_ENOTFOUND, with the day, if the row's snapshot was forgotten. */
 enum wh_status snapshot_check_living(struct db *db, int64_t id,
 				     struct wh_error *err);
+
+/** All that a listing tells (log.c), in the arena. */
+enum wh_status snapshot_describe(struct db *db, struct arena *arena,
+				 const struct snapshot_row *row,
+				 struct wh_snapshot *out, struct wh_error *err);
 
 /** The row that a revision means (revision.c); see wh_revision_parse. */
 enum wh_status revision_resolve(struct db *db, const char *revision,

@@ -182,6 +182,14 @@ CREATE INDEX storage_by_base ON storage(base_id) WHERE base_id IS NOT NULL;
 CREATE INDEX storage_by_context ON storage(context_id)
 WHERE context_id IS NOT NULL;
 
+-- gc may have taken a base between choosing it and naming it.
+CREATE TRIGGER storage_has_its_bases BEFORE INSERT ON storage
+WHEN (NEW.base_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM storage WHERE id = NEW.base_id))
+  OR (NEW.context_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM storage WHERE id = NEW.context_id))
+BEGIN SELECT RAISE(ABORT, 'storage: what it is coded against is gone'); END;
+
 -- Stores of schema 1 have no id of their own.
 INSERT OR IGNORE INTO config(key, value)
 VALUES ('id', lower(hex(randomblob(16))));

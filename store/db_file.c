@@ -1,0 +1,252 @@
+/* The file as a whole: its size, its free pages, copies of it.
+ *
+ * Copies are made by VACUUM INTO, which reads in one transaction and writes
+ * into a new file under another name; only a whole one, on the disk, gets its
+ * own name.
+ */
+#include "db_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/temporary.h"
+
+#define TURN_MS	     250
+#define STEP_BYTES   (4 << 20) /* to give back between looks at the clock */
+#define MIDDLE_STORE ((uint64_t)16 << 20)
+#define LARGE_STORE  ((uint64_t)256 << 20)
+
+WH_DEFINE_AUTO(db, db_close);
+
+static enum wh_status ask(struct db *db, const char *pragma, int64_t *value,
+			  struct wh_error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int code = sqlite3_prepare_v2(db->handle, pragma, -1, &stmt, NULL);
+
+	if (!code)
+		code = sqlite3_step(stmt);
+	*value = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	sqlite3_finalize(stmt);
+	return code == SQLITE_ROW ? WH_OK : db_failed(db, code, err);
+}
+
+enum wh_status db_file_size(struct db *db, uint64_t *nbytes,
+			    struct wh_error *err)
+{
+	struct stat at;
+
+	if (stat(db->path, &at))
+		return wh_fail_errno(err, errno, "store '%s'", db->path);
+	*nbytes = (uint64_t)at.st_size;
+	return WH_OK;
+}
+
+/* ---- Free pages -------------------------------------------------------------
+ */
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum wh_status give_back_turn(struct db *db, const char *step,
+				     int64_t *left, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	int64_t until, before;
+
+	WH_TRY(transaction_begin(&tx, db, err));
+	until = now_ms() + TURN_MS;
+	do {
+		before = *left;
+		/* Through exec: the pragma frees a page at each step. */
+		WH_TRY(db_exec(db, step, err));
+		WH_TRY(ask(db, "PRAGMA freelist_count", left, err));
+	} while (*left && *left < before && now_ms() < until);
+	if (*left >= before)
+		*left = 0; /* no auto_vacuum: a foreign tool rewrote the file */
+	return transaction_commit(&tx, err);
+}
+
+enum wh_status db_give_back(struct db *db, struct wh_error *err)
+{
+	int64_t n_free, n_pages, page_size;
+	char step[64];
+
+	WH_TRY(ask(db, "PRAGMA freelist_count", &n_free, err));
+	WH_TRY(ask(db, "PRAGMA page_count", &n_pages, err));
+	WH_TRY(ask(db, "PRAGMA page_size", &page_size, err));
+	if (n_free * 4 < n_pages)
+		return WH_OK;
+	snprintf(step, sizeof(step), "PRAGMA incremental_vacuum(%d)",
+		 (int)(STEP_BYTES / page_size));
+	while (n_free)
+		WH_TRY(give_back_turn(db, step, &n_free, err));
+	return WH_OK;
+}
+
+/* ---- Copies
+ * ------------------------------------------------------------------
+ */
+
+static enum wh_status sync_path(const char *path, struct wh_error *err)
+{
+	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd))
+		return wh_fail_errno(err, errno, "'%s'", path);
+	return WH_OK;
+}
+
+static enum wh_status sync_folder_of(const char *path, struct wh_error *err)
+{
+	char *copy wh_free_auto = strdup(path);
+
+	return copy ? sync_path(dirname(copy), err) : wh_fail_memory(err);
+}
+
+static enum wh_status vacuum_into(struct db *db, unsigned page_size,
+				  const char *path, struct wh_error *err)
+{
+	char *sql = sqlite3_mprintf("PRAGMA page_size = %u; VACUUM INTO %Q",
+				    page_size, path);
+	enum wh_status status;
+
+	if (!sql)
+		return wh_fail_memory(err);
+	/* VACUUM attaches the file that it writes. */
+	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 1);
+	status = db_exec(db, sql, err);
+	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 0);
+	sqlite3_free(sql);
+	if (!status)
+		status = sync_path(path, err);
+	return status;
+}
+
+/* As for a first commit, but by what the store holds. */
+static enum wh_status choose_page_size(struct db *db, unsigned *page_size,
+				       struct wh_error *err)
+{
+	int64_t n_pages, n_free, now;
+	uint64_t used;
+
+	WH_TRY(ask(db, "PRAGMA page_count", &n_pages, err));
+	WH_TRY(ask(db, "PRAGMA freelist_count", &n_free, err));
+	WH_TRY(ask(db, "PRAGMA page_size", &now, err));
+	used = (uint64_t)((n_pages - n_free) * now);
+	*page_size = used < MIDDLE_STORE  ? 4u << 10
+		     : used < LARGE_STORE ? 16u << 10
+					  : 64u << 10;
+	return WH_OK;
+}
+
+static enum wh_status replace_store(struct db *db, const char *with,
+				    struct wh_error *err)
+{
+	struct stat at;
+
+	if (stat(db->path, &at) || chmod(with, at.st_mode & 07777))
+		return wh_fail_errno(err, errno, "store '%s'", db->path);
+	/* The owner may differ only where root compacts another's store. */
+	if (geteuid() == 0 && chown(with, at.st_uid, at.st_gid))
+		return wh_fail_errno(err, errno, "store '%s'", db->path);
+	if (rename(with, db->path))
+		return wh_fail_errno(err, errno, "store '%s'", db->path);
+	return sync_folder_of(db->path, err);
+}
+
+/* A program that knows nothing of the turn lock must not write into the old
+ * file once it has been copied: a second connection holds SQLite's own lock
+ * against writers meanwhile. */
+static enum wh_status copy_and_replace(struct db *db, const char *copy,
+				       struct wh_error *err)
+{
+	wh_auto(db) guard = NULL;
+	enum wh_status status;
+	unsigned page_size;
+
+	WH_TRY(choose_page_size(db, &page_size, err));
+	WH_TRY(db_connect(db->path, SQLITE_OPEN_READWRITE, &guard, err));
+	WH_TRY(db_exec(guard, "BEGIN IMMEDIATE", err));
+	status = vacuum_into(db, page_size, copy, err);
+	if (!status)
+		status = replace_store(db, copy, err);
+	db_exec(guard, "ROLLBACK", NULL);
+	return status;
+}
+
+enum wh_status db_compact(struct db *db, struct wh_error *err)
+{
+	size_t size = strlen(db->path) + sizeof("-compact");
+	char *copy wh_free_auto = malloc(size);
+	enum wh_status status;
+
+	if (!copy)
+		return wh_fail_memory(err);
+	snprintf(copy, size, "%s-compact", db->path);
+	WH_TRY(db_check_process(db, err));
+	WH_TRY(db_lock(db, err));
+	unlink(copy); /* what a kill left: only the turn's holder makes it */
+	status = copy_and_replace(db, copy, err);
+	if (status)
+		unlink(copy);
+	db_unlock(db);
+	if (status)
+		return status;
+	/* Goes on with the new file. */
+	WH_TRY(db_lock(db, err));
+	db_unlock(db);
+	return WH_OK;
+}
+
+static enum wh_status copy_aside(struct db *db, const char *aside,
+				 const char *path, struct wh_error *err)
+{
+	enum wh_status status;
+	int64_t page_size;
+
+	WH_TRY(ask(db, "PRAGMA page_size", &page_size, err));
+	db_lock_shared(db);
+	status = vacuum_into(db, (unsigned)page_size, aside, err);
+	db_unlock(db);
+	if (status)
+		return status;
+	/* Not every file system knows the flag; those that lack it mostly
+	 * have links. */
+	if (renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_NOREPLACE) &&
+	    (errno != EINVAL || link(aside, path)))
+		return errno == EEXIST
+			       ? wh_fail(err, WH_EEXISTS,
+					 "'%s' is there already", path)
+			       : wh_fail_errno(err, errno, "'%s'", path);
+	return sync_folder_of(path, err);
+}
+
+enum wh_status db_backup(struct db *db, const char *path, struct wh_error *err)
+{
+	char *aside wh_free_auto = temporary_name(path, 0);
+	enum wh_status status;
+
+	if (!aside)
+		return wh_fail_memory(err);
+	WH_TRY(db_check_process(db, err));
+	if (access(path, F_OK) == 0)
+		return wh_fail(err, WH_EEXISTS, "'%s' is there already", path);
+	temporary_remove_stale(path);
+	status = copy_aside(db, aside, path, err);
+	unlink(aside);
+	return status;
+}

@@ -1,0 +1,71 @@
+/* keep.h: rules, and which snapshots they hold. */
+#ifndef WH_STORE_KEEP_H
+#define WH_STORE_KEEP_H
+
+#include "base/arena.h"
+#include "lineage.h"
+#include "store.h"
+#include <weighhouse/keep.h>
+
+#define KEEP_MAX_RULES 64
+
+enum keep_kind { KEEP_LAST, KEEP_BEST, KEEP_EVERY, KEEP_TAG, KEEP_WITHIN };
+enum keep_unit { KEEP_STEPS, KEEP_EPOCHS, KEEP_SECONDS };
+
+struct keep_rule {
+	enum keep_kind kind;
+	const char *text;   /* as it was given, "last 5" */
+	uint64_t n;	    /* last, best, every; seconds of within */
+	const char *metric; /* or the tag's glob */
+	bool lowest;	    /* of best */
+	enum keep_unit unit;
+};
+
+/** Reads the rules into `rules`; texts are allocated in `arena`. WH_EINVAL. */
+enum wh_status keep_parse(const char *const *texts, struct arena *arena,
+			  struct keep_rule rules[KEEP_MAX_RULES],
+			  size_t *n_rules, struct wh_error *err);
+
+/** Whether lower values of a metric are better, where nobody says which. */
+bool metric_lower_is_better(const char *metric);
+
+struct keep_why {
+	const char *text;
+	struct keep_why *next;
+};
+
+/** A living snapshot in scope. */
+struct candidate {
+	int64_t id, run_id, step, epoch, time;
+	bool has_step, has_epoch;
+	struct keep_why *why; /* NULL: it goes */
+};
+
+struct keeping {
+	struct db *db;
+	struct arena arena;
+	struct keep_rule rules[KEEP_MAX_RULES];
+	size_t n_rules;
+	struct lineage_range *ranges; /* of the branch; n_ranges 0: any */
+	size_t n_ranges;
+	bool has_branch;
+	int64_t run_id, now, grace_s;
+	struct candidate *candidates; /* newest first */
+	size_t n;
+};
+
+/** Scope of a branch and a run, each or NULL. */
+enum wh_status keep_find_scope(struct keeping *keeping, const char *branch,
+			       const char *run, struct wh_error *err);
+bool keep_in_scope(const struct keeping *keeping, int64_t run_id, int64_t line,
+		   int64_t generation);
+
+/** Loads the candidates and gives each its reasons to stay. */
+enum wh_status keep_decide(struct keeping *keeping, struct wh_error *err);
+void keeping_free(struct keeping *keeping);
+
+/** policy.c: what is stored for the branch, the run, or all, after a commit. */
+enum wh_status policy_apply(struct wh_store *store, const char *branch,
+			    const char *run, struct wh_error *err);
+
+#endif
