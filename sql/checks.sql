@@ -75,8 +75,12 @@ FROM tensor AS t JOIN storage AS s ON s.id = t.storage_id
 WHERE s.nbytes <> t.nbytes;
 
 -- name: storages_have_all_chunks
+-- Of what nothing names, gc may have taken a part.
 SELECT 'storage ' || s.id || ' lacks chunks' FROM storage AS s
-WHERE s.nbytes <> (
+WHERE (EXISTS (SELECT 1 FROM tensor WHERE storage_id = s.id)
+    OR EXISTS (SELECT 1 FROM storage WHERE base_id = s.id)
+    OR EXISTS (SELECT 1 FROM storage WHERE context_id = s.id))
+  AND s.nbytes <> (
   SELECT coalesce(sum(c.raw_bytes), 0) FROM chunk AS c
   WHERE c.id BETWEEN s.id << 24 AND s.id << 24 | 16777215);
 
@@ -111,3 +115,25 @@ WHERE s.generation < 1 OR (s.parent IS NULL AND s.generation <> 1)
 -- name: metrics_are_numbers_or_classed
 SELECT 'metric ' || key || ' is neither a number nor NaN nor infinite'
 FROM metric WHERE class NOT BETWEEN 0 AND 3 OR (class = 0) <> (value IS NOT NULL);
+
+-- name: snapshots_are_in_lines
+SELECT 'snapshot ' || lower(hex(sha256)) || ' is in no line' FROM snapshot
+WHERE id NOT IN (SELECT snapshot_id FROM lineage);
+
+-- name: lines_are_there
+SELECT 'line ' || line_id || ' is not there' FROM lineage
+WHERE line_id NOT IN (SELECT id FROM line);
+
+-- name: changes_have_tensors
+SELECT 'a change of snapshot ' || snapshot_id || ' lacks its tensor or weight'
+FROM change
+WHERE (tensor_id IS NOT NULL AND tensor_id NOT IN (SELECT id FROM tensor))
+  OR weight_id NOT IN (SELECT id FROM weight)
+  OR (snapshot_id NOT IN (SELECT id FROM snapshot)
+    AND snapshot_id NOT IN (SELECT snapshot_id FROM gone));
+
+-- name: runs_count_their_snapshots
+SELECT 'run ' || t.run_id || ' does not count its snapshots' FROM run_total AS t
+WHERE t.n_snapshots <> (SELECT count(*) FROM snapshot AS s
+  WHERE s.run_id = t.run_id
+    AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id));

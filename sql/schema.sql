@@ -368,6 +368,13 @@ CREATE TRIGGER snapshot_stays BEFORE DELETE ON snapshot
 WHEN NOT EXISTS (SELECT 1 FROM gc_running)
 BEGIN SELECT RAISE(ABORT, 'snapshot: only gc deletes facts'); END;
 
+CREATE TRIGGER storage_has_its_bases BEFORE INSERT ON storage
+WHEN (NEW.base_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM storage WHERE id = NEW.base_id))
+  OR (NEW.context_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM storage WHERE id = NEW.context_id))
+BEGIN SELECT RAISE(ABORT, 'storage: what it is coded against is gone'); END;
+
 CREATE TRIGGER storage_is_fixed BEFORE UPDATE ON storage
 BEGIN SELECT RAISE(ABORT, 'storage: facts are not changed'); END;
 

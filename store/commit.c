@@ -209,6 +209,18 @@ static enum wh_status check_unchanged(struct wh_source *source,
 	return source->ops->unchanged(source, err);
 }
 
+/* What was there may be gone, layers whose tensors were not looked up too. */
+static enum wh_status identify_again(struct commit *commit,
+				     struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < commit->n_items; i++)
+		if (!commit->items[i].stored)
+			commit->items[i].id = 0;
+	return identify(commit, err);
+}
+
 static enum wh_status store_and_publish(struct commit *commit,
 					struct wh_error *err)
 {
@@ -217,7 +229,7 @@ static enum wh_status store_and_publish(struct commit *commit,
 
 	for (tries = 0; again && tries < MAX_TRIES; tries++) {
 		if (tries)
-			WH_TRY(identify(commit, err));
+			WH_TRY(identify_again(commit, err));
 		WH_TRY(commit_store(commit, err));
 		WH_TRY(check_unchanged(commit->source, err));
 		WH_TRY(commit_publish(commit, &again, err));

@@ -481,6 +481,16 @@ static enum wh_status insert_snapshot(struct publication *pub,
 	return step_insert(stmt, &pub->snapshot_id, err);
 }
 
+/* It may have been forgotten meanwhile. */
+static enum wh_status revive(struct publication *pub, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(pub->db, STMT_FORGOTTEN_DELETE, &stmt, err));
+	stmt_integer(stmt, 1, pub->snapshot_id);
+	return step_done(stmt, err);
+}
+
 static enum wh_status publish_snapshot(struct publication *pub,
 				       struct wh_error *err)
 {
@@ -497,7 +507,7 @@ static enum wh_status publish_snapshot(struct publication *pub,
 	/* The same commit twice in one second, on another branch. */
 	WH_TRY(snapshot_find(pub->db, pub->snapshot, &pub->snapshot_id, err));
 	if (pub->snapshot_id)
-		return WH_OK;
+		return revive(pub, err);
 	WH_TRY(insert_snapshot(pub, &text, err));
 	return lineage_add(pub->db,
 			   &(struct lineage_member){

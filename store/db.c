@@ -141,6 +141,11 @@ bool db_is_writable(const struct db *db)
 	return db->writable;
 }
 
+bool db_is_older(const struct db *db)
+{
+	return db->version < N_MIGRATIONS;
+}
+
 enum wh_status db_check_process(const struct db *db, struct wh_error *err)
 {
 	if (db->pid == getpid())

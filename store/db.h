@@ -37,6 +37,8 @@ enum wh_status db_open(const char *path, enum db_mode mode, struct db **db,
 void db_close(struct db *db);
 const char *db_path(const struct db *db);
 bool db_is_writable(const struct db *db);
+/** Open for reading, of an older schema. */
+bool db_is_older(const struct db *db);
 
 /** Another read connection to the same file. */
 enum wh_status db_clone(const struct db *db, struct db **clone,
@@ -126,8 +128,8 @@ enum wh_status db_file_size(struct db *db, uint64_t *nbytes,
 /** Gives free pages back to the file system if they are a quarter of the file,
  *  in turns of their own. */
 enum wh_status db_give_back(struct db *db, struct wh_error *err);
-/** Rewrites the file without gaps, with pages of the size that it now merits,
- *  and replaces it; other handles go on with the new one. */
+/** Rewrites the file without gaps, with pages of the size that it now merits.
+ *  Takes as much room again among the temporary files, and in the journal. */
 enum wh_status db_compact(struct db *db, struct wh_error *err);
 /** A whole copy at `path`, which must not be there: WH_EEXISTS. */
 enum wh_status db_backup(struct db *db, const char *path, struct wh_error *err);

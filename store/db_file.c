@@ -1,8 +1,8 @@
 /* The file as a whole: its size, its free pages, copies of it.
  *
- * Copies are made by VACUUM INTO, which reads in one transaction and writes
+ * A backup is made by VACUUM INTO, which reads in one transaction and writes
  * into a new file under another name; only a whole one, on the disk, gets its
- * own name.
+ * own.
  */
 #include "db_internal.h"
 
@@ -23,8 +23,6 @@
 #define STEP_BYTES   (4 << 20) /* to give back between looks at the clock */
 #define MIDDLE_STORE ((uint64_t)16 << 20)
 #define LARGE_STORE  ((uint64_t)256 << 20)
-
-WH_DEFINE_AUTO(db, db_close);
 
 static enum wh_status ask(struct db *db, const char *pragma, int64_t *value,
 			  struct wh_error *err)
@@ -153,63 +151,36 @@ static enum wh_status choose_page_size(struct db *db, unsigned *page_size,
 	return WH_OK;
 }
 
-static enum wh_status replace_store(struct db *db, const char *with,
-				    struct wh_error *err)
+/* In place, by SQLite's own VACUUM: a new file under the old name would be
+ * faster, but whoever still has the old one open takes the new one's journal
+ * for its own, and rolls it back into the wrong file. */
+static enum wh_status vacuum(struct db *db, struct wh_error *err)
 {
-	struct stat at;
-
-	if (stat(db->path, &at) || chmod(with, at.st_mode & 07777))
-		return wh_fail_errno(err, errno, "store '%s'", db->path);
-	/* The owner may differ only where root compacts another's store. */
-	if (geteuid() == 0 && chown(with, at.st_uid, at.st_gid))
-		return wh_fail_errno(err, errno, "store '%s'", db->path);
-	if (rename(with, db->path))
-		return wh_fail_errno(err, errno, "store '%s'", db->path);
-	return sync_folder_of(db->path, err);
-}
-
-/* A program that knows nothing of the turn lock must not write into the old
- * file once it has been copied: a second connection holds SQLite's own lock
- * against writers meanwhile. */
-static enum wh_status copy_and_replace(struct db *db, const char *copy,
-				       struct wh_error *err)
-{
-	wh_auto(db) guard = NULL;
 	enum wh_status status;
 	unsigned page_size;
+	char sql[128];
 
 	WH_TRY(choose_page_size(db, &page_size, err));
-	WH_TRY(db_connect(db->path, SQLITE_OPEN_READWRITE, &guard, err));
-	WH_TRY(db_exec(guard, "BEGIN IMMEDIATE", err));
-	status = vacuum_into(db, page_size, copy, err);
-	if (!status)
-		status = replace_store(db, copy, err);
-	db_exec(guard, "ROLLBACK", NULL);
+	/* The copy that VACUUM makes first is as large as the store. */
+	snprintf(sql, sizeof(sql),
+		 "PRAGMA temp_store = FILE; PRAGMA page_size = %u; VACUUM",
+		 page_size);
+	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 1);
+	status = db_exec(db, sql, err);
+	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 0);
+	db_exec(db, "PRAGMA temp_store = MEMORY", NULL);
 	return status;
 }
 
 enum wh_status db_compact(struct db *db, struct wh_error *err)
 {
-	size_t size = strlen(db->path) + sizeof("-compact");
-	char *copy wh_free_auto = malloc(size);
 	enum wh_status status;
 
-	if (!copy)
-		return wh_fail_memory(err);
-	snprintf(copy, size, "%s-compact", db->path);
 	WH_TRY(db_check_process(db, err));
 	WH_TRY(db_lock(db, err));
-	unlink(copy); /* what a kill left: only the turn's holder makes it */
-	status = copy_and_replace(db, copy, err);
-	if (status)
-		unlink(copy);
+	status = vacuum(db, err);
 	db_unlock(db);
-	if (status)
-		return status;
-	/* Goes on with the new file. */
-	WH_TRY(db_lock(db, err));
-	db_unlock(db);
-	return WH_OK;
+	return status;
 }
 
 static enum wh_status copy_aside(struct db *db, const char *aside,
@@ -239,6 +210,7 @@ enum wh_status db_backup(struct db *db, const char *path, struct wh_error *err)
 {
 	char *aside wh_free_auto = temporary_name(path, 0);
 	enum wh_status status;
+	int fd;
 
 	if (!aside)
 		return wh_fail_memory(err);
@@ -246,6 +218,12 @@ enum wh_status db_backup(struct db *db, const char *path, struct wh_error *err)
 	if (access(path, F_OK) == 0)
 		return wh_fail(err, WH_EEXISTS, "'%s' is there already", path);
 	temporary_remove_stale(path);
+	/* Empty, SQLite takes it as if it weren't there; and what is wrong
+	 * with the place shows here. */
+	fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return wh_fail_errno(err, errno, "'%s'", path);
+	close(fd);
 	status = copy_aside(db, aside, path, err);
 	unlink(aside);
 	return status;

@@ -516,17 +516,13 @@ static enum wh_status load_manifest(struct loading *loading,
 	return manifest->template_ ? check_extents(manifest, err) : WH_OK;
 }
 
-static enum wh_status load_source(struct snapshot_source *source,
-				  const char *revision, struct wh_error *err)
+static enum wh_status load_row(struct snapshot_source *source, int64_t id,
+			       struct wh_error *err)
 {
 	struct loading loading = {.source = source, .db = source->db};
-	AUTO_TRANSACTION tx = {0};
 	struct snapshot_row row;
 	enum wh_status status;
-	int64_t id;
 
-	WH_TRY(transaction_read(&tx, source->db, err));
-	WH_TRY(revision_resolve(source->db, revision, &id, err));
 	WH_TRY(snapshot_load(source->db, id, &source->arena, &row, err));
 	text_hex(row.sha256, sizeof(row.sha256), source->id);
 	WH_TRY(manifest_builder_new(&source->arena, &loading.builder, err));
@@ -539,20 +535,47 @@ static enum wh_status load_source(struct snapshot_source *source,
 	return status;
 }
 
-enum wh_status wh_snapshot_open(struct wh_store *store, const char *revision,
-				struct wh_source **out, struct wh_error *err)
+/* By a revision, or with NULL by its row. */
+static enum wh_status load_source(struct snapshot_source *source,
+				  const char *revision, int64_t id,
+				  struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+
+	WH_TRY(transaction_read(&tx, source->db, err));
+	if (revision)
+		WH_TRY(revision_resolve(source->db, revision, &id, err));
+	return load_row(source, id, err);
+}
+
+static enum wh_status open_snapshot(struct db *db, const char *revision,
+				    int64_t id, struct wh_source **out,
+				    struct wh_error *err)
 {
 	wh_auto(snapshot_source) source = calloc(1, sizeof(*source));
 
 	if (!source)
 		return wh_fail_memory(err);
 	source->base.ops = &ops;
-	source->db = store->db;
-	WH_TRY(chunk_pool_new(store->db, &source->pool, err));
-	WH_TRY(load_source(source, revision ? revision : "HEAD", err));
+	source->db = db;
+	WH_TRY(chunk_pool_new(db, &source->pool, err));
+	WH_TRY(load_source(source, revision, id, err));
 	*out = &source->base;
 	(void)wh_steal(&source);
 	return WH_OK;
+}
+
+enum wh_status wh_snapshot_open(struct wh_store *store, const char *revision,
+				struct wh_source **out, struct wh_error *err)
+{
+	return open_snapshot(store->db, revision ? revision : "HEAD", 0, out,
+			     err);
+}
+
+enum wh_status snapshot_open(struct db *db, int64_t id, struct wh_source **out,
+			     struct wh_error *err)
+{
+	return open_snapshot(db, NULL, id, out, err);
 }
 
 enum wh_status wh_tensor_read(struct wh_store *store, const char *revision,

@@ -42,6 +42,10 @@ enum wh_status snapshot_find_living(struct db *db, const uint8_t *sha256,
 enum wh_status snapshot_check_living(struct db *db, int64_t id,
 				     struct wh_error *err);
 
+/** As wh_snapshot_open, by the row; also one that was forgotten. */
+enum wh_status snapshot_open(struct db *db, int64_t id,
+			     struct wh_source **source, struct wh_error *err);
+
 /** All that a listing tells (log.c), in the arena. */
 enum wh_status snapshot_describe(struct db *db, struct arena *arena,
 				 const struct snapshot_row *row,

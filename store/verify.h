@@ -26,6 +26,11 @@ enum wh_status verify_tell(struct verification *all, enum wh_status status,
 			   const struct wh_error *found);
 
 /** Progress; WH_ECANCELLED. */
+/** Whether a row still is there and, for a tensor, lies in `storage`: gc may
+ *  have its turn while a store is verified. */
+bool verify_is_there(struct db *db, enum statement which, int64_t id,
+		     int64_t storage);
+
 enum wh_status verify_report(struct verification *all, struct wh_error *err);
 
 /** Every tensor's payload, or those of one snapshot (verify_data.c). */

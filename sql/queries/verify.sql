@@ -3,6 +3,10 @@
 -- name: verify_snapshots
 SELECT id FROM snapshot ORDER BY id;
 
+-- name: snapshot_there
+-- ?1 id
+SELECT 1 FROM snapshot WHERE id = ?1;
+
 -- name: verify_tensors
 -- ?1 above this id
 SELECT id, sha256, nbytes, crc32c, crc32, storage_id FROM tensor

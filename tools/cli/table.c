@@ -162,6 +162,34 @@ static const struct option undo_options[] = {
 	END,
 };
 
+static const struct option keep_options[] = {
+	{"last", 0, OPTION_LIST, "N", "the N newest"},
+	{"best", 0, OPTION_LIST, "K:METRIC[:min|max]", "the K best"},
+	{"every", 0, OPTION_LIST, "N[step|epoch|h|d]",
+	 "the newest of each N steps, epochs, hours or days"},
+	{"tag", 0, OPTION_LIST, "GLOB", "those with such a tag"},
+	{"within", 0, OPTION_LIST, "7d", "those not older than that"},
+	{"branch", 'b', OPTION_TEXT, "NAME", "only what its tip comes from"},
+	{"run", 0, OPTION_TEXT, "NAME", "only snapshots of this run"},
+	{"dry-run", 'n', OPTION_FLAG, NULL, "say what would go, and no more"},
+	{"undo", 0, OPTION_FLAG, NULL,
+	 "bring back what was forgotten and is still there"},
+	{"save", 0, OPTION_FLAG, NULL,
+	 "apply the rules after each commit to --branch or --run"},
+	{"drop", 0, OPTION_FLAG, NULL, "apply them no longer"},
+	{"policies", 0, OPTION_FLAG, NULL, "list the rules that are applied"},
+	{"grace", 0, OPTION_TEXT, "14d", "what rollbacks left stays that long"},
+	END,
+};
+
+static const struct option gc_options[] = {
+	{"grace", 0, OPTION_TEXT, "14d",
+	 "take what was forgotten longer ago; 0: at once"},
+	{"dry-run", 'n', OPTION_FLAG, NULL, "say what would go, and no more"},
+	{"compact", 0, OPTION_FLAG, NULL, "rewrite the file without gaps"},
+	END,
+};
+
 static const struct option ref_options[] = {
 	{"delete", 'd', OPTION_FLAG, NULL, "delete NAME"},
 	{"move", 'm', OPTION_TEXT, "NEW", "rename NAME"},
@@ -286,6 +314,13 @@ const struct verb verbs[] = {
 	 ref_options, cmd_tag, "wh tag v1.0 best:val_loss"},
 	{"reflog", NULL, "[BRANCH]", 0, 1, "list where branches were",
 	 no_options, cmd_reflog, "wh reflog"},
+	{"keep", NULL, "", 0, 0, "forget the snapshots that no rule holds",
+	 keep_options, cmd_keep,
+	 "wh keep --last 5 --best 3:val_loss:min --every 10epoch --dry-run"},
+	{"gc", NULL, "", 0, 0, "free what only forgotten snapshots need",
+	 gc_options, cmd_gc, "wh gc --dry-run"},
+	{"backup", NULL, "FILE", 1, 1, "copy the store, also while it is used",
+	 no_options, cmd_backup, "wh backup /media/usb/weights.wh"},
 	{"verify", NULL, "[REV]", 0, 1, "check that all of it is still there",
 	 verify_options, cmd_verify, "wh verify --read-data"},
 	{"du", NULL, "", 0, 0, "explain what the store's bytes are for",

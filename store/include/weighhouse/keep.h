@@ -86,7 +86,8 @@ struct wh_gc_options {
 	bool has_grace;	 /* else WH_GRACE_S */
 	int64_t grace_s; /* forgotten longer ago than this */
 	bool dry_run;
-	bool compact; /* rewrite the file: VACUUM, under the turn lock */
+	bool compact; /* rewrite the file without gaps, in place; as much room
+			 again is needed among the temporary files */
 	wh_progress_fn *progress;
 	void *arg;
 };

@@ -1,0 +1,229 @@
+"""gc: what goes, what stays, what is left of it."""
+import sqlite3
+
+import numpy
+import pytest
+
+from conftest import epoch
+
+
+def ask(wh, query):
+    with sqlite3.connect(wh.folder / "weights.wh") as database:
+        return database.execute(query).fetchall()
+
+
+def forget_all_but(wh, count):
+    wh.ok("keep", "--last", count, "-q")
+
+
+def test_within_the_grace_period_nothing_goes(history):
+    forget_all_but(history, 2)
+    assert history.row("gc")["snapshots"] == 0
+    assert history.row("gc", "--grace", "1h")["snapshots"] == 0
+    later = {"SOURCE_DATE_EPOCH": str(1795521600 + 15 * 86400)}
+    assert history.row("gc", env=later)["snapshots"] == 3
+
+
+def test_what_stays_comes_back_byte_for_byte(history):
+    forget_all_but(history, 2)
+    done = history.row("gc", "--grace", "0")
+    assert done["snapshots"] == 3 and done["tensors"] > 0
+    assert done["file_bytes"] == (history.folder / "weights.wh").stat().st_size
+    for number in (4, 5):
+        history.ok("save-weights", history.ids[number - 1], "out.h5", "-q")
+        assert (history.folder / "out.h5").read_bytes() == \
+            epoch(number).read_bytes()
+    assert history.row("verify", "--read-data")["errors"] == []
+    assert ask(history, "PRAGMA integrity_check") == [("ok",)]
+    assert ask(history, "SELECT count(*) FROM gc_running") == [(0,)]
+
+
+def test_all_of_a_forgotten_branch_goes(store):
+    """A store that had more is as small as one that never had."""
+    store.ok("commit", epoch(1), "-q")
+    store.ok("gc", "--compact", "-q")
+    rows = ("SELECT (SELECT count(*) FROM tensor), "
+            "(SELECT count(*) FROM storage), (SELECT count(*) FROM chunk), "
+            "(SELECT count(*) FROM layer), (SELECT count(*) FROM variable), "
+            "(SELECT count(*) FROM tree), (SELECT count(*) FROM tree_layer), "
+            "(SELECT count(*) FROM template), "
+            "(SELECT count(*) FROM tensor_statistics), "
+            "(SELECT count(*) FROM change), (SELECT count(*) FROM snapshot)")
+    before = ask(store, rows)
+    for number in (2, 3, 4):
+        store.ok("commit", epoch(number), "-q", "-b", "side")
+    store.ok("branch", "-d", "side")
+    with sqlite3.connect(store.folder / "weights.wh") as database:
+        database.execute("DELETE FROM reflog")
+    store.ok("keep", "--tag", "none", "-q")
+    store.ok("gc", "--grace", "0", "-q")
+    assert ask(store, rows) == before
+
+
+def test_tombstones_count_as_generations(history):
+    history.ok("tag", "first", "HEAD~4")
+    history.ok("keep", "--last", "1", "-q")
+    history.ok("gc", "--grace", "0", "-q")
+    assert history.row("show", "HEAD~4")["snapshot"] == history.ids[0]
+    for name in ("HEAD~2", history.ids[2], history.ids[2][:8]):
+        said = history.fails(4, "show", name)
+        assert "forgotten on 2026-11-24" in said
+        assert "undo" not in said
+    log = history.rows("log")
+    assert [row["snapshot"] for row in log] == [history.ids[4],
+                                                history.ids[0]]
+    assert log[0]["parent"] == history.ids[3]
+    done = history.row("commit", epoch(6))
+    assert done["parent"] == history.ids[4]
+    assert history.row("verify", "--read-data")["errors"] == []
+
+
+def test_curves_outlive_their_checkpoints(history):
+    query = "SELECT count(*) FROM metric WHERE key = 'val_loss'"
+    before = ask(history, query)
+    forget_all_but(history, 1)
+    history.ok("gc", "--grace", "0", "-q")
+    assert ask(history, query) == before
+    best = history.row("show", "best:val_loss")
+    assert best["snapshot"] == history.ids[4]
+
+
+def recode(database, tensor, base, context=None):
+    """Moves a tensor to a new storage that claims to be coded against
+    others: gc must not look at how, only at what is named."""
+    (new,) = database.execute(
+        "UPDATE counter SET value = value + 1 WHERE name = 'storage' "
+        "RETURNING value - 1").fetchone()
+    (nbytes,) = database.execute(
+        "SELECT nbytes FROM tensor WHERE id = ?", (tensor,)).fetchone()
+    database.execute("INSERT INTO storage VALUES (?, 0, ?, ?, ?, ?)",
+                     (new, nbytes, nbytes, base, context))
+    database.execute("UPDATE tensor SET storage_id = ? WHERE id = ?",
+                     (new, tensor))
+    return new
+
+
+def test_bases_and_contexts_stay_while_something_is_coded_against_them(history):
+    with sqlite3.connect(history.folder / "weights.wh") as database:
+        tensors = database.execute(
+            "SELECT c.snapshot_id, t.id, t.storage_id FROM change AS c "
+            "JOIN weight AS w ON w.id = c.weight_id "
+            "JOIN tensor AS t ON t.id = c.tensor_id "
+            "WHERE w.id = 1 ORDER BY 1").fetchall()
+        assert len(tensors) == 5
+        # 5 -> 3 -> 2, and 5 reads 1 as its context.
+        three = recode(database, tensors[2][1], tensors[1][2])
+        five = recode(database, tensors[4][1], three, tensors[0][2])
+    forget_all_but(history, 1)
+    said = history.row("gc", "--dry-run", "--grace", "0")
+    done = history.row("gc", "--grace", "0")
+    assert done["snapshots"] == 4
+    assert said["freed_bytes"] >= done["freed_bytes"]
+    left = {row[0] for row in ask(history, "SELECT id FROM storage")}
+    assert {three, five, tensors[0][2], tensors[1][2]} <= left
+    assert tensors[3][2] not in left
+    # And they go when nothing is any more.
+    with sqlite3.connect(history.folder / "weights.wh") as database:
+        plain = recode(database, tensors[4][1], None)
+    history.ok("gc", "--grace", "0", "-q")
+    left = {row[0] for row in ask(history, "SELECT id FROM storage")}
+    assert plain in left
+    assert not {three, five, tensors[0][2], tensors[1][2]} & left
+
+
+def test_a_storage_whose_base_is_gone_is_refused(history):
+    with sqlite3.connect(history.folder / "weights.wh") as database:
+        with pytest.raises(sqlite3.IntegrityError, match="gone"):
+            database.execute("INSERT INTO storage VALUES "
+                             "(999, 0, 4, 4, 998, NULL)")
+
+
+def test_what_a_dead_commit_left_goes(history):
+    """Chunks without a row, and a storage that nothing names, under a lease
+    that nobody holds."""
+    with sqlite3.connect(history.folder / "weights.wh") as database:
+        (first,) = database.execute(
+            "UPDATE counter SET value = value + 9 WHERE name = 'storage' "
+            "RETURNING value - 9").fetchone()
+        database.execute("INSERT INTO lease VALUES (77, ?, ?)",
+                         (first, first + 9))
+        for storage in (first, first + 3, first + 8):
+            for place in range(3):
+                database.execute(
+                    "INSERT INTO chunk VALUES (?, 0, 4, 0, x'00010203')",
+                    (storage << 24 | place,))
+        database.execute("INSERT INTO storage VALUES (?, 0, 12, 12, NULL, "
+                         "NULL)", (first + 3,))
+    done = history.row("gc")
+    assert done["freed_bytes"] == 36
+    assert ask(history, f"SELECT count(*) FROM chunk WHERE id >> 24 >= {first}"
+               ) == [(0,)]
+    assert ask(history, "SELECT count(*) FROM lease") == [(0,)]
+    assert history.row("verify", "--read-data")["errors"] == []
+
+
+def test_a_commit_leaves_no_lease(history):
+    assert ask(history, "SELECT count(*) FROM lease") == [(0,)]
+
+
+def test_free_pages_are_given_back(store):
+    big = store.folder / "big.npy"
+    import h5py
+    for number in range(4):
+        with h5py.File(store.folder / f"{number}.h5", "w") as file:
+            layer = file.create_group("fc")
+            layer.attrs["weight_names"] = [b"k:0"]
+            layer.create_dataset("k:0", data=numpy.random.default_rng(
+                number).standard_normal((512, 1024)).astype("f4"))
+            file.attrs["layer_names"] = [b"fc"]
+        store.ok("commit", f"{number}.h5", "-q")
+    del big
+    size = (store.folder / "weights.wh").stat().st_size
+    store.ok("keep", "--last", "1", "-q")
+    done = store.row("gc", "--grace", "0")
+    assert done["freed_bytes"] == 3 * 512 * 1024 * 4
+    assert size - done["file_bytes"] > 0.99 * done["freed_bytes"]
+    assert ask(store, "PRAGMA freelist_count") == [(0,)]
+
+
+def test_compacting_keeps_everything_but_the_gaps(history):
+    log = history.rows("log", "--all")
+    forget_all_but(history, 4)
+    history.ok("gc", "--grace", "0", "--compact", "-q")
+    assert history.rows("log", "--all") == log[:4]
+    assert ask(history, "PRAGMA freelist_count") == [(0,)]
+    assert ask(history, "PRAGMA auto_vacuum") == [(2,)]
+    assert ask(history, "PRAGMA integrity_check") == [("ok",)]
+    assert history.row("verify", "--read-data")["errors"] == []
+    history.ok("commit", epoch(6), "-q")
+    assert history.names() == ["weights.wh", "weights.wh-lock"]
+
+
+def test_compacting_keeps_the_files_mode(history):
+    path = history.folder / "weights.wh"
+    path.chmod(0o640)
+    history.ok("gc", "--compact", "-q")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_backup_is_a_store_of_its_own(history):
+    history.ok("backup", "copy.wh", "-q")
+    copy = ["-s", "copy.wh"]
+    assert history.rows("log", *copy) == history.rows("log")
+    assert history.row("verify", "--read-data", *copy)["errors"] == []
+    history.ok("commit", epoch(6), "-q", *copy)
+    assert len(history.rows("log")) == 5
+    before = (history.folder / "copy.wh").read_bytes()
+    said = history.fails(14, "backup", "copy.wh")
+    assert "copy.wh" in said
+    assert (history.folder / "copy.wh").read_bytes() == before
+    history.fails(4, "backup", "no/such/folder/copy.wh")
+    assert [name for name in history.names() if "wh-" in name
+            and not name.endswith("-lock")] == []
+
+
+def test_a_store_that_can_only_be_read_can_be_backed_up(history):
+    path = history.folder / "weights.wh"
+    path.chmod(0o444)
+    history.ok("backup", "copy.wh", "-q")
+    assert len(history.rows("log", "-s", "copy.wh")) == 5
