@@ -164,9 +164,10 @@ static const struct option undo_options[] = {
 
 static const struct option keep_options[] = {
 	{"last", 0, OPTION_LIST, "N", "the N newest"},
-	{"best", 0, OPTION_LIST, "K:METRIC[:min|max]", "the K best"},
-	{"every", 0, OPTION_LIST, "N[step|epoch|h|d]",
-	 "the newest of each N steps, epochs, hours or days"},
+	{"best", 0, OPTION_LIST, "K:METRIC[:min]",
+	 "the K best by a metric; :min or :max says which way"},
+	{"every", 0, OPTION_LIST, "N[UNIT]",
+	 "the newest of each N step, epoch, h or d"},
 	{"tag", 0, OPTION_LIST, "GLOB", "those with such a tag"},
 	{"within", 0, OPTION_LIST, "7d", "those not older than that"},
 	{"branch", 'b', OPTION_TEXT, "NAME", "only what its tip comes from"},

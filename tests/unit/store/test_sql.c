@@ -17,7 +17,17 @@ static const char *const may_scan[] = {
 	"usage_by_tensor",
 	"usage_by_run",
 	"usage_total",
-
+	"gc_templates",	   /* few; once a window, which template is in use */
+	"gc_tensors",	   /* only where no variable names one of a window */
+	"gc_storages",	   /* leases: one a commit under way */
+	"gc_gone",	   /* once a sweep */
+	"mark_all",	   /* a dry run counts all */
+	"keep_candidates", /* rules look at every snapshot */
+	"keep_staying",
+	"keep_names",	  /* branches and tags are few */
+	"keep_reflog",	  /* no index by time: once a keep */
+	"forgotten_list", /* what keep --undo brings back */
+	"policy_list",	  /* few */
 };
 
 static bool listed(const char *name)

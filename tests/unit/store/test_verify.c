@@ -73,6 +73,13 @@ static const struct {
 	{"metrics_are_numbers_or_classed",
 	 "INSERT INTO metric VALUES (1, 'k', 0, 0, 0, 1, 2.0, NULL)",
 	 "metric k is neither a number nor NaN nor infinite"},
+	{"snapshots_are_in_lines", "DELETE FROM lineage WHERE snapshot_id = 1",
+	 "is in no line"},
+	{"lines_are_there", "DELETE FROM line", "line 1 is not there"},
+	{"changes_have_tensors", "UPDATE change SET tensor_id = 999",
+	 "a change of snapshot 1 lacks its tensor or weight"},
+	{"runs_count_their_snapshots", "UPDATE run_total SET n_snapshots = 9",
+	 "run 1 does not count its snapshots"},
 };
 
 #define N_BROKEN (sizeof(broken) / sizeof(broken[0]))
