@@ -1,0 +1,410 @@
+/* The decoder: trusts nothing. A lane's bits are read within its own bytes
+ * and zeros behind them; at the end its state and place must be where the
+ * encoder began. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/endian.h"
+#include "codec/delta_internal.h"
+
+#define SAFE_LOAD 8u /* bytes that a read of bits takes at once */
+/* Most bits of an element: 11 of the state, and 30 or 62. */
+#define MOST_BITS32 41u
+#define MOST_BITS64 73u
+
+struct lane {
+	const uint8_t *bytes;
+	size_t size;  /* bytes of the lane */
+	uint64_t bit; /* where it is */
+	uint32_t state;
+};
+
+struct decoding {
+	const struct delta_coder *coder;
+	const struct ans_cell *rows[N_CLASSES];
+	uint64_t bases[ANS_SYMBOLS / 2];
+	uint8_t rests[ANS_SYMBOLS / 2];
+	struct codec_element element;
+	unsigned n_lanes;
+	struct lane lanes[MAX_LANES];
+};
+
+static enum wh_status damaged(struct wh_error *err)
+{
+	return wh_fail(err, WH_ECORRUPT, "a chunk's difference is damaged");
+}
+
+bool delta_needs_context(const uint8_t *coded, size_t size)
+{
+	return size && coded[0] & HAS_CONTEXT;
+}
+
+/* ---- The head -------------------------------------------------------------
+ */
+
+static enum wh_status read_models(struct delta_coder *coder,
+				  struct bit_reader *from,
+				  struct delta_models *models,
+				  struct wh_error *err)
+{
+	size_t n_cells;
+	unsigned i;
+
+	models->n = 1;
+	models->model_of[0] = 0;
+	for (i = 1; i < N_CLASSES; i++) {
+		models->n += bits_read(from, 1);
+		models->model_of[i] = (uint8_t)(models->n - 1);
+	}
+	n_cells = (size_t)models->n << models->log;
+	if (n_cells > coder->n_cells) {
+		free(coder->cells);
+		coder->cells = malloc(n_cells * sizeof(*coder->cells));
+		coder->n_cells = coder->cells ? n_cells : 0;
+		if (!coder->cells)
+			return wh_fail_memory(err);
+	}
+	for (i = 0; i < models->n; i++) {
+		if (!ans_model_read(from, &coder->models[i], models->log))
+			return damaged(err);
+		ans_decoder_make(coder->cells + ((size_t)i << models->log),
+				 &coder->models[i], models->log);
+	}
+	return from->short_ ? damaged(err) : WH_OK;
+}
+
+static enum wh_status read_lane(struct lane *lane, const uint8_t *head,
+				const uint8_t **at, const uint8_t *end,
+				unsigned log, struct wh_error *err)
+{
+	lane->bytes = *at;
+	lane->size = get_le32(head);
+	lane->state = (uint32_t)head[4] | (uint32_t)head[5] << 8;
+	lane->bit = head[6];
+	if (lane->size > (size_t)(end - *at) || lane->state >> log ||
+	    lane->bit > 7)
+		return damaged(err);
+	*at += lane->size;
+	return WH_OK;
+}
+
+static enum wh_status read_lanes(struct decoding *to, const uint8_t *at,
+				 const uint8_t *end, unsigned log,
+				 struct wh_error *err)
+{
+	const uint8_t *head = at;
+	unsigned k;
+
+	if ((size_t)(end - at) < to->n_lanes * LANE_HEAD_SIZE)
+		return damaged(err);
+	at += to->n_lanes * LANE_HEAD_SIZE;
+	for (k = 0; k < to->n_lanes; k++)
+		WH_TRY(read_lane(&to->lanes[k], head + k * LANE_HEAD_SIZE, &at,
+				 end, log, err));
+	return at == end ? WH_OK : damaged(err);
+}
+
+static enum wh_status read_head(struct delta_coder *coder, struct decoding *to,
+				const uint8_t *coded, size_t size,
+				struct wh_error *err)
+{
+	struct bit_reader from = {.at = coded + HEAD_SIZE, .end = coded + size};
+	struct delta_models models = {0};
+	unsigned i;
+
+	if (size < HEAD_SIZE || coded[0] > 15 || coded[2] < 8 ||
+	    coded[2] > ANS_LOG_MAX)
+		return damaged(err);
+	to->coder = coder;
+	to->element.width = (uint8_t)(1u << (coded[0] & 3));
+	to->element.mantissa = coded[1];
+	if (coded[1] >= 8u * to->element.width)
+		return damaged(err);
+	to->n_lanes = coded[0] & FOUR_LANES ? MAX_LANES : 1;
+	models.log = coded[2];
+	WH_TRY(read_models(coder, &from, &models, err));
+	bits_align(&from);
+	for (i = 0; i < N_CLASSES; i++)
+		to->rows[i] = coder->cells +
+			      ((size_t)models.model_of[i] << models.log);
+	for (i = 0; i < ANS_SYMBOLS / 2; i++) {
+		to->bases[i] = symbol_base(i);
+		to->rests[i] = (uint8_t)symbol_bits(i);
+	}
+	return read_lanes(to, from.at, coded + size, models.log, err);
+}
+
+/* ---- Bits -----------------------------------------------------------------
+ */
+
+static inline uint64_t low_bits(uint64_t value, unsigned n)
+{
+	return value & ((UINT64_C(1) << n) - 1);
+}
+
+/* 57 bits at least, from where the lane is. */
+static inline uint64_t peek(const struct lane *lane)
+{
+	return get_le64(lane->bytes + (lane->bit >> 3)) >> (lane->bit & 7);
+}
+
+/* The same near the lane's end: zeros behind it. */
+static uint64_t peek_safely(const struct lane *lane)
+{
+	uint8_t bytes[SAFE_LOAD] = {0};
+	size_t at = (size_t)(lane->bit >> 3), left;
+
+	if (at < lane->size) {
+		left = lane->size - at;
+		memcpy(bytes, lane->bytes + at,
+		       left < SAFE_LOAD ? left : SAFE_LOAD);
+	}
+	return get_le64(bytes) >> (lane->bit & 7);
+}
+
+/* Whether so many elements can be read without looking at the end. */
+static bool is_far_from_end(const struct lane *lane, size_t n, unsigned most)
+{
+	uint64_t end = (uint64_t)lane->size * 8;
+	uint64_t needed = n * most + 64;
+
+	return lane->bit <= end && end - lane->bit >= needed;
+}
+
+struct found {
+	uint64_t magnitude, down; /* down: all ones or 0 */
+};
+
+static inline struct found decode32(const struct decoding *from,
+				    struct lane *lane, uint8_t class_,
+				    uint64_t bits)
+{
+	struct ans_cell cell = from->rows[class_ & CLASS_MASK][lane->state];
+	unsigned half = cell.symbol >> 1, rest = from->rests[half] & 31;
+	struct found found;
+
+	lane->state = cell.next + (uint32_t)low_bits(bits, cell.bits);
+	bits >>= cell.bits;
+	lane->bit += cell.bits + rest;
+	found.magnitude = from->bases[half] + low_bits(bits, rest);
+	found.down =
+		(uint64_t)0 - (uint64_t)((cell.symbol & 1u) ^ (class_ >> 7));
+	return found;
+}
+
+static struct found decode64(const struct decoding *from, struct lane *lane,
+			     uint8_t class_)
+{
+	struct ans_cell cell = from->rows[class_ & CLASS_MASK][lane->state];
+	unsigned half = cell.symbol >> 1, rest = from->rests[half];
+	unsigned low = rest < 32 ? rest : 32;
+	struct found found;
+
+	lane->state =
+		cell.next + (uint32_t)low_bits(peek_safely(lane), cell.bits);
+	lane->bit += cell.bits;
+	found.magnitude = from->bases[half] + low_bits(peek_safely(lane), low);
+	lane->bit += low;
+	found.magnitude += low_bits(peek_safely(lane), rest - low) << 32;
+	lane->bit += rest - low;
+	found.down =
+		(uint64_t)0 - (uint64_t)((cell.symbol & 1u) ^ (class_ >> 7));
+	return found;
+}
+
+/* ---- Blocks ---------------------------------------------------------------
+ */
+
+/* As much of each lane as is worked on at once: ordered base, then values. */
+struct block {
+	union {
+		uint32_t narrow[BLOCK_ELEMENTS];
+		uint64_t wide[BLOCK_ELEMENTS]; /* of 8-byte elements */
+	} values;
+	uint8_t classes[BLOCK_ELEMENTS];
+};
+
+static void prepare32(const struct decoding *from,
+		      const struct delta_reference *reference, size_t at,
+		      size_t n, struct block *block)
+{
+	const struct element_kernels *kernels = element_kernels();
+	uint32_t *base = block->values.narrow;
+	uint32_t context[BLOCK_ELEMENTS];
+	size_t offset = at * from->element.width;
+
+	kernels->load32(reference->base + offset, n, base, from->element);
+	if (reference->context)
+		kernels->load32(reference->context + offset, n, context,
+				from->element);
+	kernels->classify32(base, reference->context ? context : NULL, n,
+			    block->classes, from->element);
+}
+
+static inline void take32(struct decoding *from, struct block *block,
+			  struct lane *lane, size_t i, uint64_t bits)
+{
+	struct found found = decode32(from, lane, block->classes[i], bits);
+	uint32_t down = (uint32_t)found.down;
+
+	block->values.narrow[i] += ((uint32_t)found.magnitude ^ down) - down;
+}
+
+static void decode_slowly32(struct decoding *from, struct block *block,
+			    struct lane *lane, size_t begin, size_t n)
+{
+	size_t i;
+
+	for (i = begin; i < n; i++)
+		take32(from, block, lane, i, peek_safely(lane));
+}
+
+static void decode_lane32(struct decoding *from, struct block *block,
+			  struct lane *at, size_t begin, size_t n)
+{
+	struct lane lane = *at;
+	size_t i;
+
+	if (is_far_from_end(&lane, n, MOST_BITS32))
+		for (i = begin; i < n; i++)
+			take32(from, block, &lane, i, peek(&lane));
+	else
+		decode_slowly32(from, block, &lane, begin, n);
+	*at = lane;
+}
+
+/* Four lanes in step: none waits for another's table. */
+static void decode_four32(struct decoding *from, struct block *blocks, size_t n)
+{
+	struct lane a = from->lanes[0], b = from->lanes[1];
+	struct lane c = from->lanes[2], d = from->lanes[3];
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		take32(from, &blocks[0], &a, i, peek(&a));
+		take32(from, &blocks[1], &b, i, peek(&b));
+		take32(from, &blocks[2], &c, i, peek(&c));
+		take32(from, &blocks[3], &d, i, peek(&d));
+	}
+	from->lanes[0] = a;
+	from->lanes[1] = b;
+	from->lanes[2] = c;
+	from->lanes[3] = d;
+}
+
+static void decode_blocks32(struct decoding *from, struct block *blocks,
+			    const size_t *n)
+{
+	bool fast = from->n_lanes == MAX_LANES;
+	size_t common = fast ? n[MAX_LANES - 1] : 0;
+	unsigned k;
+
+	for (k = 0; k < from->n_lanes && fast; k++)
+		fast = is_far_from_end(&from->lanes[k], common, MOST_BITS32);
+	if (fast)
+		decode_four32(from, blocks, common);
+	for (k = 0; k < from->n_lanes; k++)
+		decode_lane32(from, &blocks[k], &from->lanes[k],
+			      fast ? common : 0, n[k]);
+}
+
+static void prepare64(const struct decoding *from,
+		      const struct delta_reference *reference, size_t at,
+		      size_t n, struct block *block)
+{
+	const struct element_kernels *kernels = element_kernels();
+	uint64_t context[BLOCK_ELEMENTS];
+
+	kernels->load64(reference->base + 8 * at, n, block->values.wide,
+			from->element);
+	if (reference->context)
+		kernels->load64(reference->context + 8 * at, n, context,
+				from->element);
+	kernels->classify64(block->values.wide,
+			    reference->context ? context : NULL, n,
+			    block->classes, from->element);
+}
+
+static void decode_lane64(struct decoding *from, struct block *block,
+			  struct lane *lane, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		struct found found = decode64(from, lane, block->classes[i]);
+
+		block->values.wide[i] +=
+			(found.magnitude ^ found.down) - found.down;
+	}
+}
+
+/* Elements `at` to `at` + BLOCK_ELEMENTS of every lane. */
+static void decode_step(struct decoding *from,
+			const struct delta_reference *reference, uint8_t *out,
+			size_t n_elements, size_t at)
+{
+	const struct element_kernels *kernels = element_kernels();
+	size_t length = lane_length(n_elements, from->n_lanes);
+	size_t n[MAX_LANES] = {0}, begin[MAX_LANES];
+	struct block blocks[MAX_LANES];
+	bool wide = from->element.width == 8;
+	unsigned k;
+
+	for (k = 0; k < from->n_lanes; k++) {
+		size_t end =
+			k == from->n_lanes - 1 ? n_elements : (k + 1) * length;
+
+		begin[k] = k * length + at;
+		n[k] = end > begin[k] ? end - begin[k] : 0;
+		if (n[k] > BLOCK_ELEMENTS)
+			n[k] = BLOCK_ELEMENTS;
+		if (wide)
+			prepare64(from, reference, begin[k], n[k], &blocks[k]);
+		else
+			prepare32(from, reference, begin[k], n[k], &blocks[k]);
+	}
+	for (k = 0; wide && k < from->n_lanes; k++)
+		decode_lane64(from, &blocks[k], &from->lanes[k], n[k]);
+	if (!wide)
+		decode_blocks32(from, blocks, n);
+	for (k = 0; k < from->n_lanes; k++) {
+		uint8_t *to = out + begin[k] * from->element.width;
+
+		if (wide)
+			kernels->store64(blocks[k].values.wide, n[k], to,
+					 from->element);
+		else
+			kernels->store32(blocks[k].values.narrow, n[k], to,
+					 from->element);
+	}
+}
+
+enum wh_status delta_decode(struct delta_coder *coder,
+			    const struct delta_reference *reference,
+			    const uint8_t *coded, size_t size, uint8_t *out,
+			    size_t len, struct wh_error *err)
+{
+	struct delta_reference used = *reference;
+	struct decoding from;
+	size_t n, at, length;
+	unsigned k;
+
+	if (!delta_needs_context(coded, size))
+		used.context = NULL;
+	else if (!used.context)
+		return wh_fail(err, WH_ECORRUPT,
+			       "a chunk's difference lacks its context");
+	WH_TRY(read_head(coder, &from, coded, size, err));
+	n = len / from.element.width;
+	if (len % from.element.width ||
+	    (from.n_lanes > 1 && n < ONE_LANE_BELOW))
+		return damaged(err);
+	length = lane_length(n, from.n_lanes);
+	for (at = 0; at < length; at += BLOCK_ELEMENTS)
+		decode_step(&from, &used, out, n, at);
+	for (k = 0; k < from.n_lanes; k++)
+		if (from.lanes[k].state ||
+		    from.lanes[k].bit != (uint64_t)from.lanes[k].size * 8)
+			return damaged(err);
+	return WH_OK;
+}

@@ -1,0 +1,433 @@
+/* The encoder: counts first, then writes each lane from its end to its start,
+ * since a tANS decoder gives back what was put in last. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/endian.h"
+#include "codec/delta_internal.h"
+
+#define MIN_MODEL  512u /* elements: fewer don't pay for a model's head */
+#define MODELS	   32u	/* wanted at most: a class of fewer shares one */
+#define LANE_SLACK 16u
+#define HEAD_ROOM  ((size_t)64 << 10) /* of all models, far above any */
+
+enum wh_status delta_coder_new(struct delta_coder **out, struct wh_error *err)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? WH_OK : wh_fail_memory(err);
+}
+
+void delta_coder_free(struct delta_coder *coder)
+{
+	if (!coder)
+		return;
+	free(coder->encoders);
+	free(coder->cells);
+	free(coder->symbols);
+	free(coder->classes);
+	free(coder->magnitudes);
+	free(coder->lanes);
+	free(coder);
+}
+
+static enum wh_status make_room(struct delta_coder *coder, size_t n,
+				unsigned width, struct wh_error *err)
+{
+	size_t lanes = n * (width + 2u) + MAX_LANES * LANE_SLACK;
+	size_t magnitudes = n * (width == 8 ? 8u : 4u);
+
+	if (!coder->encoders)
+		coder->encoders = malloc(N_CLASSES * sizeof(*coder->encoders));
+	if (n > coder->room) {
+		free(coder->symbols);
+		free(coder->classes);
+		coder->room = n;
+		coder->symbols = malloc(n);
+		coder->classes = malloc(n);
+	}
+	if (magnitudes > coder->magnitudes_room) {
+		free(coder->magnitudes);
+		coder->magnitudes_room = magnitudes;
+		coder->magnitudes = malloc(magnitudes);
+	}
+	if (lanes > coder->lanes_room) {
+		free(coder->lanes);
+		coder->lanes_room = lanes;
+		coder->lanes = malloc(lanes);
+	}
+	if (coder->encoders && coder->symbols && coder->classes &&
+	    coder->magnitudes && coder->lanes)
+		return WH_OK;
+	coder->room = coder->magnitudes_room = coder->lanes_room = 0;
+	return wh_fail_memory(err);
+}
+
+/* ---- First pass: symbols and counts ---------------------------------------
+ */
+
+static inline unsigned half_of(uint64_t magnitude)
+{
+	unsigned n;
+
+	if (magnitude < 2)
+		return (unsigned)magnitude;
+	n = 64u - (unsigned)__builtin_clzll(magnitude);
+	return 2 * (n - 1) + (unsigned)(magnitude >> (n - 2) & 1);
+}
+
+/* Whether it moved the other way than its base did before. */
+static inline unsigned symbol_of(uint64_t magnitude, unsigned down,
+				 uint8_t class_)
+{
+	unsigned turned = down ^ class_ >> 7;
+
+	return half_of(magnitude) << 1 | (magnitude ? turned : 0);
+}
+
+static void count_block32(struct delta_coder *coder, size_t at,
+			  const uint32_t *values, const uint32_t *base,
+			  size_t n)
+{
+	uint32_t *magnitudes = coder->magnitudes;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t move = values[i] - base[i];
+		uint32_t down = (uint32_t)((int32_t)move >> 31);
+		uint32_t magnitude = (move ^ down) - down;
+		uint8_t class_ = coder->classes[at + i];
+		unsigned symbol = symbol_of(magnitude, down & 1, class_);
+
+		magnitudes[at + i] = magnitude;
+		coder->symbols[at + i] = (uint8_t)symbol;
+		coder->counts[class_ & CLASS_MASK][symbol]++;
+	}
+}
+
+static void count_block64(struct delta_coder *coder, size_t at,
+			  const uint64_t *values, const uint64_t *base,
+			  size_t n)
+{
+	uint64_t *magnitudes = coder->magnitudes;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		uint64_t move = values[i] - base[i];
+		uint64_t down = (uint64_t)((int64_t)move >> 63);
+		uint64_t magnitude = (move ^ down) - down;
+		uint8_t class_ = coder->classes[at + i];
+		unsigned symbol = symbol_of(magnitude, down & 1, class_);
+
+		magnitudes[at + i] = magnitude;
+		coder->symbols[at + i] = (uint8_t)symbol;
+		coder->counts[class_ & CLASS_MASK][symbol]++;
+	}
+}
+
+/* The block of 8-byte elements, or of smaller ones, from `at` on. */
+static void count_block(struct delta_coder *coder, struct codec_element element,
+			const struct delta_reference *reference,
+			const uint8_t *bytes, size_t at, size_t n)
+{
+	const struct element_kernels *kernels = element_kernels();
+	size_t offset = at * element.width;
+	uint8_t *classes = coder->classes + at;
+	const uint8_t *context = reference->context;
+
+	if (element.width == 8) {
+		uint64_t v[BLOCK_ELEMENTS], b[BLOCK_ELEMENTS];
+		uint64_t c[BLOCK_ELEMENTS];
+
+		kernels->load64(bytes + offset, n, v, element);
+		kernels->load64(reference->base + offset, n, b, element);
+		if (context)
+			kernels->load64(context + offset, n, c, element);
+		kernels->classify64(b, context ? c : NULL, n, classes, element);
+		count_block64(coder, at, v, b, n);
+	} else {
+		uint32_t v[BLOCK_ELEMENTS], b[BLOCK_ELEMENTS];
+		uint32_t c[BLOCK_ELEMENTS];
+
+		kernels->load32(bytes + offset, n, v, element);
+		kernels->load32(reference->base + offset, n, b, element);
+		if (context)
+			kernels->load32(context + offset, n, c, element);
+		kernels->classify32(b, context ? c : NULL, n, classes, element);
+		count_block32(coder, at, v, b, n);
+	}
+}
+
+/* ---- Models ---------------------------------------------------------------
+ */
+
+static unsigned choose_log(size_t n)
+{
+	if (n >= 65536)
+		return ANS_LOG_MAX;
+	return n >= 8192 ? 10 : n >= 1024 ? 9 : 8;
+}
+
+static void add_counts(uint32_t *sum, const uint32_t *counts)
+{
+	unsigned i;
+
+	for (i = 0; i < ANS_SYMBOLS; i++)
+		sum[i] += counts[i];
+}
+
+static size_t sum_counts(const uint32_t *counts)
+{
+	size_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < ANS_SYMBOLS; i++)
+		sum += counts[i];
+	return sum;
+}
+
+/* Neighbouring classes share a model until there is enough for one; what is
+ * left at the end joins the last. The joined counts stand in the first class
+ * of each model. */
+static void join_classes(struct delta_coder *coder, size_t n,
+			 struct delta_models *models, unsigned *first)
+{
+	size_t enough = n / MODELS > MIN_MODEL ? n / MODELS : MIN_MODEL;
+	size_t held = 0, left = n;
+	unsigned i;
+
+	models->n = 0;
+	for (i = 0; i < N_CLASSES; i++) {
+		size_t own = sum_counts(coder->counts[i]);
+
+		if (models->n == 0 ||
+		    (held >= enough && left >= enough && own)) {
+			first[models->n++] = i;
+			held = 0;
+		} else if (own) {
+			add_counts(coder->counts[first[models->n - 1]],
+				   coder->counts[i]);
+		}
+		models->model_of[i] = (uint8_t)(models->n - 1);
+		held += own;
+		left -= own;
+	}
+}
+
+static void make_models(struct delta_coder *coder, size_t n,
+			struct delta_models *models)
+{
+	unsigned first[N_CLASSES], i;
+
+	models->log = choose_log(n);
+	join_classes(coder, n, models, first);
+	for (i = 0; i < models->n; i++) {
+		ans_model_make(&coder->models[i], coder->counts[first[i]],
+			       models->log);
+		ans_encoder_make(&coder->encoders[i], &coder->models[i],
+				 models->log);
+	}
+}
+
+/* ---- Second pass: bits ----------------------------------------------------
+ */
+
+struct lane {
+	uint8_t *at; /* moves down */
+	uint64_t held;
+	unsigned n_held;
+	uint32_t state;
+};
+
+static inline void push(struct lane *lane, uint64_t value, unsigned n)
+{
+	lane->held = lane->held << n | value;
+	lane->n_held += n;
+	put_le64(lane->at - 8, lane->held << 1 << (63 - lane->n_held));
+	lane->at -= lane->n_held >> 3;
+	lane->n_held &= 7;
+}
+
+static inline uint64_t low_bits(uint64_t value, unsigned n)
+{
+	return value & ((UINT64_C(1) << n) - 1);
+}
+
+/* Gives out the state's bits and moves on; `*n` says how many. */
+static inline uint64_t step_state(const struct delta_coder *coder,
+				  const struct delta_models *models,
+				  struct lane *lane, size_t i, unsigned *n)
+{
+	unsigned model = models->model_of[coder->classes[i] & CLASS_MASK];
+	const struct ans_encoder *encoder = &coder->encoders[model];
+	struct ans_step step = encoder->steps[coder->symbols[i]];
+	uint32_t state = lane->state;
+
+	*n = (state + step.bits) >> 16;
+	lane->state = encoder->states[(int32_t)(state >> *n) + step.find];
+	return low_bits(state, *n);
+}
+
+static inline void encode32(const struct delta_coder *coder,
+			    const struct delta_models *models,
+			    struct lane *lane, size_t i)
+{
+	unsigned rest = symbol_bits(coder->symbols[i] >> 1), n;
+	uint64_t given = step_state(coder, models, lane, i, &n);
+	uint32_t magnitude = ((const uint32_t *)coder->magnitudes)[i];
+
+	push(lane, given | low_bits(magnitude, rest) << n, n + rest);
+}
+
+/* Up to 62 bits don't fit beside the state's. */
+static inline void encode64(const struct delta_coder *coder,
+			    const struct delta_models *models,
+			    struct lane *lane, size_t i)
+{
+	unsigned rest = symbol_bits(coder->symbols[i] >> 1), n;
+	uint64_t given = step_state(coder, models, lane, i, &n);
+	uint64_t bits =
+		low_bits(((const uint64_t *)coder->magnitudes)[i], rest);
+
+	if (rest > 32) {
+		push(lane, bits >> 32, rest - 32);
+		bits = low_bits(bits, 32);
+		rest = 32;
+	}
+	push(lane, bits, rest);
+	push(lane, given, n);
+}
+
+static void encode_lanes(const struct delta_coder *coder,
+			 const struct delta_models *models, struct lane *lanes,
+			 unsigned n_lanes, size_t n, bool wide)
+{
+	size_t length = lane_length(n, n_lanes), i;
+	size_t last = n - (n_lanes - 1) * length;
+	unsigned k;
+
+	for (i = length; i-- > 0;)
+		for (k = 0; k < n_lanes; k++) {
+			if (k == n_lanes - 1 && i >= last)
+				continue;
+			if (wide)
+				encode64(coder, models, &lanes[k],
+					 k * length + i);
+			else
+				encode32(coder, models, &lanes[k],
+					 k * length + i);
+		}
+}
+
+static enum wh_status append_lane(struct wh_buf *out, const struct lane *lane,
+				  const uint8_t *end, unsigned log, size_t head,
+				  struct wh_error *err)
+{
+	const uint8_t *begin = lane->at - (lane->n_held ? 1 : 0);
+	uint32_t state = lane->state - (UINT32_C(1) << log);
+	size_t size = (size_t)(end - begin);
+
+	put_le32(out->data + head, (uint32_t)size);
+	out->data[head + 4] = (uint8_t)state;
+	out->data[head + 5] = (uint8_t)(state >> 8);
+	out->data[head + 6] = (uint8_t)(lane->n_held ? 8 - lane->n_held : 0);
+	return wh_buf_append(out, begin, size, err);
+}
+
+/* ---- The whole ------------------------------------------------------------
+ */
+
+static enum wh_status write_head(const struct delta_coder *coder,
+				 const struct delta_models *models,
+				 struct codec_element element, bool context,
+				 unsigned n_lanes, struct wh_buf *out,
+				 struct wh_error *err)
+{
+	struct bit_writer to = {0};
+	uint8_t *head;
+	unsigned i;
+
+	WH_TRY(wh_buf_reserve(out, HEAD_ROOM, err));
+	head = out->data + out->size;
+	head[0] = (uint8_t)(__builtin_ctz(element.width) |
+			    (context ? HAS_CONTEXT : 0) |
+			    (n_lanes > 1 ? FOUR_LANES : 0));
+	head[1] = element.mantissa;
+	head[2] = (uint8_t)models->log;
+	to.at = head + HEAD_SIZE;
+	to.end = head + HEAD_ROOM - MAX_LANES * LANE_HEAD_SIZE;
+	for (i = 1; i < N_CLASSES; i++)
+		bits_write(&to, models->model_of[i] != models->model_of[i - 1],
+			   1);
+	for (i = 0; i < models->n; i++)
+		ans_model_write(&to, &coder->models[i]);
+	bits_flush(&to);
+	out->size = (size_t)(to.at - out->data);
+	return WH_OK;
+}
+
+static enum wh_status write_lanes(struct delta_coder *coder,
+				  const struct delta_models *models, size_t n,
+				  unsigned n_lanes, unsigned width,
+				  struct wh_buf *out, struct wh_error *err)
+{
+	size_t room = lane_length(n, n_lanes) * (width + 2u) + LANE_SLACK;
+	size_t heads = out->size;
+	struct lane lanes[MAX_LANES] = {{0}};
+	unsigned k;
+
+	for (k = 0; k < n_lanes; k++)
+		lanes[k] = (struct lane){.at = coder->lanes + (k + 1) * room,
+					 .state = UINT32_C(1) << models->log};
+	encode_lanes(coder, models, lanes, n_lanes, n, width == 8);
+	WH_TRY(wh_buf_append_zeros(out, n_lanes * LANE_HEAD_SIZE, err));
+	for (k = 0; k < n_lanes; k++)
+		WH_TRY(append_lane(out, &lanes[k],
+				   coder->lanes + (k + 1) * room, models->log,
+				   heads + k * LANE_HEAD_SIZE, err));
+	return WH_OK;
+}
+
+/* The bits that are stored as they are, in bytes: with them alone it may be
+ * clear that nothing is gained. */
+static size_t count_noise(const struct delta_coder *coder)
+{
+	uint64_t bits = 0;
+	unsigned i, k;
+
+	for (i = 0; i < N_CLASSES; i++)
+		for (k = 4; k < ANS_SYMBOLS / 2; k++)
+			bits += (uint64_t)symbol_bits(k) *
+				(coder->counts[i][2 * k] +
+				 coder->counts[i][2 * k + 1]);
+	return (size_t)(bits / 8);
+}
+
+enum wh_status delta_encode(struct delta_coder *coder,
+			    struct codec_element element,
+			    const struct delta_reference *reference,
+			    const uint8_t *bytes, size_t len, size_t limit,
+			    struct wh_buf *out, bool *fits,
+			    struct wh_error *err)
+{
+	size_t n = len / element.width, at, before = out->size;
+	unsigned n_lanes = n < ONE_LANE_BELOW ? 1 : MAX_LANES;
+	struct delta_models models;
+
+	*fits = false;
+	WH_TRY(make_room(coder, n, element.width, err));
+	memset(coder->counts, 0, sizeof(coder->counts));
+	for (at = 0; at < n; at += BLOCK_ELEMENTS)
+		count_block(coder, element, reference, bytes, at,
+			    n - at < BLOCK_ELEMENTS ? n - at : BLOCK_ELEMENTS);
+	if (count_noise(coder) > limit)
+		return WH_OK;
+	make_models(coder, n, &models);
+	WH_TRY(write_head(coder, &models, element, reference->context, n_lanes,
+			  out, err));
+	WH_TRY(write_lanes(coder, &models, n, n_lanes, element.width, out,
+			   err));
+	*fits = out->size - before <= limit;
+	if (!*fits)
+		out->size = before;
+	return WH_OK;
+}

@@ -1,0 +1,56 @@
+/* codec/delta_internal.h: what delta's encoder and decoder share. */
+#ifndef WH_CODEC_DELTA_INTERNAL_H
+#define WH_CODEC_DELTA_INTERNAL_H
+
+#include "codec/ans.h"
+#include "codec/delta.h"
+
+#define HEAD_SIZE      3u
+#define LANE_HEAD_SIZE 7u
+#define MAX_LANES      4u
+#define ONE_LANE_BELOW 4096u /* elements: below it lanes cost more than gain   \
+			      */
+
+#define HAS_CONTEXT 4u
+#define FOUR_LANES  8u
+
+/* Which models there are, and the class that each is for. */
+struct delta_models {
+	uint8_t model_of[N_CLASSES];
+	unsigned n, log;
+};
+
+struct delta_coder {
+	struct ans_model models[N_CLASSES];
+	struct ans_encoder *encoders; /* N_CLASSES, when encoding began */
+	struct ans_cell *cells;	      /* models << log */
+	size_t n_cells;
+	/* Of the chunk that is being coded: an element each. */
+	uint8_t *symbols, *classes;
+	void *magnitudes; /* 32-bit ones, or 64-bit of 8-byte elements */
+	size_t room, magnitudes_room; /* elements; bytes */
+	uint8_t *lanes;		      /* scratch for the bits */
+	size_t lanes_room;
+	uint32_t counts[N_CLASSES][ANS_SYMBOLS];
+};
+
+/* A magnitude of n > 1 bits: its class of length and second-highest bit, and
+ * how many bits are left below. */
+static inline unsigned symbol_bits(unsigned half)
+{
+	return half < 4 ? 0 : half / 2 - 1;
+}
+
+/* The least magnitude of a class. */
+static inline uint64_t symbol_base(unsigned half)
+{
+	return half < 4 ? half : (uint64_t)(2 + (half & 1)) << (half / 2 - 1);
+}
+
+/* Elements of each lane but the last. */
+static inline size_t lane_length(size_t n, unsigned n_lanes)
+{
+	return (n + n_lanes - 1) / n_lanes;
+}
+
+#endif

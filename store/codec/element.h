@@ -1,0 +1,71 @@
+/* codec/element.h: what codecs know of a payload's elements.
+ *
+ * The coders think in ordered integers: floats map, one to one, to integers
+ * that are in the same order, so that neighbours in value differ by little
+ * whatever their exponents are. Arithmetic wraps, so nothing is lost: NaNs
+ * with their payloads, infinities, both zeros and denormals are integers like
+ * all others.
+ */
+#ifndef WH_CODEC_ELEMENT_H
+#define WH_CODEC_ELEMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weighhouse/tensor.h>
+
+struct codec_element {
+	uint8_t width;	  /* bytes: 1, 2, 4 or 8; complex ones are two */
+	uint8_t mantissa; /* bits of a float's fraction; 0: an integer */
+	bool text;	  /* bytes without a numeric meaning */
+};
+
+/** Of a dtype; strings, variants and none are text. */
+struct codec_element codec_element_of(enum wh_dtype dtype);
+
+#define BLOCK_ELEMENTS 512u /* that the kernels take at a time, at most */
+
+/* An element's class: what its decoder knows of how far it may have moved. If
+ * the base moved against its own base, by a number of b bits: b. If it stood
+ * still, or nothing is known: the exponent, from CLASS_STILL on. */
+#define CLASS_STILL 64u
+#define N_CLASSES   96u
+#define CLASS_MASK  0x7fu
+#define CLASS_DOWN  0x80u /* it moved down: set in the class's byte */
+
+/** Elements of up to 4 bytes as ordered integers, sign-extended. */
+typedef void load32_fn(const uint8_t *bytes, size_t n, uint32_t *out,
+		       struct codec_element element);
+/** `context` NULL: nothing is known. */
+typedef void classify32_fn(const uint32_t *base, const uint32_t *context,
+			   size_t n, uint8_t *classes,
+			   struct codec_element element);
+typedef void store32_fn(const uint32_t *ordered, size_t n, uint8_t *bytes,
+			struct codec_element element);
+
+/** The same for 8 bytes. */
+typedef void load64_fn(const uint8_t *bytes, size_t n, uint64_t *out,
+		       struct codec_element element);
+typedef void classify64_fn(const uint64_t *base, const uint64_t *context,
+			   size_t n, uint8_t *classes,
+			   struct codec_element element);
+typedef void store64_fn(const uint64_t *ordered, size_t n, uint8_t *bytes,
+			struct codec_element element);
+
+struct element_kernels {
+	load32_fn *load32;
+	classify32_fn *classify32;
+	store32_fn *store32;
+	load64_fn *load64;
+	classify64_fn *classify64;
+	store64_fn *store64;
+};
+
+/** The fastest that this machine runs; all give the same. */
+const struct element_kernels *element_kernels(void);
+
+/** For tests: the portable ones from now on, or again the fastest. */
+void element_kernels_portable(bool portable);
+
+#endif

@@ -1,0 +1,256 @@
+#include "codec/planes.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/endian.h"
+
+#define MAX_WIDTH     8u
+#define HEAD_OF_PLANE 5u
+#define SAMPLE_PIECE  ((size_t)4 << 10)
+#define SAMPLE_PIECES 4u
+/* Bits a byte: above it Huffman's gain is not worth its time. */
+#define NOISE	    7.6
+#define DENSE_NOISE 7.9
+
+enum how { AS_IT_IS = 0, FRAME = 1, ONE_BYTE = 2 };
+
+double sampled_entropy(const uint8_t *bytes, size_t len)
+{
+	size_t piece = len < SAMPLE_PIECE * SAMPLE_PIECES ? len / SAMPLE_PIECES
+							  : SAMPLE_PIECE;
+	size_t step = len / SAMPLE_PIECES, i, k;
+	uint32_t counts[256] = {0};
+	double total = (double)(piece * SAMPLE_PIECES), bits = 0;
+
+	for (i = 0; i < SAMPLE_PIECES; i++)
+		for (k = 0; k < piece; k++)
+			counts[bytes[i * step + k]]++;
+	for (i = 0; i < 256; i++)
+		if (counts[i])
+			bits -= counts[i] * log2(counts[i] / total);
+	return total > 0 ? bits / total : 8;
+}
+
+/* ---- Splitting and joining ------------------------------------------------
+ */
+
+static void split4(const uint8_t *bytes, size_t n, uint8_t *planes)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t x = get_le32(bytes + 4 * i);
+
+		x = x << 1 | x >> 31;
+		planes[i] = (uint8_t)x;
+		planes[n + i] = (uint8_t)(x >> 8);
+		planes[2 * n + i] = (uint8_t)(x >> 16);
+		planes[3 * n + i] = (uint8_t)(x >> 24);
+	}
+}
+
+static void join4(const uint8_t *planes, size_t n, uint8_t *bytes)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t x = (uint32_t)planes[i] |
+			     (uint32_t)planes[n + i] << 8 |
+			     (uint32_t)planes[2 * n + i] << 16 |
+			     (uint32_t)planes[3 * n + i] << 24;
+
+		put_le32(bytes + 4 * i, x >> 1 | x << 31);
+	}
+}
+
+static void split2(const uint8_t *bytes, size_t n, uint8_t *planes)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		unsigned x = bytes[2 * i] | (unsigned)bytes[2 * i + 1] << 8;
+
+		x = x << 1 | x >> 15;
+		planes[i] = (uint8_t)x;
+		planes[n + i] = (uint8_t)(x >> 8);
+	}
+}
+
+static void join2(const uint8_t *planes, size_t n, uint8_t *bytes)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		unsigned x = planes[i] | (unsigned)planes[n + i] << 8;
+
+		x = x >> 1 | x << 15;
+		bytes[2 * i] = (uint8_t)x;
+		bytes[2 * i + 1] = (uint8_t)(x >> 8);
+	}
+}
+
+static void split8(const uint8_t *bytes, size_t n, uint8_t *planes)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
+		uint64_t x = get_le64(bytes + 8 * i);
+
+		x = x << 1 | x >> 63;
+		for (k = 0; k < 8; k++)
+			planes[k * n + i] = (uint8_t)(x >> 8 * k);
+	}
+}
+
+static void join8(const uint8_t *planes, size_t n, uint8_t *bytes)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
+		uint64_t x = 0;
+
+		for (k = 0; k < 8; k++)
+			x |= (uint64_t)planes[k * n + i] << 8 * k;
+		put_le64(bytes + 8 * i, x >> 1 | x << 63);
+	}
+}
+
+static void split(unsigned width, const uint8_t *bytes, size_t n,
+		  uint8_t *planes)
+{
+	if (width == 8)
+		split8(bytes, n, planes);
+	else if (width == 4)
+		split4(bytes, n, planes);
+	else if (width == 2)
+		split2(bytes, n, planes);
+	else
+		memcpy(planes, bytes, n);
+}
+
+static void join(unsigned width, const uint8_t *planes, size_t n,
+		 uint8_t *bytes)
+{
+	if (width == 8)
+		join8(planes, n, bytes);
+	else if (width == 4)
+		join4(planes, n, bytes);
+	else if (width == 2)
+		join2(planes, n, bytes);
+	else
+		memcpy(bytes, planes, n);
+}
+
+/* ---- Planes ---------------------------------------------------------------
+ */
+
+static bool is_one_byte(const uint8_t *plane, size_t n)
+{
+	return n > 1 && memcmp(plane, plane + 1, n - 1) == 0;
+}
+
+static enum wh_status encode_plane(struct zstd_coder *zstd,
+				   const uint8_t *plane, size_t n, bool dense,
+				   enum how *how, struct wh_buf *out,
+				   struct wh_error *err)
+{
+	double entropy = sampled_entropy(plane, n);
+	size_t before = out->size;
+
+	if (is_one_byte(plane, n)) {
+		*how = ONE_BYTE;
+		return wh_buf_append(out, plane, 1, err);
+	}
+	*how = FRAME;
+	if (entropy < (dense ? DENSE_NOISE : NOISE))
+		/* Below 4 bits runs and repeats are likely. */
+		WH_TRY(zstd_encode(zstd, entropy < 4 ? ZSTD_FAST : ZSTD_HUFFMAN,
+				   plane, n, NULL, 0, out, err));
+	if (out->size > before && out->size - before < n)
+		return WH_OK;
+	*how = AS_IT_IS;
+	out->size = before;
+	return wh_buf_append(out, plane, n, err);
+}
+
+enum wh_status planes_encode(struct zstd_coder *zstd, unsigned width,
+			     const uint8_t *bytes, size_t len, uint8_t *scratch,
+			     bool dense, struct wh_buf *out,
+			     struct wh_error *err)
+{
+	size_t n = len / width, head = out->size + 1;
+	uint8_t first = (uint8_t)width;
+	unsigned k;
+
+	split(width, bytes, n, scratch);
+	WH_TRY(wh_buf_append(out, &first, 1, err));
+	WH_TRY(wh_buf_append_zeros(out, width * HEAD_OF_PLANE, err));
+	for (k = 0; k < width; k++) {
+		size_t before = out->size;
+		enum how how = AS_IT_IS;
+		uint8_t *at;
+
+		WH_TRY(encode_plane(zstd, scratch + k * n, n, dense, &how, out,
+				    err));
+		at = out->data + head + k * HEAD_OF_PLANE;
+		at[0] = (uint8_t)how;
+		put_le32(at + 1, (uint32_t)(out->size - before));
+	}
+	return WH_OK;
+}
+
+static enum wh_status damaged(struct wh_error *err)
+{
+	return wh_fail(err, WH_ECORRUPT, "a chunk's planes are damaged");
+}
+
+static enum wh_status decode_plane(struct zstd_coder *zstd, uint8_t how,
+				   const uint8_t *coded, size_t size,
+				   uint8_t *plane, size_t n,
+				   struct wh_error *err)
+{
+	switch (how) {
+	case AS_IT_IS:
+		if (size != n)
+			return damaged(err);
+		memcpy(plane, coded, n);
+		return WH_OK;
+	case FRAME:
+		return zstd_decode(zstd, coded, size, NULL, 0, plane, n, err);
+	case ONE_BYTE:
+		if (size != 1)
+			return damaged(err);
+		memset(plane, coded[0], n);
+		return WH_OK;
+	default:
+		return damaged(err);
+	}
+}
+
+enum wh_status planes_decode(struct zstd_coder *zstd, const uint8_t *coded,
+			     size_t size, uint8_t *scratch, uint8_t *out,
+			     size_t len, struct wh_error *err)
+{
+	unsigned width = size ? coded[0] : 0, k;
+	size_t head = 1 + (size_t)width * HEAD_OF_PLANE, at = head, n;
+
+	if (width == 0 || width > MAX_WIDTH || (width & (width - 1)) ||
+	    len % width || size < head)
+		return damaged(err);
+	n = len / width;
+	for (k = 0; k < width; k++) {
+		const uint8_t *plane = coded + 1 + k * HEAD_OF_PLANE;
+		size_t some = get_le32(plane + 1);
+
+		if (some > size - at)
+			return damaged(err);
+		WH_TRY(decode_plane(zstd, plane[0], coded + at, some,
+				    scratch + k * n, n, err));
+		at += some;
+	}
+	if (at != size)
+		return damaged(err);
+	join(width, scratch, n, out);
+	return WH_OK;
+}
