@@ -10,6 +10,10 @@ SELECT 'storage ' || id || ' lacks what it is coded against' FROM storage
 WHERE (base_id IS NOT NULL AND base_id NOT IN (SELECT id FROM storage))
   OR (context_id IS NOT NULL AND context_id NOT IN (SELECT id FROM storage));
 
+-- name: bases_come_before
+SELECT 'storage ' || id || ' has a base that came after it' FROM storage
+WHERE base_id >= id OR context_id >= id;
+
 -- name: storage_ids_are_reserved
 SELECT 'storage ' || id || ' was never reserved' FROM storage
 WHERE id >= (SELECT value FROM counter WHERE name = 'storage');

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "base/crc.h"
+#include "chunk_reader.h"
 #include "store.h"
 
 #define MAX_READERS 8
@@ -29,9 +29,9 @@ enum wh_status chunk_put(struct db *db, const struct chunk *chunk,
 /* A connection, and the last chunk that was wanted in part. */
 struct reader {
 	struct db *db;
+	struct chunk_reader *chunks;
 	bool busy;
 	int64_t cached; /* chunk id, or -1 */
-	size_t cached_size;
 	uint8_t *cache;
 };
 
@@ -57,16 +57,22 @@ enum wh_status chunk_pool_new(const struct db *db, struct chunk_pool **out,
 	return WH_OK;
 }
 
+static void close_reader(struct reader *reader)
+{
+	chunk_reader_free(reader->chunks);
+	db_close(reader->db);
+	free(reader->cache);
+	memset(reader, 0, sizeof(*reader));
+}
+
 void chunk_pool_free(struct chunk_pool *pool)
 {
 	unsigned i;
 
 	if (!pool)
 		return;
-	for (i = 0; i < pool->n_open; i++) {
-		db_close(pool->readers[i].db);
-		free(pool->readers[i].cache);
-	}
+	for (i = 0; i < pool->n_open; i++)
+		close_reader(&pool->readers[i]);
 	pthread_cond_destroy(&pool->freed);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
@@ -76,14 +82,17 @@ static enum wh_status open_reader(struct chunk_pool *pool, struct reader **out,
 				  struct wh_error *err)
 {
 	struct reader *reader = &pool->readers[pool->n_open];
+	enum wh_status status;
 
 	reader->cache = malloc((size_t)CHUNK_SIZE);
-	if (!reader->cache)
-		return wh_fail_memory(err);
-	if (db_clone(pool->origin, &reader->db, err)) {
-		free(reader->cache);
-		reader->cache = NULL;
-		return err ? err->status : WH_EIO;
+	status = reader->cache ? db_clone(pool->origin, &reader->db, err)
+			       : wh_fail_memory(err);
+	if (!status)
+		status = chunk_reader_new(reader->db, NULL, &reader->chunks,
+					  err);
+	if (status) {
+		close_reader(reader);
+		return status;
 	}
 	reader->cached = -1;
 	pool->n_open++;
@@ -138,59 +147,21 @@ static void give_back(struct chunk_pool *pool, struct reader *reader)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static enum wh_status decode_row(struct stmt *stmt, void *buf, size_t size,
-				 struct wh_error *err)
-{
-	size_t n_bytes;
-	const void *bytes;
-	uint32_t crc;
-
-	if (column_integer(stmt, 1) != (int64_t)size)
-		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
-	bytes = column_blob(stmt, 3, &n_bytes);
-	WH_TRY(codec_decode(column_integer(stmt, 0), bytes, n_bytes, buf, size,
-			    err));
-	crc = crc32c_update(0, buf, size);
-	if (crc != (uint32_t)column_integer(stmt, 2))
-		return wh_fail(err, WH_ECORRUPT,
-			       "a chunk's CRC-32C is %08x instead of %08x", crc,
-			       (unsigned)column_integer(stmt, 2));
-	return WH_OK;
-}
-
-/* One chunk, whole; the row is let go at once, so that no reader keeps a
- * writer waiting. */
-static enum wh_status read_chunk(struct reader *reader, int64_t id, void *buf,
-				 size_t size, struct wh_error *err)
-{
-	enum wh_status status;
-	struct stmt *stmt;
-	bool row;
-
-	WH_TRY(db_stmt(reader->db, STMT_CHUNK_GET, &stmt, err));
-	stmt_integer(stmt, 1, id);
-	db_lock_shared(reader->db);
-	status = stmt_step(stmt, &row, err);
-	if (!status)
-		status = row ? decode_row(stmt, buf, size, err)
-			     : wh_fail(err, WH_ECORRUPT, "a chunk is missing");
-	stmt_reset(stmt);
-	db_unlock(reader->db);
-	return status;
-}
-
 /* The part of one chunk that a read wants. */
-static enum wh_status read_part(struct reader *reader, int64_t id, size_t size,
-				size_t skip, void *buf, size_t len,
-				struct wh_error *err)
+static enum wh_status read_part(struct reader *reader, int64_t storage,
+				uint32_t position, size_t size, size_t skip,
+				void *buf, size_t len, struct wh_error *err)
 {
+	int64_t id = storage << CHUNK_ID_BITS | (int64_t)position;
+
 	if (skip == 0 && len == size && reader->cached != id)
-		return read_chunk(reader, id, buf, size, err);
+		return chunk_reader_read(reader->chunks, storage, position, buf,
+					 size, err);
 	if (reader->cached != id) {
 		reader->cached = -1;
-		WH_TRY(read_chunk(reader, id, reader->cache, size, err));
+		WH_TRY(chunk_reader_read(reader->chunks, storage, position,
+					 reader->cache, size, err));
 		reader->cached = id;
-		reader->cached_size = size;
 	}
 	memcpy(buf, reader->cache + skip, len);
 	return WH_OK;
@@ -218,7 +189,7 @@ enum wh_status chunk_pool_read(struct chunk_pool *pool, int64_t storage,
 
 		if (some > len)
 			some = len;
-		status = read_part(reader, first + (int64_t)position, size,
+		status = read_part(reader, storage, (uint32_t)position, size,
 				   skip, out, some, err);
 		out += some;
 		offset += some;

@@ -7,7 +7,7 @@
 #ifndef WH_STORE_CHUNK_H
 #define WH_STORE_CHUNK_H
 
-#include "codec.h"
+#include "codec/codec.h"
 #include "db.h"
 
 /** One coded chunk on its way into the store. */

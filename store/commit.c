@@ -96,7 +96,7 @@ static enum wh_status list_items(struct commit *commit, struct wh_error *err)
 		return wh_fail_memory(err);
 	for (i = 0; i < n; i++)
 		commit->items[i] =
-			(struct item){commit->source, i, 0, 0, false};
+			(struct item){.source = commit->source, .index = i};
 	commit->n_source_items = n;
 	for (i = 0; i < N_TEXTS; i++) {
 		commit->text_item[i] = UINT32_MAX;
@@ -104,7 +104,7 @@ static enum wh_status list_items(struct commit *commit, struct wh_error *err)
 			continue;
 		commit->text_item[i] = n;
 		commit->items[n++] =
-			(struct item){commit->texts, text++, 0, 0, false};
+			(struct item){.source = commit->texts, .index = text++};
 	}
 	commit->n_items = n;
 	return WH_OK;
@@ -240,10 +240,29 @@ static enum wh_status store_and_publish(struct commit *commit,
 	return WH_OK;
 }
 
+static enum wh_status choose_effort(struct commit *commit, struct wh_error *err)
+{
+	const char *name = commit->options->codec;
+	char *setting wh_free_auto = NULL;
+
+	commit->effort = CODEC_FAST;
+	if (!name) {
+		WH_TRY(wh_config_get(commit->store, "codec", &setting, err));
+		name = setting;
+	}
+	if (name && !codec_effort_of(name, &commit->effort))
+		return wh_fail(err, WH_EINVAL,
+			       "there is no codec '%s': it is one of none, "
+			       "fast, dense",
+			       name);
+	return WH_OK;
+}
+
 static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 {
 	const struct wh_commit_options *options = commit->options;
 
+	WH_TRY(choose_effort(commit, err));
 	WH_TRY(wh_source_weigh(commit->source, NEEDS, options->threads,
 			       options->progress, options->arg, err));
 	WH_TRY(check_unchanged(commit->source, err));

@@ -2,8 +2,9 @@
  *
  *	weigh     digests of every tensor of the source and of the texts
  *	identify  canonical texts of layers: which of them the store lacks
- *	store     payloads of tensors that it lacks, as chunks that nothing
- *		  names yet (commit_store.c)
+ *	base      older versions of tensors that it lacks (commit_base.c)
+ *	store     their payloads, as chunks that nothing names yet
+ *		  (commit_store.c)
  *	publish   all rows and the branch's move, in one transaction
  *		  (commit_publish.c)
  */
@@ -12,7 +13,9 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "codec/codec.h"
 #include "lease.h"
+#include "ref.h"
 #include "store.h"
 
 /** A tensor of the source, or a text. */
@@ -22,6 +25,10 @@ struct item {
 	int64_t id;	 /* of its row, 0: not in the store */
 	int64_t storage; /* reserved for it, 0: none */
 	bool stored;	 /* its chunks are there */
+	/* What it may be coded against, and how many versions have been since
+	 * a whole one (commit_base.c). */
+	int64_t base; /* storage, 0: none */
+	unsigned generation;
 };
 
 enum text_kind { TEXT_GRAPH, TEXT_ATTRIBUTES, TEXT_TEMPLATE, N_TEXTS };
@@ -41,10 +48,22 @@ struct commit {
 		int64_t id; /* 0: not in the store */
 	} * layers;
 	struct lease lease; /* of the items' storages */
+	enum codec_effort effort;
 	struct wh_commit_result result;
 };
 
 const struct wh_tensor *item_tensor(const struct item *item);
+
+/** The snapshot that a commit follows, 0: none. `branch` is filled with the
+ *  one that moves, `tip` with where it is. */
+enum wh_status commit_parent(struct db *db,
+			     const struct wh_commit_options *options,
+			     char branch[REF_NAME_SIZE], int64_t *tip,
+			     int64_t *parent, struct wh_error *err);
+
+/** Finds bases for the items of `todo`. */
+enum wh_status commit_choose_bases(struct commit *commit, struct item **todo,
+				   uint32_t n_todo, struct wh_error *err);
 
 /** Chunks of all items that have neither row nor storage. */
 enum wh_status commit_store(struct commit *commit, struct wh_error *err);

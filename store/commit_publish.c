@@ -370,31 +370,36 @@ static enum wh_status publish_figures(struct publication *pub,
 
 /* Which snapshot the new one follows: what was asked for, the branch's tip, or
  * for a new branch HEAD's. */
-static enum wh_status choose_parent(struct publication *pub,
-				    struct wh_error *err)
+enum wh_status commit_parent(struct db *db,
+			     const struct wh_commit_options *options,
+			     char branch[REF_NAME_SIZE], int64_t *tip,
+			     int64_t *parent, struct wh_error *err)
 {
-	const struct wh_commit_options *options = pub->commit->options;
 	char head[REF_NAME_SIZE];
 	bool found;
 
-	WH_TRY(ref_head(pub->db, head, err));
-	snprintf(pub->branch, sizeof(pub->branch), "%s",
+	WH_TRY(ref_head(db, head, err));
+	snprintf(branch, REF_NAME_SIZE, "%s",
 		 options->branch ? options->branch : head);
-	WH_TRY(ref_check_name(pub->branch, err));
-	WH_TRY(ref_get(pub->db, REF_BRANCH, pub->branch, &found, &pub->tip,
-		       err));
-	pub->parent_id = pub->tip;
+	WH_TRY(ref_check_name(branch, err));
+	WH_TRY(ref_get(db, REF_BRANCH, branch, &found, tip, err));
+	*parent = *tip;
 	if (options->parent)
-		return revision_resolve(pub->db, options->parent,
-					&pub->parent_id, err);
-	if (options->root && found && pub->tip)
+		return revision_resolve(db, options->parent, parent, err);
+	if (options->root && found && *tip)
 		return wh_fail(err, WH_EEXISTS,
 			       "branch '%s' is there already, and not a root",
-			       pub->branch);
+			       branch);
 	if (!found && !options->root)
-		WH_TRY(ref_get(pub->db, REF_BRANCH, head, &found,
-			       &pub->parent_id, err));
+		WH_TRY(ref_get(db, REF_BRANCH, head, &found, parent, err));
 	return WH_OK;
+}
+
+static enum wh_status choose_parent(struct publication *pub,
+				    struct wh_error *err)
+{
+	return commit_parent(pub->db, pub->commit->options, pub->branch,
+			     &pub->tip, &pub->parent_id, err);
 }
 
 static enum wh_status check_expected(struct publication *pub,

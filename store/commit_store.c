@@ -3,6 +3,10 @@
  * A helper thread reads, checks and codes; the caller's thread inserts: SQLite
  * is given one writer, and coding overlaps with it. The chunks go in through
  * transactions of at most 250 ms, so that other writers get their turns.
+ *
+ * The helper reads the chunks of bases through the caller's own connection: a
+ * second one would wait for the very transaction that waits for the helper.
+ * `turn` is held by whoever uses the connection.
  */
 #include "commit.h"
 
@@ -14,6 +18,8 @@
 
 #include "base/crc.h"
 #include "chunk.h"
+#include "chunk_reader.h"
+#include "storage.h"
 #include "tensor.h"
 
 #define RING	      8 /* coded chunks under way: 2 x 8 MiB at most */
@@ -26,6 +32,7 @@ struct slot {
 	struct wh_buf coded; /* if it isn't raw */
 	struct item *item;
 	bool last; /* chunk of its item */
+	bool uses_base, uses_context;
 };
 
 struct pipeline {
@@ -38,6 +45,13 @@ struct pipeline {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
 	struct wh_error failure; /* of the helper */
+	pthread_mutex_t turn;	 /* of the store's connection */
+};
+
+/* What the helper works with. */
+struct tools {
+	struct codec_coder *coder;
+	struct chunk_reader *bases;
 };
 
 /* ---- The helper: read, check, code ----------------------------------------
@@ -64,29 +78,42 @@ static void pass_on(struct pipeline *line)
 	pthread_mutex_unlock(&line->lock);
 }
 
-/* Coded bytes are copied out of the encoder, whose memory its next call
- * reuses; raw ones stay where they were read. */
-static enum wh_status code_chunk(struct slot *slot,
-				 struct codec_encoder *encoder,
+/* Coded bytes are copied out of the coder, whose memory its next call reuses;
+ * raw ones stay where they were read. */
+static enum wh_status code_chunk(struct slot *slot, enum codec_effort effort,
+				 const struct tools *tools,
 				 struct wh_error *err)
 {
 	struct chunk *chunk = &slot->chunk;
-	const void *coded;
+	struct codec_input input = {
+		.bytes = slot->raw,
+		.size = chunk->raw_size,
+		.element = codec_element_of(item_tensor(slot->item)->dtype),
+		.effort = effort,
+	};
+	struct codec_output coded;
 
-	WH_TRY(codec_encode(encoder, slot->raw, chunk->raw_size, &chunk->codec,
-			    &coded, &chunk->size, err));
+	if (slot->item->base)
+		WH_TRY(chunk_reader_reference(tools->bases, slot->item->base,
+					      chunk->position, &input.reference,
+					      err));
+	WH_TRY(codec_encode(tools->coder, &input, &coded, err));
+	chunk->codec = coded.codec;
+	chunk->size = coded.size;
 	chunk->bytes = slot->raw;
-	if (coded == slot->raw)
+	slot->uses_base = coded.uses_base;
+	slot->uses_context = coded.uses_context;
+	if (coded.bytes == slot->raw)
 		return WH_OK;
 	slot->coded.size = 0;
-	WH_TRY(wh_buf_append(&slot->coded, coded, chunk->size, err));
+	WH_TRY(wh_buf_append(&slot->coded, coded.bytes, chunk->size, err));
 	chunk->bytes = slot->coded.data;
 	return WH_OK;
 }
 
 static enum wh_status fill_slot(struct slot *slot, struct item *item,
-				uint64_t offset, struct codec_encoder *encoder,
-				struct wh_error *err)
+				uint64_t offset, enum codec_effort effort,
+				const struct tools *tools, struct wh_error *err)
 {
 	const struct wh_tensor *tensor = item_tensor(item);
 	uint64_t left = tensor->nbytes - offset;
@@ -102,12 +129,11 @@ static enum wh_status fill_slot(struct slot *slot, struct item *item,
 		.crc32c = crc32c_update(0, slot->raw, size),
 		.raw_size = size,
 	};
-	return code_chunk(slot, encoder, err);
+	return code_chunk(slot, effort, tools, err);
 }
 
 static enum wh_status feed_item(struct pipeline *line, struct item *item,
-				struct codec_encoder *encoder,
-				struct wh_error *err)
+				const struct tools *tools, struct wh_error *err)
 {
 	const struct wh_tensor *tensor = item_tensor(item);
 	uint64_t offset;
@@ -118,7 +144,8 @@ static enum wh_status feed_item(struct pipeline *line, struct item *item,
 
 		if (!slot)
 			return WH_OK;
-		WH_TRY(fill_slot(slot, item, offset, encoder, err));
+		WH_TRY(fill_slot(slot, item, offset, line->commit->effort,
+				 tools, err));
 		crc = crc32c_combine(crc, slot->chunk.crc32c,
 				     slot->chunk.raw_size);
 		if (slot->last && crc != tensor->crc32c)
@@ -130,17 +157,28 @@ static enum wh_status feed_item(struct pipeline *line, struct item *item,
 	return WH_OK;
 }
 
+static enum wh_status feed_all(struct pipeline *line, struct tools *tools,
+			       struct wh_error *err)
+{
+	uint32_t i;
+
+	WH_TRY(codec_coder_new(&tools->coder, err));
+	WH_TRY(chunk_reader_new(line->commit->store->db, &line->turn,
+				&tools->bases, err));
+	for (i = 0; i < line->n_todo; i++)
+		WH_TRY(feed_item(line, line->todo[i], tools, err));
+	return WH_OK;
+}
+
 static void *run_helper(void *arg)
 {
 	struct pipeline *line = arg;
-	struct codec_encoder *encoder = NULL;
+	struct tools tools = {0};
 	struct wh_error err = {0};
-	enum wh_status status = codec_encoder_new(&encoder, &err);
-	uint32_t i;
+	enum wh_status status = feed_all(line, &tools, &err);
 
-	for (i = 0; i < line->n_todo && !status; i++)
-		status = feed_item(line, line->todo[i], encoder, &err);
-	codec_encoder_free(encoder);
+	codec_coder_free(tools.coder);
+	chunk_reader_free(tools.bases);
 	pthread_mutex_lock(&line->lock);
 	if (status)
 		line->failure = err;
@@ -180,37 +218,48 @@ static void let_go(struct pipeline *line)
 	pthread_mutex_unlock(&line->lock);
 }
 
-static enum wh_status insert_storage(struct db *db, const struct item *item,
-				     uint64_t stored, struct wh_error *err)
-{
-	struct stmt *stmt;
-
-	WH_TRY(db_stmt(db, STMT_STORAGE_INSERT, &stmt, err));
-	stmt_integer(stmt, 1, item->storage);
-	stmt_integer(stmt, 2, ENCODING_CHUNKS);
-	stmt_integer(stmt, 3, (int64_t)item_tensor(item)->nbytes);
-	stmt_integer(stmt, 4, (int64_t)stored);
-	return step_done(stmt, err);
-}
-
 struct inserter {
 	struct pipeline *line;
-	uint64_t item_stored; /* bytes of the item under way */
+	uint64_t item_stored;	      /* bytes of the item under way */
+	bool uses_base, uses_context; /* any of its chunks */
 	uint64_t done, reported, total;
 };
+
+/* A tensor of which no chunk uses its base has none: it begins a chain. */
+static enum wh_status insert_storage(struct inserter *to, struct db *db,
+				     const struct item *item,
+				     struct wh_error *err)
+{
+	struct storage storage = {.id = item->storage,
+				  .nbytes = item_tensor(item)->nbytes};
+	struct storage base;
+
+	if (to->uses_base) {
+		storage.base = item->base;
+		storage.generation = item->generation;
+	}
+	if (to->uses_context) {
+		WH_TRY(storage_get(db, item->base, &base, err));
+		storage.context = base.base;
+	}
+	return storage_insert(db, &storage, to->item_stored, err);
+}
 
 static enum wh_status insert_slot(struct inserter *to, struct db *db,
 				  struct slot *slot, struct wh_error *err)
 {
 	WH_TRY(chunk_put(db, &slot->chunk, err));
 	to->item_stored += slot->chunk.size;
+	to->uses_base |= slot->uses_base;
+	to->uses_context |= slot->uses_context;
 	to->done += slot->chunk.raw_size;
 	to->line->commit->result.stored_bytes += slot->chunk.size;
 	if (!slot->last)
 		return WH_OK;
-	WH_TRY(insert_storage(db, slot->item, to->item_stored, err));
+	WH_TRY(insert_storage(to, db, slot->item, err));
 	slot->item->stored = true;
 	to->item_stored = 0;
+	to->uses_base = to->uses_context = false;
 	return WH_OK;
 }
 
@@ -249,9 +298,21 @@ static struct timespec end_of_turn(void)
 	return until;
 }
 
+/* Lets the helper at the connection while there is nothing to insert. */
+static struct slot *next_slot(struct pipeline *line,
+			      const struct timespec *until)
+{
+	struct slot *slot;
+
+	pthread_mutex_unlock(&line->turn);
+	slot = wait_to_insert(line, until);
+	pthread_mutex_lock(&line->turn);
+	return slot;
+}
+
 /* One turn at the lock: chunks until the time is up or there are no more. */
-static enum wh_status take_turn(struct inserter *to, struct slot *slot,
-				struct wh_error *err)
+static enum wh_status use_turn(struct inserter *to, struct slot *slot,
+			       struct wh_error *err)
 {
 	struct db *db = to->line->commit->store->db;
 	AUTO_TRANSACTION tx = {0};
@@ -263,10 +324,20 @@ static enum wh_status take_turn(struct inserter *to, struct slot *slot,
 		WH_TRY(insert_slot(to, db, slot, err));
 		let_go(to->line);
 		WH_TRY(report(to, err));
-		slot = is_past(&until) ? NULL
-				       : wait_to_insert(to->line, &until);
+		slot = is_past(&until) ? NULL : next_slot(to->line, &until);
 	}
 	return transaction_commit(&tx, err);
+}
+
+static enum wh_status take_turn(struct inserter *to, struct slot *slot,
+				struct wh_error *err)
+{
+	enum wh_status status;
+
+	pthread_mutex_lock(&to->line->turn);
+	status = use_turn(to, slot, err);
+	pthread_mutex_unlock(&to->line->turn);
+	return status;
 }
 
 static enum wh_status insert_all(struct pipeline *line, struct wh_error *err)
@@ -349,6 +420,7 @@ static enum wh_status reserve(struct commit *commit, struct item **todo,
 {
 	struct db *db = commit->store->db;
 	AUTO_TRANSACTION tx = {0};
+	struct inserter nothing = {0};
 	struct stmt *stmt;
 	int64_t next;
 	uint32_t i;
@@ -363,7 +435,7 @@ static enum wh_status reserve(struct commit *commit, struct item **todo,
 		todo[i]->storage = next + i;
 		if (item_tensor(todo[i])->nbytes)
 			continue;
-		WH_TRY(insert_storage(db, todo[i], 0, err));
+		WH_TRY(insert_storage(&nothing, db, todo[i], err));
 		todo[i]->stored = true;
 	}
 	WH_TRY(lease_take(db, &commit->lease, next, next + n, err));
@@ -428,6 +500,9 @@ enum wh_status commit_store(struct commit *commit, struct wh_error *err)
 	if (!line.todo)
 		return wh_fail_memory(err);
 	status = choose_items(commit, line.todo, &line.n_todo, err);
+	if (!status)
+		status = commit_choose_bases(commit, line.todo, line.n_todo,
+					     err);
 	if (!status && line.n_todo)
 		status = reserve(commit, line.todo, line.n_todo, err);
 	if (!status && line.n_todo)
@@ -435,8 +510,10 @@ enum wh_status commit_store(struct commit *commit, struct wh_error *err)
 	if (!status && line.n_todo) {
 		pthread_mutex_init(&line.lock, NULL);
 		init_condition(&line.moved);
+		pthread_mutex_init(&line.turn, NULL);
 		status = run_pipeline(&line, err);
 		pthread_cond_destroy(&line.moved);
+		pthread_mutex_destroy(&line.turn);
 		pthread_mutex_destroy(&line.lock);
 	}
 	close_ring(&line);

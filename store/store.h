@@ -12,7 +12,6 @@ struct wh_store {
 #define CHUNK_SIZE	 ((uint64_t)1 << 20) /* of payload */
 #define CHUNK_ID_BITS	 24		     /* of a storage's chunk ids */
 #define MAX_STORAGE_ID	 (INT64_MAX >> CHUNK_ID_BITS)
-#define ENCODING_CHUNKS	 0 /* storage.encoding: chunks that stand alone */
 #define MAX_STORED_BYTES (CHUNK_SIZE << CHUNK_ID_BITS)
 
 #endif

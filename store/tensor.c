@@ -166,29 +166,3 @@ enum wh_status tensor_statistics(struct db *db, int64_t id,
 	stmt_reset(stmt);
 	return WH_OK;
 }
-
-enum wh_status storage_check(struct db *db, int64_t storage, uint64_t nbytes,
-			     struct wh_error *err)
-{
-	enum wh_status status = WH_OK;
-	struct stmt *stmt;
-
-	/* Else its chunks' ids would overflow, or run into the next one's. */
-	if (storage < 1 || storage > MAX_STORAGE_ID ||
-	    nbytes > MAX_STORED_BYTES)
-		return wh_fail(err, WH_ECORRUPT,
-			       "a tensor's storage has a wrong id or length");
-	WH_TRY(db_stmt(db, STMT_STORAGE_GET, &stmt, err));
-	stmt_integer(stmt, 1, storage);
-	WH_TRY(step_row(stmt, err));
-	if (column_integer(stmt, 0) != ENCODING_CHUNKS ||
-	    !column_is_null(stmt, 2) || !column_is_null(stmt, 3))
-		status = wh_fail(err, WH_EUNSUPPORTED,
-				 "a tensor was written by a newer version of "
-				 "weighhouse");
-	else if (column_integer(stmt, 1) != (int64_t)nbytes)
-		status = wh_fail(err, WH_ECORRUPT,
-				 "a tensor's storage has a wrong length");
-	stmt_reset(stmt);
-	return status;
-}

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "db.h"
+#include "storage.h"
 #include <weighhouse/tensor.h>
 
 #define STATISTICS_VERSION 1 /* of the algorithm in core/statistics.c */
@@ -34,9 +35,5 @@ enum wh_status tensor_locate(struct db *db, int64_t id, int64_t *storage,
 enum wh_status tensor_statistics(struct db *db, int64_t id,
 				 struct wh_tensor *tensor,
 				 struct wh_error *err);
-
-/** WH_EUNSUPPORTED unless the storage stands alone as chunks. */
-enum wh_status storage_check(struct db *db, int64_t storage, uint64_t nbytes,
-			     struct wh_error *err);
 
 #endif

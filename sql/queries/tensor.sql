@@ -5,8 +5,9 @@
 UPDATE counter SET value = value + ?1 WHERE name = 'storage' RETURNING value;
 
 -- name: storage_insert
--- ?1 id, ?2 encoding, ?3 nbytes, ?4 stored bytes
-INSERT INTO storage(id, encoding, nbytes, stored_bytes) VALUES (?1, ?2, ?3, ?4);
+-- ?1 id, ?2 encoding, ?3 nbytes, ?4 stored bytes, ?5 base, ?6 context
+INSERT INTO storage(id, encoding, nbytes, stored_bytes, base_id, context_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6);
 
 -- name: storage_get
 -- ?1 id

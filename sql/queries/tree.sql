@@ -67,3 +67,10 @@ SELECT l.name, v.name, v.key, t.sha256
 FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
   JOIN variable AS v ON v.layer_id = l.id JOIN tensor AS t ON t.id = v.tensor_id
 WHERE p.tree_id = ?1 ORDER BY p.position, v.position;
+
+-- name: tree_storages
+-- ?1 tree
+SELECT v.key, t.dtype, t.shape, t.storage_id
+FROM tree_layer AS l JOIN variable AS v ON v.layer_id = l.layer_id
+JOIN tensor AS t ON t.id = v.tensor_id
+WHERE l.tree_id = ?1;

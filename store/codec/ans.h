@@ -16,7 +16,7 @@
 #include "codec/bits.h"
 
 #define ANS_SYMBOLS  256u
-#define ANS_LOG_MAX  11u
+#define ANS_LOG_MAX  10u
 #define ANS_SIZE_MAX (1u << ANS_LOG_MAX)
 
 /** How often each symbol of one context is expected, of 2^log. */

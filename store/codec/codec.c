@@ -175,7 +175,7 @@ enum wh_status codec_decode(struct codec_coder *coder, int64_t codec,
 {
 	const struct decoding to = {coder,     coded, coded_size,
 				    reference, out,   size};
-	bool base;
+	bool base = false;
 
 	WH_TRY(codec_needs(codec, &base, err));
 	if (base && !reference->base)
@@ -307,7 +307,8 @@ static bool equals_base(const struct codec_input *input)
 	       memcmp(input->reference.base, input->bytes, input->size) == 0;
 }
 
-/* A delta of under half is better than anything that knows no base. */
+/* A delta of under three quarters is better than anything that knows no base,
+ * bar what sparse tensors give. */
 static enum wh_status try_all(struct encoding *to, struct wh_error *err)
 {
 	const struct codec_input *input = to->input;
@@ -322,7 +323,7 @@ static enum wh_status try_all(struct encoding *to, struct wh_error *err)
 		WH_TRY(try_zstd(to, CODEC_PATCH, ZSTD_SMALL, err));
 	else if (base)
 		WH_TRY(try_delta(to, err));
-	if (to->limit < input->size / 2)
+	if (base && to->limit < input->size / 4 * 3)
 		return WH_OK;
 	return try_whole(to, err);
 }

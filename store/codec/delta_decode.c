@@ -8,9 +8,11 @@
 #include "codec/delta_internal.h"
 
 #define SAFE_LOAD 8u /* bytes that a read of bits takes at once */
-/* Most bits of an element: 11 of the state, and 30 or 62. */
+/* Most bits of an element: 10 of the state, and 31 or 62. */
 #define MOST_BITS32 41u
 #define MOST_BITS64 73u
+
+#define INLINE static inline __attribute__((always_inline))
 
 struct lane {
 	const uint8_t *bytes;
@@ -21,9 +23,7 @@ struct lane {
 
 struct decoding {
 	const struct delta_coder *coder;
-	const struct ans_cell *rows[N_CLASSES];
-	uint64_t bases[ANS_SYMBOLS / 2];
-	uint8_t rests[ANS_SYMBOLS / 2];
+	const struct delta_cell *rows[N_CLASSES];
 	struct codec_element element;
 	unsigned n_lanes;
 	struct lane lanes[MAX_LANES];
@@ -42,9 +42,31 @@ bool delta_needs_context(const uint8_t *coded, size_t size)
 /* ---- The head -------------------------------------------------------------
  */
 
+static void make_cells(struct delta_cell *cells, const struct ans_model *model,
+		       unsigned log, bool wide)
+{
+	struct ans_cell plain[ANS_SIZE_MAX];
+	size_t i;
+
+	ans_decoder_make(plain, model, log);
+	for (i = 0; i < (size_t)1 << log; i++) {
+		unsigned half = plain[i].symbol >> 1;
+		unsigned rest = symbol_bits(half);
+		bool turned = plain[i].symbol & 1;
+
+		cells[i] = (struct delta_cell){
+			.base = wide ? half : (uint32_t)symbol_base(half),
+			.next = plain[i].next,
+			.bits = plain[i].bits,
+			.rest = (uint8_t)((wide ? rest : rest & 31) |
+					  (turned ? CELL_TURNED : 0)),
+		};
+	}
+}
+
 static enum wh_status read_models(struct delta_coder *coder,
 				  struct bit_reader *from,
-				  struct delta_models *models,
+				  struct delta_models *models, bool wide,
 				  struct wh_error *err)
 {
 	size_t n_cells;
@@ -67,8 +89,8 @@ static enum wh_status read_models(struct delta_coder *coder,
 	for (i = 0; i < models->n; i++) {
 		if (!ans_model_read(from, &coder->models[i], models->log))
 			return damaged(err);
-		ans_decoder_make(coder->cells + ((size_t)i << models->log),
-				 &coder->models[i], models->log);
+		make_cells(coder->cells + ((size_t)i << models->log),
+			   &coder->models[i], models->log, wide);
 	}
 	return from->short_ ? damaged(err) : WH_OK;
 }
@@ -122,28 +144,24 @@ static enum wh_status read_head(struct delta_coder *coder, struct decoding *to,
 		return damaged(err);
 	to->n_lanes = coded[0] & FOUR_LANES ? MAX_LANES : 1;
 	models.log = coded[2];
-	WH_TRY(read_models(coder, &from, &models, err));
+	WH_TRY(read_models(coder, &from, &models, to->element.width == 8, err));
 	bits_align(&from);
 	for (i = 0; i < N_CLASSES; i++)
 		to->rows[i] = coder->cells +
 			      ((size_t)models.model_of[i] << models.log);
-	for (i = 0; i < ANS_SYMBOLS / 2; i++) {
-		to->bases[i] = symbol_base(i);
-		to->rests[i] = (uint8_t)symbol_bits(i);
-	}
 	return read_lanes(to, from.at, coded + size, models.log, err);
 }
 
 /* ---- Bits -----------------------------------------------------------------
  */
 
-static inline uint64_t low_bits(uint64_t value, unsigned n)
+INLINE uint64_t low_bits(uint64_t value, unsigned n)
 {
 	return value & ((UINT64_C(1) << n) - 1);
 }
 
 /* 57 bits at least, from where the lane is. */
-static inline uint64_t peek(const struct lane *lane)
+INLINE uint64_t peek(const struct lane *lane)
 {
 	return get_le64(lane->bytes + (lane->bit >> 3)) >> (lane->bit & 7);
 }
@@ -175,40 +193,39 @@ struct found {
 	uint64_t magnitude, down; /* down: all ones or 0 */
 };
 
-static inline struct found decode32(const struct decoding *from,
-				    struct lane *lane, uint8_t class_,
-				    uint64_t bits)
+/* All ones where it moved down. */
+static inline uint64_t direction(struct delta_cell cell, uint8_t class_)
 {
-	struct ans_cell cell = from->rows[class_ & CLASS_MASK][lane->state];
-	unsigned half = cell.symbol >> 1, rest = from->rests[half] & 31;
-	struct found found;
+	return (uint64_t)0 - (uint64_t)((cell.rest ^ class_) >> 7);
+}
+
+INLINE struct found decode32(const struct decoding *from, struct lane *lane,
+			     uint8_t class_, uint64_t bits)
+{
+	struct delta_cell cell = from->rows[class_ & CLASS_MASK][lane->state];
+	unsigned rest = cell.rest & 31;
 
 	lane->state = cell.next + (uint32_t)low_bits(bits, cell.bits);
-	bits >>= cell.bits;
 	lane->bit += cell.bits + rest;
-	found.magnitude = from->bases[half] + low_bits(bits, rest);
-	found.down =
-		(uint64_t)0 - (uint64_t)((cell.symbol & 1u) ^ (class_ >> 7));
-	return found;
+	return (struct found){cell.base + low_bits(bits >> cell.bits, rest),
+			      direction(cell, class_)};
 }
 
 static struct found decode64(const struct decoding *from, struct lane *lane,
 			     uint8_t class_)
 {
-	struct ans_cell cell = from->rows[class_ & CLASS_MASK][lane->state];
-	unsigned half = cell.symbol >> 1, rest = from->rests[half];
-	unsigned low = rest < 32 ? rest : 32;
-	struct found found;
+	struct delta_cell cell = from->rows[class_ & CLASS_MASK][lane->state];
+	unsigned rest = cell.rest & 63, low = rest < 32 ? rest : 32;
+	struct found found = {symbol_base(cell.base & 127),
+			      direction(cell, class_)};
 
 	lane->state =
 		cell.next + (uint32_t)low_bits(peek_safely(lane), cell.bits);
 	lane->bit += cell.bits;
-	found.magnitude = from->bases[half] + low_bits(peek_safely(lane), low);
+	found.magnitude += low_bits(peek_safely(lane), low);
 	lane->bit += low;
 	found.magnitude += low_bits(peek_safely(lane), rest - low) << 32;
 	lane->bit += rest - low;
-	found.down =
-		(uint64_t)0 - (uint64_t)((cell.symbol & 1u) ^ (class_ >> 7));
 	return found;
 }
 
@@ -241,8 +258,8 @@ static void prepare32(const struct decoding *from,
 			    block->classes, from->element);
 }
 
-static inline void take32(struct decoding *from, struct block *block,
-			  struct lane *lane, size_t i, uint64_t bits)
+INLINE void take32(struct decoding *from, struct block *block,
+		   struct lane *lane, size_t i, uint64_t bits)
 {
 	struct found found = decode32(from, lane, block->classes[i], bits);
 	uint32_t down = (uint32_t)found.down;
@@ -274,7 +291,8 @@ static void decode_lane32(struct decoding *from, struct block *block,
 }
 
 /* Four lanes in step: none waits for another's table. */
-static void decode_four32(struct decoding *from, struct block *blocks, size_t n)
+INLINE void decode_four32_body(struct decoding *from, struct block *blocks,
+			       size_t n)
 {
 	struct lane a = from->lanes[0], b = from->lanes[1];
 	struct lane c = from->lanes[2], d = from->lanes[3];
@@ -290,6 +308,32 @@ static void decode_four32(struct decoding *from, struct block *blocks, size_t n)
 	from->lanes[1] = b;
 	from->lanes[2] = c;
 	from->lanes[3] = d;
+}
+
+static void decode_four32_portable(struct decoding *from, struct block *blocks,
+				   size_t n)
+{
+	decode_four32_body(from, blocks, n);
+}
+
+#if defined(__x86_64__)
+/* Shifts and masks by a variable number of bits in one step each. */
+__attribute__((target("bmi2"))) static void
+decode_four32_bmi2(struct decoding *from, struct block *blocks, size_t n)
+{
+	decode_four32_body(from, blocks, n);
+}
+#endif
+
+static void decode_four32(struct decoding *from, struct block *blocks, size_t n)
+{
+#if defined(__x86_64__)
+	if (element_kernels()->bmi2) {
+		decode_four32_bmi2(from, blocks, n);
+		return;
+	}
+#endif
+	decode_four32_portable(from, blocks, n);
 }
 
 static void decode_blocks32(struct decoding *from, struct block *blocks,

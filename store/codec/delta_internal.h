@@ -8,8 +8,9 @@
 #define HEAD_SIZE      3u
 #define LANE_HEAD_SIZE 7u
 #define MAX_LANES      4u
-#define ONE_LANE_BELOW 4096u /* elements: below it lanes cost more than gain   \
-			      */
+#define ONE_LANE_BELOW                                                         \
+	4096u /* elements: below it lanes cost more than gain                  \
+	       */
 
 #define HAS_CONTEXT 4u
 #define FOUR_LANES  8u
@@ -20,10 +21,20 @@ struct delta_models {
 	unsigned n, log;
 };
 
+/* All that a state means, in one load. Of 8-byte elements, whose bases don't
+ * fit, `base` is the magnitude's class. */
+struct delta_cell {
+	uint32_t base;
+	uint16_t next;
+	uint8_t bits;
+	uint8_t rest; /* bits of the magnitude that follow; CELL_TURNED */
+};
+#define CELL_TURNED 0x80u /* moved the other way than the base did */
+
 struct delta_coder {
 	struct ans_model models[N_CLASSES];
 	struct ans_encoder *encoders; /* N_CLASSES, when encoding began */
-	struct ans_cell *cells;	      /* models << log */
+	struct delta_cell *cells;     /* models << log */
 	size_t n_cells;
 	/* Of the chunk that is being coded: an element each. */
 	uint8_t *symbols, *classes;

@@ -256,7 +256,7 @@ INLINE void classify64_body(const uint64_t *base, const uint64_t *context,
  * in the portable ones too.
  */
 
-#define KERNELS(suffix, target)                                                \
+#define KERNELS(suffix, target, bmi2)                                          \
 	target static void load32_##suffix(const uint8_t *bytes, size_t n,     \
 					   uint32_t *out,                      \
 					   struct codec_element element)       \
@@ -294,19 +294,24 @@ INLINE void classify64_body(const uint64_t *base, const uint64_t *context,
 		store64_body(ordered, n, bytes, element);                      \
 	}                                                                      \
 	static const struct element_kernels kernels_##suffix = {               \
-		load32_##suffix, classify32_##suffix, store32_##suffix,        \
-		load64_##suffix, classify64_##suffix, store64_##suffix}
+		load32_##suffix,                                               \
+		classify32_##suffix,                                           \
+		store32_##suffix,                                              \
+		load64_##suffix,                                               \
+		classify64_##suffix,                                           \
+		store64_##suffix,                                              \
+		bmi2}
 
-KERNELS(portable, );
+KERNELS(portable, , false);
 #if defined(__x86_64__)
-KERNELS(avx2, __attribute__((target("avx2"))));
+KERNELS(avx2, __attribute__((target("avx2"))), true);
 #endif
 
 static const struct element_kernels *fastest(void)
 {
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	if (__builtin_cpu_supports("avx2"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
 		return &kernels_avx2;
 #endif
 	return &kernels_portable;

@@ -60,6 +60,7 @@ struct element_kernels {
 	load64_fn *load64;
 	classify64_fn *classify64;
 	store64_fn *store64;
+	bool bmi2; /* x86's instructions on runs of bits */
 };
 
 /** The fastest that this machine runs; all give the same. */

@@ -134,6 +134,7 @@ static void fill_options(struct cli *cli, struct wh_commit_options *options)
 	options->tag = cli_text(cli, "tag");
 	options->parent = cli_text(cli, "parent");
 	options->expect = cli_text(cli, "expect");
+	options->codec = cli_text(cli, "codec");
 	options->has_step = cli_integer(cli, "step", &options->step);
 	options->has_epoch = cli_integer(cli, "epoch", &options->epoch);
 	options->has_time = cli_integer(cli, "date", &options->time);

@@ -78,6 +78,7 @@ static int import_file(struct cli *cli, struct import_list *list,
 	struct wh_commit_options options = {
 		.branch = cli_text(cli, "branch"),
 		.run = cli_text(cli, "run"),
+		.codec = cli_text(cli, "codec"),
 		.message = cli_text(cli, "message"),
 		.has_epoch = file->has_epoch,
 		.epoch = file->epoch,

@@ -60,10 +60,12 @@ static const struct option commit_options[] = {
 	{"parent", 0, OPTION_TEXT, "REV", "follow this instead of the tip"},
 	{"expect", 0, OPTION_TEXT, "REV", "refuse unless the tip is REV"},
 	{"date", 0, OPTION_INTEGER, "SECONDS", "the time, in UTC seconds"},
+	{"codec", 0, OPTION_TEXT, "CODEC", "none, fast, or dense"},
 	END,
 };
 
 static const struct option import_options[] = {
+	{"codec", 0, OPTION_TEXT, "CODEC", "none, fast, or dense"},
 	{"run", 0, OPTION_TEXT, "NAME", "the run that they belong to"},
 	{"branch", 'b', OPTION_TEXT, "NAME", "the branch; made if need be"},
 	{"step-from", 0, OPTION_TEXT, "PATTERN",

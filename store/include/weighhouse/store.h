@@ -65,7 +65,12 @@ struct wh_commit_options {
 	size_t n_metrics;
 	const struct wh_param *params;
 	size_t n_params;
-	const char *tag;  /* also names the new snapshot so */
+	const char *tag; /* also names the new snapshot so */
+	/* How hard to shrink payloads: "none" stores them as they are, "fast"
+	 * as differences from older versions where that pays, "dense" spends
+	 * time for a little less. NULL: the store's setting, else "fast". What
+	 * is stored already stays as it is. */
+	const char *codec;
 	unsigned threads; /* 0: as many as the machine has */
 	wh_progress_fn *progress;
 	void *arg;

@@ -1,0 +1,293 @@
+/* A chunk may be a difference from the base's chunk, and that one from the
+ * next base's. First the codecs down the chain are asked, to where one needs
+ * no base; then chunks are decoded upwards from there, each from the value
+ * before and, as its context, the one before that: three buffers do.
+ */
+#include "chunk_reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc.h"
+#include "storage.h"
+#include "store.h"
+
+#define N_VALUES 3u
+
+struct chunk_reader {
+	struct db *db;
+	pthread_mutex_t *turn;
+	struct codec_coder *coder;
+	struct storage_chain chain; /* of the storage that was read last */
+	uint8_t *values[N_VALUES];
+	struct wh_buf coded; /* a copy, where others wait for the connection */
+};
+
+void chunk_reader_free(struct chunk_reader *reader)
+{
+	unsigned i;
+
+	if (!reader)
+		return;
+	codec_coder_free(reader->coder);
+	for (i = 0; i < N_VALUES; i++)
+		free(reader->values[i]);
+	wh_buf_free(&reader->coded);
+	free(reader);
+}
+
+enum wh_status chunk_reader_new(struct db *db, pthread_mutex_t *turn,
+				struct chunk_reader **out, struct wh_error *err)
+{
+	struct chunk_reader *reader = calloc(1, sizeof(*reader));
+	enum wh_status status;
+
+	if (!reader)
+		return wh_fail_memory(err);
+	reader->db = db;
+	reader->turn = turn;
+	status = codec_coder_new(&reader->coder, err);
+	if (status) {
+		chunk_reader_free(reader);
+		return status;
+	}
+	*out = reader;
+	return WH_OK;
+}
+
+static enum wh_status make_values(struct chunk_reader *reader,
+				  struct wh_error *err)
+{
+	unsigned i;
+
+	for (i = 0; i < N_VALUES; i++) {
+		if (!reader->values[i])
+			reader->values[i] = malloc((size_t)CHUNK_SIZE);
+		if (!reader->values[i])
+			return wh_fail_memory(err);
+	}
+	return WH_OK;
+}
+
+static enum wh_status load_chain(struct chunk_reader *reader, int64_t storage,
+				 struct wh_error *err)
+{
+	struct storage_chain *chain = &reader->chain;
+	enum wh_status status;
+
+	if (chain->n && chain->links[0].id == storage)
+		return WH_OK;
+	status = storage_chain_get(reader->db, storage, chain, err);
+	if (status)
+		chain->n = 0;
+	return status;
+}
+
+/* Bytes of a storage's chunk; 0: it has none there. */
+static size_t chunk_size(const struct storage *storage, uint32_t position)
+{
+	uint64_t begin = (uint64_t)position * CHUNK_SIZE;
+
+	if (begin >= storage->nbytes)
+		return 0;
+	if (storage->nbytes - begin > CHUNK_SIZE)
+		return (size_t)CHUNK_SIZE;
+	return (size_t)(storage->nbytes - begin);
+}
+
+static enum wh_status find_row(struct chunk_reader *reader, int64_t storage,
+			       uint32_t position, struct stmt **stmt,
+			       struct wh_error *err)
+{
+	bool row;
+
+	WH_TRY(db_stmt(reader->db, STMT_CHUNK_GET, stmt, err));
+	stmt_integer(*stmt, 1, storage << CHUNK_ID_BITS | (int64_t)position);
+	WH_TRY(stmt_step(*stmt, &row, err));
+	if (row)
+		return WH_OK;
+	stmt_reset(*stmt);
+	return wh_fail(err, WH_ECORRUPT, "a chunk is missing");
+}
+
+/* How many links down the chain a chunk's decoding begins. */
+static enum wh_status find_depth(struct chunk_reader *reader, uint32_t position,
+				 unsigned *depth, struct wh_error *err)
+{
+	const struct storage_chain *chain = &reader->chain;
+	bool needs = false;
+	struct stmt *stmt;
+	unsigned i;
+
+	for (i = 0; i < chain->n && chunk_size(&chain->links[i], position);
+	     i++) {
+		WH_TRY(find_row(reader, chain->links[i].id, position, &stmt,
+				err));
+		if (codec_needs(column_integer(stmt, 0), &needs, err)) {
+			stmt_reset(stmt);
+			return err ? err->status : WH_EUNSUPPORTED;
+		}
+		stmt_reset(stmt);
+		*depth = i;
+		if (!needs)
+			return WH_OK;
+	}
+	return wh_fail(err, WH_ECORRUPT, "a chunk lacks its base");
+}
+
+static enum wh_status check_sum(const uint8_t *bytes, size_t size,
+				int64_t expected, struct wh_error *err)
+{
+	uint32_t crc = crc32c_update(0, bytes, size);
+
+	if (crc == (uint32_t)expected)
+		return WH_OK;
+	return wh_fail(err, WH_ECORRUPT,
+		       "a chunk's CRC-32C is %08x instead of %08x", crc,
+		       (unsigned)expected);
+}
+
+/* Where others wait for the connection they wait for a copy, not for the
+ * decoder. */
+static enum wh_status decode_row(struct chunk_reader *reader, struct stmt *stmt,
+				 const struct codec_reference *reference,
+				 uint8_t *out, size_t size,
+				 struct wh_error *err)
+{
+	int64_t codec = column_integer(stmt, 0), crc = column_integer(stmt, 2);
+	size_t n_bytes;
+	const uint8_t *bytes;
+	enum wh_status status;
+
+	if (column_integer(stmt, 1) != (int64_t)size)
+		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
+	bytes = column_blob(stmt, 3, &n_bytes);
+	if (reader->turn) {
+		reader->coded.size = 0;
+		WH_TRY(wh_buf_append(&reader->coded, bytes, n_bytes, err));
+		stmt_reset(stmt);
+		bytes = reader->coded.data;
+		pthread_mutex_unlock(reader->turn);
+	}
+	status = codec_decode(reader->coder, codec, bytes, n_bytes, reference,
+			      out, size, err);
+	if (!status)
+		status = check_sum(out, size, crc, err);
+	if (reader->turn)
+		pthread_mutex_lock(reader->turn);
+	return status;
+}
+
+static enum wh_status decode_link(struct chunk_reader *reader, int64_t storage,
+				  uint32_t position,
+				  const struct codec_reference *reference,
+				  uint8_t *out, size_t size,
+				  struct wh_error *err)
+{
+	enum wh_status status;
+	struct stmt *stmt;
+
+	WH_TRY(find_row(reader, storage, position, &stmt, err));
+	status = decode_row(reader, stmt, reference, out, size, err);
+	if (!reader->turn)
+		stmt_reset(stmt);
+	return status;
+}
+
+/* From the deepest link upwards; the last goes to `buf`. `reference` then is
+ * what that last one was coded against. */
+static enum wh_status decode_chain(struct chunk_reader *reader,
+				   uint32_t position, unsigned depth,
+				   uint8_t *buf,
+				   struct codec_reference *reference,
+				   struct wh_error *err)
+{
+	unsigned i = depth + 1;
+
+	memset(reference, 0, sizeof(*reference));
+	while (i-- > 0) {
+		const struct storage *link = &reader->chain.links[i];
+		uint8_t *out = i ? reader->values[i % N_VALUES] : buf;
+		size_t size = chunk_size(link, position);
+
+		WH_TRY(decode_link(reader, link->id, position, reference, out,
+				   size, err));
+		if (i == 0)
+			break;
+		reference->context = reference->base;
+		reference->context_size = reference->base_size;
+		reference->base = out;
+		reference->base_size = size;
+	}
+	return WH_OK;
+}
+
+static enum wh_status read_chunk(struct chunk_reader *reader, int64_t storage,
+				 uint32_t position, uint8_t *buf, size_t size,
+				 struct wh_error *err)
+{
+	struct codec_reference reference;
+	unsigned depth = 0;
+
+	WH_TRY(load_chain(reader, storage, err));
+	if (chunk_size(&reader->chain.links[0], position) != size)
+		return wh_fail(err, WH_ECORRUPT,
+			       "a tensor's storage has a wrong length");
+	if (reader->chain.n > 1) {
+		WH_TRY(find_depth(reader, position, &depth, err));
+		WH_TRY(make_values(reader, err));
+	}
+	return decode_chain(reader, position, depth, buf, &reference, err);
+}
+
+enum wh_status chunk_reader_read(struct chunk_reader *reader, int64_t storage,
+				 uint32_t position, void *buf, size_t size,
+				 struct wh_error *err)
+{
+	enum wh_status status;
+
+	db_lock_shared(reader->db);
+	status = read_chunk(reader, storage, position, buf, size, err);
+	db_unlock(reader->db);
+	return status;
+}
+
+static enum wh_status read_reference(struct chunk_reader *reader,
+				     int64_t storage, uint32_t position,
+				     struct codec_reference *reference,
+				     struct wh_error *err)
+{
+	struct codec_reference own;
+	unsigned depth = 0;
+	size_t size;
+
+	WH_TRY(load_chain(reader, storage, err));
+	size = chunk_size(&reader->chain.links[0], position);
+	if (size == 0)
+		return WH_OK;
+	WH_TRY(make_values(reader, err));
+	WH_TRY(find_depth(reader, position, &depth, err));
+	WH_TRY(decode_chain(reader, position, depth, reader->values[0], &own,
+			    err));
+	reference->base = reader->values[0];
+	reference->base_size = size;
+	reference->context = own.base;
+	reference->context_size = own.base_size;
+	return WH_OK;
+}
+
+enum wh_status chunk_reader_reference(struct chunk_reader *reader,
+				      int64_t storage, uint32_t position,
+				      struct codec_reference *reference,
+				      struct wh_error *err)
+{
+	enum wh_status status;
+
+	memset(reference, 0, sizeof(*reference));
+	if (reader->turn)
+		pthread_mutex_lock(reader->turn);
+	status = read_reference(reader, storage, position, reference, err);
+	if (reader->turn)
+		pthread_mutex_unlock(reader->turn);
+	return status;
+}

@@ -1,0 +1,270 @@
+/* Which older version a tensor is coded against.
+ *
+ * The same tensor, by key, of the nearest ancestor that has it in this dtype
+ * and shape; of one that only grew in its outermost dimension the chunks that
+ * both have. Texts and skeletons follow those of the parent.
+ *
+ * Along a tensor's own versions the bases make skip-deltas: with the version's
+ * number written in base 4, the base's is the same with its lowest digit that
+ * isn't 0 reduced by one (8 -> 4 -> 0, 15 -> 14 -> 13 -> 12), and every 64th
+ * is whole. So reading goes through nine differences at most, and few of them
+ * reach far back. README.md has the figures.
+ */
+#include <string.h>
+
+#include "commit.h"
+#include "core/name_map.h"
+#include "snapshot.h"
+#include "tensor.h"
+
+#define MAX_ANCESTORS 8 /* a tensor that was away for longer starts anew */
+#define WHOLE_EACH    64u
+#define RADIX	      4u
+#define DENSE_RADIX   16u
+#define MAX_DEPTH     (MAX_CHAIN - 2u)
+
+struct search {
+	struct commit *commit;
+	struct db *db;
+	struct item **todo;
+	uint32_t n_todo, n_left; /* tensors without a base yet */
+	struct name_map wanted;	 /* key of a tensor -> place in `todo` */
+};
+
+/* ---- Along a tensor's versions --------------------------------------------
+ */
+
+static unsigned base_generation(unsigned generation, unsigned radix)
+{
+	unsigned unit = 1;
+
+	while (generation / unit % radix == 0)
+		unit *= radix;
+	return generation - unit;
+}
+
+/* `previous` is the storage of the version before. The base lies on its chain,
+ * unless a chain was begun with another radix: then the next one below. */
+static enum wh_status choose_base(struct search *search, struct item *item,
+				  int64_t previous, struct wh_error *err)
+{
+	unsigned radix =
+		search->commit->effort == CODEC_DENSE ? DENSE_RADIX : RADIX;
+	struct storage_chain chain;
+	unsigned generation, target, i = 0;
+
+	WH_TRY(storage_chain_get(search->db, previous, &chain, err));
+	generation = chain.links[0].generation + 1;
+	if (generation >= WHOLE_EACH)
+		return WH_OK;
+	target = base_generation(generation, radix);
+	while (i + 1 < chain.n && chain.links[i].generation > target)
+		i++;
+	if (chain.n - i > MAX_DEPTH)
+		return WH_OK;
+	item->base = chain.links[i].id;
+	item->generation = generation;
+	return WH_OK;
+}
+
+/* ---- Tensors --------------------------------------------------------------
+ */
+
+static bool is_comparable(const struct wh_tensor *tensor, const char *dtype,
+			  uint32_t rank, const uint64_t *shape)
+{
+	uint32_t i;
+
+	if (strcmp(wh_dtype_name(tensor->dtype), dtype) != 0 ||
+	    tensor->rank != rank)
+		return false;
+	for (i = 1; i < rank; i++)
+		if (tensor->shape[i] != shape[i])
+			return false;
+	return true;
+}
+
+static enum wh_status consider(struct search *search, struct stmt *stmt,
+			       struct wh_error *err)
+{
+	const char *key = column_text(stmt, 0);
+	const char *dtype = column_text(stmt, 1), *text = column_text(stmt, 2);
+	uint32_t found, rank;
+	const uint64_t *shape;
+	struct item *item;
+
+	found = key ? name_map_find(&search->wanted, key) : UINT32_MAX;
+	if (found == UINT32_MAX || !dtype || !text)
+		return WH_OK;
+	item = search->todo[found];
+	WH_TRY(tensor_parse_shape(text, &search->commit->arena, &rank, &shape,
+				  err));
+	if (item->base || item->generation ||
+	    !is_comparable(item_tensor(item), dtype, rank, shape))
+		return WH_OK;
+	search->n_left--;
+	return choose_base(search, item, column_integer(stmt, 3), err);
+}
+
+static enum wh_status search_tree(struct search *search, int64_t tree,
+				  struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(search->db, STMT_TREE_STORAGES, &stmt, err));
+	stmt_integer(stmt, 1, tree);
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		WH_TRY(consider(search, stmt, err));
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status search_ancestors(struct search *search,
+				       const struct snapshot_row *parent,
+				       struct wh_error *err)
+{
+	struct snapshot_row row = *parent;
+	int64_t id;
+	int i;
+
+	for (i = 0; i < MAX_ANCESTORS && search->n_left; i++) {
+		WH_TRY(search_tree(search, row.tree_id, err));
+		if (!row.text.parent)
+			break;
+		WH_TRY(snapshot_find(search->db, row.text.parent, &id, err));
+		if (!id)
+			break;
+		WH_TRY(snapshot_load(search->db, id, &search->commit->arena,
+				     &row, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status list_wanted(struct search *search, struct wh_error *err)
+{
+	const struct commit *commit = search->commit;
+	uint32_t i;
+	bool added;
+
+	for (i = 0; i < search->n_todo; i++) {
+		struct item *item = search->todo[i];
+
+		item->base = 0;
+		item->generation = 0;
+		if (item->source != commit->source ||
+		    item->index >= commit->source->manifest.n_tensors)
+			continue;
+		WH_TRY(name_map_add(&search->wanted, item_tensor(item)->key, i,
+				    &added, err));
+		search->n_left += added;
+	}
+	return WH_OK;
+}
+
+/* ---- Texts and skeletons --------------------------------------------------
+ */
+
+static enum wh_status follow(struct search *search, uint32_t index,
+			     int64_t tensor, struct wh_error *err)
+{
+	struct item *item;
+	int64_t storage;
+	uint64_t nbytes;
+
+	if (index == UINT32_MAX || !tensor)
+		return WH_OK;
+	item = &search->commit->items[index];
+	if (item->id || item->stored)
+		return WH_OK;
+	WH_TRY(tensor_locate(search->db, tensor, &storage, &nbytes, err));
+	return nbytes ? choose_base(search, item, storage, err) : WH_OK;
+}
+
+static enum wh_status follow_tree(struct search *search, int64_t tree,
+				  struct wh_error *err)
+{
+	const uint32_t *items = search->commit->text_item;
+	int64_t graph, attributes;
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(search->db, STMT_TREE_GET, &stmt, err));
+	stmt_integer(stmt, 1, tree);
+	WH_TRY(step_row(stmt, err));
+	graph = column_integer(stmt, 0);
+	attributes = column_integer(stmt, 1);
+	stmt_reset(stmt);
+	WH_TRY(follow(search, items[TEXT_GRAPH], graph, err));
+	return follow(search, items[TEXT_ATTRIBUTES], attributes, err);
+}
+
+static enum wh_status follow_template(struct search *search,
+				      const struct snapshot_row *parent,
+				      struct wh_error *err)
+{
+	const struct wh_template *own =
+		search->commit->source->manifest.template_;
+	int64_t text, skeleton;
+	struct stmt *stmt;
+
+	if (!own || !parent->template_id || !parent->text.template_format ||
+	    strcmp(own->format, parent->text.template_format) != 0)
+		return WH_OK;
+	WH_TRY(db_stmt(search->db, STMT_TEMPLATE_GET, &stmt, err));
+	stmt_integer(stmt, 1, parent->template_id);
+	WH_TRY(step_row(stmt, err));
+	text = column_integer(stmt, 1);
+	skeleton = column_integer(stmt, 2);
+	stmt_reset(stmt);
+	WH_TRY(follow(search, search->commit->text_item[TEXT_TEMPLATE], text,
+		      err));
+	return follow(search,
+		      own->skeleton == WH_LITERAL ? UINT32_MAX : own->skeleton,
+		      skeleton, err);
+}
+
+/* ---- The whole ------------------------------------------------------------
+ */
+
+static enum wh_status run_search(struct search *search, struct wh_error *err)
+{
+	struct commit *commit = search->commit;
+	char branch[REF_NAME_SIZE];
+	struct snapshot_row parent;
+	int64_t tip, id;
+
+	WH_TRY(commit_parent(search->db, commit->options, branch, &tip, &id,
+			     err));
+	if (!id)
+		return WH_OK;
+	WH_TRY(snapshot_load(search->db, id, &commit->arena, &parent, err));
+	WH_TRY(search_ancestors(search, &parent, err));
+	WH_TRY(follow_tree(search, parent.tree_id, err));
+	return follow_template(search, &parent, err);
+}
+
+enum wh_status commit_choose_bases(struct commit *commit, struct item **todo,
+				   uint32_t n_todo, struct wh_error *err)
+{
+	struct search search = {.commit = commit,
+				.db = commit->store->db,
+				.todo = todo,
+				.n_todo = n_todo};
+	AUTO_TRANSACTION tx = {0};
+	enum wh_status status;
+
+	if (n_todo == 0)
+		return WH_OK;
+	status = list_wanted(&search, err);
+	if (!status && commit->effort != CODEC_NONE) {
+		status = transaction_read(&tx, search.db, err);
+		if (!status)
+			status = run_search(&search, err);
+	}
+	name_map_free(&search.wanted);
+	return status;
+}

@@ -1,0 +1,119 @@
+#include "storage.h"
+
+#include "store.h"
+
+static enum wh_status newer(struct wh_error *err)
+{
+	return wh_fail(err, WH_EUNSUPPORTED,
+		       "a tensor was written by a newer version of weighhouse");
+}
+
+static enum wh_status check_kind(const struct storage *storage, int64_t kind,
+				 struct wh_error *err)
+{
+	if (kind > ENCODING_DELTA)
+		return newer(err);
+	if ((kind == ENCODING_DELTA) != (storage->base != 0) ||
+	    (storage->context && !storage->base))
+		return newer(err);
+	if (storage->base < 0 || storage->base >= storage->id ||
+	    storage->context < 0 || storage->context >= storage->id)
+		return wh_fail(err, WH_ECORRUPT,
+			       "a tensor's storage has a wrong base");
+	return WH_OK;
+}
+
+enum wh_status storage_get(struct db *db, int64_t id, struct storage *storage,
+			   struct wh_error *err)
+{
+	struct stmt *stmt;
+	int64_t encoding;
+
+	WH_TRY(db_stmt(db, STMT_STORAGE_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(step_row(stmt, err));
+	encoding = column_integer(stmt, 0);
+	*storage = (struct storage){
+		.id = id,
+		.nbytes = (uint64_t)column_integer(stmt, 1),
+		.base = column_integer(stmt, 2),
+		.context = column_integer(stmt, 3),
+		.generation = (unsigned)(encoding >> ENCODING_KIND_BITS),
+	};
+	stmt_reset(stmt);
+	if (encoding < 0 || encoding >> ENCODING_KIND_BITS > UINT16_MAX)
+		return newer(err);
+	return check_kind(storage, encoding & ((1 << ENCODING_KIND_BITS) - 1),
+			  err);
+}
+
+enum wh_status storage_check(struct db *db, int64_t id, uint64_t nbytes,
+			     struct wh_error *err)
+{
+	struct storage storage;
+
+	/* Else its chunks' ids would overflow, or run into the next one's. */
+	if (id < 1 || id > MAX_STORAGE_ID || nbytes > MAX_STORED_BYTES)
+		return wh_fail(err, WH_ECORRUPT,
+			       "a tensor's storage has a wrong id or length");
+	WH_TRY(storage_get(db, id, &storage, err));
+	if (storage.nbytes != nbytes)
+		return wh_fail(err, WH_ECORRUPT,
+			       "a tensor's storage has a wrong length");
+	return WH_OK;
+}
+
+enum wh_status storage_insert(struct db *db, const struct storage *storage,
+			      uint64_t stored_bytes, struct wh_error *err)
+{
+	int64_t kind = storage->base ? ENCODING_DELTA : ENCODING_CHUNKS;
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_STORAGE_INSERT, &stmt, err));
+	stmt_integer(stmt, 1, storage->id);
+	stmt_integer(stmt, 2,
+		     (int64_t)storage->generation << ENCODING_KIND_BITS | kind);
+	stmt_integer(stmt, 3, (int64_t)storage->nbytes);
+	stmt_integer(stmt, 4, (int64_t)stored_bytes);
+	if (storage->base)
+		stmt_integer(stmt, 5, storage->base);
+	if (storage->context)
+		stmt_integer(stmt, 6, storage->context);
+	return step_done(stmt, err);
+}
+
+enum wh_status storage_chain_get(struct db *db, int64_t id,
+				 struct storage_chain *chain,
+				 struct wh_error *err)
+{
+	const struct storage *above = NULL;
+
+	chain->n = 0;
+	while (id) {
+		struct storage *link = &chain->links[chain->n];
+
+		if (chain->n == MAX_CHAIN)
+			return wh_fail(err, WH_ECORRUPT,
+				       "a tensor's chain of bases is too long");
+		WH_TRY(storage_get(db, id, link, err));
+		if (above && above->context && above->context != link->base)
+			return newer(err);
+		chain->n++;
+		above = link;
+		id = link->base;
+	}
+	return WH_OK;
+}
+
+enum wh_status storage_dependencies(struct db *db, int64_t id, int64_t *ids,
+				    unsigned *n, struct wh_error *err)
+{
+	struct storage_chain chain;
+	unsigned i;
+
+	WH_TRY(storage_chain_get(db, id, &chain, err));
+	for (i = 1; i < chain.n; i++)
+		ids[i - 1] = chain.links[i].id;
+	*n = chain.n ? chain.n - 1 : 0;
+	return WH_OK;
+}

@@ -1,0 +1,53 @@
+/* storage.h: how a tensor's bytes lie, and what their decoder reads.
+ *
+ * A storage's chunks stand alone, or some are coded against the chunks of a
+ * base, an older version of the tensor, which may have a base itself: a chain.
+ * The base's id is always the smaller one, so chains can't go in circles.
+ */
+#ifndef WH_STORE_STORAGE_H
+#define WH_STORE_STORAGE_H
+
+#include "db.h"
+
+/* storage.encoding is a kind, and above it the generation: how many versions
+ * of the tensor have been stored since the whole one that the chain ends in.
+ * Stores of before there were deltas only have 0. */
+#define ENCODING_CHUNKS	   0 /* chunks that stand alone; no base */
+#define ENCODING_DELTA	   1 /* some chunks read the base's */
+#define ENCODING_KIND_BITS 8
+
+#define MAX_CHAIN 24 /* storages that one read goes through */
+
+struct storage {
+	int64_t id;
+	uint64_t nbytes;
+	int64_t base, context; /* ids, 0: none; context: the base's own base */
+	unsigned generation;
+};
+
+/** WH_ECORRUPT; WH_EUNSUPPORTED for what a newer version wrote. */
+enum wh_status storage_get(struct db *db, int64_t id, struct storage *storage,
+			   struct wh_error *err);
+
+/** Checks id and length too, without going down the chain. */
+enum wh_status storage_check(struct db *db, int64_t id, uint64_t nbytes,
+			     struct wh_error *err);
+
+enum wh_status storage_insert(struct db *db, const struct storage *storage,
+			      uint64_t stored_bytes, struct wh_error *err);
+
+/** A storage, its base, that one's base, and so on. */
+struct storage_chain {
+	struct storage links[MAX_CHAIN];
+	unsigned n;
+};
+enum wh_status storage_chain_get(struct db *db, int64_t id,
+				 struct storage_chain *chain,
+				 struct wh_error *err);
+
+/** All that reading storage `id` needs, itself left out: at most MAX_CHAIN
+ *  ids. Whoever keeps a storage must keep these. */
+enum wh_status storage_dependencies(struct db *db, int64_t id, int64_t *ids,
+				    unsigned *n, struct wh_error *err);
+
+#endif

@@ -1,0 +1,298 @@
+/* Histories whose tensors lie as differences from older versions. */
+#include "support/assert.h"
+
+#include <stdlib.h>
+
+#include "storage.h"
+#include "store.h"
+#include "support/store.h"
+
+#define ROWS	600u
+#define COLUMNS 500u
+#define N	((size_t)ROWS * COLUMNS) /* 1.2 MB: two chunks */
+
+/* A training run: weights that move a little with each step. */
+static float weights[2 * N], kept[80][4];
+static uint32_t state32 = 1;
+
+static float next_float(void)
+{
+	state32 = state32 * 1664525u + 1013904223u;
+	return (float)(state32 >> 8) / (float)(1 << 24) - 0.5f;
+}
+
+static void start(void)
+{
+	size_t i;
+
+	state32 = 1;
+	for (i = 0; i < 2 * N; i++)
+		weights[i] = next_float();
+}
+
+static void step(void)
+{
+	size_t i;
+
+	for (i = 0; i < 2 * N; i++)
+		weights[i] += 1e-5f * next_float();
+}
+
+static struct wh_source *model_of(uint64_t rows)
+{
+	const uint64_t shape[] = {rows, COLUMNS};
+	struct wh_array array = {.name = "kernel",
+				 .dtype = WH_FLOAT32,
+				 .rank = 2,
+				 .shape = shape,
+				 .data = weights};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	assert_ok(wh_builder_layer(builder, "fc", "Dense", &err), &err);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+static void commit(struct fixture *f, uint64_t rows,
+		   const struct wh_commit_options *options)
+{
+	struct wh_source *source = model_of(rows);
+
+	assert_ok(wh_commit(f->store, source, options, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+static void commit_each(struct fixture *f, const char *codec, unsigned n)
+{
+	struct wh_commit_options options = {.codec = codec};
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		options.time = i;
+		options.has_time = true;
+		commit(f, ROWS, &options);
+		memcpy(kept[i], &weights[N - 4], sizeof(kept[i]));
+		step();
+	}
+}
+
+/* The weights at the end of the second chunk, as they were. */
+static void assert_version(struct fixture *f, unsigned back, unsigned version)
+{
+	char revision[32];
+	float read[4];
+
+	snprintf(revision, sizeof(revision), "HEAD~%u", back);
+	assert_ok(wh_tensor_read(f->store, revision, "fc/kernel",
+				 (N - 4) * sizeof(float), read, sizeof(read),
+				 &f->err),
+		  &f->err);
+	assert_memory_equal(read, kept[version], sizeof(read));
+}
+
+static int tell(void *arg, const char *sentence)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", sentence);
+	return 0;
+}
+
+static void assert_clean(struct fixture *f)
+{
+	struct wh_verify_options options = {.read_data = true};
+	struct wh_verify_result result;
+
+	assert_ok(wh_verify(f->store, &options, tell, &result, &f->err),
+		  &f->err);
+	assert_int_equal(result.n_errors, 0);
+}
+
+static int keep_integer(void *arg, int n_columns, const char *const *names,
+			const struct wh_cell *cells)
+{
+	(void)n_columns, (void)names;
+	if (cells)
+		*(int64_t *)arg = cells[0].integer;
+	return 0;
+}
+
+static int64_t ask(struct fixture *f, const char *query)
+{
+	int64_t answer = -1;
+
+	assert_ok(wh_sql(f->store, query, NULL, keep_integer, &answer, &f->err),
+		  &f->err);
+	return answer;
+}
+
+#define DEEPEST                                                                \
+	"with recursive c(id, depth) as (select id, 0 from storage where "     \
+	"base_id is null union all select s.id, depth + 1 from storage s "     \
+	"join c on s.base_id = c.id) select max(depth) from c"
+
+static void every_version_of_a_long_run_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	unsigned i;
+
+	start();
+	commit_each(f, "fast", 70);
+	for (i = 0; i < 70; i++)
+		assert_version(f, 69 - i, i);
+	assert_int_equal(ask(f, DEEPEST), 9);
+	/* The first and the 64th version are whole. */
+	assert_int_equal(ask(f, "select count(*) from storage where base_id "
+				"is null and nbytes > 1000000"),
+			 2);
+	assert_clean(f);
+}
+
+static void a_dense_store_is_smaller(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t fast;
+
+	start();
+	commit_each(f, "fast", 20);
+	fast = (uint64_t)ask(f, "select sum(stored_bytes) from storage");
+	assert_ok(
+		wh_branch_create(f->store, "other", "HEAD~19", false, &f->err),
+		&f->err);
+	assert_ok(wh_switch(f->store, "other", &f->err), &f->err);
+	start();
+	step();
+	/* Nothing new but how it lies: 19 other versions after the first. */
+	weights[0] += 1;
+	commit_each(f, "dense", 19);
+	assert_true((uint64_t)ask(f, "select sum(stored_bytes) from storage") -
+			    fast <
+		    fast);
+	assert_int_equal(ask(f, "select max(encoding >> 8) from storage"), 19);
+	assert_clean(f);
+}
+
+static void none_stores_every_version_raw(void **state)
+{
+	struct fixture *f = *state;
+
+	start();
+	commit_each(f, "none", 3);
+	assert_int_equal(ask(f, "select count(*) from chunk where codec > 0"),
+			 0);
+	assert_version(f, 2, 0);
+	assert_clean(f);
+}
+
+static void the_store_s_setting_counts_without_an_option(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_ok(wh_config_set(f->store, "codec", "none", &f->err), &f->err);
+	start();
+	commit_each(f, NULL, 2);
+	assert_int_equal(ask(f, "select count(*) from chunk where codec > 0"),
+			 0);
+}
+
+static void an_unknown_codec_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_commit_options options = {.codec = "tight"};
+	struct wh_source *source;
+
+	start();
+	source = model_of(ROWS);
+	assert_fails(wh_commit(f->store, source, &options, NULL, &f->err),
+		     &f->err, WH_EINVAL, "'tight'");
+	wh_source_close(source);
+}
+
+/* After a rollback the base is what was rolled back to, not what was left. */
+static void a_branch_goes_on_from_its_own_past(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_move move;
+
+	start();
+	commit_each(f, "fast", 6);
+	assert_ok(wh_rollback(f->store, NULL, "HEAD~4", NULL, &move, &f->err),
+		  &f->err);
+	commit(f, ROWS, &(struct wh_commit_options){.has_time = true});
+	assert_int_equal(
+		ask(f, "select base_id from storage order by id desc limit 1"),
+		ask(f, "select id from storage where nbytes > 1000000 order by "
+		       "id limit 1 offset 1"));
+	assert_clean(f);
+}
+
+/* Rows that were there stay a difference; what is new is whole. */
+static void a_tensor_that_grew_keeps_its_base(void **state)
+{
+	struct fixture *f = *state;
+
+	start();
+	commit(f, ROWS, NULL);
+	step();
+	commit(f, 2 * ROWS - 100, NULL);
+	assert_int_equal(ask(f, "select count(*) from storage where base_id "
+				"is not null and nbytes > 1000000"),
+			 1);
+	assert_int_equal(ask(f, "select codec from chunk order by id desc "
+				"limit 1"),
+			 2);
+	assert_clean(f);
+}
+
+static void a_version_like_an_older_one_is_not_stored_again(void **state)
+{
+	struct fixture *f = *state;
+	int64_t before;
+
+	start();
+	commit_each(f, "fast", 5);
+	before = ask(f, "select count(*) from storage");
+	start();
+	step();
+	commit(f, ROWS, NULL);
+	assert_int_equal(ask(f, "select count(*) from storage"), before);
+	assert_int_equal(f->result.stored_bytes, 0);
+}
+
+static void what_a_storage_needs_is_told(void **state)
+{
+	struct fixture *f = *state;
+	int64_t ids[MAX_CHAIN], last;
+	unsigned n = 0;
+
+	start();
+	commit_each(f, "fast", 8);
+	last = ask(f, "select max(id) from storage where nbytes > 1000000");
+	assert_ok(storage_dependencies(f->store->db, last, ids, &n, &f->err),
+		  &f->err);
+	/* 7 -> 6 -> 5 -> 4 -> 0 */
+	assert_int_equal(n, 4);
+	assert_int_equal(ids[3], ask(f, "select min(id) from storage where "
+					"nbytes > 1000000"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(every_version_of_a_long_run_comes_back),
+		with_store(a_dense_store_is_smaller),
+		with_store(none_stores_every_version_raw),
+		with_store(the_store_s_setting_counts_without_an_option),
+		with_store(an_unknown_codec_is_refused),
+		with_store(a_branch_goes_on_from_its_own_past),
+		with_store(a_tensor_that_grew_keeps_its_base),
+		with_store(a_version_like_an_older_one_is_not_stored_again),
+		with_store(what_a_storage_needs_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

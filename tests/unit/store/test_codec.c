@@ -1,0 +1,406 @@
+#include "support/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/endian.h"
+#include "codec/codec.h"
+
+#define MAX_SIZE ((size_t)1 << 20)
+
+/* xorshift64*: the same bits on every machine. */
+static uint64_t random_state;
+
+static uint64_t next_random(void)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return random_state * UINT64_C(2685821657736338717);
+}
+
+static const enum wh_dtype dtypes[] = {
+	WH_FLOAT32,
+	WH_FLOAT64,
+	WH_INT32,
+	WH_UINT8,
+	WH_INT16,
+	WH_INT8,
+	WH_STRING,
+	WH_COMPLEX64,
+	WH_INT64,
+	WH_BOOL,
+	WH_BFLOAT16,
+	WH_UINT16,
+	WH_COMPLEX128,
+	WH_FLOAT16,
+	WH_UINT32,
+	WH_UINT64,
+	WH_FLOAT8_E5M2,
+	WH_FLOAT8_E4M3FN,
+	WH_FLOAT8_E4M3FNUZ,
+	WH_FLOAT8_E5M2FNUZ,
+	WH_INT4,
+};
+
+#define N_DTYPES (sizeof(dtypes) / sizeof(dtypes[0]))
+
+struct bench { /* what a test codes with, and for */
+	struct codec_coder *coder;
+	uint8_t *value, *base, *context, *back;
+	struct wh_error err;
+};
+
+static int set_up(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+
+	random_state = 88172645463325252u;
+	b->value = malloc(MAX_SIZE);
+	b->base = malloc(MAX_SIZE);
+	b->context = malloc(MAX_SIZE);
+	b->back = malloc(MAX_SIZE);
+	assert_ok(codec_coder_new(&b->coder, &b->err), &b->err);
+	*state = b;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct bench *b = *state;
+
+	element_kernels_portable(false);
+	codec_coder_free(b->coder);
+	free(b->value);
+	free(b->base);
+	free(b->context);
+	free(b->back);
+	free(b);
+	return 0;
+}
+
+static void fill(uint8_t *bytes, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(next_random() >> 56);
+}
+
+/* Near the other one: each byte's low bits, at a place of a width's multiple,
+ * are others; `odds` of 16 elements are touched. */
+static void nudge(uint8_t *bytes, const uint8_t *other, size_t size,
+		  unsigned odds)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		bytes[i] = other[i];
+		if (i % 4 < 2 && (next_random() >> 60) < odds)
+			bytes[i] ^= (uint8_t)(next_random() >> 58);
+	}
+}
+
+static struct codec_output encode(struct bench *b, enum wh_dtype dtype,
+				  size_t size, unsigned links,
+				  enum codec_effort effort)
+{
+	struct codec_input input = {
+		.bytes = b->value,
+		.size = size,
+		.element = codec_element_of(dtype),
+		.effort = effort,
+	};
+	struct codec_output output;
+
+	if (links > 0) {
+		input.reference.base = b->base;
+		input.reference.base_size = size;
+	}
+	if (links > 1) {
+		input.reference.context = b->context;
+		input.reference.context_size = size;
+	}
+	assert_ok(codec_encode(b->coder, &input, &output, &b->err), &b->err);
+	return output;
+}
+
+static enum wh_status decode(struct bench *b, enum codec codec,
+			     const uint8_t *coded, size_t coded_size,
+			     size_t size)
+{
+	struct codec_reference reference = {b->base, b->context, size, size};
+
+	return codec_decode(b->coder, codec, coded, coded_size, &reference,
+			    b->back, size, &b->err);
+}
+
+/* A copy of just so many bytes, so that sanitizers see a read behind them. */
+static uint8_t *copy_of(const uint8_t *bytes, size_t size)
+{
+	uint8_t *copy = malloc(size ? size : 1);
+
+	memcpy(copy, bytes, size);
+	return copy;
+}
+
+static enum codec round_trip(struct bench *b, enum wh_dtype dtype, size_t size,
+			     unsigned links, enum codec_effort effort)
+{
+	struct codec_output output = encode(b, dtype, size, links, effort);
+	uint8_t *coded = copy_of(output.bytes, output.size);
+
+	assert_true(output.size <= size);
+	memset(b->back, 0xa5, size);
+	assert_ok(decode(b, output.codec, coded, output.size, size), &b->err);
+	assert_memory_equal(b->back, b->value, size);
+	free(coded);
+	return output.codec;
+}
+
+static const size_t sizes[] = {0,    1,	   7,	 63,	64,    65,    1000,
+			       4095, 4099, 8192, 16400, 65544, 300008};
+
+#define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+static void every_dtype_and_length_comes_back(void **state)
+{
+	struct bench *b = *state;
+	size_t i, k;
+	unsigned links;
+
+	for (i = 0; i < N_DTYPES; i++)
+		for (k = 0; k < N_SIZES; k++)
+			for (links = 0; links < 3; links++) {
+				fill(b->context, sizes[k]);
+				nudge(b->base, b->context, sizes[k], 9);
+				nudge(b->value, b->base, sizes[k], 5);
+				round_trip(b, dtypes[i], sizes[k], links,
+					   CODEC_FAST);
+				round_trip(b, dtypes[i], sizes[k], links,
+					   CODEC_DENSE);
+			}
+}
+
+static void random_bits_come_back(void **state)
+{
+	struct bench *b = *state;
+	size_t i;
+
+	for (i = 0; i < N_DTYPES; i++) {
+		fill(b->context, 100000);
+		fill(b->base, 100000);
+		fill(b->value, 100000);
+		assert_int_equal(
+			round_trip(b, WH_STRING, 100000, 0, CODEC_FAST),
+			CODEC_RAW);
+		round_trip(b, dtypes[i], 100000, 2, CODEC_FAST);
+	}
+}
+
+/* Infinities, both zeros, denormals, and NaNs whose payloads differ. */
+static void special_floats_come_back(void **state)
+{
+	static const uint32_t specials[] = {
+		0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007fffff,
+		0x7f800000, 0xff800000, 0x7f800001, 0xffc12345, 0x7fffffff,
+		0xffffffff, 0x7f7fffff, 0x00800000, 0x3f800000, 0xbf800000};
+	struct bench *b = *state;
+	size_t i, n = 20000, size = 4 * n;
+
+	for (i = 0; i < n; i++) {
+		put_le32(b->base + 4 * i, specials[next_random() % 15]);
+		put_le32(b->context + 4 * i, specials[next_random() % 15]);
+		memcpy(b->value + 4 * i, b->base + 4 * i, 4);
+		if (next_random() % 8 == 0)
+			put_le32(b->value + 4 * i,
+				 specials[next_random() % 15]);
+	}
+	assert_int_equal(round_trip(b, WH_FLOAT32, size, 2, CODEC_FAST),
+			 CODEC_DELTA);
+	round_trip(b, WH_FLOAT16, size, 2, CODEC_FAST);
+	round_trip(b, WH_BFLOAT16, size, 1, CODEC_FAST);
+	round_trip(b, WH_FLOAT64, size, 2, CODEC_FAST);
+	round_trip(b, WH_FLOAT32, size, 0, CODEC_FAST);
+}
+
+static void what_is_equal_costs_nothing(void **state)
+{
+	struct bench *b = *state;
+	struct codec_output output;
+
+	fill(b->base, 5000);
+	memcpy(b->value, b->base, 5000);
+	output = encode(b, WH_FLOAT32, 5000, 1, CODEC_FAST);
+	assert_int_equal(output.codec, CODEC_SAME);
+	assert_int_equal(output.size, 0);
+	assert_true(output.uses_base);
+	round_trip(b, WH_FLOAT32, 5000, 1, CODEC_FAST);
+}
+
+static void the_effort_none_stores_raw(void **state)
+{
+	struct bench *b = *state;
+
+	memset(b->value, 0, 5000);
+	memset(b->base, 0, 5000);
+	assert_int_equal(round_trip(b, WH_FLOAT32, 5000, 1, CODEC_NONE),
+			 CODEC_RAW);
+}
+
+/* Weights near 0.05 that move a little, twice: the usual case. */
+static void train(struct bench *b, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		float at = 0.05f + 1e-9f * (float)(next_random() >> 40);
+		float step = 1e-10f * (float)(next_random() >> 44);
+		uint32_t raw;
+
+		memcpy(&raw, &at, 4);
+		put_le32(b->context + 4 * i, raw);
+		at += step;
+		memcpy(&raw, &at, 4);
+		put_le32(b->base + 4 * i, raw);
+		at += step * 0.9f;
+		memcpy(&raw, &at, 4);
+		put_le32(b->value + 4 * i, raw);
+	}
+}
+
+static void portable_and_fast_kernels_give_the_same_bytes(void **state)
+{
+	struct bench *b = *state;
+	struct codec_output output;
+	uint8_t *fast;
+	size_t size, n = 200000, i;
+
+	for (i = 0; i < N_DTYPES; i++) {
+		train(b, n);
+		element_kernels_portable(false);
+		output = encode(b, dtypes[i], 4 * n, 2, CODEC_FAST);
+		size = output.size;
+		fast = copy_of(output.bytes, size);
+		element_kernels_portable(true);
+		output = encode(b, dtypes[i], 4 * n, 2, CODEC_FAST);
+		assert_int_equal(output.size, size);
+		assert_memory_equal(output.bytes, fast, size);
+		assert_ok(decode(b, output.codec, fast, size, 4 * n), &b->err);
+		assert_memory_equal(b->back, b->value, 4 * n);
+		element_kernels_portable(false);
+		free(fast);
+	}
+}
+
+static void a_small_step_takes_less_than_half(void **state)
+{
+	struct bench *b = *state;
+	struct codec_output output;
+
+	train(b, 100000);
+	output = encode(b, WH_FLOAT32, 400000, 2, CODEC_FAST);
+	assert_int_equal(output.codec, CODEC_DELTA);
+	assert_true(output.uses_base && output.uses_context);
+	assert_true(output.size < 200000);
+}
+
+static void a_shifted_text_is_a_patch_of_its_base(void **state)
+{
+	struct bench *b = *state;
+	struct codec_reference reference = {.base = b->base,
+					    .base_size = 50000};
+	struct codec_input input = {
+		.bytes = b->value,
+		.size = 50100,
+		.element = codec_element_of(WH_UINT8),
+		.reference = reference,
+		.effort = CODEC_FAST,
+	};
+	struct codec_output output;
+
+	fill(b->base, 50000);
+	fill(b->value, 100);
+	memcpy(b->value + 100, b->base, 50000);
+	assert_ok(codec_encode(b->coder, &input, &output, &b->err), &b->err);
+	assert_int_equal(output.codec, CODEC_PATCH);
+	assert_true(output.size < 400);
+	assert_ok(codec_decode(b->coder, output.codec, output.bytes,
+			       output.size, &reference, b->back, 50100,
+			       &b->err),
+		  &b->err);
+	assert_memory_equal(b->back, b->value, 50100);
+}
+
+static void a_codec_of_a_newer_version_is_named(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(decode(b, (enum codec)99, b->base, 10, 10),
+			 WH_EUNSUPPORTED);
+	assert_non_null(strstr(b->err.message, "newer version"));
+}
+
+/* Whatever is in a chunk: a status, never a crash, a hang, a byte written
+ * outside; the CRC in the row finds what decodes to something else. */
+static void damage(struct bench *b, const struct codec_output *output,
+		   size_t size, unsigned rounds)
+{
+	uint8_t *coded = copy_of(output->bytes, output->size);
+	enum codec codec = output->codec;
+	size_t coded_size = output->size;
+
+	while (rounds--) {
+		size_t cut = next_random() % 4 ? coded_size
+					       : next_random() % coded_size;
+		uint8_t *bad = copy_of(coded, cut);
+		unsigned flips = (unsigned)(next_random() % 4);
+
+		while (cut && flips--)
+			bad[next_random() % (flips	 ? cut
+					     : cut < 400 ? cut
+							 : 400)] ^=
+				(uint8_t)(1u << next_random() % 8);
+		(void)decode(b, codec, bad, cut, size);
+		free(bad);
+	}
+	free(coded);
+}
+
+static void damaged_chunks_are_survived(void **state)
+{
+	struct bench *b = *state;
+	struct codec_output output;
+	size_t i;
+
+	for (i = 0; i < N_DTYPES; i++) {
+		train(b, 6000);
+		output = encode(b, dtypes[i], 24000, 2, CODEC_FAST);
+		damage(b, &output, 24000, 300);
+		output = encode(b, dtypes[i], 24000, 0, CODEC_DENSE);
+		damage(b, &output, 24000, 100);
+		output = encode(b, dtypes[i], 4000, 1, CODEC_FAST);
+		damage(b, &output, 4000, 300);
+	}
+}
+
+#define with_bench(test)                                                       \
+	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_bench(every_dtype_and_length_comes_back),
+		with_bench(random_bits_come_back),
+		with_bench(special_floats_come_back),
+		with_bench(what_is_equal_costs_nothing),
+		with_bench(the_effort_none_stores_raw),
+		with_bench(portable_and_fast_kernels_give_the_same_bytes),
+		with_bench(a_small_step_takes_less_than_half),
+		with_bench(a_shifted_text_is_a_patch_of_its_base),
+		with_bench(a_codec_of_a_newer_version_is_named),
+		with_bench(damaged_chunks_are_survived),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
