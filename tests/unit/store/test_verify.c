@@ -16,6 +16,8 @@ static const struct {
 	{"storages_have_their_bases",
 	 "UPDATE storage SET base_id = 999 WHERE id = 1",
 	 "storage 1 lacks what it is coded against"},
+	{"bases_come_before", "UPDATE storage SET base_id = 2 WHERE id = 1",
+	 "storage 1 has a base that came after it"},
 	{"storage_ids_are_reserved",
 	 "UPDATE counter SET value = 1 WHERE name = 'storage'",
 	 "storage 1 was never reserved"},
