@@ -235,12 +235,14 @@ static enum wh_status insert_storage(struct inserter *to, struct db *db,
 	struct storage base;
 
 	if (to->uses_base) {
+		/* From here on this row keeps it. */
+		if (storage_get(db, item->base, &base, NULL))
+			return wh_fail(err, WH_EBUSY,
+				       "the store is being cleaned up; try "
+				       "again");
 		storage.base = item->base;
 		storage.generation = item->generation;
-	}
-	if (to->uses_context) {
-		WH_TRY(storage_get(db, item->base, &base, err));
-		storage.context = base.base;
+		storage.context = to->uses_context ? base.base : 0;
 	}
 	return storage_insert(db, &storage, to->item_stored, err);
 }
