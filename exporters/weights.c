@@ -222,7 +222,7 @@ static enum wh_status save_plan(struct wh_plan *plan,
 	/* As TensorFlow: before the state file names the checkpoint. */
 	call_back(checkpoint_options(options, format), filepath);
 	if (format->finish)
-		WH_TRY(format->finish(filepath, err));
+		WH_TRY(format->finish(filepath, &options->state, err));
 	tell_warnings(plan, options);
 	return WH_OK;
 }

@@ -209,6 +209,11 @@ struct save_request {
 int save_request_fill(struct cli *cli, const char *path,
 		      struct save_request *request);
 void save_request_free(struct save_request *request);
+/** The files of `saved`, as save-weights and load-weights list them. */
+json_t *saved_files_json(const struct wh_saved *saved);
+/** All of the text file that --option names, malloc'd. */
+int cli_read_text(struct cli *cli, const char *option, const char *path,
+		  char **text);
 /** Saves to PATH, in one format or in each of a list. */
 int cli_save(struct cli *cli, struct wh_source *source, const char *path,
 	     struct save_request *request);
@@ -218,6 +223,7 @@ int cmd_commit(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_log(struct cli *cli);
 int cmd_show(struct cli *cli);
+int cmd_load_weights(struct cli *cli);
 int cmd_ls(struct cli *cli);
 int cmd_save_weights(struct cli *cli);
 int cmd_convert(struct cli *cli);

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli.h"
 
-#define MAX_CONFIG (64 << 20) /* bytes of a model's to_json() */
+#define MAX_TEXT (64 << 20) /* bytes of a model's to_json() */
 
 /* An answer without the blanks around it, as Python's strip() leaves it; false
  * at the end of input. */
@@ -60,17 +60,18 @@ static bool ask(const char *path, void *arg)
 	return yes;
 }
 
-static int read_config(struct cli *cli, const char *path, char **text)
+int cli_read_text(struct cli *cli, const char *option, const char *path,
+		  char **text)
 {
 	FILE *file = fopen(path, "rb");
 	size_t size = 0;
 
 	if (!file)
-		return cli_usage(cli, "--model-config %s: %s", path,
+		return cli_usage(cli, "--%s %s: %s", option, path,
 				 strerror(errno));
-	*text = malloc(MAX_CONFIG + 1);
+	*text = malloc(MAX_TEXT + 1);
 	if (*text)
-		size = fread(*text, 1, MAX_CONFIG, file);
+		size = fread(*text, 1, MAX_TEXT, file);
 	fclose(file);
 	if (!*text)
 		return EXIT_FAILED;
@@ -83,9 +84,9 @@ void save_request_free(struct save_request *request)
 	free(request->model_config);
 }
 
-static json_t *saved_json(const struct wh_saved *saved)
+json_t *saved_files_json(const struct wh_saved *saved)
 {
-	json_t *files = json_array(), *row = json_object();
+	json_t *files = json_array();
 	size_t i;
 
 	for (i = 0; i < saved->n_files; i++) {
@@ -100,8 +101,15 @@ static json_t *saved_json(const struct wh_saved *saved)
 				    json_text(saved->files[i].sha256));
 		json_array_append_new(files, file);
 	}
+	return files;
+}
+
+static json_t *saved_json(const struct wh_saved *saved)
+{
+	json_t *row = json_object();
+
 	json_object_set_new(row, "format", json_text(saved->format));
-	json_object_set_new(row, "files", files);
+	json_object_set_new(row, "files", saved_files_json(saved));
 	json_object_set_new(row, "reproduced", json_boolean(saved->reproduced));
 	return row;
 }
@@ -218,6 +226,30 @@ static int check_target(struct cli *cli, const char *path)
 	return check_one(cli, stream_name(formats), formats, NULL);
 }
 
+/* Either option makes it CheckpointManager's list. */
+static int take_state(struct cli *cli, struct wh_state_options *state)
+{
+	const char *hours = cli_text(cli, "keep-checkpoint-every-n-hours");
+	int64_t keep;
+
+	if (cli_integer(cli, "max-to-keep", &keep)) {
+		if (keep > UINT32_MAX)
+			return cli_usage(cli, "--max-to-keep is too large");
+		state->max_to_keep = (uint32_t)keep;
+		state->state = WH_STATE_MANAGED;
+	}
+	if (!hours)
+		return EXIT_DONE;
+	if (!text_to_double(hours, &state->keep_checkpoint_every_n_hours) ||
+	    !(state->keep_checkpoint_every_n_hours > 0))
+		return cli_usage(cli,
+				 "--keep-checkpoint-every-n-hours: '%s' is no "
+				 "number of hours",
+				 hours);
+	state->state = WH_STATE_MANAGED;
+	return EXIT_DONE;
+}
+
 int save_request_fill(struct cli *cli, const char *path,
 		      struct save_request *request)
 {
@@ -229,7 +261,10 @@ int save_request_fill(struct cli *cli, const char *path,
 	memset(request, 0, sizeof(*request));
 	code = check_target(cli, path);
 	if (!code && config)
-		code = read_config(cli, config, &request->model_config);
+		code = cli_read_text(cli, "model-config", config,
+				     &request->model_config);
+	if (!code)
+		code = take_state(cli, &options->state);
 	if (code)
 		return code;
 	options->plan.model_config = request->model_config;

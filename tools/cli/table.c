@@ -120,12 +120,40 @@ static const struct option ls_options[] = {
 		 "tf: the files of an asynchronous save"},                     \
 		{"io-device", 0, OPTION_TEXT, "DEVICE",                        \
 		 "accepted as TensorFlow does, without effect"},               \
+		{"max-to-keep", 0, OPTION_COUNT, "N",                          \
+		 "tf: as CheckpointManager: delete older ones; 0: none"},      \
+		{"keep-checkpoint-every-n-hours", 0, OPTION_TEXT, "HOURS",     \
+		 "tf: of those, keep one in so many hours"},                   \
 	{                                                                      \
 		"skip-slot-variables", 0, OPTION_FLAG, NULL,                   \
 			"accepted: it concerns loading only"                   \
 	}
 
 static const struct option save_options[] = {SAVE_OPTIONS, END};
+
+static const struct option load_options[] = {
+	{"into", 0, OPTION_TEXT, "FILE", "the checkpoint that is changed"},
+	{"match", 0, OPTION_CHOICE, "auto|layers|names|objects",
+	 "layers in order, by name, or as tf.train.Checkpoint"},
+	{"by-name", 0, OPTION_FLAG, NULL, "as --match names"},
+	{"skip-mismatch", 0, OPTION_FLAG, NULL,
+	 "by name: leave what differs in count or shape"},
+	{"assert-consumed", 0, OPTION_FLAG, NULL,
+	 "objects: refuse unless all match, on both sides"},
+	{"assert-existing-objects-matched", 0, OPTION_FLAG, NULL,
+	 "objects: refuse unless all of FILE's match"},
+	{"expect-partial", 0, OPTION_FLAG, NULL,
+	 "objects: say nothing of what is left over"},
+	{"cast", 0, OPTION_FLAG, NULL, "round values to FILE's dtypes"},
+	{"model-config", 0, OPTION_TEXT, "FILE",
+	 "to_json() of the model: decides nested layers"},
+	{"skip-slot-variables", 0, OPTION_FLAG, NULL,
+	 "objects: leave the optimizer's slots alone"},
+	{"io-device", 0, OPTION_TEXT, "DEVICE",
+	 "accepted as TensorFlow does, without effect"},
+	{"verify", 0, OPTION_FLAG, NULL, "read the files back"},
+	END,
+};
 
 static const struct option convert_options[] = {
 	{"from", 0, OPTION_TEXT, "FORMAT", "don't look what IN is"},
@@ -291,6 +319,10 @@ const struct verb verbs[] = {
 	{"save-weights", "export", "[REV] PATH", 1, 2,
 	 "save a snapshot as Keras HDF5 or a TensorFlow checkpoint",
 	 save_options, cmd_save_weights, "wh save-weights best:val_loss m.h5"},
+	{"load-weights", NULL, "[REV]", 0, 1,
+	 "put a snapshot's weights into a checkpoint that is there",
+	 load_options, cmd_load_weights,
+	 "wh load-weights best:val_loss --into model.h5 --by-name"},
 	{"convert", NULL, "IN OUT", 2, 2, "turn one format into another",
 	 convert_options, cmd_convert, "wh convert vgg16.h5 vgg/ckpt"},
 	{"publish", NULL, "[REV...] URL", 1, -1,

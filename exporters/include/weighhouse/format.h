@@ -34,6 +34,26 @@ struct wh_plan_options {
 /** Which formats are known: NULL stands for the built-in ones. */
 struct wh_library;
 
+/** What becomes of the folder's state file `checkpoint` after a save. */
+enum wh_state {
+	WH_STATE_LATEST = 0, /* it names this checkpoint alone, as
+				save_weights and Checkpoint.save leave it */
+	WH_STATE_MANAGED,    /* as tf.train.CheckpointManager.save */
+	WH_STATE_UNTOUCHED,  /* as Checkpoint.write */
+};
+
+/** A zeroed struct is save_weights'. */
+struct wh_state_options {
+	enum wh_state state;
+	/* Of WH_STATE_MANAGED: how many checkpoints of the state file stay;
+	 * 0: all of them (max_to_keep=None). Older ones are deleted, oldest
+	 * first, if they lie in the folder itself. */
+	uint32_t max_to_keep;
+	/* Of those, one that is so much younger than the last that was
+	 * preserved is kept for good, and leaves the list; 0: none. */
+	double keep_checkpoint_every_n_hours;
+};
+
 struct wh_load_options {
 	const struct wh_library *library; /* where formats are looked for */
 	unsigned threads;
@@ -75,7 +95,9 @@ struct wh_format {
 	/** What is left to do once the files under `path` are complete and
 	 *  visible: tf's state file, shards of the checkpoint that was
 	 *  replaced. NULL member: nothing. */
-	enum wh_status (*finish)(const char *path, struct wh_error *err);
+	enum wh_status (*finish)(const char *path,
+				 const struct wh_state_options *options,
+				 struct wh_error *err);
 	bool widens_bfloat16; /* its planner is given float32 for bfloat16,
 				 unless that is asked for as it is */
 	bool takes_checkpoint_options; /* tf.train.CheckpointOptions concern

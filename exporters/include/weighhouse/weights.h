@@ -53,6 +53,7 @@ struct wh_save_options {
 	 * PREFIX.index. */
 	bool (*confirm)(const char *path, void *arg);
 	struct wh_plan_options plan;
+	struct wh_state_options state; /* tf: its `checkpoint` file */
 	bool canonical; /* don't use the template of an imported file */
 	bool verify;	/* read the files back and compare every byte */
 	bool digests;	/* fill wh_saved_file.sha256 */
@@ -141,6 +142,151 @@ WH_API enum wh_status wh_plan_for(struct wh_source *source,
 				  const struct wh_plan_options *options,
 				  bool canonical, struct wh_plan **plan,
 				  bool *reproduced, struct wh_error *err);
+
+/* ---- Saving in the background --------------------------------------- */
+
+struct wh_pending_save;
+
+/** CheckpointOptions(enable_async=True): copies the payloads of `source` into
+ *  memory, so that the trainer may go on changing its arrays, and writes them
+ *  in a thread of its own. One such save is in flight in a process: the next
+ *  one waits for it first. Errors of the choice of format and of the copy
+ *  come from this call, all others from wh_save_wait. The source itself must stay open until then; so must what
+ *  callbacks use, which are called in that thread: `confirm` too. The files are those of
+ *  TensorFlow's asynchronous save. */
+WH_API enum wh_status
+wh_save_weights_async(struct wh_source *source, const char *filepath,
+		      const struct wh_save_options *options,
+		      struct wh_pending_save **pending, struct wh_error *err);
+
+/** Waits for the end of the save, frees `pending`, and gives the status that
+ *  it ended with; `saved` may be NULL. Takes NULL for `pending`. */
+WH_API enum wh_status wh_save_wait(struct wh_pending_save *pending,
+				   struct wh_saved *saved,
+				   struct wh_error *err);
+
+/* ---- Loading --------------------------------------------------------- */
+
+/** By which rule values find their weights. */
+enum wh_matching {
+	WH_MATCH_AUTO = 0, /* OBJECTS if one of the two is a TensorFlow
+			      checkpoint (wh_load_into: if the file is),
+			      else LAYERS */
+	WH_MATCH_LAYERS,   /* load_weights of HDF5: by topology. Layers with
+			      weights one by one, whatever their names */
+	WH_MATCH_NAMES,	   /* load_weights(by_name=True): layers of one name */
+	WH_MATCH_OBJECTS,  /* tf.train.Checkpoint.restore: greedily, by the
+			      attribute names of the object graph; for a
+			      checkpoint without one by full names */
+};
+
+/** Of WH_MATCH_OBJECTS: what must be true of the match. */
+enum wh_assertion {
+	WH_ASSERT_NONTRIVIAL_MATCH = 0, /* load_weights': more than the root;
+					   what is left over is a warning */
+	WH_ASSERT_EXISTING_OBJECTS_MATCHED, /* every weight of the model gets
+					       a value */
+	WH_ASSERT_CONSUMED, /* and every value of the checkpoint is used */
+	WH_EXPECT_PARTIAL,  /* as the first, without warnings */
+};
+
+/** A zeroed struct means Keras's defaults. */
+struct wh_load_weights_options {
+	enum wh_matching matching;
+	enum wh_assertion assertion;
+	/* Of WH_MATCH_NAMES: layers whose number of weights, and weights whose
+	 * shape differs are left as they are, with Keras's warning. */
+	bool skip_mismatch;
+	/* Values of another dtype are rounded to the model's. Without it they
+	 * are widened where that is exact, as float16 to float32, else
+	 * refused; WH_MATCH_OBJECTS refuses both, as TensorFlow. */
+	bool cast;
+	/* experimental_skip_slot_variables is looked at. */
+	const struct wh_checkpoint_options *options;
+	const char *model_config; /* as in wh_plan_options; or NULL */
+	const struct wh_library *library;
+	void (*warn)(void *arg, const char *sentence);
+	wh_progress_fn *progress;
+	void *arg; /* for warn and progress */
+};
+
+struct wh_loaded {
+	enum wh_matching matching; /* the rule that was followed */
+	uint32_t n_loaded;	   /* tensors of the model with a new value */
+	uint32_t n_kept;	   /* of the model that keep their own */
+	uint32_t n_unused;	   /* of the checkpoint that went nowhere */
+	uint32_t n_skipped;	   /* left out by skip_mismatch */
+};
+
+/** A model as its trainer has it: what values go into. */
+struct wh_target;
+
+/** One weight of it. */
+struct wh_destination {
+	const char *name; /* below its layer: "kernel", "cell/bias" */
+	enum wh_dtype dtype;
+	uint32_t rank;
+	const uint64_t *shape;
+	/* Bytes from an element to the next along each dimension, of any sign;
+	 * NULL for packed C order. */
+	const int64_t *strides;
+	void *data; /* the element at index 0, 0, ...; native order */
+	/* Instead of `data` (then NULL): takes the packed little-endian
+	 * payload in runs, in order. Nonzero fails the load. */
+	int (*write)(void *arg, uint64_t offset, const void *bytes, size_t len);
+	void *arg;
+};
+
+/** An empty model, which the caller frees with wh_target_free. Weights are
+ *  given in Keras's order: those that are trained before those that are not. */
+WH_API enum wh_status wh_target_new(struct wh_target **target,
+				    struct wh_error *err);
+WH_API void wh_target_free(struct wh_target *target);
+
+/** As wh_builder_layer. */
+WH_API enum wh_status wh_target_layer(struct wh_target *target,
+				      const char *name, const char *class_name,
+				      struct wh_error *err);
+
+/** As wh_builder_weight; the memory is borrowed until wh_target_free.
+ *  WH_EINVAL after the first load. */
+WH_API enum wh_status wh_target_weight(struct wh_target *target,
+				       const struct wh_destination *weight,
+				       struct wh_error *err);
+
+/** Model.load_weights: puts a source's values into the model. All of the
+ *  matching comes first: after WH_EMISMATCH (its text is Keras's or
+ *  TensorFlow's, and names layer, expected and found shape) and WH_EUNSUPPORTED
+ *  nothing was written. Values are held against their checksums while they are
+ *  copied; after WH_ECORRUPT or WH_EIO the model is half loaded. */
+WH_API enum wh_status
+wh_load_source(struct wh_source *source, struct wh_target *target,
+	       const struct wh_load_weights_options *options,
+	       struct wh_loaded *loaded, struct wh_error *err);
+
+/** The same from a snapshot of a store. */
+WH_API enum wh_status
+wh_load_weights(struct wh_store *store, const char *revision,
+		struct wh_target *target,
+		const struct wh_load_weights_options *options,
+		struct wh_loaded *loaded, struct wh_error *err);
+
+/** The same from a checkpoint on disk, as wh_checkpoint_open finds it. */
+WH_API enum wh_status
+wh_load_checkpoint(const char *filepath, struct wh_target *target,
+		   const struct wh_load_weights_options *options,
+		   struct wh_loaded *loaded, struct wh_error *err);
+
+/** Puts a source's values into a checkpoint on disk, which is the model. The
+ *  file is replaced when it is complete; it keeps its format, and all that is
+ *  not matched, byte for byte where its payloads lie flat. What can't be kept
+ *  so is refused (WH_EUNSUPPORTED). `saving` gives threads, verify and
+ *  digests, and `saved` what was written; both may be NULL. */
+WH_API enum wh_status
+wh_load_into(struct wh_source *source, const char *filepath,
+	     const struct wh_load_weights_options *options,
+	     const struct wh_save_options *saving, struct wh_loaded *loaded,
+	     struct wh_saved *saved, struct wh_error *err);
 
 #ifdef __cplusplus
 }

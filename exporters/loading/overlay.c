@@ -1,0 +1,157 @@
+#include "loading/overlay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "loading/cast.h"
+
+#define BATCH  1024u /* elements that are cast at a time */
+#define WIDEST 8u    /* bytes of an element that can be cast */
+
+struct overlay {
+	struct wh_source base; /* first: they are cast into each other */
+	struct wh_source_ops ops;
+	struct wh_source *model, *from;
+	struct arena arena;
+	uint32_t *source_of;
+};
+
+enum wh_status read_as(struct wh_source *from, uint32_t index,
+		       enum wh_dtype dtype, uint64_t offset, void *buf,
+		       size_t len, struct wh_error *err)
+{
+	enum wh_dtype own = from->manifest.tensors[index].dtype;
+	size_t from_size = wh_dtype_size(own), size = wh_dtype_size(dtype);
+	uint8_t in[BATCH * WIDEST], cast[BATCH * WIDEST], *out = buf;
+
+	if (own == dtype)
+		return wh_source_read(from, index, offset, buf, len, err);
+	while (len) {
+		uint64_t first = offset / size;
+		size_t skip = (size_t)(offset % size);
+		size_t n = (skip + len + size - 1) / size, some;
+
+		if (n > BATCH)
+			n = BATCH;
+		WH_TRY(wh_source_read(from, index, first * from_size, in,
+				      n * from_size, err));
+		cast_elements(own, in, dtype, cast, n);
+		some = n * size - skip < len ? n * size - skip : len;
+		memcpy(out, cast + skip, some);
+		out += some;
+		offset += some;
+		len -= some;
+	}
+	return WH_OK;
+}
+
+static enum wh_status read_overlay(struct wh_source *base, uint32_t index,
+				   uint64_t offset, void *buf, size_t len,
+				   struct wh_error *err)
+{
+	struct overlay *overlay = (struct overlay *)base;
+	uint32_t from = index < base->manifest.n_tensors
+				? overlay->source_of[index]
+				: NO_TENSOR;
+
+	if (from == NO_TENSOR)
+		return wh_source_read(overlay->model, index, offset, buf, len,
+				      err);
+	return read_as(overlay->from, from, base->manifest.tensors[index].dtype,
+		       offset, buf, len, err);
+}
+
+static enum wh_status check_unchanged(struct wh_source *base,
+				      struct wh_error *err)
+{
+	struct overlay *overlay = (struct overlay *)base;
+
+	if (overlay->model->ops->unchanged)
+		WH_TRY(overlay->model->ops->unchanged(overlay->model, err));
+	if (overlay->from->ops->unchanged)
+		WH_TRY(overlay->from->ops->unchanged(overlay->from, err));
+	return WH_OK;
+}
+
+static void close_overlay(struct wh_source *base)
+{
+	struct overlay *overlay = (struct overlay *)base;
+
+	arena_free(&overlay->arena);
+	free(overlay);
+}
+
+/* The checksums of a new value: the checkpoint's, where it is the same. */
+static void take_checksums(struct wh_tensor *to, const struct wh_tensor *from)
+{
+	to->weighed = 0;
+	to->has_expected_crc32c = false;
+	if (from->dtype != to->dtype)
+		return;
+	to->weighed = from->weighed;
+	memcpy(to->sha256, from->sha256, sizeof(to->sha256));
+	to->crc32c = from->crc32c;
+	to->crc32 = from->crc32;
+	to->has_expected_crc32c = from->has_expected_crc32c;
+	to->expected_crc32c = from->expected_crc32c;
+	to->has_statistics = from->has_statistics;
+	to->statistics = from->statistics;
+}
+
+static enum wh_status copy_manifest(struct overlay *overlay,
+				    const uint32_t *source_of,
+				    struct wh_error *err)
+{
+	const struct wh_manifest *model = &overlay->model->manifest;
+	struct wh_manifest *to = &overlay->base.manifest;
+	size_t n = (size_t)model->n_tensors + model->n_hidden;
+	uint32_t i;
+
+	*to = *model;
+	to->tensors = arena_alloc(&overlay->arena, n, sizeof(*to->tensors));
+	overlay->source_of = arena_alloc(&overlay->arena, model->n_tensors,
+					 sizeof(*overlay->source_of));
+	if (!to->tensors || !overlay->source_of)
+		return wh_fail_memory(err);
+	memcpy(to->tensors, model->tensors, n * sizeof(*to->tensors));
+	memcpy(overlay->source_of, source_of,
+	       model->n_tensors * sizeof(*source_of));
+	for (i = 0; i < model->n_tensors; i++)
+		if (source_of[i] != NO_TENSOR) {
+			const struct wh_tensor *from =
+				&overlay->from->manifest.tensors[source_of[i]];
+
+			/* Strings of one shape may differ in length. */
+			if (to->tensors[i].dtype == from->dtype)
+				to->tensors[i].nbytes = from->nbytes;
+			take_checksums(&to->tensors[i], from);
+		}
+	return WH_OK;
+}
+
+enum wh_status overlay_new(struct wh_source *model, struct wh_source *from,
+			   const struct pairing *pairing,
+			   struct wh_source **out, struct wh_error *err)
+{
+	struct overlay *overlay = calloc(1, sizeof(*overlay));
+	enum wh_status status;
+
+	if (!overlay)
+		return wh_fail_memory(err);
+	overlay->model = model;
+	overlay->from = from;
+	overlay->ops = (struct wh_source_ops){
+		.read = read_overlay,
+		.unchanged = check_unchanged,
+		.close = close_overlay,
+		.concurrent = model->ops->concurrent && from->ops->concurrent,
+	};
+	overlay->base.ops = &overlay->ops;
+	status = copy_manifest(overlay, pairing->source_of, err);
+	if (status) {
+		close_overlay(&overlay->base);
+		return status;
+	}
+	*out = &overlay->base;
+	return WH_OK;
+}
