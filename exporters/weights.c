@@ -20,7 +20,7 @@ static const struct wh_save_options default_options;
 static bool changes_layout(const struct wh_plan_options *options)
 {
 	return options->root != WH_ROOT_MODEL || options->max_shard_size ||
-	       options->async_layout;
+	       options->async_layout || options->save_counter;
 }
 
 static bool is_canonical(const struct wh_template *template_)

@@ -394,10 +394,46 @@ static enum wh_status put_shape(struct wh_buf *out,
 	return status;
 }
 
+/* Lengths are written even where they are those of the whole dimension. */
+static enum wh_status put_slice(struct wh_buf *out,
+				const struct bundle_slice *slice,
+				struct wh_error *err)
+{
+	struct wh_buf message = {0};
+	uint8_t extent[2 * (1 + VARINT_MAX)];
+	enum wh_status status = WH_OK;
+	uint32_t i;
+
+	for (i = 0; i < slice->rank && !status; i++) {
+		const struct bundle_extent *at = &slice->extents[i];
+		size_t n = 0;
+
+		if (at->start) {
+			extent[n++] = TAG(EXTENT_START, WIRE_VARINT);
+			n += varint_put(extent + n, (uint64_t)at->start);
+		}
+		if (at->length != SLICE_WHOLE) {
+			extent[n++] = TAG(EXTENT_LENGTH, WIRE_VARINT);
+			n += varint_put(extent + n, (uint64_t)at->length);
+		}
+		status = varint_append(&message, TAG(SLICE_EXTENT, WIRE_BYTES),
+				       err);
+		if (!status)
+			status = varint_append(&message, n, err);
+		if (!status)
+			status = wh_buf_append(&message, extent, n, err);
+	}
+	if (!status)
+		status = put_message(out, ENTRY_SLICES, &message, err);
+	wh_buf_free(&message);
+	return status;
+}
+
 enum wh_status bundle_write_entry(struct wh_buf *out,
 				  const struct bundle_entry *entry,
 				  struct wh_error *err)
 {
+	uint32_t i;
 	uint8_t crc[5] = {TAG(ENTRY_CRC32C, WIRE_FIXED32)};
 
 	WH_TRY(put_varint_field(out, ENTRY_DTYPE, (uint64_t)entry->dtype, err));
@@ -405,10 +441,13 @@ enum wh_status bundle_write_entry(struct wh_buf *out,
 	WH_TRY(put_varint_field(out, ENTRY_SHARD, entry->shard, err));
 	WH_TRY(put_varint_field(out, ENTRY_OFFSET, entry->offset, err));
 	WH_TRY(put_varint_field(out, ENTRY_SIZE, entry->size, err));
-	if (entry->crc32c == 0)
-		return WH_OK;
-	put_le32(crc + 1, entry->crc32c);
-	return wh_buf_append(out, crc, sizeof(crc), err);
+	if (entry->crc32c) {
+		put_le32(crc + 1, entry->crc32c);
+		WH_TRY(wh_buf_append(out, crc, sizeof(crc), err));
+	}
+	for (i = 0; i < entry->n_slices; i++)
+		WH_TRY(put_slice(out, &entry->slices[i], err));
+	return WH_OK;
 }
 
 /* ---- Ordered code

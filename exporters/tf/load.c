@@ -430,6 +430,16 @@ static enum wh_status check_cover(const struct loaded *whole,
 		       whole->key);
 }
 
+/* Width of what has to be reversed in the elements of a big-endian file. */
+static uint8_t swap_width(const struct loading *loading, enum wh_dtype dtype)
+{
+	size_t width = wh_dtype_size(dtype);
+
+	if (dtype == WH_COMPLEX64 || dtype == WH_COMPLEX128)
+		width /= 2;
+	return loading->header.big_endian && width > 1 ? (uint8_t)width : 0;
+}
+
 static enum wh_status open_slices(struct loading *loading,
 				  const struct loaded *whole,
 				  struct tf_place *place, uint64_t *nbytes,
@@ -447,6 +457,7 @@ static enum wh_status open_slices(struct loading *loading,
 			       "sliced tensor '%s' has a bad shape",
 			       whole->key);
 	place->kind = TF_SLICED;
+	place->swap = swap_width(loading, entry->dtype);
 	place->n_slices = entry->n_slices;
 	place->slices = arena_alloc(&loading->source->arena, entry->n_slices,
 				    sizeof(*place->slices));
@@ -466,7 +477,6 @@ static enum wh_status open_flat(struct loading *loading,
 				uint64_t *nbytes, struct wh_error *err)
 {
 	const struct bundle_entry *entry = &at->entry;
-	size_t width = wh_dtype_size(entry->dtype);
 	uint32_t crc = 0;
 
 	place->kind = TF_FLAT;
@@ -474,12 +484,10 @@ static enum wh_status open_flat(struct loading *loading,
 	*nbytes = entry->size;
 	if (entry->dtype == WH_VARIANT)
 		return WH_OK;
-	if (entry->dtype == WH_COMPLEX64 || entry->dtype == WH_COMPLEX128)
-		width /= 2;
-	if (!loading->header.big_endian || width < 2)
+	place->swap = swap_width(loading, entry->dtype);
+	if (!place->swap)
 		return WH_OK;
 	/* The checksum is of the file's order, not of the payload's. */
-	place->swap = (uint8_t)width;
 	WH_TRY(sum_range(loading, entry, 0, &crc, err));
 	return check_crc(at->key, entry, crc, err);
 }

@@ -10,12 +10,15 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/checked.h"
 #include "base/crc.h"
 #include "base/endian.h"
 #include "core/name_map.h"
 #include "mapping/mapping.h"
 #include "tf/bundle.h"
 #include "tf/graph_pb.h"
+#include "tf/rectangle.h"
+#include "tf/sharding.h"
 #include "tf/string_tensor.h"
 #include "tf/table.h"
 #include "tf/tf.h"
@@ -33,6 +36,7 @@ struct item {
 	uint32_t tensor;	    /* NO_TENSOR: literal bytes */
 	const struct wh_buf *bytes; /* of a literal */
 	struct bundle_entry entry;
+	const uint64_t *start, *length; /* of a slice; else NULL */
 };
 
 struct layout {
@@ -44,7 +48,8 @@ struct layout {
 	bool has_graph;
 	struct item *items;
 	uint32_t n_items;
-	uint8_t *placed; /* a tensor is an item already */
+	uint8_t *placed;	      /* a tensor is an item already */
+	struct bundle_entry **wholes; /* of sliced tensors */
 	struct wh_buf graph_bytes, counter_bytes;
 	uint32_t graph_crc;
 };
@@ -199,11 +204,35 @@ static bool has_edge(const struct wh_graph_node *node, const char *name)
 	return false;
 }
 
-/* What an asynchronous save adds: a counter of saves at the root, which
- * write() leaves at 0. */
+/* A counter that came with the checkpoint keeps its node and key, and gets the
+ * new count, where one is given. */
+static enum wh_status replace_counter(struct layout *layout,
+				      struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &layout->source->manifest;
+	uint8_t bytes[8];
+	uint32_t i;
+
+	if (!layout->options->save_counter)
+		return WH_OK;
+	for (i = 0; i < manifest->n_tensors; i++) {
+		const char *key = layout->mapping.key_of[i];
+
+		if (!key || strcmp(key, COUNTER_KEY) != 0)
+			continue;
+		layout->mapping.key_of[i] = NULL;
+		put_le64(bytes, layout->options->save_counter);
+		return wh_buf_append(&layout->counter_bytes, bytes,
+				     sizeof(bytes), err);
+	}
+	return WH_OK;
+}
+
+/* A counter of saves at the root: save() has counted its own, and what an
+ * asynchronous write() adds is 0. */
 static enum wh_status add_counter(struct layout *layout, struct wh_error *err)
 {
-	static const uint8_t zero[8];
+	uint8_t value_bytes[8];
 	struct wh_graph *graph = &layout->mapping.graph;
 	struct arena *arena = &layout->arena;
 	struct wh_graph_node *nodes, *root;
@@ -212,7 +241,7 @@ static enum wh_status add_counter(struct layout *layout, struct wh_error *err)
 		arena_alloc(arena, 1, sizeof(*value));
 
 	if (has_edge(&graph->nodes[0], COUNTER_NAME))
-		return WH_OK;
+		return replace_counter(layout, err);
 	nodes = arena_alloc(arena, graph->n_nodes + 1u, sizeof(*nodes));
 	edges = arena_alloc(arena, graph->nodes[0].n_edges + 1u,
 			    sizeof(*edges));
@@ -232,7 +261,9 @@ static enum wh_status add_counter(struct layout *layout, struct wh_error *err)
 				       .n_attributes = 1,
 				       .has_values = WH_HAS_VALUES_YES};
 	graph->nodes = nodes;
-	return wh_buf_append(&layout->counter_bytes, zero, sizeof(zero), err);
+	put_le64(value_bytes, layout->options->save_counter);
+	return wh_buf_append(&layout->counter_bytes, value_bytes,
+			     sizeof(value_bytes), err);
 }
 
 static enum wh_status choose_graph(struct layout *layout, struct wh_error *err)
@@ -249,7 +280,7 @@ static enum wh_status choose_graph(struct layout *layout, struct wh_error *err)
 		WH_TRY(mapping_root_checkpoint(&layout->mapping,
 					       manifest->n_tensors,
 					       &layout->arena, err));
-	if (options->async_layout)
+	if (options->async_layout || options->save_counter)
 		WH_TRY(add_counter(layout, err));
 	return tell_notes(layout, err);
 }
@@ -388,39 +419,118 @@ static enum wh_status add_tensor(struct layout *layout, struct wh_image *image,
 	return wh_image_payload(image, item->tensor, 0, tensor->nbytes, err);
 }
 
+/* A slice's own checksum is of no part that is known: its bytes are read. */
+static enum wh_status add_part(struct layout *layout, struct wh_image *image,
+			       struct item *item, struct wh_error *err)
+{
+	const struct wh_tensor *tensor =
+		&layout->source->manifest.tensors[item->tensor];
+	struct rectangle part = {tensor->rank, tensor->shape, item->start,
+				 item->length};
+	size_t size = wh_dtype_size(tensor->dtype);
+	uint64_t i, n = rectangle_count(&part);
+	uint32_t crc = 0;
+
+	item->entry.dtype = tensor->dtype;
+	item->entry.rank = tensor->rank;
+	memcpy(item->entry.shape, item->length,
+	       tensor->rank * sizeof(*item->length));
+	for (i = 0; i < n; i++) {
+		struct wh_extent extent;
+
+		rectangle_extent(&part, size, i, &extent);
+		extent.tensor = item->tensor;
+		extent.offset = image->size;
+		WH_TRY(rectangle_sum(layout->source, &extent, &crc, err));
+		WH_TRY(wh_image_extent(image, &extent, err));
+		item->entry.size += extent.length;
+	}
+	item->entry.crc32c = crc_mask(crc);
+	return WH_OK;
+}
+
 /* ---- Shards
  * ------------------------------------------------------------------------- */
 
-/* What counts against a shard's size: TensorFlow counts the graph as nothing.
- */
-static uint64_t weight_of(const struct layout *layout, const struct item *item)
+/* TensorFlow counts the graph as nothing, of strings only their bytes. */
+static struct shardable shardable_of(const struct layout *layout,
+				     const struct item *item)
 {
+	const struct wh_tensor *tensor;
+	struct shardable made;
+	uint64_t n = 0;
+
 	if (item->tensor == NO_TENSOR)
-		return item->entry.dtype == WH_STRING ? 0 : item->entry.size;
-	return layout->source->manifest.tensors[item->tensor].nbytes;
+		return (struct shardable){.nbytes =
+						  item->entry.dtype == WH_STRING
+							  ? 0
+							  : item->entry.size};
+	tensor = &layout->source->manifest.tensors[item->tensor];
+	made = (struct shardable){.nbytes = tensor->nbytes,
+				  .rank = tensor->rank,
+				  .shape = tensor->shape};
+	if (dtype_may_be_sliced(tensor->dtype))
+		made.width = wh_dtype_size(tensor->dtype);
+	if (layout->options->shard_policy == WH_SHARD_TENSORFLOW) {
+		checked_shape(tensor->shape, tensor->rank, &n);
+		if (tensor->dtype == WH_STRING)
+			made.nbytes -= 8 * n;
+		else if (tensor->dtype == WH_VARIANT)
+			made.nbytes = 0;
+	}
+	return made;
 }
 
-/* Greedy, in order, whole tensors; the number of shards. */
-static uint32_t assign_shards(struct layout *layout)
+/* Items become those of the shards: in their order, sliced ones in parts. */
+static enum wh_status assign_shards(struct layout *layout, uint32_t *n_shards,
+				    struct wh_error *err)
 {
-	uint64_t limit = layout->options->max_shard_size, used = 0;
-	uint32_t i, shard = 0;
-	bool empty = true;
+	struct shardable *shardables wh_free_auto =
+		calloc((size_t)layout->n_items + 1, sizeof(*shardables));
+	struct sharding sharding = {0};
+	struct item *placed = NULL;
+	enum wh_status status;
+	uint32_t i;
 
-	for (i = 0; i < layout->n_items; i++) {
-		struct item *item = &layout->items[i];
-		uint64_t weight = weight_of(layout, item);
-
-		if (limit && !empty && weight &&
-		    (used >= limit || weight > limit - used)) {
-			shard++;
-			used = 0;
-		}
-		empty = false;
-		used += weight;
-		item->entry.shard = shard;
+	if (!shardables)
+		return wh_fail_memory(err);
+	for (i = 0; i < layout->n_items; i++)
+		shardables[i] = shardable_of(layout, &layout->items[i]);
+	status = sharding_assign(&sharding, layout->options->shard_policy,
+				 layout->options->max_shard_size, shardables,
+				 layout->n_items, &layout->arena, err);
+	if (!status) {
+		placed = calloc((size_t)sharding.n_pieces + 1, sizeof(*placed));
+		status = placed ? WH_OK : wh_fail_memory(err);
 	}
-	return shard + 1;
+	for (i = 0; i < sharding.n_pieces && !status; i++) {
+		const struct shard_piece *piece = &sharding.pieces[i];
+
+		placed[i] = layout->items[piece->item];
+		placed[i].entry.shard = piece->shard;
+		placed[i].start = piece->start;
+		placed[i].length = piece->length;
+	}
+	free(sharding.pieces);
+	if (status)
+		return status;
+	free(layout->items);
+	layout->items = placed;
+	layout->n_items = sharding.n_pieces;
+	*n_shards = sharding.n_shards;
+	return WH_OK;
+}
+
+static enum wh_status add_item_bytes(struct layout *layout,
+				     struct wh_image *image, struct item *item,
+				     struct wh_error *err)
+{
+	if (item->tensor == NO_TENSOR)
+		return wh_image_literal(image, item->bytes->data,
+					item->bytes->size, err);
+	if (item->start)
+		return add_part(layout, image, item, err);
+	return add_tensor(layout, image, item, err);
 }
 
 static enum wh_status add_shards(struct layout *layout, uint32_t n_shards,
@@ -441,11 +551,7 @@ static enum wh_status add_shards(struct layout *layout, uint32_t n_shards,
 						 &image, err));
 		}
 		item->entry.offset = image->size;
-		if (item->tensor == NO_TENSOR)
-			WH_TRY(wh_image_literal(image, item->bytes->data,
-						item->bytes->size, err));
-		else
-			WH_TRY(add_tensor(layout, image, item, err));
+		WH_TRY(add_item_bytes(layout, image, item, err));
 	}
 	/* A checkpoint of nothing still has its data file. */
 	if (!image)
@@ -457,27 +563,119 @@ static enum wh_status add_shards(struct layout *layout, uint32_t n_shards,
 /* ---- Index
  * -------------------------------------------------------------------------- */
 
+struct index_row {
+	const void *key;
+	size_t key_len;
+	const struct bundle_entry *entry;
+};
+
 static int by_key(const void *a, const void *b)
 {
-	const struct item *x = a, *y = b;
+	const struct index_row *x = a, *y = b;
+	size_t n = x->key_len < y->key_len ? x->key_len : y->key_len;
+	int order = memcmp(x->key, y->key, n);
 
-	return strcmp(x->key, y->key);
+	return order ? order
+		     : (x->key_len > y->key_len) - (x->key_len < y->key_len);
+}
+
+/* A sliced tensor has an entry of its own, which lists its slices. The first
+ * of them by shard comes here. */
+static struct bundle_entry *find_whole(struct layout *layout, uint32_t index,
+				       struct index_row *rows, uint32_t *n_rows)
+{
+	const struct item *item = &layout->items[index];
+	const struct wh_tensor *tensor =
+		&layout->source->manifest.tensors[item->tensor];
+	struct bundle_entry *made = layout->wholes[item->tensor];
+	uint32_t i, n = 0;
+
+	if (made)
+		return made;
+	for (i = index; i < layout->n_items; i++)
+		n += layout->items[i].tensor == item->tensor;
+	made = arena_alloc(&layout->arena, 1, sizeof(*made));
+	if (!made)
+		return NULL;
+	made->dtype = tensor->dtype;
+	made->rank = tensor->rank;
+	memcpy(made->shape, tensor->shape,
+	       tensor->rank * sizeof(*tensor->shape));
+	made->shard = item->entry.shard;
+	made->slices = arena_alloc(&layout->arena, n, sizeof(*made->slices));
+	if (!made->slices)
+		return NULL;
+	rows[(*n_rows)++] =
+		(struct index_row){item->key, strlen(item->key), made};
+	layout->wholes[item->tensor] = made;
+	return made;
+}
+
+static enum wh_status add_slice_row(struct layout *layout, uint32_t index,
+				    struct index_row *rows, uint32_t *n_rows,
+				    struct wh_error *err)
+{
+	const struct item *item = &layout->items[index];
+	struct bundle_entry *whole = find_whole(layout, index, rows, n_rows);
+	struct wh_buf key = {0};
+	struct bundle_slice *slice;
+	const char *copy;
+	uint32_t i;
+
+	if (!whole)
+		return wh_fail_memory(err);
+	slice = &whole->slices[whole->n_slices++];
+	slice->rank = whole->rank;
+	slice->extents = arena_alloc(&layout->arena, whole->rank,
+				     sizeof(*slice->extents));
+	if (!slice->extents)
+		return wh_fail_memory(err);
+	for (i = 0; i < whole->rank; i++)
+		slice->extents[i] = (struct bundle_extent){
+			(int64_t)item->start[i], (int64_t)item->length[i]};
+	WH_TRY(bundle_slice_key(&key, item->key, slice, err));
+	copy = arena_bytes(&layout->arena, key.data, key.size);
+	rows[(*n_rows)++] = (struct index_row){copy, key.size, &item->entry};
+	wh_buf_free(&key);
+	return copy ? WH_OK : wh_fail_memory(err);
+}
+
+static enum wh_status list_rows(struct layout *layout, struct index_row *rows,
+				uint32_t *n_rows, struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < layout->n_items; i++) {
+		const struct item *item = &layout->items[i];
+
+		if (item->start)
+			WH_TRY(add_slice_row(layout, i, rows, n_rows, err));
+		else
+			rows[(*n_rows)++] = (struct index_row){
+				item->key, strlen(item->key), &item->entry};
+	}
+	qsort(rows, *n_rows, sizeof(*rows), by_key);
+	return WH_OK;
 }
 
 static enum wh_status write_entries(struct layout *layout, uint32_t n_shards,
 				    struct table_writer *table,
 				    struct wh_buf *value, struct wh_error *err)
 {
-	uint32_t i;
+	/* A sliced tensor has two parts or more, and one row beyond them. */
+	struct index_row *rows wh_free_auto =
+		calloc(2 * (size_t)layout->n_items + 1, sizeof(*rows));
+	uint32_t i, n_rows = 0;
 
+	if (!rows)
+		return wh_fail_memory(err);
+	WH_TRY(list_rows(layout, rows, &n_rows, err));
 	WH_TRY(bundle_write_header(value, n_shards, err));
 	WH_TRY(table_writer_add(table, "", 0, value->data, value->size, err));
-	for (i = 0; i < layout->n_items; i++) {
-		const struct item *item = &layout->items[i];
-
+	for (i = 0; i < n_rows; i++) {
 		value->size = 0;
-		WH_TRY(bundle_write_entry(value, &item->entry, err));
-		WH_TRY(table_writer_add(table, item->key, strlen(item->key),
+		WH_TRY(bundle_write_entry(value, rows[i].entry, err));
+		WH_TRY(table_writer_add(table, rows[i].key, rows[i].key_len,
 					value->data, value->size, err));
 	}
 	return table_writer_finish(table, err);
@@ -491,7 +689,6 @@ static enum wh_status add_index(struct layout *layout, uint32_t n_shards,
 	struct wh_image *image;
 	enum wh_status status;
 
-	qsort(layout->items, layout->n_items, sizeof(*layout->items), by_key);
 	table_writer_init(&table, &bytes);
 	status = write_entries(layout, n_shards, &table, &value, err);
 	table_writer_free(&table);
@@ -511,16 +708,17 @@ static enum wh_status add_index(struct layout *layout, uint32_t n_shards,
 static enum wh_status fill_plan(struct layout *layout, struct wh_error *err)
 {
 	size_t room = (size_t)layout->source->manifest.n_tensors + 2;
-	uint32_t n_shards;
+	uint32_t n_shards = 1;
 
 	layout->items = calloc(room, sizeof(*layout->items));
 	layout->placed = calloc(room, 1);
-	if (!layout->items || !layout->placed)
+	layout->wholes = calloc(room, sizeof(*layout->wholes));
+	if (!layout->items || !layout->placed || !layout->wholes)
 		return wh_fail_memory(err);
 	WH_TRY(choose_graph(layout, err));
 	WH_TRY(order_items(layout, err));
 	WH_TRY(add_literals(layout, err));
-	n_shards = assign_shards(layout);
+	WH_TRY(assign_shards(layout, &n_shards, err));
 	WH_TRY(add_shards(layout, n_shards, err));
 	return add_index(layout, n_shards, err);
 }
@@ -537,6 +735,7 @@ enum wh_status tf_plan(struct wh_source *source,
 	status = fill_plan(&layout, err);
 	free(layout.items);
 	free(layout.placed);
+	free(layout.wholes);
 	wh_buf_free(&layout.graph_bytes);
 	wh_buf_free(&layout.counter_bytes);
 	arena_free(&layout.arena);

@@ -23,40 +23,10 @@ static enum wh_status unchanged(struct wh_source *base, struct wh_error *err)
 	return shards_unchanged(&source->shards, err);
 }
 
-/* A range of a big-endian payload: whole elements around it are reversed. */
-static enum wh_status read_swapped(const struct tf_source *source,
-				   const struct tf_place *place,
-				   uint64_t offset, uint8_t *out, size_t len,
-				   struct wh_error *err)
-{
-	uint8_t batch[4096];
-
-	while (len) {
-		uint64_t first = offset - offset % place->swap;
-		size_t skip = (size_t)(offset - first);
-		size_t some = sizeof(batch) - skip, whole;
-
-		if (some > len)
-			some = len;
-		whole = (skip + some + place->swap - 1u) / place->swap *
-			place->swap;
-		WH_TRY(shards_read(&source->shards, place->shard,
-				   place->offset + first, batch, whole, err));
-		swap_elements(batch, whole, place->swap);
-		memcpy(out, batch + skip, some);
-		out += some;
-		offset += some;
-		len -= some;
-	}
-	return WH_OK;
-}
-
 static enum wh_status read_flat(const struct tf_source *source,
 				const struct tf_place *place, uint64_t offset,
 				void *buf, size_t len, struct wh_error *err)
 {
-	if (place->swap > 1)
-		return read_swapped(source, place, offset, buf, len, err);
 	return shards_read(&source->shards, place->shard,
 			   place->offset + offset, buf, len, err);
 }
@@ -208,15 +178,12 @@ static enum wh_status read_skeleton(const struct tf_source *source,
 	return WH_OK;
 }
 
-static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
+static enum wh_status read_stored(struct tf_source *source, uint32_t index,
 				  uint64_t offset, void *buf, size_t len,
 				  struct wh_error *err)
 {
-	struct tf_source *source = (struct tf_source *)base;
 	const struct tf_place *place = &source->places[index];
 
-	if (len == 0)
-		return WH_OK;
 	switch (place->kind) {
 	case TF_FLAT:
 		return read_flat(source, place, offset, buf, len, err);
@@ -228,6 +195,45 @@ static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 		return read_skeleton(source, offset, buf, len, err);
 	}
 	return wh_fail(err, WH_EINVAL, "no such tensor");
+}
+
+/* A range of a big-endian payload: whole elements around it are reversed. */
+static enum wh_status read_swapped(struct tf_source *source, uint32_t index,
+				   uint64_t offset, uint8_t *out, size_t len,
+				   struct wh_error *err)
+{
+	unsigned width = source->places[index].swap;
+	uint8_t batch[4096];
+
+	while (len) {
+		uint64_t first = offset - offset % width;
+		size_t skip = (size_t)(offset - first);
+		size_t some = sizeof(batch) - skip, whole;
+
+		if (some > len)
+			some = len;
+		whole = (skip + some + width - 1u) / width * width;
+		WH_TRY(read_stored(source, index, first, batch, whole, err));
+		swap_elements(batch, whole, width);
+		memcpy(out, batch + skip, some);
+		out += some;
+		offset += some;
+		len -= some;
+	}
+	return WH_OK;
+}
+
+static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
+				  uint64_t offset, void *buf, size_t len,
+				  struct wh_error *err)
+{
+	struct tf_source *source = (struct tf_source *)base;
+
+	if (len == 0)
+		return WH_OK;
+	if (source->places[index].swap > 1)
+		return read_swapped(source, index, offset, buf, len, err);
+	return read_stored(source, index, offset, buf, len, err);
 }
 
 const struct wh_source_ops tf_source_ops = {

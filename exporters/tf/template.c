@@ -3,7 +3,11 @@
 #include <stdlib.h>
 
 #include "base/auto.h"
+#include "tf/rectangle.h"
 #include "tf/source.h"
+
+/* Extents of slices that a template may hold beyond one a tensor. */
+#define MAX_EXTENTS ((uint64_t)1 << 18)
 
 /* A payload, or a slice's part of one, in a shard. */
 struct payload {
@@ -31,28 +35,6 @@ static int by_place(const void *a, const void *b)
 	return x->tensor < y->tensor ? -1 : x->tensor > y->tensor;
 }
 
-/* A slice that is cut along one dimension alone is a strided run. */
-static bool slice_extent(const struct wh_tensor *tensor,
-			 const struct tf_slice *slice, struct wh_extent *out)
-{
-	uint64_t size = wh_dtype_size(tensor->dtype), outer = 1;
-	uint32_t i;
-
-	for (i = 0; i < slice->split; i++) {
-		if (slice->start[i] || slice->length[i] != tensor->shape[i])
-			return false;
-		outer *= tensor->shape[i];
-	}
-	out->offset = slice->offset;
-	out->start = slice->start[slice->split] * slice->inner * size;
-	out->length = outer * slice->length[slice->split] * slice->inner * size;
-	if (outer > 1) {
-		out->run = slice->length[slice->split] * slice->inner * size;
-		out->stride = tensor->shape[slice->split] * slice->inner * size;
-	}
-	return true;
-}
-
 static void add_payload(struct drafting *d, uint32_t tensor, uint32_t shard,
 			struct wh_extent extent)
 {
@@ -62,7 +44,34 @@ static void add_payload(struct drafting *d, uint32_t tensor, uint32_t shard,
 	d->payloads[d->n_payloads++] = (struct payload){shard, tensor, extent};
 }
 
-static bool add_place(struct drafting *d, const struct wh_tensor *tensor,
+static struct rectangle rectangle_of(const struct wh_tensor *tensor,
+				     const struct tf_slice *slice)
+{
+	return (struct rectangle){tensor->rank, tensor->shape, slice->start,
+				  slice->length};
+}
+
+/* One extent after the other, in the order of the slice's elements. */
+static void add_slice(struct drafting *d, const struct wh_tensor *tensor,
+		      const struct tf_slice *slice, uint32_t index)
+{
+	struct rectangle part = rectangle_of(tensor, slice);
+	uint64_t i, n = rectangle_count(&part), offset = slice->offset;
+	uint8_t swap = d->source->places[index].swap;
+
+	for (i = 0; i < n; i++) {
+		struct wh_extent extent;
+
+		rectangle_extent(&part, wh_dtype_size(tensor->dtype), i,
+				 &extent);
+		extent.offset = offset;
+		extent.swap = swap > 1 ? swap : 0;
+		offset += extent.length;
+		add_payload(d, index, slice->shard, extent);
+	}
+}
+
+static void add_place(struct drafting *d, const struct wh_tensor *tensor,
 		      uint32_t index)
 {
 	const struct tf_place *place = &d->source->places[index];
@@ -78,14 +87,8 @@ static bool add_place(struct drafting *d, const struct wh_tensor *tensor,
 		extent.length = tensor->nbytes;
 		add_payload(d, index, place->shard, extent);
 	}
-	for (i = 0; place->kind == TF_SLICED && i < place->n_slices; i++) {
-		struct wh_extent part = {0};
-
-		if (!slice_extent(tensor, &place->slices[i], &part))
-			return false;
-		add_payload(d, index, place->slices[i].shard, part);
-	}
-	return true;
+	for (i = 0; place->kind == TF_SLICED && i < place->n_slices; i++)
+		add_slice(d, tensor, &place->slices[i], index);
 }
 
 static void cover_gap(struct drafting *d, struct wh_template_file *file,
@@ -155,18 +158,33 @@ static enum wh_status cover_index(struct drafting *d, struct wh_error *err)
 	return WH_OK;
 }
 
-static uint32_t count_parts(const struct tf_source *source, uint32_t n)
+/* More extents than MAX_EXTENTS: as many as that and one. */
+static uint64_t count_parts(const struct tf_source *source, uint32_t n)
 {
-	uint32_t i, parts = 0;
+	const struct wh_tensor *tensors = source->base.manifest.tensors;
+	uint64_t parts = 0;
+	uint32_t i, k;
 
-	for (i = 0; i < n; i++)
-		parts += source->places[i].kind == TF_SLICED
-				 ? source->places[i].n_slices
-				 : 1;
-	return parts;
+	for (i = 0; i < n; i++) {
+		const struct tf_place *place = &source->places[i];
+
+		if (place->kind != TF_SLICED)
+			parts++;
+		for (k = 0; place->kind == TF_SLICED && k < place->n_slices;
+		     k++) {
+			struct rectangle part =
+				rectangle_of(&tensors[i], &place->slices[k]);
+			uint64_t more = rectangle_count(&part);
+
+			if (more > n + MAX_EXTENTS)
+				return UINT64_MAX;
+			parts += more;
+		}
+	}
+	return parts > n + MAX_EXTENTS ? UINT64_MAX : parts;
 }
 
-static enum wh_status allocate(struct drafting *d, uint32_t n_parts,
+static enum wh_status allocate(struct drafting *d, uint64_t n_parts,
 			       struct wh_error *err)
 {
 	struct tf_source *source = d->source;
@@ -206,23 +224,23 @@ enum wh_status tf_template_make(struct tf_source *source, uint32_t n_tensors,
 {
 	struct drafting d = {.source = source, .skeleton_index = n_tensors};
 	struct wh_manifest *manifest = &source->base.manifest;
-	enum wh_status status =
-		allocate(&d, count_parts(source, n_tensors), err);
+	uint64_t n_parts = count_parts(source, n_tensors);
+	enum wh_status status;
 	uint32_t i, index;
-	bool flat = true;
 
 	*out = NULL;
-	for (i = 0; !status && flat && i < n_tensors; i++)
-		flat = add_place(&d, &manifest->tensors[i], i);
-	if (!status && !flat)
-		status = manifest_warn(builder, err,
-				       "some weights are sliced along several "
-				       "dimensions: values are kept, the files "
-				       "can't be given back byte for byte");
-	else if (!status)
+	if (n_parts == UINT64_MAX)
+		return manifest_warn(builder, err,
+				     "some weights are cut into so many slices "
+				     "that only their values are kept: the "
+				     "files can't be given back byte for byte");
+	status = allocate(&d, n_parts, err);
+	for (i = 0; !status && i < n_tensors; i++)
+		add_place(&d, &manifest->tensors[i], i);
+	if (!status)
 		status = cover_files(&d, err);
 	free(d.payloads);
-	if (status || !flat)
+	if (status)
 		return status;
 	source->places[n_tensors].kind = TF_SKELETON;
 	WH_TRY(manifest_add_skeleton(builder, d.skeleton, &index, err));

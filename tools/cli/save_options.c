@@ -270,6 +270,10 @@ int save_request_fill(struct cli *cli, const char *path,
 	options->plan.model_config = request->model_config;
 	if (cli_is(cli, "root", "checkpoint"))
 		options->plan.root = WH_ROOT_CHECKPOINT;
+	if (cli_is(cli, "shard-policy", "tensorflow"))
+		options->plan.shard_policy = WH_SHARD_TENSORFLOW;
+	if (cli_integer(cli, "save-counter", &number) && number > 0)
+		options->plan.save_counter = (uint64_t)number;
 	options->plan.bfloat16_opaque = cli_is(cli, "bfloat16", "opaque");
 	if (cli_flag(cli, "no-overwrite"))
 		options->overwrite = WH_OVERWRITE_ASK;

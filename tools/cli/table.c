@@ -107,6 +107,10 @@ static const struct option ls_options[] = {
 		 "tf: as save_weights, or tf.train.Checkpoint(model=)"},       \
 		{"max-shard-size", 0, OPTION_COUNT, "BYTES",                   \
 		 "tf: several files; tensors stay whole"},                     \
+		{"shard-policy", 0, OPTION_CHOICE, "whole|tensorflow",         \
+		 "tf: the latter slices, as MaxShardSizePolicy"},              \
+		{"save-counter", 0, OPTION_COUNT, "N",                         \
+		 "tf: as the Nth tf.train.Checkpoint.save"},                   \
 		{"canonical", 0, OPTION_FLAG, NULL,                            \
 		 "as Keras or TensorFlow write it, not as imported"},          \
 		{"verify", 0, OPTION_FLAG, NULL, "read the files back"},       \

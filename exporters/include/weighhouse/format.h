@@ -15,10 +15,20 @@ enum wh_root {
 	WH_ROOT_CHECKPOINT, /* as tf.train.Checkpoint(model=...) writes */
 };
 
+/** How max_shard_size is kept. */
+enum wh_shard_policy {
+	WH_SHARD_WHOLE = 0,  /* tensors stay whole; a larger one has a shard of
+				its own */
+	WH_SHARD_TENSORFLOW, /* tf: slices, as MaxShardSizePolicy's outcome */
+};
+
 /** What a planner is told. A zeroed struct means Keras's defaults. */
 struct wh_plan_options {
 	enum wh_root root;
-	uint64_t max_shard_size; /* bytes; 0: one shard. Whole tensors only. */
+	uint64_t max_shard_size; /* bytes; 0: one shard */
+	enum wh_shard_policy shard_policy;
+	uint64_t save_counter; /* tf: as the Nth Checkpoint.save writes it, from
+				  1; 0: none, as Checkpoint.write */
 	bool async_layout; /* CheckpointOptions.enable_async: adds save_counter
 			      as TensorFlow's async save does */
 	bool bfloat16_opaque;  /* h5: as Keras writes it, which nothing loads;
