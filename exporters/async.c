@@ -21,7 +21,7 @@ struct wh_pending_save {
 	struct wh_source *source;
 	struct wh_save_options options;
 	struct wh_checkpoint_options checkpoint;
-	char *filepath, *save_format, *model_config;
+	char *filepath, *save_format, *model_config, *map;
 	struct wh_saved saved;
 	enum wh_status status;
 	struct wh_error err;
@@ -154,6 +154,7 @@ static void pending_free(struct wh_pending_save *pending)
 	free(pending->filepath);
 	free(pending->save_format);
 	free(pending->model_config);
+	free(pending->map);
 	free(pending);
 }
 
@@ -178,11 +179,13 @@ static enum wh_status copy_options(struct wh_pending_save *pending,
 	if (!copy_text(filepath, &pending->filepath) ||
 	    !copy_text(pending->options.save_format, &pending->save_format) ||
 	    !copy_text(pending->options.plan.model_config,
-		       &pending->model_config))
+		       &pending->model_config) ||
+	    !copy_text(pending->options.plan.map, &pending->map))
 		return wh_fail_memory(err);
 	pending->options.options = &pending->checkpoint;
 	pending->options.save_format = pending->save_format;
 	pending->options.plan.model_config = pending->model_config;
+	pending->options.plan.map = pending->map;
 	return WH_OK;
 }
 

@@ -254,10 +254,11 @@ enum wh_status h5_plan(struct wh_source *source,
 	struct mapping_h5 names = {0};
 	struct mapping_layer top = {0};
 	struct layout_model model = {.manifest = &source->manifest};
+	struct mapping_hints hints = {options->model_config, options->map};
 
 	WH_TRY(wh_plan_new(source, &plan, err));
-	WH_TRY(mapping_h5_names(&source->manifest, options->model_config, arena,
-				&names, err));
+	WH_TRY(mapping_h5_names_by(&source->manifest, &hints, arena, &names,
+				   err));
 	choose_attributes(&source->manifest, &model);
 	WH_TRY(choose_layers(&names, options, plan, &model, &top, err));
 	WH_TRY(warn(plan, &names, err));

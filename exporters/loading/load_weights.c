@@ -96,10 +96,11 @@ static enum wh_status match_layers(struct loading *loading,
 				   struct wh_error *err)
 {
 	const char *config = loading->pairing.options->model_config;
+	struct mapping_hints hints = {config, loading->pairing.options->map};
 	struct mapping_h5 from = {0}, to = {0};
 
-	WH_TRY(mapping_h5_names(&loading->from->manifest, config,
-				&loading->arena, &from, err));
+	WH_TRY(mapping_h5_names_by(&loading->from->manifest, &hints,
+				   &loading->arena, &from, err));
 	if (loading->is_listed)
 		WH_TRY(list_layers(loading->model, &loading->arena, &to, err));
 	else
@@ -114,13 +115,14 @@ static enum wh_status match_objects(struct loading *loading,
 {
 	const struct wh_manifest *manifest = &loading->from->manifest;
 	const char *config = loading->pairing.options->model_config;
+	struct mapping_hints hints = {config, loading->pairing.options->map};
 	struct mapping_graph from, to;
 
 	WH_TRY(mapping_graph(loading->model, config, &loading->arena, &to,
 			     err));
 	if (is_tf(manifest) && !manifest->graph)
 		return pair_full_names(&loading->pairing, &to, err);
-	WH_TRY(mapping_graph(manifest, config, &loading->arena, &from, err));
+	WH_TRY(mapping_graph_by(manifest, &hints, &loading->arena, &from, err));
 	return pair_objects(&loading->pairing, &from, &to, err);
 }
 

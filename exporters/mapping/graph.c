@@ -2,6 +2,7 @@
  * number it: layers, their objects, their variables; FORMAT.md, "Graph". */
 #include <string.h>
 
+#include "base/text.h"
 #include "mapping/draft.h"
 #include "mapping/layers_config.h"
 #include "mapping/mapping.h"
@@ -15,6 +16,7 @@ struct building {
 	struct draft draft;
 	struct notes notes;
 	const struct config_layer **config;
+	struct weight_target *targets; /* of tensors by the map; or NULL */
 	uint32_t n_layers, n_weighted; /* numbers given so far */
 };
 
@@ -180,14 +182,69 @@ static enum wh_status fill_layer(struct building *building, uint32_t node,
 			 layer->name, paths.assumed);
 }
 
+/* "layer_with_weights-1/inner/kernel" is below the layer of that number. */
+static bool is_below(const char *path, const char *edge, const char **rest)
+{
+	*rest = name_below(path, edge);
+	return *rest != NULL;
+}
+
+/* A layer whose weights the map has: where it says, below the layer's own node
+ * (`weighted` is its edge) or below the model. */
+static enum wh_status fill_mapped(struct building *building, uint32_t node,
+				  const struct wh_layer *layer,
+				  const char *weighted, struct wh_error *err)
+{
+	static const char numbered[] = "layer_with_weights-";
+	uint32_t i;
+
+	for (i = 0; i < layer->n_variables; i++) {
+		const struct wh_variable *variable = &layer->variables[i];
+		const char *path = building->targets[variable->tensor].path;
+		const char *rest = path;
+		uint32_t base = ROOT;
+
+		if (weighted && is_below(path, weighted, &rest))
+			base = node;
+		else if (strncmp(path, numbered, strlen(numbered)) == 0)
+			return wh_fail(err, WH_EINVAL,
+				       "layer '%s': the map takes weight '%s' "
+				       "to another layer, '%s'",
+				       layer->name, variable->name, path);
+		else
+			rest = path;
+		WH_TRY(add_variable(building, base, layer, i, rest, err));
+	}
+	return WH_OK;
+}
+
+/* Whether the map takes all of the layer's weights out of its own node: then
+ * it is no numbered layer, but an attribute of a subclassed model. */
+static bool is_attribute(const struct building *building,
+			 const struct wh_layer *layer)
+{
+	uint32_t i;
+
+	for (i = 0; i < layer->n_variables; i++)
+		if (text_starts(
+			    building->targets[layer->variables[i].tensor].path,
+			    "layer_with_weights-"))
+			return false;
+	return true;
+}
+
 static enum wh_status add_layer(struct building *building, uint32_t index,
 				struct wh_error *err)
 {
+	bool is_mapped;
 	const struct wh_layer *layer = &building->manifest->layers[index];
 	struct draft *draft = &building->draft;
-	const char *number, *weighted;
+	const char *number, *weighted = NULL;
 	uint32_t node;
 
+	WH_TRY(weight_targets_of(building->targets, layer, &is_mapped, err));
+	if (is_mapped && is_attribute(building, layer))
+		return fill_mapped(building, ROOT, layer, NULL, err);
 	WH_TRY(draft_node(draft, &node, err));
 	number = arena_printf(draft->arena, "layer-%u", building->n_layers++);
 	if (!number)
@@ -202,7 +259,21 @@ static enum wh_status add_layer(struct building *building, uint32_t index,
 	WH_TRY(draft_link(draft, ROOT, number, node, err));
 	if (!layer->n_variables)
 		return WH_OK;
+	if (is_mapped)
+		return fill_mapped(building, node, layer, weighted, err);
 	return fill_layer(building, node, layer, building->config[index], err);
+}
+
+static enum wh_status add_model_weights(struct building *building,
+					const struct wh_layer *layer,
+					struct wh_error *err)
+{
+	bool is_mapped;
+
+	WH_TRY(weight_targets_of(building->targets, layer, &is_mapped, err));
+	if (is_mapped)
+		return fill_mapped(building, ROOT, layer, NULL, err);
+	return fill_layer(building, ROOT, layer, NULL, err);
 }
 
 static enum wh_status add_layers(struct building *building,
@@ -219,7 +290,7 @@ static enum wh_status add_layers(struct building *building,
 		if (kind == WH_LAYER)
 			WH_TRY(add_layer(building, i, err));
 		else if (layer->n_variables)
-			WH_TRY(fill_layer(building, ROOT, layer, NULL, err));
+			WH_TRY(add_model_weights(building, layer, err));
 	}
 	return WH_OK;
 }
@@ -238,7 +309,8 @@ static enum wh_status build(struct building *building, struct wh_error *err)
 }
 
 static enum wh_status build_graph(const struct wh_manifest *manifest,
-				  const char *model_config, struct arena *arena,
+				  const struct mapping_hints *hints,
+				  struct arena *arena,
 				  struct mapping_graph *out,
 				  struct wh_error *err)
 {
@@ -247,16 +319,19 @@ static enum wh_status build_graph(const struct wh_manifest *manifest,
 		.draft = {.arena = arena},
 		.notes = {.arena = arena}};
 
-	WH_TRY(layers_config(manifest, model_config, arena, &building.config,
-			     err));
+	WH_TRY(layers_config(manifest, hints->model_config, arena,
+			     &building.config, err));
+	WH_TRY(weight_targets(manifest, hints->map, arena, &building.targets,
+			      err));
 	WH_TRY(build(&building, err));
 	WH_TRY(draft_finish(&building.draft, &out->graph, out->key_of, err));
 	return notes_settle(&building.notes, &out->notes, &out->n_notes, err);
 }
 
-enum wh_status mapping_graph(const struct wh_manifest *manifest,
-			     const char *model_config, struct arena *arena,
-			     struct mapping_graph *out, struct wh_error *err)
+enum wh_status mapping_graph_by(const struct wh_manifest *manifest,
+				const struct mapping_hints *hints,
+				struct arena *arena, struct mapping_graph *out,
+				struct wh_error *err)
 {
 	struct mapping_graph made = {0};
 	uint32_t i;
@@ -265,15 +340,28 @@ enum wh_status mapping_graph(const struct wh_manifest *manifest,
 		arena_alloc(arena, manifest->n_tensors, sizeof(*made.key_of));
 	if (!made.key_of)
 		return wh_fail_memory(err);
+	if (manifest->graph && hints->map)
+		return wh_fail(err, WH_EINVAL,
+			       "the model has an object graph of its own, "
+			       "which is kept: a map has nothing to say");
 	if (manifest->graph) {
 		made.graph = *manifest->graph;
 		for (i = 0; i < manifest->n_tensors; i++)
 			made.key_of[i] = manifest->tensors[i].key;
 	} else {
-		WH_TRY(build_graph(manifest, model_config, arena, &made, err));
+		WH_TRY(build_graph(manifest, hints, arena, &made, err));
 	}
 	*out = made;
 	return WH_OK;
+}
+
+enum wh_status mapping_graph(const struct wh_manifest *manifest,
+			     const char *model_config, struct arena *arena,
+			     struct mapping_graph *out, struct wh_error *err)
+{
+	struct mapping_hints hints = {.model_config = model_config};
+
+	return mapping_graph_by(manifest, &hints, arena, out, err);
 }
 
 enum wh_status mapping_paths_from_names(struct wh_manifest *manifest,

@@ -213,11 +213,42 @@ static enum wh_status name_model_weights(struct naming *naming, uint32_t index,
 	return WH_OK;
 }
 
-static enum wh_status fill_layer(struct naming *naming, uint32_t index,
-				 bool as_they_are, struct mapping_layer *out,
+/* By the map: its names, in its order. */
+static enum wh_status name_by_map(struct naming *naming,
+				  const struct weight_target *targets,
+				  const struct wh_layer *layer,
+				  struct mapping_layer *out,
+				  struct wh_error *err)
+{
+	uint32_t i, k;
+
+	WH_TRY(keep_layer(naming, layer, out, err));
+	/* Inserted one by one: the lists are short. */
+	for (i = 0; i < layer->n_variables; i++) {
+		uint32_t tensor = layer->variables[i].tensor;
+
+		for (k = i; k && targets[out->weights[k - 1].tensor].order >
+					 targets[tensor].order;
+		     k--)
+			out->weights[k] = out->weights[k - 1];
+		out->weights[k] =
+			(struct mapping_weight){targets[tensor].path, tensor};
+	}
+	return WH_OK;
+}
+
+static enum wh_status fill_layer(struct naming *naming,
+				 const struct weight_target *targets,
+				 uint32_t index, bool as_they_are,
+				 struct mapping_layer *out,
 				 struct wh_error *err)
 {
 	const struct wh_layer *layer = &naming->manifest->layers[index];
+	bool is_mapped;
+
+	WH_TRY(weight_targets_of(targets, layer, &is_mapped, err));
+	if (is_mapped)
+		return name_by_map(naming, targets, layer, out, err);
 
 	if (as_they_are)
 		return keep_layer(naming, layer, out, err);
@@ -226,10 +257,12 @@ static enum wh_status fill_layer(struct naming *naming, uint32_t index,
 	return name_layer(naming, index, out, err);
 }
 
-enum wh_status mapping_h5_names(const struct wh_manifest *manifest,
-				const char *model_config, struct arena *arena,
-				struct mapping_h5 *out, struct wh_error *err)
+enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
+				   const struct mapping_hints *hints,
+				   struct arena *arena, struct mapping_h5 *out,
+				   struct wh_error *err)
 {
+	struct weight_target *targets;
 	__attribute__((cleanup(free_naming))) struct naming naming = {
 		.manifest = manifest,
 		.arena = arena,
@@ -244,16 +277,30 @@ enum wh_status mapping_h5_names(const struct wh_manifest *manifest,
 	if (!made.layers)
 		return wh_fail_memory(err);
 	if (!as_they_are)
-		WH_TRY(naming_prepare(&naming, model_config, err));
+		WH_TRY(naming_prepare(&naming, hints->model_config, err));
+	else if (hints->map)
+		return wh_fail(err, WH_EINVAL,
+			       "names and order of an HDF5 file are kept: a "
+			       "map has nothing to say");
+	WH_TRY(weight_targets(manifest, hints->map, arena, &targets, err));
 	for (i = 0; i < manifest->n_layers; i++) {
 		if (!is_written(&manifest->layers[i])) {
 			made.n_left_out += manifest->layers[i].n_variables;
 			continue;
 		}
-		WH_TRY(fill_layer(&naming, i, as_they_are,
+		WH_TRY(fill_layer(&naming, targets, i, as_they_are,
 				  &made.layers[made.n_layers++], err));
 	}
 	WH_TRY(notes_settle(&naming.notes, &made.notes, &made.n_notes, err));
 	*out = made;
 	return WH_OK;
+}
+
+enum wh_status mapping_h5_names(const struct wh_manifest *manifest,
+				const char *model_config, struct arena *arena,
+				struct mapping_h5 *out, struct wh_error *err)
+{
+	struct mapping_hints hints = {.model_config = model_config};
+
+	return mapping_h5_names_by(manifest, &hints, arena, out, err);
 }

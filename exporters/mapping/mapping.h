@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "core/manifest.h"
+#include "mapping/weight_map.h"
 
 /** After an h5 import: fills each variable's object_path ("kernel",
  *  "cell/kernel") where the layer's weight names decide it, and leaves NULL
@@ -73,6 +74,17 @@ struct mapping_graph {
 enum wh_status mapping_graph(const struct wh_manifest *manifest,
 			     const char *model_config, struct arena *arena,
 			     struct mapping_graph *out, struct wh_error *err);
+
+/** The two above with a map beside the configuration. WH_EINVAL also for a map
+ *  where it can't say anything: names, or a graph, that are kept. */
+enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
+				   const struct mapping_hints *hints,
+				   struct arena *arena, struct mapping_h5 *out,
+				   struct wh_error *err);
+enum wh_status mapping_graph_by(const struct wh_manifest *manifest,
+				const struct mapping_hints *hints,
+				struct arena *arena, struct mapping_graph *out,
+				struct wh_error *err);
 
 /** Turns a graph that is rooted at the model into that of
  *  tf.train.Checkpoint(model=...), as TensorFlow numbers and keys it; keys in

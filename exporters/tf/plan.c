@@ -270,12 +270,13 @@ static enum wh_status choose_graph(struct layout *layout, struct wh_error *err)
 {
 	const struct wh_manifest *manifest = &layout->source->manifest;
 	const struct wh_plan_options *options = layout->options;
+	struct mapping_hints hints = {options->model_config, options->map};
 
 	layout->has_graph = !is_name_based(manifest);
 	if (!layout->has_graph)
 		return keep_names(layout, err);
-	WH_TRY(mapping_graph(manifest, options->model_config, &layout->arena,
-			     &layout->mapping, err));
+	WH_TRY(mapping_graph_by(manifest, &hints, &layout->arena,
+				&layout->mapping, err));
 	if (options->root == WH_ROOT_CHECKPOINT)
 		WH_TRY(mapping_root_checkpoint(&layout->mapping,
 					       manifest->n_tensors,

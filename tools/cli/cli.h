@@ -203,7 +203,7 @@ json_t *commit_json(const struct commit_outcome *outcome, const char *file);
 struct save_request {
 	struct wh_save_options options;
 	struct wh_checkpoint_options checkpoint;
-	char *model_config; /* owned */
+	char *model_config, *map; /* owned */
 };
 /** Checks the options and the format of PATH, before anything opens. */
 int save_request_fill(struct cli *cli, const char *path,

@@ -116,7 +116,8 @@ int cmd_load_weights(struct cli *cli)
 		.arg = cli};
 	const char *path = cli_text(cli, "into");
 	const char *config = cli_text(cli, "model-config");
-	char *text = NULL;
+	const char *map = cli_text(cli, "map");
+	char *text = NULL, *map_text = NULL;
 	int code;
 
 	if (!path)
@@ -126,9 +127,13 @@ int cmd_load_weights(struct cli *cli)
 		code = take_assertion(cli, &options);
 	if (!code && config)
 		code = cli_read_text(cli, "model-config", config, &text);
+	if (!code && map)
+		code = cli_read_text(cli, "map", map, &map_text);
 	options.model_config = text;
+	options.map = map_text;
 	if (!code)
 		code = load(cli, path, &options);
 	free(text);
+	free(map_text);
 	return code;
 }

@@ -82,6 +82,7 @@ int cli_read_text(struct cli *cli, const char *option, const char *path,
 void save_request_free(struct save_request *request)
 {
 	free(request->model_config);
+	free(request->map);
 }
 
 json_t *saved_files_json(const struct wh_saved *saved)
@@ -263,11 +264,15 @@ int save_request_fill(struct cli *cli, const char *path,
 	if (!code && config)
 		code = cli_read_text(cli, "model-config", config,
 				     &request->model_config);
+	if (!code && cli_text(cli, "map"))
+		code = cli_read_text(cli, "map", cli_text(cli, "map"),
+				     &request->map);
 	if (!code)
 		code = take_state(cli, &options->state);
 	if (code)
 		return code;
 	options->plan.model_config = request->model_config;
+	options->plan.map = request->map;
 	if (cli_is(cli, "root", "checkpoint"))
 		options->plan.root = WH_ROOT_CHECKPOINT;
 	if (cli_is(cli, "shard-policy", "tensorflow"))

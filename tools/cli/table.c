@@ -118,6 +118,8 @@ static const struct option ls_options[] = {
 		 "leave out what the format can't hold"},                      \
 		{"model-config", 0, OPTION_TEXT, "FILE",                       \
 		 "to_json() of the model: decides nested layers"},             \
+		{"map", 0, OPTION_TEXT, "FILE",                                \
+		 "JSON of weights and paths: decides the rest"},               \
 		{"bfloat16", 0, OPTION_CHOICE, "widen|opaque",                 \
 		 "h5: as float32, which loads; or as Keras writes it"},        \
 		{"enable-async", 0, OPTION_FLAG, NULL,                         \
@@ -151,6 +153,8 @@ static const struct option load_options[] = {
 	{"cast", 0, OPTION_FLAG, NULL, "round values to FILE's dtypes"},
 	{"model-config", 0, OPTION_TEXT, "FILE",
 	 "to_json() of the model: decides nested layers"},
+	{"map", 0, OPTION_TEXT, "FILE",
+	 "JSON of REV's weights and paths: decides the rest"},
 	{"skip-slot-variables", 0, OPTION_FLAG, NULL,
 	 "objects: leave the optimizer's slots alone"},
 	{"io-device", 0, OPTION_TEXT, "DEVICE",

@@ -37,8 +37,10 @@ struct wh_plan_options {
 				  can't hold, instead of refusing */
 	const char *model_config; /* JSON text that resolves nested models, or
 				     NULL */
-	const char *filepath;	  /* where the files will go, for formats whose
-				     files name each other; or NULL */
+	const char *map; /* JSON text: where weights go that names don't decide
+			    (exporters/mapping/FORMAT.md), or NULL */
+	const char *filepath; /* where the files will go, for formats whose
+				 files name each other; or NULL */
 };
 
 /** Which formats are known: NULL stands for the built-in ones. */

@@ -151,9 +151,10 @@ struct wh_pending_save;
  *  memory, so that the trainer may go on changing its arrays, and writes them
  *  in a thread of its own. One such save is in flight in a process: the next
  *  one waits for it first. Errors of the choice of format and of the copy
- *  come from this call, all others from wh_save_wait. The source itself must stay open until then; so must what
- *  callbacks use, which are called in that thread: `confirm` too. The files are those of
- *  TensorFlow's asynchronous save. */
+ *  come from this call, all others from wh_save_wait. The source itself must
+ * stay open until then; so must what callbacks use, which are called in that
+ * thread: `confirm` too. The files are those of TensorFlow's asynchronous save.
+ */
 WH_API enum wh_status
 wh_save_weights_async(struct wh_source *source, const char *filepath,
 		      const struct wh_save_options *options,
@@ -204,6 +205,7 @@ struct wh_load_weights_options {
 	/* experimental_skip_slot_variables is looked at. */
 	const struct wh_checkpoint_options *options;
 	const char *model_config; /* as in wh_plan_options; or NULL */
+	const char *map;	  /* of the source's weights; likewise */
 	const struct wh_library *library;
 	void (*warn)(void *arg, const char *sentence);
 	wh_progress_fn *progress;

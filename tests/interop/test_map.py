@@ -1,0 +1,134 @@
+"""--map: what a user says where neither names nor a configuration decide."""
+import json
+
+import numpy as np
+import pytest
+from zoo import BY_NAME, arrays, fill
+
+
+def check_arrays(model, expected):
+    assert [(a.dtype, a.shape, a.tobytes()) for a in arrays(model)] == [
+        (a.dtype, a.shape, a.tobytes()) for a in expected]
+
+
+def write(wh, mapping):
+    (wh.folder / "map.json").write_text(json.dumps(mapping))
+    return "--map", "map.json"
+
+
+# What each undecided h5 file of the zoo lacks.
+TO_TF = {
+    "subclassed": {"first_layer": "first", "bn": "norm",
+                   "sub/x": "blocks/0", "sub/y": "blocks/1"},
+    "subclassed_with_lists_and_dicts": {
+        "t0": "towers/0/0", "t1": "towers/1", "hz": "heads/z"},
+    "subclassed_with_its_own_weight": {
+        "own/rnn/lstm_cell": "rnn/cell", "top:0": "w"},
+    "custom_layer_with_a_layer": {
+        "c/named": "layer_with_weights-0/attribute"},
+    "nested_with_a_frozen_layer": {
+        "d1": "layer_with_weights-0/layer_with_weights-0",
+        "b1": "layer_with_weights-0/layer_with_weights-1",
+        "d2": "layer_with_weights-0/layer_with_weights-2"},
+    "stacked_cells_with_a_frozen_one": {
+        "st/stacked_rnn_cells/a": "layer_with_weights-0/cell/cells/0",
+        "st/stacked_rnn_cells/b": "layer_with_weights-0/cell/cells/1"},
+}
+
+
+@pytest.mark.parametrize("name", [name for name in TO_TF
+                                  if "dicts" not in name])
+def test_a_map_decides_h5_to_tf(name, wh):
+    model = BY_NAME[name].make()
+    fill(model, 1)
+    expected = arrays(model)
+    model.save_weights(wh.folder / "theirs.h5")
+    wh.refused("convert", "theirs.h5", "ours")
+    wh("convert", "theirs.h5", "ours", *write(wh, TO_TF[name]))
+    fill(model, 2)
+    model.load_weights(wh.folder / "ours").assert_consumed()
+    check_arrays(model, expected)
+    # The same into a checkpoint that is there.
+    model.save_weights(wh.folder / "into")
+    fill(model, 3)
+    model.save_weights(wh.folder / "into")
+    wh("load-weights", "file:theirs.h5", "--into", "into", "--map",
+       "map.json", "--assert-consumed")
+    model.load_weights(wh.folder / "into").assert_consumed()
+    check_arrays(model, expected)
+
+
+def test_each_weight_may_be_named_alone(wh):
+    model = BY_NAME["subclassed"].make()
+    fill(model, 1)
+    expected = arrays(model)
+    model.save_weights(wh.folder / "theirs.h5")
+    wh.commit(wh.folder / "theirs.h5")
+    paths = {"first_layer": "first", "bn": "norm", "x": "blocks/0",
+             "y": "blocks/1"}
+    mapping = {row["name"]: f"{paths[row['layer']]}/"
+               f"{row['name'].split('/')[-1][:-2]}" for row in wh.ls()}
+    wh("save-weights", "ours", "--save-format", "tf", *write(wh, mapping))
+    fill(model, 2)
+    model.load_weights(wh.folder / "ours").assert_consumed()
+    check_arrays(model, expected)
+
+
+@pytest.mark.parametrize("name", ["nested_with_a_frozen_layer",
+                                  "stacked_cells_with_a_frozen_one",
+                                  "model_in_model_in_model"])
+def test_a_map_gives_names_and_order_for_tf_to_h5(name, wh):
+    model = BY_NAME[name].make()
+    fill(model, 1)
+    expected = arrays(model)
+    model.save_weights(wh.folder / "theirs")
+    model.save_weights(wh.folder / "named.h5")
+    wh.refused("convert", "theirs", "ours.h5")
+    wh.commit(wh.folder / "theirs")
+    by_hash = {row["sha256"]: row["name"] for row in wh.ls()}
+    wh.commit(wh.folder / "named.h5")
+    # The order of the entries is that of the file.
+    mapping = {by_hash[row["sha256"]]: row["name"] for row in wh.ls()}
+    wh("convert", "theirs", "ours.h5", *write(wh, mapping))
+    fill(model, 2)
+    model.load_weights(wh.folder / "ours.h5")
+    check_arrays(model, expected)
+
+
+@pytest.mark.parametrize("mapping, said", [
+    ({"first_layer": "first"}, "--map FILE"),
+    ({"first_layer/kernel": "a"}, "but not 'sub/first_layer/bias:0'"),
+    ({"nobody": "a"}, "'nobody' is no weight of the model"),
+    ({"first_layer": ""}, "not mapped to a path"),
+    ({"first_layer": 3}, "not mapped to a path"),
+    ({"first_layer": "a//b"}, "is no object path"),
+    ({"first_layer": "layer_with_weights-7"}, "to another layer"),
+    ({"first_layer": "x", "bn": "x", "x": "q", "y": "q"},
+     "are both 'kernel'"),
+    ([1, 2], "not an object"),
+])
+def test_a_map_that_says_too_little_or_nonsense_is_refused(mapping, said, wh):
+    model = BY_NAME["subclassed"].make()
+    model.save_weights(wh.folder / "theirs.h5")
+    done = wh.refused("convert", "theirs.h5", "ours", *write(wh, mapping))
+    if said != "are both 'kernel'":
+        assert said in done
+    assert not list(wh.folder.glob("ours*"))
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": "b", "a": "c"}', "\x00",
+                                  "[" * 100000, '{"' + "x" * 100000 + '":1}'])
+def test_damaged_maps_are_refused(text, wh):
+    model = BY_NAME["subclassed"].make()
+    model.save_weights(wh.folder / "theirs.h5")
+    (wh.folder / "map.json").write_text(text)
+    wh.refused("convert", "theirs.h5", "ours", "--map", "map.json")
+
+
+def test_a_map_for_what_is_kept_is_refused(wh):
+    model = BY_NAME["dense_sequential"].make()
+    model.save_weights(wh.folder / "a.h5")
+    model.save_weights(wh.folder / "a")
+    write(wh, {"fc1": "x"})
+    assert "nothing to say" in wh.refused(
+        "convert", "a", "b", "--save-counter", 1, "--map", "map.json")
