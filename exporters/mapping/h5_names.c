@@ -172,7 +172,7 @@ static enum wh_status check_model_weights(struct naming *naming,
 					"the model's own weights '%s' and "
 					"'%s' have one shape, and which of "
 					"them is trained decides the order in "
-					"an HDF5 file",
+					"an HDF5 file; --map FILE says it",
 					variables[j].name, variables[i].name);
 	return notes_add(&naming->notes, err,
 			 "the model's own %u weights are written in the "

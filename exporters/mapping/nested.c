@@ -286,8 +286,8 @@ enum wh_status nested_leaf_paths(const struct nested_tree *tree,
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "layer '%s': the attribute that weight '%s' "
 			       "of the inner layer '%s' hangs on is not "
-			       "known; save the model with save_format='tf' "
-			       "instead",
+			       "known; --map FILE says it, or save the "
+			       "model with save_format='tf'",
 			       layer->name, weights[0].name,
 			       leaf->config->name);
 	return WH_OK;

@@ -121,8 +121,8 @@ static enum wh_status refuse_scope(const struct wh_layer *layer,
 	return wh_fail(err, WH_EUNSUPPORTED,
 		       "layer '%s': weight '%s' lies in an object inside the "
 		       "layer, or in a subclassed model, whose attribute "
-		       "names an HDF5 file doesn't have; save the model with "
-		       "save_format='tf' instead",
+		       "names an HDF5 file doesn't have; --map FILE says "
+		       "them, or save the model with save_format='tf'",
 		       layer->name, last->name);
 }
 
@@ -155,8 +155,9 @@ static enum wh_status check_own(const struct wh_layer *layer,
 			return wh_fail(err, WH_EUNSUPPORTED,
 				       "layer '%s': weight '%s' is a "
 				       "tf.Variable without a name, so its "
-				       "attribute is not known; save the "
-				       "model with save_format='tf' instead",
+				       "attribute is not known; --map FILE "
+				       "says it, or save the model with "
+				       "save_format='tf'",
 				       layer->name, weights[i].name);
 		if (is_keras1_name(leaf, layer->name))
 			return wh_fail(err, WH_EUNSUPPORTED,
@@ -257,8 +258,8 @@ static enum wh_status resolve_model_weights(const struct wh_layer *layer,
 			return wh_fail(err, WH_EUNSUPPORTED,
 				       "the model's own weight '%s' has an "
 				       "attribute that its name doesn't say; "
-				       "save the model with save_format='tf' "
-				       "instead",
+				       "--map FILE says it, or save the model "
+				       "with save_format='tf'",
 				       original);
 		out->paths[i] = name;
 		out->assumed = original;

@@ -90,6 +90,19 @@ static const char *without_tail(const char *key, struct arena *arena)
 	return arena_bytes(arena, key, strlen(key) - strlen(VALUE_TAIL));
 }
 
+/* What of a name is below the layer's own name, wherever that is in it. */
+static const char *below_layer(const char *name, const char *layer)
+{
+	const char *at;
+
+	for (at = name; *layer && at; at = strchr(at, '/')) {
+		at += *at == '/';
+		if (name_below(at, layer))
+			return name_below(at, layer);
+	}
+	return name;
+}
+
 /* The weight itself, by any of the names that it is listed under. */
 static struct entry *find_weight(struct weight_map *map,
 				 const struct wh_manifest *manifest,
@@ -97,12 +110,14 @@ static struct entry *find_weight(struct weight_map *map,
 				 const struct wh_variable *variable)
 {
 	const char *key = manifest->tensors[variable->tensor].key;
+	const char *name = name_without_output(variable->name, map->arena);
 	const char *names[] = {
 		variable->name,
-		name_without_output(variable->name, map->arena),
+		name,
 		key,
 		without_tail(key, map->arena),
-		arena_printf(map->arena, "%s/%s", layer->name, variable->name),
+		arena_printf(map->arena, "%s/%s", layer->name,
+			     name ? below_layer(name, layer->name) : ""),
 		variable->object_path
 			? arena_printf(map->arena, "%s/%s", layer->name,
 				       variable->object_path)
@@ -132,23 +147,6 @@ static struct entry *find_scope(struct weight_map *map, const char *name,
 	return found;
 }
 
-/* The layer's own name stands for its scope, wherever that is in the name. */
-static struct entry *find_layer(struct weight_map *map, const char *layer,
-				const char *name, const char **below)
-{
-	const char *at = name;
-
-	*below = name;
-	for (; at; at = strchr(at, '/')) {
-		at += *at == '/';
-		if (name_below(at, layer)) {
-			*below = name_below(at, layer);
-			break;
-		}
-	}
-	return find(map, layer);
-}
-
 static enum wh_status
 find_target(struct weight_map *map, const struct wh_manifest *manifest,
 	    const struct wh_layer *layer, const struct wh_variable *variable,
@@ -162,8 +160,10 @@ find_target(struct weight_map *map, const struct wh_manifest *manifest,
 		return wh_fail_memory(err);
 	if (!entry)
 		entry = find_scope(map, name, &below);
-	if (!entry && *layer->name)
-		entry = find_layer(map, layer->name, name, &below);
+	if (!entry && *layer->name) {
+		entry = find(map, layer->name);
+		below = below_layer(name, layer->name);
+	}
 	if (!entry)
 		return WH_OK;
 	entry->is_used = true;
