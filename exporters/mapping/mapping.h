@@ -93,4 +93,12 @@ enum wh_status mapping_root_checkpoint(struct mapping_graph *graph,
 				       uint32_t n_tensors, struct arena *arena,
 				       struct wh_error *err);
 
+/** Adds edges to a graph that is rooted at the model, so that Keras 2 and
+ *  Keras 3 find the same values: FORMAT.md, "Roots". */
+enum wh_status mapping_root_universal(const struct wh_manifest *manifest,
+				      const struct mapping_hints *hints,
+				      struct arena *arena,
+				      struct mapping_graph *graph,
+				      struct wh_error *err);
+
 #endif

@@ -281,6 +281,9 @@ static enum wh_status choose_graph(struct layout *layout, struct wh_error *err)
 		WH_TRY(mapping_root_checkpoint(&layout->mapping,
 					       manifest->n_tensors,
 					       &layout->arena, err));
+	if (options->root == WH_ROOT_UNIVERSAL)
+		WH_TRY(mapping_root_universal(manifest, &hints, &layout->arena,
+					      &layout->mapping, err));
 	if (options->async_layout || options->save_counter)
 		WH_TRY(add_counter(layout, err));
 	return tell_notes(layout, err);

@@ -275,6 +275,8 @@ int save_request_fill(struct cli *cli, const char *path,
 	options->plan.map = request->map;
 	if (cli_is(cli, "root", "checkpoint"))
 		options->plan.root = WH_ROOT_CHECKPOINT;
+	if (cli_is(cli, "root", "universal"))
+		options->plan.root = WH_ROOT_UNIVERSAL;
 	if (cli_is(cli, "shard-policy", "tensorflow"))
 		options->plan.shard_policy = WH_SHARD_TENSORFLOW;
 	if (cli_integer(cli, "save-counter", &number) && number > 0)

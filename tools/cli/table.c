@@ -103,8 +103,9 @@ static const struct option ls_options[] = {
 		 "replace what is there (as it does)"},                        \
 		{"no-overwrite", 0, OPTION_FLAG, NULL,                         \
 		 "ask first; refuse where there is no terminal"},              \
-		{"root", 0, OPTION_CHOICE, "model|checkpoint",                 \
-		 "tf: as save_weights, or tf.train.Checkpoint(model=)"},       \
+		{"root", 0, OPTION_CHOICE, "model|checkpoint|universal",       \
+		 "tf: as save_weights, Checkpoint(model=), or for Keras 3 "    \
+		 "too"},                                                       \
 		{"max-shard-size", 0, OPTION_COUNT, "BYTES",                   \
 		 "tf: several files; tensors stay whole"},                     \
 		{"shard-policy", 0, OPTION_CHOICE, "whole|tensorflow",         \

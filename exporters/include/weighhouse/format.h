@@ -9,10 +9,13 @@
 extern "C" {
 #endif
 
-/** What tf checkpoints are rooted at: neither loads as the other. */
+/** What tf checkpoints are rooted at: the first two don't load as each other.
+ */
 enum wh_root {
 	WH_ROOT_MODEL = 0,  /* as Model.save_weights writes */
 	WH_ROOT_CHECKPOINT, /* as tf.train.Checkpoint(model=...) writes */
+	WH_ROOT_UNIVERSAL,  /* as the first, with edges by which Keras 3's
+			       tf.train.Checkpoint(model) finds it, too */
 };
 
 /** How max_shard_size is kept. */
