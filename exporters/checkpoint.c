@@ -18,8 +18,8 @@
 /* ---- Opening
  * ------------------------------------------------------------------ */
 
-static const struct wh_format *find_by_content(const struct wh_library *library,
-					       const char *path)
+const struct wh_format *format_of_file(const struct wh_library *library,
+				       const char *path)
 {
 	const struct wh_format *const *at;
 
@@ -86,7 +86,7 @@ enum wh_status wh_checkpoint_open(const char *path, const char *name,
 	const struct wh_format *format;
 
 	format = name ? wh_format_by_name(options->library, name)
-		      : find_by_content(options->library, path);
+		      : format_of_file(options->library, path);
 	if (name && !format)
 		return wh_fail(err, WH_EINVAL, "there is no format '%s'", name);
 	if (!format)

@@ -24,6 +24,10 @@ struct copying {
 enum wh_status copy_image(struct wh_plan *plan, uint32_t image, int fd,
 			  struct copying *copying, struct wh_error *err);
 
+/** checkpoint.c: the format of what is at `path`, by content; or NULL. */
+const struct wh_format *format_of_file(const struct wh_library *library,
+				       const char *path);
+
 /** Whether the file holds the image's very bytes. */
 enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
 			     bool *equal, struct wh_error *err);

@@ -20,6 +20,7 @@ struct loading {
 	struct wh_source *from;
 	const struct wh_manifest *model;
 	bool is_listed; /* the model's weights stand in Keras's own order */
+	const struct wh_format *format; /* of the file that it is; or NULL */
 	struct arena arena;
 	struct pairing pairing;
 	enum wh_matching matching;
@@ -34,19 +35,20 @@ static bool is_tf(const struct wh_manifest *manifest)
 	       strcmp(manifest->origin_format, "tf") == 0;
 }
 
-static enum wh_status choose_rule(struct loading *loading, bool into_file,
-				  struct wh_error *err)
+static enum wh_status choose_rule(struct loading *loading, struct wh_error *err)
 {
 	const struct wh_load_weights_options *options =
 		loading->pairing.options;
-	bool objects = is_tf(loading->model) ||
-		       (!into_file && is_tf(&loading->from->manifest));
+	bool into_tf =
+		loading->format && strcmp(loading->format->name, "tf") == 0;
+	bool objects = into_tf ||
+		       (!loading->format && is_tf(&loading->from->manifest));
 
 	loading->matching = options->matching;
 	if (loading->matching == WH_MATCH_AUTO)
 		loading->matching =
 			objects ? WH_MATCH_OBJECTS : WH_MATCH_LAYERS;
-	if (loading->matching == WH_MATCH_NAMES && is_tf(loading->model))
+	if (loading->matching == WH_MATCH_NAMES && into_tf)
 		return wh_fail(err, WH_EINVAL,
 			       "Weights may only be loaded based on topology "
 			       "into Models when loading TensorFlow-formatted "
@@ -164,8 +166,7 @@ static enum wh_status check_casts(const struct loading *loading,
 /* ---- The pairing
  * ------------------------------------------------------------ */
 
-static enum wh_status pair_all(struct loading *loading, bool into_file,
-			       struct wh_error *err)
+static enum wh_status pair_all(struct loading *loading, struct wh_error *err)
 {
 	struct pairing *pairing = &loading->pairing;
 	uint32_t i;
@@ -180,7 +181,7 @@ static enum wh_status pair_all(struct loading *loading, bool into_file,
 		return wh_fail_memory(err);
 	for (i = 0; i < loading->model->n_tensors; i++)
 		pairing->source_of[i] = NO_TENSOR;
-	WH_TRY(choose_rule(loading, into_file, err));
+	WH_TRY(choose_rule(loading, err));
 	if (loading->matching == WH_MATCH_OBJECTS)
 		WH_TRY(match_objects(loading, err));
 	else
@@ -304,7 +305,7 @@ enum wh_status wh_load_source(struct wh_source *source,
 		.pairing.options = options ? options : &default_options};
 
 	WH_TRY(target_manifest(target, &loading.model, err));
-	WH_TRY(pair_all(&loading, false, err));
+	WH_TRY(pair_all(&loading, err));
 	WH_TRY(copy_all(&loading, target, err));
 	if (source->ops->unchanged)
 		WH_TRY(source->ops->unchanged(source, err));
@@ -372,21 +373,37 @@ static bool keeps_layout(const struct wh_source *overlay,
 	return template_->files[0].canonical || format->needs == 0;
 }
 
-/* What a new layout would lose: all but names, values and graph. */
+/* Whether the file holds what its format's planner would leave out. */
+static bool holds_more(const struct wh_manifest *manifest)
+{
+	uint32_t i;
+
+	if (manifest->graph)
+		return false;
+	for (i = 0; i < manifest->n_layers; i++)
+		if (manifest->layers[i].kind > WH_LAYER_MODEL &&
+		    manifest->layers[i].n_variables)
+			return true;
+	for (i = 0; i < manifest->n_attributes; i++)
+		if (strcmp(manifest->attributes[i].key, "keras_version") &&
+		    strcmp(manifest->attributes[i].key, "backend"))
+			return true;
+	return false;
+}
+
 static enum wh_status check_loss(const struct loading *loading,
-				 const struct wh_format *format,
 				 struct wh_error *err)
 {
-	if (strcmp(format->name, "tf") == 0) {
-		pairing_warn(&loading->pairing,
-			     "the checkpoint's files are laid out anew: one "
-			     "shard, tensors whole");
-		return WH_OK;
-	}
-	return wh_fail(err, WH_EUNSUPPORTED,
-		       "its weights don't lie flat in it (compressed, or in "
-		       "chunks), so that the rest of it could not be kept: "
-		       "convert it first");
+	if (holds_more(loading->model))
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "its weights don't lie flat in it (compressed, "
+			       "or in chunks), so that what it holds beside "
+			       "them could not be kept: convert it first");
+	pairing_warn(&loading->pairing,
+		     "its weights don't lie flat in it, or have checksums "
+		     "there: it is laid out anew, as its format's own writer "
+		     "does");
+	return WH_OK;
 }
 
 static enum wh_status plan_into(struct loading *loading, struct wh_source *file,
@@ -400,7 +417,7 @@ static enum wh_status plan_into(struct loading *loading, struct wh_source *file,
 	bool keeps = keeps_layout(overlay, file, format), reproduced;
 
 	if (!keeps)
-		WH_TRY(check_loss(loading, format, err));
+		WH_TRY(check_loss(loading, err));
 	return wh_plan_for(overlay, format, &options, !keeps, plan, &reproduced,
 			   err);
 }
@@ -439,10 +456,7 @@ static enum wh_status load_into(struct loading *loading, struct wh_source *file,
 				struct wh_saved *saved, struct wh_error *err)
 {
 	const struct wh_library *library = loading->pairing.options->library;
-	const struct wh_format *format = wh_format_by_name(
-		library, file->manifest.origin_format
-				 ? file->manifest.origin_format
-				 : "");
+	const struct wh_format *format = format_of_file(library, filepath);
 	char *path wh_free_auto = NULL;
 	bool reproducible;
 
@@ -455,7 +469,8 @@ static enum wh_status load_into(struct loading *loading, struct wh_source *file,
 	WH_TRY(wh_checkpoint_prove(file, filepath, library, &reproducible,
 				   err));
 	loading->model = &file->manifest;
-	WH_TRY(pair_all(loading, true, err));
+	loading->format = format;
+	WH_TRY(pair_all(loading, err));
 	return replace_file(loading, file, format, path ? path : filepath,
 			    saving, saved, err);
 }

@@ -360,3 +360,61 @@ def test_the_state_file_and_other_checkpoints_stay_as_they_are(wh):
     assert (wh.folder / "d" / "checkpoint").read_bytes() == before
     reader = tf.train.load_checkpoint(str(wh.folder / "d" / "ckpt-1"))
     assert reader.get_tensor("x/.ATTRIBUTES/VARIABLE_VALUE")[0] == 3
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
+def test_a_file_of_another_kind_keeps_its_kind(suffix, wh):
+    """Names and layers are those that the file came with."""
+    model = BY_NAME["batch_norm"].make()
+    fill(model, 1)
+    model.save_weights(wh.folder / "theirs.h5")
+    fill(model, 2)
+    model.save_weights(wh.folder / "other.h5")
+    wh("convert", "theirs.h5", f"expected{suffix}")
+    wh("convert", "other.h5", f"into{suffix}")
+    wh("load-weights", "file:theirs.h5", "--into", f"into{suffix}")
+    if suffix == ".npz":
+        ours, theirs = (np.load(wh.folder / f"{name}{suffix}")
+                        for name in ("into", "expected"))
+        assert ours.files == theirs.files
+        assert all((ours[key] == theirs[key]).all() for key in ours.files)
+    else:
+        assert same(wh.folder / f"into{suffix}",
+                    wh.folder / f"expected{suffix}")
+    wh("load-weights", f"file:into{suffix}", "--into", "other.h5")
+    assert same(wh.folder / "other.h5", wh.folder / "theirs.h5")
+
+
+def test_a_compressed_full_model_is_refused_and_a_plain_one_laid_out(wh):
+    model = make()
+    train(model)
+    model.save(wh.folder / "full.h5")
+    model.save_weights(wh.folder / "theirs.h5")
+    wh.commit(wh.folder / "theirs.h5")
+    expected = arrays(model)
+    fill(model, 2)
+    model.save_weights(wh.folder / "plain.h5")
+    for name in ("full", "plain"):
+        with h5py.File(wh.folder / f"{name}.h5") as source, \
+                h5py.File(wh.folder / f"{name}-packed.h5", "w") as target:
+            copy_packed(source, target)
+    before = (wh.folder / "full-packed.h5").read_bytes()
+    assert "convert it first" in wh.refused(
+        "load-weights", "--into", "full-packed.h5")
+    assert (wh.folder / "full-packed.h5").read_bytes() == before
+    done = wh.run("load-weights", "--into", "plain-packed.h5")
+    assert "laid out anew" in done.stderr
+    model.load_weights(wh.folder / "plain-packed.h5")
+    check_arrays(model, expected)
+
+
+def copy_packed(source, target):
+    for key, value in source.attrs.items():
+        target.attrs[key] = value
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            copy_packed(item, target.create_group(name))
+        elif item.shape:
+            target.create_dataset(name, data=item[()], compression="gzip")
+        else:
+            target[name] = item[()]

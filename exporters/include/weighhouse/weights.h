@@ -30,14 +30,16 @@ struct wh_checkpoint_options {
 	size_t n_write_callbacks;
 	void *write_callbacks_arg;
 	/* The files are those of an asynchronous save (with `save_counter`);
-	 * the call itself returns when they are complete. */
+	 * the call itself returns when they are complete: see
+	 * wh_save_weights_async. */
 	bool enable_async;
 	/* Concerns loading only; without effect when saving, as in TensorFlow.
 	 */
 	bool experimental_skip_slot_variables;
 	/* The outcome of a ShardingCallback: 0 is ShardByTaskPolicy (one
 	 * shard); else no shard takes more bytes than this, but for a tensor
-	 * that is larger by itself. Tensors are never sliced. */
+	 * that is larger by itself. Tensors are sliced only where
+	 * wh_plan_options.shard_policy asks for it. */
 	uint64_t experimental_sharding_max_shard_size;
 };
 
