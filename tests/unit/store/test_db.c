@@ -1,5 +1,6 @@
 /* Opening: what is ours, what is the user's, what is refused; pages, turns,
  * forks, and a file that is replaced under its path. */
+#include "support/child.h"
 #include "support/damage.h"
 
 #include <fcntl.h>
@@ -323,7 +324,7 @@ static void a_handle_is_refused_after_a_fork(void **state)
 
 		wh_source_close(source);
 		wh_store_close(f->store);
-		_exit(refused ? 0 : 1);
+		end_child(refused ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
@@ -344,13 +345,14 @@ static void what_cannot_be_written_opens_for_reading(void **state)
 	child = fork();
 	if (child == 0) { /* root may write anything: be somebody else */
 		if (geteuid() == 0 && setuid(65534))
-			_exit(2);
+			end_child(2);
 		if (try_open(f, WH_OPEN_READ) || read_all(f, "HEAD"))
-			_exit(3);
-		_exit(try_open(f, WH_OPEN_WRITE) == WH_EIO &&
-				      strstr(f->err.message, "can't be written")
-			      ? 0
-			      : 4);
+			end_child(3);
+		end_child(try_open(f, WH_OPEN_WRITE) == WH_EIO &&
+					  strstr(f->err.message,
+						 "can't be written")
+				  ? 0
+				  : 4);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	shell(f, "chmod 0755 $d; chmod 0644 $p");
@@ -394,10 +396,10 @@ static void a_writer_waits_for_its_turn(void **state)
 
 		close(fd);
 		if (wh_store_open(f->path, WH_OPEN_WRITE, &store, &f->err))
-			_exit(1);
+			end_child(1);
 		if (write(go[1], "x", 1) != 1)
-			_exit(2);
-		_exit(wh_switch(store, "main", &f->err) ? 3 : 0);
+			end_child(2);
+		end_child(wh_switch(store, "main", &f->err) ? 3 : 0);
 	}
 	assert_int_equal(read(go[0], &byte, 1), 1);
 	usleep(50000);
