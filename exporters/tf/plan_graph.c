@@ -1,0 +1,286 @@
+/* What goes into a checkpoint: the graph, each tensor's key, and their order,
+ * which is that of the graph's nodes, Python state strings after them. */
+#include <string.h>
+
+#include "base/crc.h"
+#include "base/endian.h"
+#include "core/name_map.h"
+#include "tf/graph_pb.h"
+#include "tf/layout.h"
+#include "tf/string_tensor.h"
+#include "tf/wire.h"
+
+#define VALUE_NAME   "VARIABLE_VALUE"
+#define COUNTER_NAME "save_counter"
+#define COUNTER_KEY  COUNTER_NAME "/.ATTRIBUTES/" VALUE_NAME
+
+/* ---- Which tensors, under which keys, in which order
+ * ------------------------- */
+
+static enum wh_status add_item(struct layout *layout, const char *key,
+			       uint32_t tensor)
+{
+	if (layout->placed[tensor])
+		return WH_OK;
+	layout->placed[tensor] = 1;
+	layout->items[layout->n_items++] =
+		(struct item){.key = key, .tensor = tensor};
+	return WH_OK;
+}
+
+static bool is_python_state(const struct wh_graph_attribute *at)
+{
+	return strcmp(at->name, "py_state") == 0;
+}
+
+/* Keys that an attribute's key stands for: a hash table has two. */
+static const char *const key_forms[] = {"", "-keys", "-values", "_STATE"};
+
+static enum wh_status add_attribute(struct layout *layout,
+				    const struct name_map *tensors,
+				    const struct wh_graph_attribute *at,
+				    struct wh_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(key_forms) / sizeof(key_forms[0]); i++) {
+		const char *key =
+			arena_printf(&layout->arena, "%s%s", at->checkpoint_key,
+				     key_forms[i]);
+		uint32_t tensor;
+
+		if (!key)
+			return wh_fail_memory(err);
+		tensor = name_map_find(tensors, key);
+		if (tensor != NO_TENSOR)
+			WH_TRY(add_item(layout, key, tensor));
+	}
+	return WH_OK;
+}
+
+static enum wh_status add_values(struct layout *layout,
+				 const struct name_map *tensors,
+				 bool python_state, struct wh_error *err)
+{
+	const struct wh_graph *graph = &layout->mapping.graph;
+	uint32_t i, k;
+
+	for (i = 0; i < graph->n_nodes; i++)
+		for (k = 0; k < graph->nodes[i].n_attributes; k++) {
+			const struct wh_graph_attribute *at =
+				&graph->nodes[i].attributes[k];
+
+			if (is_python_state(at) == python_state)
+				WH_TRY(add_attribute(layout, tensors, at, err));
+		}
+	return WH_OK;
+}
+
+static enum wh_status map_keys(const struct layout *layout,
+			       struct name_map *tensors, struct wh_error *err)
+{
+	uint32_t i, n = layout->source->manifest.n_tensors;
+	bool added;
+
+	for (i = 0; i < n; i++) {
+		const char *key = layout->mapping.key_of[i];
+
+		if (!key)
+			continue;
+		WH_TRY(name_map_add(tensors, key, i, &added, err));
+		if (!added)
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "two tensors would have the key '%s'",
+				       key);
+	}
+	return WH_OK;
+}
+
+enum wh_status layout_order_items(struct layout *layout, struct wh_error *err)
+{
+	uint32_t i, n = layout->source->manifest.n_tensors;
+	struct name_map tensors = {0};
+	enum wh_status status = map_keys(layout, &tensors, err);
+
+	if (!status && layout->has_graph)
+		status = add_values(layout, &tensors, false, err);
+	/* What no node names, before Python's own state. */
+	for (i = 0; i < n && !status; i++) {
+		const char *key = layout->mapping.key_of[i];
+
+		if (key && !layout->has_graph)
+			status = add_item(layout, key, i);
+	}
+	if (!status && layout->has_graph)
+		status = add_values(layout, &tensors, true, err);
+	for (i = 0; i < n && !status; i++)
+		if (layout->mapping.key_of[i])
+			status = add_item(layout, layout->mapping.key_of[i], i);
+	name_map_free(&tensors);
+	return status;
+}
+
+/* ---- The graph
+ * ------------------------------------------------------------------ */
+
+static bool is_name_based(const struct wh_manifest *manifest)
+{
+	return !manifest->graph && manifest->origin_format &&
+	       strcmp(manifest->origin_format, "tf") == 0;
+}
+
+static enum wh_status keep_names(struct layout *layout, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &layout->source->manifest;
+	uint32_t i;
+
+	layout->mapping.key_of =
+		arena_alloc(&layout->arena, manifest->n_tensors,
+			    sizeof(*layout->mapping.key_of));
+	if (!layout->mapping.key_of)
+		return wh_fail_memory(err);
+	for (i = 0; i < manifest->n_tensors; i++)
+		layout->mapping.key_of[i] = manifest->tensors[i].key;
+	return WH_OK;
+}
+
+static enum wh_status tell_notes(struct layout *layout, struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < layout->mapping.n_notes; i++)
+		WH_TRY(wh_plan_warn(layout->plan, err, "%s",
+				    layout->mapping.notes[i]));
+	return WH_OK;
+}
+
+static bool has_edge(const struct wh_graph_node *node, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < node->n_edges; i++)
+		if (strcmp(node->edges[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* A counter that came with the checkpoint keeps its node and key, and gets the
+ * new count, where one is given. */
+static enum wh_status replace_counter(struct layout *layout,
+				      struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &layout->source->manifest;
+	uint8_t bytes[8];
+	uint32_t i;
+
+	if (!layout->options->save_counter)
+		return WH_OK;
+	for (i = 0; i < manifest->n_tensors; i++) {
+		const char *key = layout->mapping.key_of[i];
+
+		if (!key || strcmp(key, COUNTER_KEY) != 0)
+			continue;
+		layout->mapping.key_of[i] = NULL;
+		put_le64(bytes, layout->options->save_counter);
+		return wh_buf_append(&layout->counter_bytes, bytes,
+				     sizeof(bytes), err);
+	}
+	return WH_OK;
+}
+
+/* A counter of saves at the root: save() has counted its own, and what an
+ * asynchronous write() adds is 0. */
+static enum wh_status add_counter(struct layout *layout, struct wh_error *err)
+{
+	uint8_t value_bytes[8];
+	struct wh_graph *graph = &layout->mapping.graph;
+	struct arena *arena = &layout->arena;
+	struct wh_graph_node *nodes, *root;
+	struct wh_graph_edge *edges;
+	struct wh_graph_attribute *value =
+		arena_alloc(arena, 1, sizeof(*value));
+
+	if (has_edge(&graph->nodes[0], COUNTER_NAME))
+		return replace_counter(layout, err);
+	nodes = arena_alloc(arena, graph->n_nodes + 1u, sizeof(*nodes));
+	edges = arena_alloc(arena, graph->nodes[0].n_edges + 1u,
+			    sizeof(*edges));
+	if (!value || !nodes || !edges)
+		return wh_fail_memory(err);
+	memcpy(nodes, graph->nodes, graph->n_nodes * sizeof(*nodes));
+	root = &nodes[0];
+	memcpy(edges, root->edges, root->n_edges * sizeof(*edges));
+	edges[root->n_edges++] =
+		(struct wh_graph_edge){graph->n_nodes, COUNTER_NAME};
+	root->edges = edges;
+	*value = (struct wh_graph_attribute){.name = VALUE_NAME,
+					     .full_name = COUNTER_NAME,
+					     .checkpoint_key = COUNTER_KEY};
+	nodes[graph->n_nodes++] =
+		(struct wh_graph_node){.attributes = value,
+				       .n_attributes = 1,
+				       .has_values = WH_HAS_VALUES_YES};
+	graph->nodes = nodes;
+	put_le64(value_bytes, layout->options->save_counter);
+	return wh_buf_append(&layout->counter_bytes, value_bytes,
+			     sizeof(value_bytes), err);
+}
+
+enum wh_status layout_choose_graph(struct layout *layout, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &layout->source->manifest;
+	const struct wh_plan_options *options = layout->options;
+	struct mapping_hints hints = {options->model_config, options->map};
+
+	layout->has_graph = !is_name_based(manifest);
+	if (!layout->has_graph)
+		return keep_names(layout, err);
+	WH_TRY(mapping_graph_by(manifest, &hints, &layout->arena,
+				&layout->mapping, err));
+	if (options->root == WH_ROOT_CHECKPOINT)
+		WH_TRY(mapping_root_checkpoint(&layout->mapping,
+					       manifest->n_tensors,
+					       &layout->arena, err));
+	if (options->root == WH_ROOT_UNIVERSAL)
+		WH_TRY(mapping_root_universal(manifest, &hints, &layout->arena,
+					      &layout->mapping, err));
+	if (options->async_layout || options->save_counter)
+		WH_TRY(add_counter(layout, err));
+	return tell_notes(layout, err);
+}
+
+static struct item *add_literal(struct layout *layout, const char *key,
+				enum wh_dtype dtype, const struct wh_buf *bytes,
+				uint32_t crc)
+{
+	struct item *item = &layout->items[layout->n_items++];
+
+	*item = (struct item){.key = key, .tensor = NO_TENSOR, .bytes = bytes};
+	item->entry.dtype = dtype;
+	item->entry.size = bytes->size;
+	item->entry.crc32c = crc_mask(crc);
+	return item;
+}
+
+enum wh_status layout_add_literals(struct layout *layout, struct wh_error *err)
+{
+	struct wh_buf *counter = &layout->counter_bytes;
+	struct wh_buf serialized = {0};
+	enum wh_status status;
+
+	if (counter->size)
+		add_literal(layout, COUNTER_KEY, WH_INT64, counter,
+			    crc32c_update(0, counter->data, counter->size));
+	if (!layout->has_graph)
+		return WH_OK;
+	status = graph_pb_write(&layout->mapping.graph, &serialized, err);
+	if (!status)
+		status = strings_pack_one(serialized.data, serialized.size,
+					  &layout->graph_bytes,
+					  &layout->graph_crc, err);
+	wh_buf_free(&serialized);
+	if (!status)
+		add_literal(layout, GRAPH_KEY, WH_STRING, &layout->graph_bytes,
+			    layout->graph_crc);
+	return status;
+}
