@@ -75,8 +75,12 @@ enum wh_status credentials_find(const char *profile,
 	if (credentials->header || credentials->bearer || credentials->username)
 		return WH_OK;
 	credentials->bearer = from_environment("WH_HTTP_TOKEN");
-	if (!credentials->bearer && file && *file)
+	if (!credentials->bearer && file && *file) {
+		credentials->token_file = strdup(file);
+		if (!credentials->token_file)
+			return wh_fail_memory(err);
 		return credentials_read_file(file, &credentials->bearer, err);
+	}
 	if (credentials->bearer)
 		return WH_OK;
 	credentials->username = from_environment("WH_HTTP_USER");
@@ -98,6 +102,7 @@ void credentials_free(struct credentials *credentials)
 	forget(&credentials->password);
 	forget(&credentials->bearer);
 	forget(&credentials->header);
+	forget(&credentials->token_file);
 }
 
 char *base64_encode(const void *bytes, size_t len)
@@ -143,12 +148,28 @@ static enum wh_status add_basic(const struct credentials *credentials,
 			       encoded);
 }
 
+static enum wh_status add_token_file(const struct credentials *credentials,
+				     struct http_headers *headers,
+				     struct wh_error *err)
+{
+	char *token wh_free_auto = NULL;
+	enum wh_status status;
+
+	WH_TRY(credentials_read_file(credentials->token_file, &token, err));
+	status = http_add_header(headers, err, "Authorization: Bearer %s",
+				 token);
+	explicit_bzero(token, strlen(token));
+	return status;
+}
+
 enum wh_status credentials_add(const struct credentials *credentials,
 			       struct http_headers *headers,
 			       struct wh_error *err)
 {
 	if (credentials->header)
 		return http_add_header(headers, err, "%s", credentials->header);
+	if (credentials->token_file)
+		return add_token_file(credentials, headers, err);
 	if (credentials->bearer)
 		return http_add_header(headers, err, "Authorization: Bearer %s",
 				       credentials->bearer);

@@ -9,6 +9,8 @@
 struct credentials {
 	char *username, *password; /* Basic */
 	char *bearer;		   /* Bearer token */
+	char *token_file;	   /* where it is from: read for each request,
+				      since tokens are renewed there; or NULL */
 	char *header;		   /* a whole line: "PRIVATE-TOKEN: ..." */
 };
 

@@ -116,6 +116,21 @@ static enum wh_status check_url(const struct http *http, const char *text,
 	return status;
 }
 
+/* One that a server handed out: what is wrong with it is the server's fault,
+ * and in a redirect or a session there is nothing that the user can mend. */
+static enum wh_status check_foreign(const struct http *http, const char *text,
+				    struct wh_error *err)
+{
+	enum wh_status status = check_url(http, text, err);
+
+	if (status != WH_EINVAL)
+		return status;
+	wh_error_prefix(err, "the server points elsewhere");
+	if (err)
+		err->status = WH_EREMOTE;
+	return WH_EREMOTE;
+}
+
 /* ---- Waiting --------------------------------------------------------------
  */
 
@@ -238,7 +253,7 @@ static enum wh_status follow(struct sending *sending, struct wh_error *err)
 			       "%s redirects more than %d times", shown,
 			       MAX_REDIRECTS);
 	WH_TRY(http_url_join(attempt->url, location, &next, err));
-	WH_TRY(check_url(sending->http, next, err));
+	WH_TRY(check_foreign(sending->http, next, err));
 	if (strncmp(attempt->url, "https:", 6) == 0 &&
 	    strncmp(next, "https:", 6) != 0)
 		return wh_fail(err, WH_EREMOTE,
@@ -354,7 +369,8 @@ enum wh_status http_send(struct http *http, const struct http_request *request,
 	enum wh_status status;
 
 	memset(response, 0, sizeof(*response));
-	WH_TRY(check_url(http, request->url, err));
+	WH_TRY(request->foreign ? check_foreign(http, request->url, err)
+				: check_url(http, request->url, err));
 	sending.easy = take_handle(http);
 	if (!sending.easy)
 		return wh_fail_memory(err);

@@ -40,6 +40,7 @@ struct trying {
 	uint64_t read_at; /* of the body */
 	uint64_t taken;	  /* of the reply, by the sink */
 	double all_sent;  /* when; 0: not yet */
+	bool replying;	  /* after that: the reply has begun */
 	bool refused_address;
 };
 
@@ -95,14 +96,31 @@ static enum wh_status make_headers(struct trying *trying,
 /* ---- Addresses ------------------------------------------------------------
  */
 
-static bool is_link_local(const struct sockaddr *address)
+/* The IPv4 address that it is, or stands for: ::ffff:a.b.c.d is a.b.c.d. */
+static bool as_four(const struct sockaddr *address, uint32_t *a)
 {
 	const struct sockaddr_in6 *six = (const void *)address;
 	const struct sockaddr_in *four = (const void *)address;
+	const uint8_t *b;
 
-	if (address->sa_family == AF_INET6)
-		return IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr);
-	return (ntohl(four->sin_addr.s_addr) & 0xffff0000u) == 0xa9fe0000u;
+	if (address->sa_family == AF_INET) {
+		*a = ntohl(four->sin_addr.s_addr);
+		return true;
+	}
+	b = six->sin6_addr.s6_addr;
+	*a = (uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 |
+	     (uint32_t)b[14] << 8 | b[15];
+	return IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
+}
+
+static bool is_link_local(const struct sockaddr *address)
+{
+	const struct sockaddr_in6 *six = (const void *)address;
+	uint32_t a;
+
+	if (as_four(address, &a))
+		return (a & 0xffff0000u) == 0xa9fe0000u;
+	return IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr);
 }
 
 static bool is_private_four(uint32_t a)
@@ -118,18 +136,13 @@ static bool is_private_four(uint32_t a)
 static bool is_private(const struct sockaddr *address)
 {
 	const struct sockaddr_in6 *six = (const void *)address;
-	const struct sockaddr_in *four = (const void *)address;
-	const uint8_t *b;
+	uint32_t a;
 
-	if (address->sa_family == AF_INET)
-		return is_private_four(ntohl(four->sin_addr.s_addr));
-	b = six->sin6_addr.s6_addr;
-	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-		return is_private_four((uint32_t)b[12] << 24 |
-				       (uint32_t)b[13] << 16 |
-				       (uint32_t)b[14] << 8 | b[15]);
+	if (as_four(address, &a))
+		return is_private_four(a);
 	return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) ||
-	       IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) || (b[0] & 0xfe) == 0xfc;
+	       IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) ||
+	       (six->sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
 }
 
 /* Sees the address after the name was looked up: a server may hand out a URL
@@ -259,6 +272,15 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+static void mind_stalls(struct trying *trying)
+{
+	unsigned stall_s = trying->settings->stall_seconds;
+
+	curl_easy_setopt(trying->easy, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_S);
+	curl_easy_setopt(trying->easy, CURLOPT_LOW_SPEED_TIME,
+			 (long)(stall_s ? stall_s : DEFAULT_STALL_S));
+}
+
 /* A stall while sending is one thing; a server that thinks after the last byte
  * (it joins parts, it hashes) is another, and may take its time. */
 static int watch(void *arg, curl_off_t dltotal, curl_off_t dlnow,
@@ -272,6 +294,10 @@ static int watch(void *arg, curl_off_t dltotal, curl_off_t dlnow,
 	(void)ultotal;
 	if (atomic_load(&trying->meter->cancelled))
 		return 1;
+	if (dlnow && trying->all_sent > 0 && !trying->replying) {
+		trying->replying = true;
+		mind_stalls(trying);
+	}
 	if (!body || (uint64_t)ulnow < body->size || dlnow)
 		return 0;
 	if (trying->all_sent <= 0) {
@@ -318,14 +344,11 @@ static void set_trust(CURL *easy, const struct http_settings *settings)
 static void set_limits(struct trying *trying)
 {
 	const struct http_settings *settings = trying->settings;
-	unsigned stall_s = settings->stall_seconds;
 	CURL *easy = trying->easy;
 
+	mind_stalls(trying);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_S);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
-			 (long)(stall_s ? stall_s : DEFAULT_STALL_S));
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch);
@@ -412,11 +435,11 @@ static enum http_outcome classify(const struct trying *trying, CURLcode code)
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_COULDNT_CONNECT:
-	case CURLE_PARTIAL_FILE:
 	case CURLE_HTTP2_STREAM:
 	case CURLE_SSL_CONNECT_ERROR:
 		return HTTP_TRY_AGAIN;
 	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 	case CURLE_OPERATION_TIMEDOUT:

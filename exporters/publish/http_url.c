@@ -110,7 +110,8 @@ enum wh_status http_url_join(const char *base, const char *reference,
 	/* The second one is taken relative to the first. */
 	if (!has_controls(reference) &&
 	    !curl_url_set(parsed, CURLUPART_URL, base, 0) &&
-	    !curl_url_set(parsed, CURLUPART_URL, reference, 0))
+	    !curl_url_set(parsed, CURLUPART_URL, reference,
+			  CURLU_NON_SUPPORT_SCHEME))
 		*joined = part(parsed, CURLUPART_URL, 0);
 	curl_url_cleanup(parsed);
 	if (*joined)

@@ -599,6 +599,42 @@ static enum wh_status move_pointers(struct running *running,
 /* ---- All of it ------------------------------------------------------------
  */
 
+/* In a thread of its own too, so that Ctrl-C is heard while a server thinks. */
+static enum wh_status begin_place(void *arg, size_t index, struct wh_error *err)
+{
+	struct running *running = arg;
+	struct place *place = running->place;
+
+	(void)index;
+	return place->kind->begin(place, running->publication, err);
+}
+
+static enum wh_status put_end(void *arg, size_t index, struct wh_error *err)
+{
+	struct running *running = arg;
+
+	(void)index;
+	WH_TRY(name_manifest(running, err));
+	WH_TRY(put_file(running, &running->publication->manifest, err));
+	return move_pointers(running, err);
+}
+
+static enum wh_status run_alone(struct running *running,
+				enum wh_status (*step)(void *arg, size_t index,
+						       struct wh_error *err),
+				struct wh_error *err)
+{
+	struct transfers alone = {.n = 1,
+				  .parallel = 1,
+				  .transfer = step,
+				  .arg = running,
+				  .meter = running->place->meter,
+				  .poll = poll_user,
+				  .poll_arg = running};
+
+	return transfers_run(&alone, err);
+}
+
 static enum wh_status run_all(struct running *running, struct wh_error *err)
 {
 	struct publication *publication = running->publication;
@@ -606,15 +642,12 @@ static enum wh_status run_all(struct running *running, struct wh_error *err)
 	WH_TRY(hash_all(running, err));
 	WH_TRY(make_manifest(publication, err));
 	if (running->place->kind->begin && !running->options->dry_run)
-		WH_TRY(running->place->kind->begin(running->place, publication,
-						   err));
+		WH_TRY(run_alone(running, begin_place, err));
 	WH_TRY(put_files(running, err));
 	poll_user(running);
 	if (running->options->dry_run)
 		return WH_OK;
-	WH_TRY(name_manifest(running, err));
-	WH_TRY(put_file(running, &publication->manifest, err));
-	WH_TRY(move_pointers(running, err));
+	WH_TRY(run_alone(running, put_end, err));
 	journal_done(running->place->journal);
 	return WH_OK;
 }

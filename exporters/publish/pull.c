@@ -22,7 +22,7 @@ struct pulling {
 	struct place *place;
 	const char *folder;
 	const struct pull_options *options;
-	const struct manifest *manifest;
+	struct manifest *manifest;
 	char root[600]; /* of the manifest's paths: "v/ID/" */
 	uint64_t total;
 };
@@ -139,14 +139,22 @@ struct taking {
 	uint64_t at; /* hashed and written so far */
 };
 
-/* A server that ignores the range, or a try that is repeated, begins anew. */
+/* A server that ignores the range begins anew; a try that is repeated brings
+ * again some of what is there. */
 static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
 			   size_t len, struct wh_error *err)
 {
 	struct taking *taking = arg;
 	const uint8_t *from = bytes;
 
-	if (offset != taking->at) {
+	if (offset && offset < taking->at) {
+		uint64_t again = taking->at - offset;
+
+		if (again >= len)
+			return WH_OK;
+		from += again;
+		len -= (size_t)again;
+	} else if (offset != taking->at) {
 		if (offset != 0)
 			return wh_fail(err, WH_EREMOTE,
 				       "the server sends another range than "
@@ -154,7 +162,7 @@ static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
 		WH_TRY(sha256_reset(taking->hash, err));
 		taking->at = 0;
 	}
-	WH_TRY(sha256_update(taking->hash, bytes, len, err));
+	WH_TRY(sha256_update(taking->hash, from, len, err));
 	while (len) {
 		ssize_t put = pwrite(taking->fd, from, len, (off_t)taking->at);
 
@@ -376,6 +384,31 @@ static enum wh_status pull_files(struct pulling *pulling, struct wh_error *err)
 	return show_files(pulling, err);
 }
 
+/* In a thread of its own too, so that Ctrl-C is heard. */
+static enum wh_status find_out(void *arg, size_t index, struct wh_error *err)
+{
+	struct pulling *pulling = arg;
+
+	(void)index;
+	return read_manifest(pulling->place, pulling->options,
+			     pulling->manifest, pulling->root,
+			     sizeof(pulling->root), err);
+}
+
+static enum wh_status pull_manifest(struct pulling *pulling,
+				    struct wh_error *err)
+{
+	struct transfers alone = {.n = 1,
+				  .parallel = 1,
+				  .transfer = find_out,
+				  .arg = pulling,
+				  .meter = pulling->place->meter,
+				  .poll = poll_user,
+				  .poll_arg = pulling};
+
+	return transfers_run(&alone, err);
+}
+
 enum wh_status pull_run(struct place *place, const char *folder,
 			const struct pull_options *options,
 			struct manifest *manifest, struct wh_error *err)
@@ -387,8 +420,7 @@ enum wh_status pull_run(struct place *place, const char *folder,
 	enum wh_status status;
 	char *slash;
 
-	WH_TRY(read_manifest(place, options, manifest, pulling.root,
-			     sizeof(pulling.root), err));
+	WH_TRY(pull_manifest(&pulling, err));
 	slash = strrchr(pulling.root, '/');
 	slash = slash ? slash + 1 : pulling.root;
 	*slash = '\0';

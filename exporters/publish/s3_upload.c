@@ -300,8 +300,7 @@ static enum wh_status judge_complete(struct upload *upload,
 	if (arrived)
 		return WH_OK;
 	*again = response->status == 200 && s3_is(response, "InternalError");
-	return *again ? WH_OK
-		      : s3_refused(upload->place, request, response, err);
+	return s3_refused(upload->place, request, response, err);
 }
 
 static enum wh_status complete(struct upload *upload, struct wh_error *err)
@@ -316,7 +315,7 @@ static enum wh_status complete(struct upload *upload, struct wh_error *err)
 				     .arrived = has_arrived,
 				     .arrived_arg = upload};
 	struct http_response response;
-	enum wh_status status;
+	enum wh_status status = WH_OK;
 	bool again = true;
 	int tries;
 
@@ -330,13 +329,10 @@ static enum wh_status complete(struct upload *upload, struct wh_error *err)
 		status = judge_complete(upload, &request, &response, &again,
 					err);
 		http_response_free(&response);
-		WH_TRY(status);
 	}
 	if (again)
-		return wh_fail(err, WH_EREMOTE,
-			       "'%s': the server can't join the parts",
-			       upload->content->path);
-	return WH_OK;
+		wh_error_prefix(err, "the server can't join the parts");
+	return status;
 }
 
 static void give_up(struct upload *upload)
@@ -354,11 +350,13 @@ static void give_up(struct upload *upload)
 		http_response_free(&response);
 }
 
-/* What the server refused won't be taken later either; a line that was cut, or
- * Ctrl-C, leaves parts that the next run goes on with. */
+/* What the server refused won't be taken later either; a server that is down,
+ * a line that was cut, or Ctrl-C, leaves parts that the next run goes on with.
+ */
 static bool is_final(enum wh_status status, const struct wh_error *err)
 {
-	return status != WH_ECANCELLED && (!err || err->http_status != 0);
+	return status != WH_ECANCELLED &&
+	       (!err || (err->http_status >= 400 && err->http_status < 500));
 }
 
 static enum wh_status run(struct upload *upload, struct wh_error *err)

@@ -1,0 +1,461 @@
+"""What goes wrong on the way: lines, servers, disks, processes.
+
+After each fault: the exit code, the sentence, no pointer that moved, and a
+second run that sends what lacks and nothing else.
+"""
+import hashlib
+import json
+import re
+import signal
+import time
+
+import pytest
+
+from conftest import DIGITS, commit_large
+from fault_server import Fault, FaultServer
+
+EPOCH_2 = (DIGITS / "epoch-02.h5").read_bytes()
+QUICK = ("--tries", "2", "--stall-time", "1", "--reply-time", "1")
+MODEL = "PUT .*/model.h5"
+S3_LOGIN = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "an S3 secret"}
+
+
+@pytest.fixture
+def server():
+    with FaultServer() as running:
+        yield running
+
+
+@pytest.fixture
+def place(server):
+    return f"{server.url}/models"
+
+
+@pytest.fixture
+def large(wh):
+    """8 MiB: more than sockets buffer, so that a share of it is a share."""
+    commit_large(wh, 8)
+    return (wh.folder / "large.h5").read_bytes()
+
+
+def pointers(server):
+    return [name for name in server.objects
+            if name.rsplit("/", 1)[1] in ("latest.json", "checkpoint")]
+
+
+def check_published(server, data=EPOCH_2):
+    """As any reader would: pointer, manifest, files."""
+    (name,) = [name for name in pointers(server) if name.endswith(".json")]
+    root = name.rsplit("/", 1)[0]
+    pointer = json.loads(server.objects[name])
+    manifest = server.objects[f"{root}/{pointer['manifest']}"]
+    assert hashlib.sha256(manifest).hexdigest() == pointer["sha256"]
+    folder = pointer["manifest"].rsplit("/", 1)[0]
+    for file in json.loads(manifest)["files"]:
+        assert hashlib.sha256(server.objects[
+            f"{root}/{folder}/{file['path']}"]).hexdigest() == file["sha256"]
+    assert server.objects[f"{root}/{folder}/model.h5"] == data
+
+
+def finish(wh, server, place, *words, data=EPOCH_2, again=1, env=None):
+    """The fault is over: the next run completes it. `again`: how often the
+    model goes over the line."""
+    assert not pointers(server)
+    server.faults.clear()
+    before = len(server.log)
+    wh.ok("publish", place, *words, env=env)
+    check_published(server, data)
+    puts = [request for request in server.log[before:]
+            if re.match(MODEL, str(request))]
+    assert len(puts) == again, list(map(str, server.log[before:]))
+
+
+# -- Replies that pass -------------------------------------------------------
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_passing_replies_are_tried_again(wh, server, place, status):
+    server.faults = [Fault(MODEL, times=1, status=status)]
+    wh.ok("publish", place)
+    check_published(server)
+    assert len(server.seen(f"{MODEL} {status}")) == 1
+
+
+def test_retry_after_is_honoured(wh, server, place):
+    server.faults = [Fault(MODEL, times=1, status=503,
+                           headers=("Retry-After: 2",))]
+    wh.ok("publish", place)
+    first, second = server.seen(MODEL)
+    assert second.when - first.when >= 2
+    check_published(server)
+
+
+def test_tries_are_bounded(wh, server, place):
+    server.faults = [Fault(MODEL, status=503, body=b"<h1>Down</h1> for tea")]
+    text = wh.fails(1, "publish", place, *QUICK)
+    assert "HTTP 503" in text and "Down for tea" in text
+    assert len(server.seen(MODEL)) == 2
+    finish(wh, server, place)
+
+
+@pytest.mark.parametrize("status, code, hint", [
+    (400, 1, "HTTP 400"), (401, 12, "wants credentials"),
+    (403, 12, "do not allow"), (404, 4, "HTTP 404"),
+    (405, 1, "does not take this method"), (407, 1, "the proxy"),
+    (409, 1, "in the way"), (411, 1, "drops the length"),
+    (412, 1, "HTTP 412"), (413, 1, "limits the size"),
+    (422, 1, "HTTP 422"), (501, 1, "HTTP 501"), (507, 1, "quota is full")])
+def test_final_replies_are_final(wh, server, place, status, code, hint):
+    server.faults = [Fault(MODEL, status=status), Fault("MKCOL", status=405)]
+    assert hint in wh.fails(code, "publish", place)
+    assert len(server.seen(MODEL)) <= 2
+    finish(wh, server, place)
+
+
+# -- Lines that break --------------------------------------------------------
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+@pytest.mark.parametrize("share", [0, 50, 100])
+def test_a_line_that_breaks_once_is_no_failure(wh, large, server, place, how,
+                                               share):
+    server.faults = [Fault(MODEL, times=1, **{how: share})]
+    wh.ok("publish", place)
+    check_published(server, large)
+    assert len(server.seen(MODEL)) == 2
+
+
+@pytest.mark.parametrize("share", [0, 50, 100])
+def test_a_line_that_breaks_always_is(wh, large, server, place, share):
+    server.faults = [Fault(MODEL, reset=share)]
+    text = wh.fails(1, "publish", place, *QUICK)
+    assert "bytes: " in text and "(tried 2 times)" in text
+    finish(wh, server, place, data=large)
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+def test_a_reply_that_is_lost_costs_no_second_upload(wh, large, server, place,
+                                                     how):
+    server.faults = [Fault(MODEL, times=1, stored=True, **{how: 100})]
+    wh.ok("publish", place)
+    check_published(server, large)
+    assert len(server.seen(MODEL)) == 1
+
+
+def test_a_refusal_before_the_body_costs_no_body(wh, large, server, place):
+    server.faults = [Fault(MODEL, times=1, status=503, early=True)]
+    wh.ok("publish", place)
+    check_published(server, large)
+    assert server.seen(MODEL)[0].received == 0
+
+
+def test_a_server_that_ignores_expect_gets_the_body(wh, large, server, place):
+    server.faults = [Fault(MODEL, no_continue=True)]
+    wh.ok("publish", place)
+    check_published(server, large)
+
+
+@pytest.mark.parametrize("reply", ["half-header", "short"])
+def test_a_reply_that_is_cut_costs_no_second_upload(wh, server, place, reply):
+    server.faults = [Fault(MODEL, times=1, reply=reply)]
+    wh.ok("publish", place)
+    check_published(server)
+    assert len(server.seen(MODEL)) == 1
+
+
+def test_what_is_not_http_is_told(wh, server, place):
+    server.faults = [Fault(MODEL, reply="junk")]
+    assert "the reply is not HTTP" in wh.fails(1, "publish", place)
+    assert len(server.seen(MODEL)) == 1
+    finish(wh, server, place, again=0)
+
+
+# -- Lines that stand still --------------------------------------------------
+
+@pytest.mark.parametrize("share", [0, 50])
+def test_a_stall_ends(wh, large, server, place, share):
+    server.faults = [Fault(MODEL, stall=(share, 30))]
+    begun = time.monotonic()
+    text = wh.fails(1, "publish", place, "--tries", "1", "--stall-time", "1")
+    assert time.monotonic() - begun < 25
+    assert "slow" in text or "no reply" in text
+    finish(wh, server, place, data=large)
+
+
+def test_thinking_is_no_stall(wh, server, place):
+    server.faults = [Fault(MODEL, think=3)]
+    wh.ok("publish", place, "--stall-time", "1", "--reply-time", "30")
+    check_published(server)
+    assert len(server.seen(MODEL)) == 1
+
+
+def test_thinking_ends_too(wh, server, place):
+    server.faults = [Fault(MODEL, think=20)]
+    assert "all was sent, but no reply came" in wh.fails(
+        1, "publish", place, "--tries", "1", "--reply-time", "1")
+    finish(wh, server, place)
+
+
+def test_a_reply_that_stops_in_its_middle_ends(wh, server, place):
+    server.faults = [Fault(MODEL, times=1, reply="hang")]
+    wh.ok("publish", place, *QUICK, timeout=25)
+    check_published(server)
+
+
+# -- Servers that lie --------------------------------------------------------
+
+@pytest.mark.parametrize("damage", [lambda body: body[:-1],
+                                    lambda body: None,
+                                    lambda body: b""],
+                         ids=["truncated", "dropped", "empty"])
+def test_success_is_not_believed(wh, server, place, damage):
+    server.faults = [Fault(MODEL, damage=damage)]
+    assert "is not there as it was sent" in wh.fails(1, "publish", place)
+    finish(wh, server, place)
+
+
+def test_altered_bytes_are_found_by_reading_back(wh, server, place):
+    server.faults = [Fault(MODEL, damage=lambda body: b"x" + body[1:])]
+    assert "reads back with other bytes" in \
+        wh.fails(11, "publish", place, "--verify", "full")
+    finish(wh, server, place, "--verify", "full")
+
+
+def test_a_manifest_that_is_damaged_moves_no_pointer(wh, server, place):
+    server.faults = [Fault("PUT .*/MANIFEST", damage=lambda body: body[1:])]
+    assert "MANIFEST.json" in wh.fails(1, "publish", place)
+    finish(wh, server, place, again=0)
+
+
+# -- Redirects and addresses -------------------------------------------------
+
+TOKEN = {"WH_HTTP_TOKEN": "a bearer token"}
+
+
+def test_credentials_stay_behind_when_the_port_changes(wh, server, place):
+    with FaultServer() as other:
+        server.faults = [Fault(MODEL, status=307, headers=(
+            f"Location: {other.url}/there",))]
+        wh.fails(1, "publish", place, env=TOKEN)
+        (request,) = other.seen("PUT")
+        assert "authorization" not in request.headers
+        assert request.received == len(EPOCH_2)
+    assert all(request.headers["authorization"] == "Bearer a bearer token"
+               for request in server.log)
+
+
+def test_credentials_go_along_on_the_same_server(wh, server, place):
+    server.faults = [Fault("(PUT|HEAD|GET|MKCOL) /models", status=308,
+                           headers=(f"Location: {server.url}/there",))]
+    wh("publish", place, env=TOKEN)
+    assert all("authorization" in request.headers for request in server.log)
+    assert server.seen("(PUT|HEAD) /there")
+
+
+@pytest.mark.parametrize("target, sentence", [
+    ("http://169.254.169.254/latest/meta-data", "may not point to"),
+    ("http://[::ffff:169.254.169.254]/x", "may not point to"),
+    ("file:///etc/passwd", "no URL"), ("gopher://127.0.0.1/x", "not http"),
+    ("http://192.0.2.1 /x", "no URL"),
+    ("http://user:pw@127.0.0.1/x", "password")])
+def test_addresses_that_servers_hand_out_are_checked(wh, server, place, target,
+                                                     sentence):
+    server.faults = [Fault(MODEL, status=307,
+                           headers=(f"Location: {target}",))]
+    text = wh.fails(1, "publish", place, "--allow-http", "--tries", "1")
+    assert sentence in text
+    finish(wh, server, place)
+
+
+def test_redirects_are_bounded(wh, server, place):
+    server.faults = [Fault(MODEL, status=307, headers=("Location: model.h5",))]
+    assert "redirects more than 3 times" in wh.fails(1, "publish", place)
+    assert len(server.seen(MODEL)) == 4
+    finish(wh, server, place)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_an_upload_never_becomes_a_get(wh, server, place, status):
+    server.faults = [Fault(MODEL, status=status, headers=("Location: /x",))]
+    assert f"HTTP {status}" in wh.fails(1, "publish", place)
+    finish(wh, server, place)
+
+
+def test_a_registry_may_not_send_us_elsewhere_either(wh, server):
+    place = f"oci://{server.host}/team/model:v1"
+    for target in ("http://169.254.169.254/upload", "file:///etc/passwd"):
+        server.faults = [Fault("POST .*/uploads", status=202,
+                               headers=(f"Location: {target}",))]
+        text = wh.fails(1, "publish", place, "--allow-http", "--tries", "1")
+        assert "may not point to" in text or "no URL" in text
+    assert not server.seen("PUT .*/manifests")
+
+
+def test_a_registry_sends_us_elsewhere_without_our_login(wh, server):
+    with FaultServer() as other:
+        server.faults = [Fault("POST .*/uploads", status=202, headers=(
+            f"Location: {other.url}/v2/x/blobs/uploads/1?_state=y",))]
+        wh("publish", f"oci://{server.host}/team/model:v1", env={
+            "WH_HTTP_USER": "user", "WH_HTTP_PASSWORD": "pass word"})
+        assert other.seen("PUT")
+        assert not any("authorization" in request.headers
+                       for request in other.log)
+
+
+# -- Credentials -------------------------------------------------------------
+
+def test_a_token_that_expires_is_read_again_once(wh, server, place):
+    """Agents that renew tokens write them to a file."""
+    token = wh.folder / "token"
+    token.write_text("old\n")
+    server.faults = [Fault(MODEL, times=1, status=401, think=1)]
+    running = wh.start("publish", place,
+                       env={"WH_HTTP_TOKEN_FILE": str(token)})
+    while not server.seen(MODEL):
+        assert running.poll() is None
+    token.write_text("new\n")
+    assert running.wait() == 0, running.stderr.read()
+    first, second = server.seen(MODEL)
+    assert first.headers["authorization"] == "Bearer old"
+    assert second.headers["authorization"] == "Bearer new"
+    check_published(server)
+
+
+def test_a_token_that_stays_refused_is_final(wh, server, place):
+    token = wh.folder / "token"
+    token.write_text("never told\n")
+    server.faults = [Fault(MODEL, status=401, body=b"no")]
+    text = wh.fails(12, "publish", place,
+                    env={"WH_HTTP_TOKEN_FILE": str(token)})
+    assert "HTTP 401" in text and "never told" not in text
+    assert len(server.seen(MODEL)) == 2
+    finish(wh, server, place)
+
+
+# -- Processes that end ------------------------------------------------------
+
+PHASES = ["HEAD .*model.h5", MODEL, "PUT .*model.data", "PUT .*model.index",
+          "PUT .*MANIFEST", "PUT .*/checkpoint", "PUT .*/latest.json"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT],
+                         ids=["kill -9", "Ctrl-C"])
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_was_ended_is_completed(wh, server, place, phase, how):
+    server.faults = [Fault(phase, times=1, think=30)]
+    words = (place, "--save-format", "h5,tf", "--parallel", "1")
+    running = wh.start("publish", *words)
+    while not server.seen(phase):
+        assert running.poll() is None
+    running.send_signal(how)
+    assert running.wait(timeout=10) == (-9 if how == signal.SIGKILL else 130)
+    assert f"{place}/latest.json" not in server.objects
+    server.faults.clear()
+    there = {name for name in server.objects if "/v/" in name}
+    before = len(server.log)
+    wh.ok("publish", *words)
+    check_published(server)
+    assert not [request for request in server.log[before:]
+                if request.method == "PUT" and request.target in there]
+    assert not list(wh.folder.glob("weights.wh-publish*"))
+
+
+# -- S3 ----------------------------------------------------------------------
+
+COMPLETE = "POST .*uploadId="
+INTERNAL = (b"<Error><Code>InternalError</Code>"
+            b"<Message>We are sorry</Message></Error>")
+
+
+@pytest.fixture
+def s3_place(server):
+    S3_LOGIN["AWS_ENDPOINT_URL_S3"] = server.url
+    return "s3://models/x"
+
+
+@pytest.fixture
+def in_parts(wh):
+    commit_large(wh, 20)
+    return (wh.folder / "large.h5").read_bytes()
+
+
+def test_a_200_with_an_error_is_no_success(wh, in_parts, server, s3_place):
+    server.faults = [Fault(COMPLETE, times=1, status=200, body=INTERNAL)]
+    wh.ok("publish", s3_place, env=S3_LOGIN)
+    check_published(server, in_parts)
+    assert len(server.seen(COMPLETE)) == 2
+    assert not server.uploads
+
+
+def test_a_200_with_an_error_for_good_fails(wh, in_parts, server, s3_place):
+    server.faults = [Fault(COMPLETE, status=200, body=INTERNAL)]
+    text = wh.fails(1, "publish", s3_place, *QUICK, env=S3_LOGIN)
+    assert "join the parts" in text or "InternalError" in text
+    assert "We are sorry" in text
+    finish(wh, server, s3_place, data=in_parts, again=0, env=S3_LOGIN)
+    assert not server.uploads
+
+
+def test_a_complete_whose_reply_is_lost_is_asked_for(wh, in_parts, server,
+                                                     s3_place):
+    server.faults = [Fault(COMPLETE, times=1, close=100, stored=True)]
+    wh.ok("publish", s3_place, env=S3_LOGIN)
+    check_published(server, in_parts)
+    assert len(server.seen(COMPLETE)) == 1
+
+
+def test_a_part_that_breaks_goes_again_alone(wh, in_parts, server, s3_place):
+    server.faults = [Fault("PUT .*partNumber=2", times=1, reset=50)]
+    wh.ok("publish", s3_place, env=S3_LOGIN)
+    check_published(server, in_parts)
+    assert len(server.seen("PUT .*partNumber=1")) == 1
+
+
+def test_parts_that_are_there_stay_there(wh, in_parts, server, s3_place):
+    server.faults = [Fault("PUT .*partNumber=2", reset=0)]
+    wh.fails(1, "publish", s3_place, *QUICK, "--parallel", "1", env=S3_LOGIN)
+    assert not pointers(server)
+    server.faults.clear()
+    wh.ok("publish", s3_place, env=S3_LOGIN)
+    check_published(server, in_parts)
+    assert len(server.seen("PUT .*partNumber=1")) == 1
+
+
+def test_what_s3_refuses_is_aborted(wh, in_parts, server, s3_place):
+    server.faults = [Fault("PUT .*partNumber=2", status=403)]
+    wh.fails(12, "publish", s3_place, env=S3_LOGIN)
+    assert not server.uploads and not pointers(server)
+
+
+# -- Registries --------------------------------------------------------------
+
+def test_a_blob_that_breaks_gets_a_new_session(wh, server):
+    server.faults = [Fault("PUT .*digest=", times=1, reset=0)]
+    wh("publish", f"oci://{server.host}/team/model:v1")
+    assert len(server.seen("POST .*/uploads")) > 1
+
+
+def test_a_wrong_digest_is_final(wh, server):
+    server.faults = [Fault("PUT .*digest=", status=400, body=json.dumps(
+        {"errors": [{"code": "DIGEST_INVALID", "message": "no"}]}).encode())]
+    assert "DIGEST_INVALID" in \
+        wh.fails(1, "publish", f"oci://{server.host}/team/model:v1")
+    assert len(server.seen("PUT .*digest=")) <= 4
+    assert not server.seen("PUT .*/manifests")
+
+
+# -- Pulling -----------------------------------------------------------------
+
+def test_a_pull_over_a_line_that_breaks(wh, server, place, elsewhere):
+    wh.ok("publish", place)
+    server.faults = [Fault("GET .*/model.h5", times=1, reply="short")]
+    elsewhere.ok("pull", place, "-o", "out")
+    assert (elsewhere.folder / "out" / "model.h5").read_bytes() == EPOCH_2
+
+
+def test_a_pull_that_goes_on_and_breaks_again(wh, server, place, elsewhere):
+    wh.ok("publish", place)
+    (elsewhere.folder / "out").mkdir()
+    (elsewhere.folder / "out" / "model.h5.part").write_bytes(EPOCH_2[:9000])
+    server.faults = [Fault("GET .*/model.h5", times=1, reply="short")]
+    elsewhere.ok("pull", place, "-o", "out")
+    assert (elsewhere.folder / "out" / "model.h5").read_bytes() == EPOCH_2
