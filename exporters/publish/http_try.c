@@ -462,9 +462,6 @@ static const char *explain(const struct trying *trying, CURLcode code)
 	switch ((int)code) {
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return "the reply is not HTTP";
-	case CURLE_PEER_FAILED_VERIFICATION:
-		return "the server's certificate is not trusted; --ca-file "
-		       "names the authority to trust";
 	case CURLE_ABORTED_BY_CALLBACK:
 		return trying->all_sent > 0 ? "all was sent, but no reply came"
 					    : "cancelled";
@@ -472,6 +469,18 @@ static const char *explain(const struct trying *trying, CURLcode code)
 		return *trying->attempt->libcurl ? trying->attempt->libcurl
 						 : curl_easy_strerror(code);
 	}
+}
+
+/* Wrong name, out of date, unknown authority: libcurl tells which. */
+static void explain_distrust(struct http_try *attempt)
+{
+	char reason[160];
+
+	snprintf(reason, sizeof(reason), "%.159s", attempt->libcurl);
+	snprintf(attempt->libcurl, sizeof(attempt->libcurl),
+		 "the server's certificate is not trusted: %s; --ca-file names "
+		 "an authority to trust",
+		 reason);
 }
 
 static void finish(struct trying *trying, CURLcode code)
@@ -491,7 +500,9 @@ static void finish(struct trying *trying, CURLcode code)
 	}
 	attempt->response->status = 0;
 	attempt->outcome = classify(trying, code);
-	if (attempt->libcurl != explain(trying, code))
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		explain_distrust(attempt);
+	else if (attempt->libcurl != explain(trying, code))
 		snprintf(attempt->libcurl, sizeof(attempt->libcurl), "%s",
 			 explain(trying, code));
 }

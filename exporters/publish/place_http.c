@@ -313,7 +313,8 @@ static bool wants_folders(const struct profile *profile, long status)
 	return status == 409 || (status == 404 && profile->mkcol_on_404);
 }
 
-/* There already: right if it is the same. */
+/* There already: right if it is the same. Without a digest the size alone
+ * proves nothing of a pointer, which has the same size as the one before. */
 static enum wh_status judge_existing(struct putting *putting,
 				     const struct http_request *request,
 				     const struct http_response *response,
@@ -322,7 +323,8 @@ static enum wh_status judge_existing(struct putting *putting,
 	struct remote_file file;
 
 	WH_TRY(stat_path(putting->place, putting->content->path, &file, err));
-	if (is_same(&file, putting->content))
+	if (is_same(&file, putting->content) &&
+	    (putting->content->immutable || file.has_sha256))
 		return WH_OK;
 	if (file.exists)
 		return wh_fail(err, WH_EEXISTS,

@@ -476,6 +476,22 @@ static bool points_there(struct running *running, const char *path,
 	       strcmp(pointer.sha256, hex) == 0;
 }
 
+/* A server that says yes and keeps the old one is found out; that another
+ * publisher has moved it since is no failure. */
+static enum wh_status check_moved(struct running *running, const char *path,
+				  const struct wh_buf *before,
+				  struct wh_error *err)
+{
+	struct wh_buf now wh_buf_auto = {0};
+
+	WH_TRY(place_read(running->place, path, &now, err));
+	if (now.size == before->size &&
+	    memcmp(now.data, before->data, now.size) == 0)
+		return wh_fail(err, WH_EREMOTE,
+			       "the server took it, but has the old one still");
+	return WH_OK;
+}
+
 /* `expected`: what was there when it was read, just before. */
 static enum wh_status replace_once(struct running *running,
 				   struct publish_file *file,
@@ -496,7 +512,8 @@ static enum wh_status replace_once(struct running *running,
 		if (points_there(running, file->path, &there, file))
 			return WH_OK;
 	}
-	return place->kind->replace(place, &content, &expected, err);
+	WH_TRY(place->kind->replace(place, &content, &expected, err));
+	return check_moved(running, file->path, &there, err);
 }
 
 static enum wh_status replace(struct running *running,

@@ -18,7 +18,8 @@ DIGITS = Path(__file__).resolve().parents[1] / "golden" / "digits" / "run"
 # What tells who we are must not come from whoever runs the tests.
 SECRETS = ("WH_HTTP_", "AWS_", "GITLAB_", "CI_JOB_", "WH_ARTIFACTORY_",
            "MLFLOW_", "DOCKER_CONFIG", "http_proxy", "https_proxy",
-           "all_proxy", "no_proxy")
+           "all_proxy", "no_proxy", "WH_CA_FILE", "CURL_CA_BUNDLE",
+           "SSL_CERT_", "REQUESTS_CA_BUNDLE")
 
 
 class Command:

@@ -226,6 +226,19 @@ def test_a_manifest_that_is_damaged_moves_no_pointer(wh, server, place):
     finish(wh, server, place, again=0)
 
 
+@pytest.mark.parametrize("pointer", ["checkpoint", "latest.json"])
+def test_a_pointer_that_is_not_stored_is_found_out(wh, server, place, pointer):
+    words = (place, "--save-format", "tf")
+    wh.ok("publish", "HEAD~1", *words)
+    old = server.objects[f"/models/{pointer}"]
+    server.faults = [Fault(f"PUT .*/{pointer}", damage=lambda body: None)]
+    assert "has the old one still" in wh.fails(1, "publish", *words)
+    assert server.objects[f"/models/{pointer}"] == old
+    server.faults.clear()
+    wh.ok("publish", *words)
+    assert server.objects[f"/models/{pointer}"] != old
+
+
 # -- Redirects and addresses -------------------------------------------------
 
 TOKEN = {"WH_HTTP_TOKEN": "a bearer token"}
