@@ -22,7 +22,7 @@
 #include "storage.h"
 #include "tensor.h"
 
-#define RING	      8 /* coded chunks under way: 2 x 8 MiB at most */
+#define RING	      4 /* coded chunks under way: 2 x 4 MiB at most */
 #define TURN_MS	      250
 #define PROGRESS_EACH ((uint64_t)8 << 20)
 
@@ -251,6 +251,7 @@ static enum wh_status insert_slot(struct inserter *to, struct db *db,
 				  struct slot *slot, struct wh_error *err)
 {
 	WH_TRY(chunk_put(db, &slot->chunk, err));
+	db_write_behind(db);
 	to->item_stored += slot->chunk.size;
 	to->uses_base |= slot->uses_base;
 	to->uses_context |= slot->uses_context;

@@ -94,6 +94,7 @@ enum wh_status db_connect(const char *path, int flags, struct db **out,
 		return wh_fail_memory(err);
 	db->pid = getpid();
 	db->lock_fd = -1;
+	db->data_fd = -1;
 	db->path = strdup(path);
 	db->lock_path = malloc(strlen(path) + sizeof("-lock"));
 	if (!db->path || !db->lock_path) {

@@ -108,6 +108,10 @@ enum wh_status transaction_read(struct transaction *tx, struct db *db,
 enum wh_status transaction_commit(struct transaction *tx, struct wh_error *err);
 void transaction_end(struct transaction *tx);
 
+/** Asks the kernel to begin writing what was appended, every 16 MiB. Only a
+ *  hint, within a long transaction; the first call marks the start. */
+void db_write_behind(struct db *db);
+
 /** A reader's turn, for a batch of chunks; ends with db_unlock. Never fails:
  *  it only spares readers and writers SQLite's back-off. */
 void db_lock_shared(struct db *db);

@@ -19,8 +19,10 @@ struct db {
 	dev_t device; /* of the file when it was opened */
 	ino_t inode;
 	bool writable;
-	int version; /* of the file's schema */
-	int lock_fd; /* -1 until the first write */
+	int version;	/* of the file's schema */
+	int data_fd;	/* SQLite's own, or -1: db_writeback.c */
+	int64_t behind; /* up to here the kernel was asked to write */
+	int lock_fd;	/* -1 until the first write */
 	struct stmt statements[N_STATEMENTS];
 };
 

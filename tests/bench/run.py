@@ -1,10 +1,11 @@
 """Speed and memory as ratios to `cp` + fsync of the same bytes.
 
-tests/bench/run [--megabytes N] [--rounds N] [--keras]: prints a Markdown
-table. Each figure is the median over the rounds, each ratio that of the
+tests/bench/run [--megabytes N] [--rounds N] [NAME...]: prints a Markdown
+table, and with --json FILE the same figures as JSON. Each figure is the median over the rounds, each ratio that of the
 rounds' own ratios: the machine may be slow, but it is so for both.
 """
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -89,41 +90,48 @@ class Table:
         print("|", " | ".join(self.rows[-1]), "|", flush=True)
 
 
-def bench_large(table, folder, megabytes, rounds):
+def fresh(folder):
+    for name in ("weights.wh", "weights.wh-lock"):
+        (folder / name).unlink(missing_ok=True)
+    Usage(WH, "init", cwd=folder)
+
+
+def bench_large(table, folder, given):
+    """commit and save of one large model, raw and coded"""
     file = folder / "large.h5"
-    make(file, TENSORS, megabytes * (1 << 20) // TENSORS // 4096, 1024)
-    runs = {name: [] for name in ("cp", "commit", "again", "h5", "tf",
-                                  "convert")}
-    for _ in range(rounds):
-        for name in ("weights.wh", "weights.wh-lock"):
-            (folder / name).unlink(missing_ok=True)
-        Usage(WH, "init", cwd=folder)
-        runs["cp"].append(copy(file, folder / "copy"))
-        runs["commit"].append(Usage(WH, "commit", file, cwd=folder))
-        runs["again"].append(Usage(WH, "commit", file, cwd=folder))
-        runs["h5"].append(Usage(WH, "save-weights", "out.h5", cwd=folder))
-        runs["tf"].append(Usage(WH, "save-weights", "out", cwd=folder))
-        runs["convert"].append(Usage(WH, "convert", file, "converted",
-                                     cwd=folder))
-    copies = runs["cp"]
-    size = f"{megabytes} MB in {TENSORS} tensors"
+    size = f"{given.megabytes} MB in {TENSORS} tensors"
+    make(file, TENSORS, given.megabytes * (1 << 20) // TENSORS // 4096, 1024)
+    commands = {
+        "commit --codec none": ("commit", file, "--codec", "none"),
+        "commit, unchanged": ("commit", file),
+        "save-weights, h5, raw store": ("save-weights", "out.h5"),
+        "save-weights, tf, raw store": ("save-weights", "out"),
+        "convert, h5 to tf": ("convert", file, "converted"),
+        "commit --codec fast": ("commit", file, "--codec", "fast"),
+        "save-weights, h5, coded store": ("save-weights", "out.h5"),
+        "save-weights, tf, coded store": ("save-weights", "out"),
+    }
+    copies = []
+    runs = {name: [] for name in commands}
+    for _ in range(given.rounds):
+        copies.append(copy(file, folder / "copy"))
+        for name, command in commands.items():
+            if "--codec" in command:
+                fresh(folder)
+            runs[name].append(Usage(WH, *command, cwd=folder))
     table.add(f"`cp` + fsync, {size}", copies)
-    table.add(f"commit, {size}", runs["commit"], copies)
-    table.add("commit, unchanged", runs["again"], copies)
-    table.add("save-weights, h5", runs["h5"], copies)
-    table.add("save-weights, tf", runs["tf"], copies)
-    table.add("convert, h5 to tf", runs["convert"], copies)
-    return file
+    for name, done in runs.items():
+        table.add(name, done, copies)
 
 
-def bench_small(table, folder, rounds, count=5000):
+def bench_small(table, folder, given, count=5000):
+    """5,000 tensors of 1 KB"""
+    rounds = given.rounds
     file = folder / "small.h5"
     make(file, count, 16, 16)
     runs = {name: [] for name in ("commit", "h5", "tf")}
     for _ in range(rounds):
-        for name in ("weights.wh", "weights.wh-lock"):
-            (folder / name).unlink(missing_ok=True)
-        Usage(WH, "init", cwd=folder)
+        fresh(folder)
         runs["commit"].append(Usage(WH, "commit", file, cwd=folder))
         runs["h5"].append(Usage(WH, "save-weights", "s.h5", cwd=folder))
         runs["tf"].append(Usage(WH, "save-weights", "s", cwd=folder))
@@ -153,8 +161,12 @@ for path in ("keras.h5", "keras"):
 """
 
 
-def bench_keras(table, folder, file, rounds):
-    """tf-keras's own save_weights of the same model, without its start."""
+def bench_keras(table, folder, given):
+    """tf-keras's own save_weights of the large model, without its start"""
+    rounds, file = given.rounds, folder / "large.h5"
+    if not file.exists():
+        make(file, TENSORS, given.megabytes * (1 << 20) // TENSORS // 4096,
+             1024)
     times = {"keras.h5": [], "keras": []}
     for _ in range(rounds):
         copied = copy(file, folder / "copy")
@@ -172,22 +184,37 @@ def bench_keras(table, folder, file, rounds):
         print("|", " | ".join(table.rows[-1]), "|", flush=True)
 
 
-def bench_start(table, folder, rounds):
+def bench_start(table, folder, given):
+    """the start of the command, and a rollback"""
+    if not (folder / "weights.wh").exists():
+        make(folder / "tiny.h5", 2, 16, 16)
+        Usage(WH, "init", cwd=folder)
+        Usage(WH, "commit", "tiny.h5", cwd=folder)
     table.add("`wh version`", [Usage(WH, "version", cwd=folder)
-                               for _ in range(10 * rounds)])
-    done = Usage(WH, "rollback", "HEAD", cwd=folder)
-    table.add("rollback", [done] + [Usage(WH, "rollback", "HEAD", cwd=folder)
-                                    for _ in range(rounds)])
+                               for _ in range(10 * given.rounds)])
+    table.add("rollback", [Usage(WH, "rollback", "HEAD", cwd=folder)
+                           for _ in range(given.rounds + 1)])
+
+
+BENCHES = {"large": bench_large, "keras": bench_keras, "small": bench_small,
+           "start": bench_start}
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/run",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"  {name:6} {function.__doc__}"
+                         for name, function in BENCHES.items()))
+    parser.add_argument("name", nargs="*", help="some of what is below")
     parser.add_argument("--megabytes", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--keras", action="store_true",
-                        help="also time tf-keras's save_weights")
     parser.add_argument("--folder", help="where to work: a real disk")
-    given = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="the figures, to a file")
+    given = parser.parse_intermixed_args()
+    unknown = [name for name in given.name if name not in BENCHES]
+    if unknown:
+        parser.error(f"there is no bench {unknown[0]!r}")
     folder = Path(tempfile.mkdtemp(prefix="wh-bench-", dir=given.folder))
     table = Table()
     print(f"{platform.machine()}, {os.cpu_count()} cores, "
@@ -195,13 +222,14 @@ def main():
     print("| what | seconds | CPU s | ratio to cp | peak MB |")
     print("|---|---|---|---|---|")
     try:
-        file = bench_large(table, folder, given.megabytes, given.rounds)
-        if given.keras:
-            bench_keras(table, folder, file, given.rounds)
-        bench_small(table, folder, given.rounds)
-        bench_start(table, folder, given.rounds)
+        for name in given.name or BENCHES:
+            BENCHES[name](table, folder, given)
     finally:
         shutil.rmtree(folder)
+    if given.json:
+        heads = ("what", "seconds", "cpu_s", "ratio_to_cp", "peak_mb")
+        given.json.write_text(json.dumps(
+            [dict(zip(heads, row)) for row in table.rows], indent=1) + "\n")
 
 
 main()

@@ -450,6 +450,46 @@ static void equal_payloads_are_stored_once(void **state)
 	wh_source_close(source);
 }
 
+static int read_pattern(void *arg, uint64_t offset, void *buf, size_t len)
+{
+	uint8_t *bytes = buf;
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < len; i++)
+		bytes[i] = (uint8_t)((offset + i) >> 12);
+	return 0;
+}
+
+/* Over the 16 MiB after which the disk is set to work. */
+static void a_commit_of_many_chunks_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t shape[] = {40 << 20};
+	const struct wh_commit_options options = {.codec = "none"};
+	struct wh_array array = {.name = "table",
+				 .dtype = WH_INT8,
+				 .rank = 1,
+				 .shape = shape,
+				 .read = read_pattern};
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	uint8_t found[4096], expected[4096];
+
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	assert_int_equal(f->result.stored_bytes, 40 << 20);
+	assert_ok(wh_tensor_read(f->store, "HEAD", "table", 37 << 20, found,
+				 sizeof(found), &f->err),
+		  &f->err);
+	read_pattern(NULL, 37 << 20, expected, sizeof(expected));
+	assert_memory_equal(found, expected, sizeof(found));
+	wh_source_close(source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +504,7 @@ int main(void)
 		with_store(ranges_of_a_tensor_are_read),
 		with_store(a_store_is_walked),
 		with_store(equal_payloads_are_stored_once),
+		with_store(a_commit_of_many_chunks_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
