@@ -121,9 +121,12 @@ static enum wh_status cover_file(struct h5_source *source,
 
 static uint64_t skeleton_size(const struct h5_source *source)
 {
-	const struct skeleton_run *last = &source->runs[source->n_runs - 1];
+	const struct skeleton_run *last;
 
-	return source->n_runs ? last->start + last->length : 0;
+	if (!source->n_runs)
+		return 0;
+	last = &source->runs[source->n_runs - 1];
+	return last->start + last->length;
 }
 
 enum wh_status h5_template_make(struct h5_source *source,

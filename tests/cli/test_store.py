@@ -4,6 +4,8 @@ import os
 import stat
 import subprocess
 
+import pytest
+
 from conftest import DIGITS, WH, environment, epoch
 
 
@@ -108,6 +110,7 @@ def test_reading_needs_no_right_to_write(history):
     assert path.read_bytes() == before and history.names() == listed
 
 
+@pytest.mark.slow
 def test_the_same_commands_give_the_same_bytes(tmp_path):
     """Over locales, time zones, folders and processes."""
     results = []

@@ -170,6 +170,7 @@ def test_quick_work_shows_no_progress(store):
     assert "\r" not in screen and "left" not in screen
 
 
+@pytest.mark.slow
 def test_slow_work_shows_progress_on_a_terminal_only(large):
     terminal = large.terminal("commit", "large.h5", "-q", "--progress",
                               env=ON)
@@ -185,6 +186,7 @@ def test_slow_work_shows_progress_on_a_terminal_only(large):
     assert "left" not in screen
 
 
+@pytest.mark.slow
 def test_a_stopped_call_counts_as_slow(large):
     process = large.terminal("commit", "large.h5", env=ON)
     time.sleep(0.05)

@@ -99,20 +99,21 @@ static void fill_flags(struct cli *cli, struct wh_publish_options *options)
 }
 
 static int publish_to(struct cli *cli, const char *revision, const char *url,
-		      struct wh_publish_options *options)
+		      const struct wh_publish_options *asked)
 {
 	struct telling telling = {.cli = cli, .files = json_array()};
+	struct wh_publish_options options = *asked;
 	int code = EXIT_DONE;
 
-	options->progress = tell_progress;
-	options->told = tell_file;
-	options->warn = tell_warning;
-	options->arg = &telling;
-	fill_flags(cli, options);
-	if (wh_publish(cli->store, revision, url, options, &cli->err))
+	options.progress = tell_progress;
+	options.told = tell_file;
+	options.warn = tell_warning;
+	options.arg = &telling;
+	fill_flags(cli, &options);
+	if (wh_publish(cli->store, revision, url, &options, &cli->err))
 		code = cli_fail(cli);
 	else
-		tell_end(&telling, url, options->aliases);
+		tell_end(&telling, url, options.aliases);
 	json_decref(telling.files);
 	return code;
 }
