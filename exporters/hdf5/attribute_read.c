@@ -6,6 +6,7 @@
 
 #include "base/auto.h"
 #include "base/checked.h"
+#include "hdf5/heap_check.h"
 #include "hdf5/object.h"
 #include "hdf5/session.h"
 #include <weighhouse/tensor.h>
@@ -155,11 +156,16 @@ static enum wh_status read_pointers(const struct strings *strings,
 				    char **rows, struct wh_error *err)
 {
 	uint64_t before = input->max_read;
-	herr_t done;
+	enum wh_status status;
+	herr_t done = 0;
 
 	input->max_read = max_read;
-	done = H5Aread(strings->attribute, strings->type, rows);
+	status = heap_check(strings->attribute, strings->n, attribute, input,
+			    err);
+	if (!status)
+		done = H5Aread(strings->attribute, strings->type, rows);
 	input->max_read = before;
+	WH_TRY(status);
 	if (done < 0)
 		return wh_fail(err, WH_ECORRUPT, "attribute '%s' can't be read",
 			       attribute);

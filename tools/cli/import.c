@@ -9,8 +9,9 @@
 
 #include "base/text.h"
 
-#define MAX_LINE (64 << 10)
-#define MAX_ROWS 1000000
+#define MAX_LINE  (64 << 10)
+#define MAX_ROWS  1000000
+#define MAX_COUNT 9007199254740992.0 /* 2^53: a double holds it exactly */
 
 void import_list_free(struct import_list *list)
 {
@@ -37,18 +38,25 @@ static const char *base_of(const char *path)
 /* ---- Names
  * ------------------------------------------------------------------- */
 
+/* A step or an epoch; one that no training has counts as none. */
+static bool as_count(double value, int64_t *count)
+{
+	if (!(value >= 0 && value <= MAX_COUNT))
+		return false;
+	*count = (int64_t)value;
+	return true;
+}
+
 static void take_value(struct import_file *file, const char *name, size_t len,
 		       double value)
 {
 	if (len == 5 && strncmp(name, "epoch", 5) == 0) {
-		file->has_epoch = true;
-		file->epoch = (int64_t)value;
+		file->has_epoch = as_count(value, &file->epoch);
 		if (!file->has_number)
 			file->number = file->epoch;
-		file->has_number = true;
+		file->has_number |= file->has_epoch;
 	} else if (len == 4 && strncmp(name, "step", 4) == 0) {
-		file->has_number = true;
-		file->number = (int64_t)value;
+		file->has_number |= as_count(value, &file->number);
 	} else if (file->n_metrics < IMPORT_MAX_METRICS) {
 		char *copy = strndup(name, len);
 
@@ -186,9 +194,8 @@ static bool read_row(struct import_list *list, char *line,
 		row->present[i] = text_to_double(cells[i], &row->values[i]);
 		if (strcmp(list->columns[i], "epoch") != 0)
 			continue;
-		if (!row->present[i])
+		if (!row->present[i] || !as_count(row->values[i], &row->epoch))
 			return false;
-		row->epoch = (int64_t)row->values[i];
 		row->present[i] = false;
 	}
 	return true;
@@ -208,9 +215,12 @@ static int read_rows(struct cli *cli, struct import_list *list, FILE *file,
 
 		if (line[strspn(line, "\r\n")] == '\0')
 			continue;
-		moved = realloc(list->rows,
-				(list->n_rows + 1) * sizeof(*list->rows));
-		if (!moved || list->n_rows == MAX_ROWS) {
+		moved = list->n_rows == MAX_ROWS
+				? NULL
+				: realloc(list->rows,
+					  (list->n_rows + 1) *
+						  sizeof(*list->rows));
+		if (!moved) {
 			code = cli_usage(cli, "--metrics %s: too long", path);
 			break;
 		}
