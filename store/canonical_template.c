@@ -109,7 +109,7 @@ enum wh_status canonical_read_attributes(const char *text, size_t len,
 	struct line_reader reader = {text, text + len, arena, NULL, NULL};
 	struct wh_attribute *attributes;
 	enum wh_status status;
-	uint64_t n, i = 0;
+	uint64_t n = 0, i = 0;
 
 	WH_TRY(read_head(&reader, "attributes 1", "count", &n, err));
 	attributes = arena_alloc(arena, (size_t)n, sizeof(*attributes));
@@ -298,7 +298,7 @@ enum wh_status canonical_read_template(const char *text, size_t len,
 	struct template_parser parser = {.n_tensors = n_tensors};
 	struct wh_template *made = arena_alloc(arena, 1, sizeof(*made));
 	enum wh_status status;
-	uint64_t n;
+	uint64_t n = 0;
 
 	if (!made)
 		return wh_fail_memory(err);

@@ -198,7 +198,7 @@ static bool measure(struct scan *scan, size_t *len)
 static bool unescape(struct scan *scan, char *out, size_t *len)
 {
 	char scratch[4];
-	size_t n = 0, some;
+	size_t n = 0, some = 0;
 
 	while (*scan->at != '"') {
 		if (*scan->at != '\\') {

@@ -17,6 +17,15 @@ enum wh_status wh_fail_errno(struct wh_error *err, int sys_errno,
 /** Out of memory, in one word for all callers. */
 enum wh_status wh_fail_memory(struct wh_error *err);
 
+/* Analysers look into one file at a time: without this they follow each
+ * failure's path on as if it had been a success. */
+#ifdef __clang_analyzer__
+#define wh_fail(err, status, ...) (wh_fail(err, status, __VA_ARGS__), (status))
+#define wh_fail_errno(err, number, ...)                                        \
+	(wh_fail_errno(err, number, __VA_ARGS__), WH_EIO)
+#define wh_fail_memory(err) (wh_fail_memory(err), WH_ENOMEM)
+#endif
+
 /** Puts "context: " before the message: going up, once a layer of code. */
 void wh_error_prefix(struct wh_error *err, const char *format, ...)
 	WH_PRINTF(2, 3);
