@@ -441,6 +441,35 @@ CREATE TRIGGER variable_stays BEFORE DELETE ON variable
 WHEN NOT EXISTS (SELECT 1 FROM gc_running)
 BEGIN SELECT RAISE(ABORT, 'variable: only gc deletes facts'); END;
 
+CREATE VIEW best AS
+SELECT metric, run, snapshot, step, epoch, value FROM (
+  SELECT m.key AS metric, r.name AS run, lower(hex(s.sha256)) AS snapshot,
+    s.step AS step, s.epoch AS epoch,
+    CASE m.class WHEN 0 THEN m.value WHEN 2 THEN 9e999 ELSE -9e999 END
+      AS value,
+    row_number() OVER (PARTITION BY m.run_id, m.key ORDER BY
+      CASE m.class WHEN 0 THEN m.value WHEN 2 THEN 9e999 ELSE -9e999 END *
+      CASE WHEN m.key GLOB '*loss' OR m.key GLOB '*error'
+        OR m.key GLOB '*mae' OR m.key GLOB '*mse' THEN 1 ELSE -1 END,
+      m.snapshot_id DESC) AS place
+  FROM metric AS m JOIN run AS r ON r.id = m.run_id
+    JOIN snapshot AS s ON s.id = m.snapshot_id
+  WHERE m.class <> 1
+    AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id))
+WHERE place = 1;
+
+CREATE VIEW changes AS
+SELECT lower(hex(coalesce(s.sha256, g.sha256))) AS snapshot, r.name AS run,
+  s.step AS step, s.epoch AS epoch, w.layer AS layer, w.name AS weight,
+  lower(hex(t.sha256)) AS sha256, x.l2 AS l2, x.n_nan AS n_nan,
+  x.n_inf AS n_inf
+FROM change AS c JOIN weight AS w ON w.id = c.weight_id
+  LEFT JOIN snapshot AS s ON s.id = c.snapshot_id
+  LEFT JOIN gone AS g ON g.snapshot_id = c.snapshot_id
+  LEFT JOIN run AS r ON r.id = s.run_id
+  LEFT JOIN tensor AS t ON t.id = c.tensor_id
+  LEFT JOIN tensor_statistics AS x ON x.tensor_id = c.tensor_id;
+
 CREATE VIEW log AS
 SELECT lower(hex(s.sha256)) AS snapshot, lower(hex(s.parent)) AS parent,
   (SELECT group_concat(name) FROM ref
@@ -448,6 +477,7 @@ SELECT lower(hex(s.sha256)) AS snapshot, lower(hex(s.parent)) AS parent,
   r.name AS run, s.step AS step, s.epoch AS epoch, s.time AS time,
   s.message AS message
 FROM snapshot AS s JOIN run AS r ON r.id = s.run_id
+WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
 ORDER BY s.id DESC;
 
 CREATE VIEW metrics AS
@@ -457,8 +487,23 @@ SELECT r.name AS run, m.key AS key, m.step AS step, m.time AS time,
 FROM metric AS m JOIN run AS r ON r.id = m.run_id;
 
 CREATE VIEW params AS
-SELECT r.name AS run, p.key AS key, p.value AS value
-FROM param AS p JOIN run AS r ON r.id = p.run_id;
+SELECT run, key,
+  CASE WHEN digits GLOB '[0-9.]*' AND digits GLOB '*[0-9.]'
+    AND digits GLOB '*[0-9]*' AND digits NOT GLOB '*[^0-9.e]*'
+    AND digits NOT GLOB '*.*.*' AND digits NOT GLOB '*e*e*'
+    AND digits NOT GLOB '*e*.*' AND value NOT GLOB '[+-][+-]*'
+    THEN CAST(value AS NUMERIC) ELSE value END AS value
+FROM (SELECT r.name AS run, p.key AS key, p.value AS value,
+    ltrim(replace(replace(lower(p.value), 'e-', 'e'), 'e+', 'e'), '+-')
+      AS digits
+  FROM param AS p JOIN run AS r ON r.id = p.run_id);
+
+CREATE VIEW run_info AS
+SELECT r.name AS run, coalesce(t.n_snapshots, 0) AS snapshots, o.host AS host,
+  o.folder AS folder, o.command AS command, o.git_commit AS git_commit,
+  o.git_dirty AS git_dirty, o.exit_status AS exit_status
+FROM run AS r LEFT JOIN run_total AS t ON t.run_id = r.id
+  LEFT JOIN run_origin AS o ON o.run_id = r.id;
 
 CREATE VIEW runs AS
 SELECT name AS run, status, started, ended FROM run;

@@ -1,18 +1,16 @@
 /* All rows of a commit, and the branch's move, in one transaction. */
 #include "commit.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/sha256.h"
 #include "base/text.h"
 #include "canonical.h"
 #include "lineage.h"
 #include "ref.h"
+#include "run.h"
 #include "snapshot.h"
 #include "tensor.h"
 
@@ -265,22 +263,6 @@ static enum wh_status publish_template(struct publication *pub,
 /* ---- Run, metrics, params
  * ----------------------------------------------------- */
 
-/* RFC 9562, version 4. */
-static enum wh_status make_uuid(char uuid[37], struct wh_error *err)
-{
-	uint8_t b[16];
-	char hex[33];
-
-	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-		return wh_fail_errno(err, errno, "random bytes");
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	text_hex(b, sizeof(b), hex);
-	snprintf(uuid, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
-		 hex + 16, hex + 20);
-	return WH_OK;
-}
-
 static enum wh_status publish_run(struct publication *pub, struct wh_error *err)
 {
 	const char *name = pub->commit->options->run;
@@ -298,22 +280,13 @@ static enum wh_status publish_run(struct publication *pub, struct wh_error *err)
 		stmt_reset(stmt);
 		return WH_OK;
 	}
-	WH_TRY(make_uuid(pub->run_uuid, err));
+	WH_TRY(run_make_uuid(pub->run_uuid, err));
 	WH_TRY(db_stmt(pub->db, STMT_RUN_INSERT, &stmt, err));
 	stmt_text(stmt, 1, pub->run_uuid);
 	stmt_text(stmt, 2, name);
 	stmt_text(stmt, 3, "running");
 	stmt_integer(stmt, 4, pub->time);
 	return step_insert(stmt, &pub->run_id, err);
-}
-
-static int metric_class(double value)
-{
-	if (isnan(value))
-		return 1;
-	if (isinf(value))
-		return value > 0 ? 2 : 3;
-	return 0;
 }
 
 static enum wh_status insert_metric(struct publication *pub,

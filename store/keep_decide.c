@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "ref.h"
+#include "run.h"
 
 void keeping_free(struct keeping *keeping)
 {
@@ -273,18 +274,6 @@ static enum wh_status hold_every(struct keeping *keeping,
 	return status;
 }
 
-static double value_of(struct stmt *stmt)
-{
-	switch (column_integer(stmt, 1)) {
-	case 2:
-		return (double)INFINITY;
-	case 3:
-		return -(double)INFINITY;
-	default:
-		return column_real(stmt, 2);
-	}
-}
-
 static enum wh_status load_values(struct keeping *keeping,
 				  const struct keep_rule *rule,
 				  struct sorted **all, size_t *n,
@@ -298,6 +287,7 @@ static enum wh_status load_values(struct keeping *keeping,
 	stmt_text(stmt, 1, rule->metric);
 	for (;;) {
 		struct candidate *one;
+		double value;
 
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
@@ -305,6 +295,8 @@ static enum wh_status load_values(struct keeping *keeping,
 		one = find(keeping, column_integer(stmt, 0));
 		if (!one)
 			continue;
+		value = metric_value(column_integer(stmt, 1),
+				     column_real(stmt, 2));
 		if (*n == room) {
 			struct sorted *moved;
 
@@ -316,8 +308,7 @@ static enum wh_status load_values(struct keeping *keeping,
 		}
 		(*all)[(*n)++] = (struct sorted){
 			.one = one,
-			.value =
-				rule->lowest ? value_of(stmt) : -value_of(stmt),
+			.value = rule->lowest ? value : -value,
 		};
 	}
 	stmt_reset(stmt);

@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "ref.h"
+#include "run.h"
 #include "snapshot.h"
 #include "store.h"
 
@@ -52,20 +53,6 @@ static enum wh_status list_names(struct db *db, struct arena *arena,
 	return WH_OK;
 }
 
-static double value_of(struct stmt *stmt)
-{
-	switch (column_integer(stmt, 1)) {
-	case 1:
-		return (double)NAN;
-	case 2:
-		return (double)INFINITY;
-	case 3:
-		return -(double)INFINITY;
-	default:
-		return column_real(stmt, 2);
-	}
-}
-
 static enum wh_status list_metrics(struct db *db, struct arena *arena,
 				   int64_t id, struct wh_snapshot *out,
 				   struct wh_error *err)
@@ -93,7 +80,8 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 			metrics = more;
 		}
 		metrics[n].key = arena_strdup(arena, column_text(stmt, 0));
-		metrics[n].value = value_of(stmt);
+		metrics[n].value = metric_value(column_integer(stmt, 1),
+						column_real(stmt, 2));
 		if (!metrics[n++].key)
 			return wh_fail_memory(err);
 	}

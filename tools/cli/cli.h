@@ -188,6 +188,8 @@ json_t *snapshot_json(const struct wh_snapshot *snapshot);
 /** min, max, mean, ... of a tensor that has statistics. */
 json_t *statistics_json(const struct wh_tensor *tensor);
 json_t *number_json(double value);
+/** cmd_run.c: numbers and truths as such, the rest as text. */
+json_t *param_json(const char *value);
 
 /** cmd_commit.c: `PATH` into the open store; `file` is shown. */
 struct commit_outcome {
@@ -234,6 +236,9 @@ int cmd_diff(struct cli *cli);
 int cmd_rollback(struct cli *cli);
 int cmd_undo(struct cli *cli);
 int cmd_keep(struct cli *cli);
+int cmd_run(struct cli *cli);
+int cmd_runs(struct cli *cli);
+int cmd_metric(struct cli *cli);
 int cmd_gc(struct cli *cli);
 int cmd_backup(struct cli *cli);
 int cmd_branch(struct cli *cli);

@@ -222,6 +222,31 @@ static const struct option keep_options[] = {
 	END,
 };
 
+static const struct option run_options[] = {
+	{"param", 0, OPTION_LIST, "K=V", "start: a parameter"},
+	{"tag", 0, OPTION_LIST, "TAG", "start: a label"},
+	{"status", 0, OPTION_CHOICE, "finished|failed|killed",
+	 "end: how it ended; finished without it"},
+	{"exit-status", 0, OPTION_COUNT, "N", "end: as a shell tells it"},
+	END,
+};
+
+static const struct option runs_options[] = {
+	{"sort", 0, OPTION_TEXT, "KEY",
+	 "by a metric (:min, :max: its best), params.K or started"},
+	{"reverse", 'r', OPTION_FLAG, NULL, "highest first"},
+	{"where", 0, OPTION_TEXT, "EXPR",
+	 "only some: 'params.lr < 1e-3 and status = finished'"},
+	END,
+};
+
+static const struct option metric_options[] = {
+	{"step", 0, OPTION_INTEGER, "N", "where the values belong"},
+	{"stdin", 0, OPTION_FLAG, NULL,
+	 "lines {\"run\", \"step\", \"time\", \"metrics\": {...}}"},
+	END,
+};
+
 static const struct option gc_options[] = {
 	{"grace", 0, OPTION_TEXT, "14d",
 	 "take what was forgotten longer ago; 0: at once"},
@@ -358,6 +383,15 @@ const struct verb verbs[] = {
 	 ref_options, cmd_tag, "wh tag v1.0 best:val_loss"},
 	{"reflog", NULL, "[BRANCH]", 0, 1, "list where branches were",
 	 no_options, cmd_reflog, "wh reflog"},
+	{"run", NULL, "start|end|show NAME, diff A B", 2, 3,
+	 "start, end, show or compare training runs", run_options, cmd_run,
+	 "wh run start resnet --param lr=1e-3"},
+	{"runs", NULL, "", 0, 0, "list training runs, newest first",
+	 runs_options, cmd_runs,
+	 "wh runs --sort val_loss --where 'params.lr < 1e-3'"},
+	{"metric", NULL, "RUN K=V... | --stdin [RUN]", 0, -1,
+	 "record what a run has measured", metric_options, cmd_metric,
+	 "wh metric resnet loss=0.31 acc=0.9 --step 1200"},
 	{"keep", NULL, "", 0, 0, "forget the snapshots that no rule holds",
 	 keep_options, cmd_keep,
 	 "wh keep --last 5 --best 3:val_loss:min --every 10epoch --dry-run"},

@@ -28,6 +28,7 @@ static const char *const may_scan[] = {
 	"keep_reflog",	  /* no index by time: once a keep */
 	"forgotten_list", /* what keep --undo brings back */
 	"policy_list",	  /* few */
+	"run_names",	  /* for "did you mean" */
 };
 
 static bool listed(const char *name)

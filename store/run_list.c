@@ -1,0 +1,226 @@
+/* Runs as they are listed: rows and summaries, no metric and no snapshot. */
+#include <weighhouse/run.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "run.h"
+
+#define MAX_ROWS 65536 /* params, metrics or tags of one run that are shown */
+
+/* Rows of one statement, in an array that doubles. */
+static bool grow(struct arena *arena, void **rows, size_t n, size_t *room,
+		 size_t size)
+{
+	void *moved;
+
+	if (n < *room)
+		return true;
+	*room = *room ? 2 * *room : 8;
+	moved = arena_alloc(arena, *room, size);
+	if (moved && n)
+		memcpy(moved, *rows, n * size);
+	*rows = moved;
+	return moved != NULL;
+}
+
+static enum wh_status begin(struct db *db, enum statement which, int64_t run,
+			    struct stmt **stmt, struct wh_error *err)
+{
+	WH_TRY(db_stmt(db, which, stmt, err));
+	stmt_integer(*stmt, 1, run);
+	return WH_OK;
+}
+
+static enum wh_status list_params(struct db *db, struct arena *arena,
+				  int64_t id, struct wh_run *run,
+				  struct wh_error *err)
+{
+	void *rows = NULL;
+	struct stmt *stmt;
+	size_t n = 0, room = 0;
+	bool row;
+
+	WH_TRY(begin(db, STMT_PARAM_LIST, id, &stmt, err));
+	while (n < MAX_ROWS) {
+		struct wh_param *param;
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		if (!grow(arena, &rows, n, &room, sizeof(*param)))
+			return wh_fail_memory(err);
+		param = (struct wh_param *)rows + n++;
+		param->key = arena_strdup(arena, column_text(stmt, 0));
+		param->value = arena_strdup(arena, column_text(stmt, 1));
+		if (!param->key || !param->value)
+			return wh_fail_memory(err);
+	}
+	stmt_reset(stmt);
+	run->params = rows;
+	run->n_params = n;
+	return WH_OK;
+}
+
+static double bound(struct stmt *stmt, int column)
+{
+	return column_is_null(stmt, column) ? (double)NAN
+					    : column_real(stmt, column);
+}
+
+static enum wh_status list_metrics(struct db *db, struct arena *arena,
+				   int64_t id, struct wh_run *run,
+				   struct wh_error *err)
+{
+	void *rows = NULL;
+	struct stmt *stmt;
+	size_t n = 0, room = 0;
+	bool row;
+
+	WH_TRY(begin(db, STMT_RUN_METRICS, id, &stmt, err));
+	while (n < MAX_ROWS) {
+		struct wh_run_metric *metric;
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		if (!grow(arena, &rows, n, &room, sizeof(*metric)))
+			return wh_fail_memory(err);
+		metric = (struct wh_run_metric *)rows + n++;
+		metric->key = arena_strdup(arena, column_text(stmt, 0));
+		if (!metric->key)
+			return wh_fail_memory(err);
+		metric->last = metric_value(column_integer(stmt, 1),
+					    column_real(stmt, 2));
+		metric->n = (uint64_t)column_integer(stmt, 3);
+		metric->step = column_integer(stmt, 4);
+		metric->min = bound(stmt, 5);
+		metric->max = bound(stmt, 6);
+	}
+	stmt_reset(stmt);
+	run->metrics = rows;
+	run->n_metrics = n;
+	return WH_OK;
+}
+
+static enum wh_status list_tags(struct db *db, struct arena *arena, int64_t id,
+				struct wh_run *run, struct wh_error *err)
+{
+	void *rows = NULL;
+	struct stmt *stmt;
+	size_t n = 0, room = 0;
+	bool row;
+
+	WH_TRY(begin(db, STMT_RUN_TAGS, id, &stmt, err));
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!grow(arena, &rows, n, &room, sizeof(const char *)))
+			return wh_fail_memory(err);
+		if (!row || n == MAX_ROWS)
+			break;
+		((const char **)rows)[n] =
+			arena_strdup(arena, column_text(stmt, 0));
+		if (!((const char **)rows)[n++])
+			return wh_fail_memory(err);
+	}
+	stmt_reset(stmt);
+	((const char **)rows)[n] = NULL;
+	run->tags = rows;
+	return WH_OK;
+}
+
+static bool copy(struct arena *arena, struct stmt *stmt, int column,
+		 const char **out)
+{
+	const char *text = column_text(stmt, column);
+
+	*out = text ? arena_strdup(arena, text) : NULL;
+	return !text || *out;
+}
+
+static enum wh_status read_row(struct stmt *stmt, struct arena *arena,
+			       struct wh_run *run, struct wh_error *err)
+{
+	struct wh_run_origin *origin = &run->origin;
+
+	if (!copy(arena, stmt, 1, &run->name) ||
+	    !copy(arena, stmt, 2, &run->uuid) ||
+	    !copy(arena, stmt, 3, &run->status) ||
+	    !copy(arena, stmt, 7, &origin->host) ||
+	    !copy(arena, stmt, 8, &origin->folder) ||
+	    !copy(arena, stmt, 9, &origin->command) ||
+	    !copy(arena, stmt, 10, &origin->git_commit) ||
+	    !copy(arena, stmt, 12, &origin->versions))
+		return wh_fail_memory(err);
+	run->started = column_integer(stmt, 4);
+	run->has_ended = !column_is_null(stmt, 5);
+	run->ended = column_integer(stmt, 5);
+	run->n_snapshots = (uint64_t)column_integer(stmt, 6);
+	origin->git_dirty =
+		column_is_null(stmt, 11) ? -1 : (int)column_integer(stmt, 11);
+	run->exit_status =
+		column_is_null(stmt, 13) ? -1 : (int)column_integer(stmt, 13);
+	return WH_OK;
+}
+
+/* The newest below `*below` or, with a name, that one. */
+static enum wh_status load_next(struct db *db, struct arena *arena,
+				const char *name, int64_t *below, bool *found,
+				struct wh_run *run, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	memset(run, 0, sizeof(*run));
+	WH_TRY(db_stmt(db, STMT_RUN_ROWS, &stmt, err));
+	stmt_integer(stmt, 1, *below);
+	if (name)
+		stmt_text(stmt, 2, name);
+	WH_TRY(stmt_step(stmt, found, err));
+	if (*found) {
+		*below = column_integer(stmt, 0);
+		WH_TRY(read_row(stmt, arena, run, err));
+	}
+	stmt_reset(stmt);
+	if (!*found)
+		return WH_OK;
+	WH_TRY(list_params(db, arena, *below, run, err));
+	WH_TRY(list_metrics(db, arena, *below, run, err));
+	return list_tags(db, arena, *below, run, err);
+}
+
+static enum wh_status list(struct db *db, const char *name, wh_run_fn *fn,
+			   void *arg, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	enum wh_status status = WH_OK;
+	int64_t below = INT64_MAX;
+	bool found = true, stopped = false;
+
+	WH_TRY(transaction_read(&tx, db, err));
+	while (!status && found && !stopped) {
+		struct arena arena = {0};
+		struct wh_run run;
+
+		status = load_next(db, &arena, name, &below, &found, &run, err);
+		if (!status && found)
+			stopped = fn(arg, &run) != 0 || name;
+		arena_free(&arena);
+	}
+	return status;
+}
+
+enum wh_status wh_run_list(struct wh_store *store, wh_run_fn *fn, void *arg,
+			   struct wh_error *err)
+{
+	return list(store->db, NULL, fn, arg, err);
+}
+
+enum wh_status wh_run_get(struct wh_store *store, const char *name,
+			  wh_run_fn *fn, void *arg, struct wh_error *err)
+{
+	int64_t id;
+
+	WH_TRY(run_require(store->db, name, &id, err));
+	return list(store->db, name, fn, arg, err);
+}

@@ -1,0 +1,245 @@
+/* metric: values of a run, one by one or as a stream. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <weighhouse/run.h>
+
+#include "base/text.h"
+#include "cli.h"
+
+#define BUFFER_SIZE ((size_t)4 << 20)
+#define MAX_POINTS  65536 /* a transaction */
+
+/* Points of a batch, whose names live in the objects that were parsed. */
+struct batch {
+	struct wh_metric_point *points;
+	size_t n;
+	json_t **objects;
+	size_t n_objects;
+	const char *run; /* where a line names none */
+	uint64_t n_lines, n_done;
+};
+
+static void let_go(struct batch *batch)
+{
+	while (batch->n_objects)
+		json_decref(batch->objects[--batch->n_objects]);
+	batch->n = 0;
+}
+
+static int flush_batch(struct cli *cli, struct batch *batch)
+{
+	int code = EXIT_DONE;
+
+	if (batch->n &&
+	    wh_metric_log(cli->store, batch->points, batch->n, &cli->err))
+		code = cli_fail(cli);
+	batch->n_done += code ? 0 : batch->n;
+	let_go(batch);
+	return code;
+}
+
+/* JSON has no NaN: writers put null, or a text. */
+static bool read_value(const json_t *json, double *value)
+{
+	if (json_is_number(json)) {
+		*value = json_number_value(json);
+		return true;
+	}
+	if (json_is_null(json))
+		return text_to_double("nan", value);
+	return json_is_string(json) &&
+	       text_to_double(json_string_value(json), value);
+}
+
+static int bad_line(struct cli *cli, const struct batch *batch,
+		    const char *what)
+{
+	return cli_usage(cli, "line %llu: %s",
+			 (unsigned long long)batch->n_lines, what);
+}
+
+static int take_metrics(struct cli *cli, struct batch *batch, json_t *metrics,
+			const struct wh_metric_point *common)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(metrics, key, value)
+	{
+		struct wh_metric_point *point = &batch->points[batch->n];
+
+		if (batch->n == MAX_POINTS)
+			return bad_line(cli, batch, "too many metrics");
+		*point = *common;
+		point->key = key;
+		if (!read_value(value, &point->value))
+			return bad_line(cli, batch, "a metric is no number");
+		batch->n++;
+	}
+	return EXIT_DONE;
+}
+
+static int take_line(struct cli *cli, struct batch *batch, const char *line,
+		     size_t len)
+{
+	json_t *object, *metrics, *step, *time;
+	struct wh_metric_point common = {.run = batch->run};
+
+	batch->n_lines++;
+	if (len == 0)
+		return EXIT_DONE;
+	object = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+	if (!object)
+		return bad_line(cli, batch, "it is no JSON object");
+	batch->objects[batch->n_objects++] = object;
+	metrics = json_object_get(object, "metrics");
+	step = json_object_get(object, "step");
+	time = json_object_get(object, "time");
+	if (json_is_string(json_object_get(object, "run")))
+		common.run = json_string_value(json_object_get(object, "run"));
+	if (!common.run || !json_is_integer(step) || !json_is_object(metrics) ||
+	    (time && !json_is_number(time)))
+		return bad_line(cli, batch,
+				"it is not {\"run\", \"step\", \"metrics\": "
+				"{...}}");
+	common.step = json_integer_value(step);
+	common.time = time ? (int64_t)json_number_value(time) : 0;
+	return take_metrics(cli, batch, metrics, &common);
+}
+
+/* Every whole line of the buffer; what is left moves to its front. */
+static int take_lines(struct cli *cli, struct batch *batch, char *buffer,
+		      size_t *used)
+{
+	char *at = buffer, *end;
+	int code = EXIT_DONE;
+
+	while (!code &&
+	       (end = memchr(at, '\n', *used - (size_t)(at - buffer)))) {
+		code = take_line(cli, batch, at, (size_t)(end - at));
+		at = end + 1;
+		if (!code && (batch->n > MAX_POINTS / 2 ||
+			      batch->n_objects == MAX_POINTS))
+			code = flush_batch(cli, batch);
+	}
+	*used -= (size_t)(at - buffer);
+	memmove(buffer, at, *used);
+	return code;
+}
+
+static bool more_waits(void)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	return poll(&in, 1, 0) == 1 && in.revents & POLLIN;
+}
+
+/* A batch ends when nothing more waits: a slow writer's line is durable at
+ * once, a fast one's share a transaction. */
+static int read_stream(struct cli *cli, struct batch *batch, char *buffer)
+{
+	size_t used = 0;
+	int code = EXIT_DONE;
+	ssize_t got = 1;
+
+	while (!code && got > 0 && !cli_interrupted()) {
+		got = read(STDIN_FILENO, buffer + used, BUFFER_SIZE - used - 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		used += got > 0 ? (size_t)got : 0;
+		if (got == 0 && used)
+			buffer[used++] = '\n'; /* the last line lacks it */
+		code = take_lines(cli, batch, buffer, &used);
+		if (!code && used == BUFFER_SIZE - 1)
+			code = bad_line(cli, batch, "it is too long");
+		if (!code && (got == 0 || !more_waits()))
+			code = flush_batch(cli, batch);
+	}
+	/* What came before a bad line is kept. */
+	if (code == EXIT_USAGE)
+		flush_batch(cli, batch);
+	return code ? code : cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+static int run_stream(struct cli *cli, struct batch *batch)
+{
+	char *buffer = malloc(BUFFER_SIZE);
+	int code = EXIT_FAILED;
+
+	batch->objects = calloc(MAX_POINTS, sizeof(json_t *));
+	if (buffer && batch->objects)
+		code = read_stream(cli, batch, buffer);
+	let_go(batch);
+	free(batch->objects);
+	free(buffer);
+	return code;
+}
+
+static int take_arguments(struct cli *cli, struct batch *batch, char **keys)
+{
+	struct wh_metric_point point = {.run = cli->args[0]};
+	int i;
+
+	cli_integer(cli, "step", &point.step);
+	for (i = 1; i < cli->n_args; i++) {
+		const char *equals = strchr(cli->args[i], '=');
+
+		if (!equals || equals == cli->args[i] ||
+		    !text_to_double(equals + 1, &point.value))
+			return cli_usage(cli,
+					 "'%s' is not of the form K=NUMBER",
+					 cli->args[i]);
+		keys[i] =
+			strndup(cli->args[i], (size_t)(equals - cli->args[i]));
+		if (!keys[i])
+			return EXIT_FAILED;
+		point.key = keys[i];
+		batch->points[batch->n++] = point;
+	}
+	return EXIT_DONE;
+}
+
+static int run_arguments(struct cli *cli, struct batch *batch)
+{
+	char **keys = calloc((size_t)cli->n_args + 1, sizeof(*keys));
+	int i, code = EXIT_FAILED;
+
+	if (keys)
+		code = take_arguments(cli, batch, keys);
+	if (!code)
+		code = flush_batch(cli, batch);
+	for (i = 0; keys && i < cli->n_args; i++)
+		free(keys[i]);
+	free(keys);
+	return code;
+}
+
+int cmd_metric(struct cli *cli)
+{
+	struct batch batch = {.run = cli->n_args ? cli->args[0] : NULL};
+	bool stream = cli_flag(cli, "stdin");
+	int code;
+
+	if (stream ? cli->n_args > 1 : cli->n_args < 2)
+		return cli_usage(cli, "it takes RUN K=V... or --stdin [RUN]");
+	if (!stream && !cli_flag(cli, "step"))
+		return cli_usage(cli, "--step says where the values belong");
+	code = cli_open(cli, WH_OPEN_WRITE);
+	if (code)
+		return code;
+	batch.points = calloc(MAX_POINTS, sizeof(*batch.points));
+	if (!batch.points)
+		return EXIT_FAILED;
+	code = stream ? run_stream(cli, &batch) : run_arguments(cli, &batch);
+	free(batch.points);
+	if (!code && cli_json(cli))
+		cli_print_json(
+			json_pack("{s:I}", "values", (json_int_t)batch.n_done));
+	if (!code)
+		cli_say(cli, "%llu values", (unsigned long long)batch.n_done);
+	return code;
+}
