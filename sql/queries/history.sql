@@ -65,3 +65,18 @@ WHERE n.tensor_id IS NULL;
 SELECT s.id, s.tree_id, s.generation, q.id, q.tree_id
 FROM snapshot AS s LEFT JOIN snapshot AS q ON q.sha256 = s.parent
 WHERE s.id > ?1 ORDER BY s.id LIMIT 1;
+
+-- name: weight_list
+SELECT id, layer, name FROM weight ORDER BY id;
+
+-- name: change_list
+-- ?1 weight, ?2 line, ?3 up to this generation, ?4 at most so many
+SELECT coalesce(s.sha256, g.sha256), s.id, s.time, r.name, s.step, s.epoch,
+  t.sha256, x.l2, x.n_nan, x.n_inf
+FROM change AS c LEFT JOIN snapshot AS s ON s.id = c.snapshot_id
+  LEFT JOIN gone AS g ON g.snapshot_id = c.snapshot_id
+  LEFT JOIN run AS r ON r.id = s.run_id
+  LEFT JOIN tensor AS t ON t.id = c.tensor_id
+  LEFT JOIN tensor_statistics AS x ON x.tensor_id = c.tensor_id
+WHERE c.weight_id = ?1 AND c.line_id = ?2 AND c.generation <= ?3
+ORDER BY c.generation DESC LIMIT ?4;

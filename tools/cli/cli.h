@@ -235,6 +235,8 @@ int cmd_cat(struct cli *cli);
 int cmd_diff(struct cli *cli);
 int cmd_rollback(struct cli *cli);
 int cmd_undo(struct cli *cli);
+int cmd_blame(struct cli *cli);
+int cmd_history(struct cli *cli);
 int cmd_keep(struct cli *cli);
 int cmd_run(struct cli *cli);
 int cmd_runs(struct cli *cli);

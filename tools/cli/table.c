@@ -201,6 +201,17 @@ static const struct option undo_options[] = {
 	END,
 };
 
+static const struct option blame_options[] = {
+	{"rev", 0, OPTION_TEXT, "REV", "as of this snapshot, not HEAD"},
+	END,
+};
+
+static const struct option history_options[] = {
+	{"rev", 0, OPTION_TEXT, "REV", "up to this snapshot, not HEAD"},
+	{"number", 'n', OPTION_COUNT, "N", "the newest N changes"},
+	END,
+};
+
 static const struct option keep_options[] = {
 	{"last", 0, OPTION_LIST, "N", "the N newest"},
 	{"best", 0, OPTION_LIST, "K:METRIC[:min]",
@@ -371,6 +382,12 @@ const struct verb verbs[] = {
 	{"diff", NULL, "A B [-- GLOB...]", 2, 2,
 	 "compare snapshots or files, tensor by tensor", diff_options, cmd_diff,
 	 "wh diff HEAD~3 HEAD --stat"},
+	{"blame", NULL, "[GLOB...]", 0, -1,
+	 "list which snapshot changed each weight last", blame_options,
+	 cmd_blame, "wh blame 'conv*'"},
+	{"history", NULL, "WEIGHT...", 1, -1,
+	 "list every change of a weight, with its norm", history_options,
+	 cmd_history, "wh history dense/kernel"},
 	{"rollback", NULL, "REV", 1, 1, "move the branch back to a snapshot",
 	 rollback_options, cmd_rollback, "wh rollback HEAD~3"},
 	{"undo", NULL, "", 0, 0, "take back the last move of the branch",

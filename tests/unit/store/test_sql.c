@@ -29,6 +29,7 @@ static const char *const may_scan[] = {
 	"forgotten_list", /* what keep --undo brings back */
 	"policy_list",	  /* few */
 	"run_names",	  /* for "did you mean" */
+	"weight_list",	  /* matched against globs */
 };
 
 static bool listed(const char *name)

@@ -1,0 +1,256 @@
+#include <weighhouse/history.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "lineage.h"
+#include "snapshot.h"
+#include "store.h"
+
+#define MAX_PATH 8300 /* layer, '/', weight */
+
+struct weight {
+	int64_t id;
+	const char *layer, *name;
+};
+
+struct history {
+	struct db *db;
+	const struct wh_history_options *options;
+	struct arena arena; /* of the weights */
+	struct weight *weights;
+	size_t n_weights, room;
+	struct lineage_range newest;
+	wh_weight_change_fn *fn;
+	void *arg;
+	bool stopped;
+};
+
+/* ---- Weights ---------------------------------------------------------------
+ */
+
+static bool matches(const struct history *history, const char *layer,
+		    const char *name)
+{
+	const char *const *glob = history->options->globs;
+	char path[MAX_PATH];
+
+	if (!glob || !*glob)
+		return true;
+	snprintf(path, sizeof(path), "%s/%s", layer, name);
+	for (; *glob; glob++)
+		if (text_glob(*glob, path) || text_glob(*glob, layer) ||
+		    text_glob(*glob, name))
+			return true;
+	return false;
+}
+
+static enum wh_status add_weight(struct history *history, struct stmt *stmt,
+				 struct wh_error *err)
+{
+	struct weight *weight;
+
+	if (history->n_weights == history->room) {
+		size_t room = history->room ? 2 * history->room : 64;
+		struct weight *moved =
+			realloc(history->weights, room * sizeof(*moved));
+
+		if (!moved)
+			return wh_fail_memory(err);
+		history->weights = moved;
+		history->room = room;
+	}
+	weight = &history->weights[history->n_weights++];
+	weight->id = column_integer(stmt, 0);
+	weight->layer = arena_strdup(&history->arena, column_text(stmt, 1));
+	weight->name = arena_strdup(&history->arena, column_text(stmt, 2));
+	return weight->layer && weight->name ? WH_OK : wh_fail_memory(err);
+}
+
+static enum wh_status find_weights(struct history *history,
+				   struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(history->db, STMT_WEIGHT_LIST, &stmt, err));
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		if (matches(history, column_text(stmt, 1),
+			    column_text(stmt, 2)))
+			WH_TRY(add_weight(history, stmt, err));
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+/* ---- Changes ---------------------------------------------------------------
+ */
+
+struct changes {
+	struct arena arena; /* of the names of runs */
+	struct wh_weight_change *rows;
+	uint64_t n, room;
+};
+
+static void copy_hex(struct stmt *stmt, int column, char hex[WH_ID_SIZE])
+{
+	size_t len;
+	const uint8_t *digest = column_blob(stmt, column, &len);
+
+	hex[0] = '\0';
+	if (digest && len == WH_SHA256_SIZE)
+		text_hex(digest, len, hex);
+}
+
+static enum wh_status read_row(struct changes *changes, struct stmt *stmt,
+			       struct wh_weight_change *row,
+			       struct wh_error *err)
+{
+	const char *run = column_text(stmt, 3);
+
+	memset(row, 0, sizeof(*row));
+	copy_hex(stmt, 0, row->snapshot);
+	row->gone = column_is_null(stmt, 1);
+	row->time = column_integer(stmt, 2);
+	row->has_step = !column_is_null(stmt, 4);
+	row->step = column_integer(stmt, 4);
+	row->has_epoch = !column_is_null(stmt, 5);
+	row->epoch = column_integer(stmt, 5);
+	copy_hex(stmt, 6, row->sha256);
+	row->removed = !*row->sha256;
+	row->l2 = column_is_null(stmt, 7) ? (double)NAN : column_real(stmt, 7);
+	row->l2_before = (double)NAN;
+	row->n_nan = (uint64_t)column_integer(stmt, 8);
+	row->n_inf = (uint64_t)column_integer(stmt, 9);
+	row->run = run ? arena_strdup(&changes->arena, run) : NULL;
+	return run && !row->run ? wh_fail_memory(err) : WH_OK;
+}
+
+static enum wh_status add_row(struct changes *changes, struct stmt *stmt,
+			      struct wh_error *err)
+{
+	if (changes->n == changes->room) {
+		uint64_t room = changes->room ? 2 * changes->room : 16;
+		struct wh_weight_change *moved =
+			realloc(changes->rows, room * sizeof(*moved));
+
+		if (!moved)
+			return wh_fail_memory(err);
+		changes->rows = moved;
+		changes->room = room;
+	}
+	return read_row(changes, stmt, &changes->rows[changes->n++], err);
+}
+
+static enum wh_status read_range(struct history *history,
+				 const struct weight *weight,
+				 const struct lineage_range *range,
+				 uint64_t wanted, struct changes *changes,
+				 struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(history->db, STMT_CHANGE_LIST, &stmt, err));
+	stmt_integer(stmt, 1, weight->id);
+	stmt_integer(stmt, 2, range->line);
+	stmt_integer(stmt, 3, range->generation);
+	stmt_integer(stmt, 4, wanted ? (int64_t)(wanted - changes->n) : -1);
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		WH_TRY(add_row(changes, stmt, err));
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+/* One more than is told, whose norm is the one before. */
+static enum wh_status read_changes(struct history *history,
+				   const struct weight *weight,
+				   struct changes *changes,
+				   struct wh_error *err)
+{
+	uint64_t limit = history->options->limit;
+	uint64_t wanted = limit ? limit + 1 : 0;
+	struct lineage_range range = history->newest;
+
+	while (range.line && (!wanted || changes->n < wanted)) {
+		WH_TRY(read_range(history, weight, &range, wanted, changes,
+				  err));
+		WH_TRY(lineage_next(history->db, &range, err));
+	}
+	return WH_OK;
+}
+
+static void tell(struct history *history, const struct weight *weight,
+		 struct changes *changes)
+{
+	uint64_t limit = history->options->limit, i;
+
+	for (i = 0; i < changes->n && (!limit || i < limit); i++) {
+		struct wh_weight_change *row = &changes->rows[i];
+
+		row->layer = weight->layer;
+		row->weight = weight->name;
+		if (i + 1 < changes->n)
+			row->l2_before = changes->rows[i + 1].l2;
+		history->stopped = history->fn(history->arg, row) != 0;
+		if (history->stopped)
+			return;
+	}
+}
+
+static enum wh_status run_history(struct history *history, struct wh_error *err)
+{
+	const char *revision = history->options->revision;
+	AUTO_TRANSACTION tx = {0};
+	enum wh_status status = WH_OK;
+	int64_t snapshot;
+	size_t i;
+
+	WH_TRY(transaction_read(&tx, history->db, err));
+	WH_TRY(revision_resolve(history->db, revision ? revision : "HEAD",
+				&snapshot, err));
+	WH_TRY(lineage_of(history->db, snapshot, &history->newest, err));
+	WH_TRY(find_weights(history, err));
+	if (!history->n_weights)
+		return wh_fail(err, WH_ENOTFOUND, "no weight is called so");
+	for (i = 0; i < history->n_weights && !status && !history->stopped;
+	     i++) {
+		struct changes changes = {.rows = NULL};
+
+		status = read_changes(history, &history->weights[i], &changes,
+				      err);
+		if (!status)
+			tell(history, &history->weights[i], &changes);
+		free(changes.rows);
+		arena_free(&changes.arena);
+	}
+	return status;
+}
+
+enum wh_status wh_history(struct wh_store *store,
+			  const struct wh_history_options *options,
+			  wh_weight_change_fn *fn, void *arg,
+			  struct wh_error *err)
+{
+	static const struct wh_history_options defaults;
+	struct history history = {.db = store->db,
+				  .options = options ? options : &defaults,
+				  .fn = fn,
+				  .arg = arg};
+	enum wh_status status = run_history(&history, err);
+
+	free(history.weights);
+	arena_free(&history.arena);
+	return status;
+}
