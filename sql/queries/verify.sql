@@ -104,6 +104,14 @@ FROM named AS n JOIN storage AS g ON g.id = n.storage_id
   JOIN owners AS o ON o.storage_id = n.storage_id
 GROUP BY n.part ORDER BY n.part;
 
+-- name: usage_codings
+SELECT codec, sum(raw_bytes), sum(length(data)) FROM chunk
+GROUP BY codec ORDER BY codec;
+
+-- name: usage_free
+SELECT (SELECT freelist_count FROM pragma_freelist_count) *
+  (SELECT page_size FROM pragma_page_size);
+
 -- name: usage_total
 SELECT (SELECT coalesce(sum(nbytes), 0) FROM tensor),
   (SELECT page_count FROM pragma_page_count) *

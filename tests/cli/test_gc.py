@@ -227,3 +227,26 @@ def test_a_store_that_can_only_be_read_can_be_backed_up(history):
     path.chmod(0o444)
     history.ok("backup", "copy.wh", "-q")
     assert len(history.rows("log", "-s", "copy.wh")) == 5
+
+
+def test_du_explains_every_byte_of_the_file(history):
+    """Before and after gc, and after compaction."""
+    def explained():
+        *parts, total = history.rows("du", "--by", "file")
+        size = (history.folder / "weights.wh").stat().st_size
+        assert total["stored_bytes"] == size
+        assert sum(part["own_bytes"] for part in parts) == size
+        assert all(part["own_bytes"] >= 0 for part in parts)
+        return {part["name"]: part["own_bytes"] for part in parts}
+
+    assert explained()["free pages"] == 0
+    forget_all_but(history, 4)
+    history.ok("gc", "--grace", "0", "-q")
+    (pages, size) = (ask(history, "PRAGMA freelist_count")[0][0],
+                     ask(history, "PRAGMA page_size")[0][0])
+    assert explained()["free pages"] == pages * size
+    payload = ask(history, "SELECT sum(length(data)) FROM chunk")[0][0]
+    assert sum(size for name, size in explained().items()
+               if name.startswith("payload")) == payload
+    history.ok("gc", "--compact", "-q")
+    assert explained()["free pages"] == 0

@@ -54,7 +54,7 @@ def test_numbers_are_checked(wh):
 
 def test_choices_are_checked_by_the_table(wh):
     assert wh.fails(2, "du", "--by", "tensors") == (
-        "wh du: --by is snapshot|layer|tensor|run, not 'tensors'")
+        "wh du: --by is snapshot|layer|tensor|run|file, not 'tensors'")
     assert "--color is auto|always|never" in wh.fails(2, "log", "--color", "")
 
 

@@ -120,10 +120,10 @@ static int print_usage(void *arg, const struct wh_usage *u)
 static enum wh_usage_by usage_by(const struct cli *cli)
 {
 	static const char *const names[] = {"snapshot", "layer", "tensor",
-					    "run"};
+					    "run", "file"};
 	int i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		if (cli_is(cli, "by", names[i]))
 			return (enum wh_usage_by)i;
 	return WH_BY_SNAPSHOT;

@@ -280,8 +280,8 @@ static const struct option verify_options[] = {
 };
 
 static const struct option du_options[] = {
-	{"by", 0, OPTION_CHOICE, "snapshot|layer|tensor|run",
-	 "what a line is about"},
+	{"by", 0, OPTION_CHOICE, "snapshot|layer|tensor|run|file",
+	 "what a line is about; file: what every byte is for"},
 	END,
 };
 

@@ -285,7 +285,15 @@ struct wh_usage {
 	uint64_t own_bytes;    /* of those, named by nothing else */
 };
 typedef int wh_usage_fn(void *arg, const struct wh_usage *usage);
-enum wh_usage_by { WH_BY_SNAPSHOT, WH_BY_LAYER, WH_BY_TENSOR, WH_BY_RUN };
+enum wh_usage_by {
+	WH_BY_SNAPSHOT,
+	WH_BY_LAYER,
+	WH_BY_TENSOR,
+	WH_BY_RUN,
+	/** What every byte of the file is for: payload by coding, free pages,
+	 *  and the rest; own_bytes add up to the file's size. */
+	WH_BY_FILE
+};
 /** A call for each part, and a last one named "total", whose stored_bytes is
  *  the store file's size. */
 WH_API enum wh_status wh_usage(struct wh_store *store, enum wh_usage_by by,

@@ -17,6 +17,8 @@ static const char *const may_scan[] = {
 	"usage_by_tensor",
 	"usage_by_run",
 	"usage_total",
+	"usage_codings",
+	"usage_free",
 	"gc_templates",	   /* few; once a window, which template is in use */
 	"gc_tensors",	   /* only where no variable names one of a window */
 	"gc_storages",	   /* leases: one a commit under way */
