@@ -1,6 +1,7 @@
 """gc: what goes, what stays, what is left of it."""
 import sqlite3
 
+import h5py
 import numpy
 import pytest
 
@@ -167,8 +168,6 @@ def test_a_commit_leaves_no_lease(history):
 
 
 def test_free_pages_are_given_back(store):
-    big = store.folder / "big.npy"
-    import h5py
     for number in range(4):
         with h5py.File(store.folder / f"{number}.h5", "w") as file:
             layer = file.create_group("fc")
@@ -177,11 +176,10 @@ def test_free_pages_are_given_back(store):
                 number).standard_normal((512, 1024)).astype("f4"))
             file.attrs["layer_names"] = [b"fc"]
         store.ok("commit", f"{number}.h5", "-q")
-    del big
     size = (store.folder / "weights.wh").stat().st_size
-    store.ok("keep", "--last", "1", "-q")
+    frees = sum(row["frees"] for row in store.rows("keep", "--last", "1"))
     done = store.row("gc", "--grace", "0")
-    assert done["freed_bytes"] == 3 * 512 * 1024 * 4
+    assert done["freed_bytes"] == frees > 4 << 20
     assert size - done["file_bytes"] > 0.99 * done["freed_bytes"]
     assert ask(store, "PRAGMA freelist_count") == [(0,)]
 
