@@ -61,6 +61,30 @@ static const struct setting {
 	{"codec", (const char *const[]){"none", "fast", "dense", NULL}},
 };
 
+/* Of places to publish to: remote.NAME.KEY. */
+static const char *const remote_keys[] = {"url",       "profile",    "endpoint",
+					  "token-env", "token-file", NULL};
+
+static bool is_remote_key(const char *key)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_";
+	const char *const *known;
+	size_t len;
+
+	if (strncmp(key, "remote.", 7) != 0)
+		return false;
+	key += 7;
+	len = strspn(key, allowed);
+	if (!len || len > 64 || key[len] != '.')
+		return false;
+	for (known = remote_keys; *known; known++)
+		if (strcmp(key + len + 1, *known) == 0)
+			return true;
+	return false;
+}
+
 #define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
 static enum wh_status check_setting(const char *key, const char *value,
@@ -81,6 +105,8 @@ static enum wh_status check_setting(const char *key, const char *value,
 			       "fast, dense",
 			       key, value);
 	}
+	if (is_remote_key(key))
+		return WH_OK;
 	return wh_fail(err, WH_EINVAL, "there is no setting '%s'", key);
 }
 

@@ -88,6 +88,47 @@ enum wh_status credentials_find(const char *profile,
 	return WH_OK;
 }
 
+static enum wh_status take_token(const char *profile, char **token,
+				 struct credentials *credentials,
+				 struct wh_error *err)
+{
+	if (strcmp(profile, "gitlab") != 0) {
+		credentials->bearer = wh_steal(token);
+		return WH_OK;
+	}
+	if (asprintf(&credentials->header, "PRIVATE-TOKEN: %s", *token) < 0) {
+		credentials->header = NULL;
+		return wh_fail_memory(err);
+	}
+	return WH_OK;
+}
+
+enum wh_status credentials_of(const char *profile,
+			      const struct place_settings *settings,
+			      struct credentials *credentials,
+			      struct wh_error *err)
+{
+	char *token wh_free_auto = NULL;
+
+	if (!settings->token_env && !settings->token_file)
+		return credentials_find(profile, credentials, err);
+	memset(credentials, 0, sizeof(*credentials));
+	if (settings->token_env) {
+		token = from_environment(settings->token_env);
+		if (!token)
+			return wh_fail(err, WH_EINVAL,
+				       "the variable %s holds no token",
+				       settings->token_env);
+		return take_token(profile, &token, credentials, err);
+	}
+	WH_TRY(credentials_read_file(settings->token_file, &token, err));
+	WH_TRY(take_token(profile, &token, credentials, err));
+	if (!credentials->bearer)
+		return WH_OK;
+	credentials->token_file = strdup(settings->token_file);
+	return credentials->token_file ? WH_OK : wh_fail_memory(err);
+}
+
 static void forget(char **secret)
 {
 	if (*secret)

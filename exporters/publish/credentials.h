@@ -3,7 +3,7 @@
 #ifndef WH_PUBLISH_CREDENTIALS_H
 #define WH_PUBLISH_CREDENTIALS_H
 
-#include "publish/http.h"
+#include "publish/place.h"
 
 /** What identifies us; all NULL: nothing, and libcurl looks into netrc. */
 struct credentials {
@@ -13,6 +13,13 @@ struct credentials {
 				      since tokens are renewed there; or NULL */
 	char *header;		   /* a whole line: "PRIVATE-TOKEN: ..." */
 };
+
+/** What a remote's settings name (`token_env`, `token_file`), or as
+ *  credentials_find. WH_EINVAL if the variable isn't set. */
+enum wh_status credentials_of(const char *profile,
+			      const struct place_settings *settings,
+			      struct credentials *credentials,
+			      struct wh_error *err);
 
 /** From the environment: WH_HTTP_TOKEN (or the file that WH_HTTP_TOKEN_FILE
  *  names), WH_HTTP_USER with WH_HTTP_PASSWORD; before them what the profile's

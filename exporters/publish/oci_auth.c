@@ -68,9 +68,11 @@ static bool is_this_machine(const char *host)
 }
 
 /* https, but for a registry on this machine, or where "oci+http:" says so. */
-static enum wh_status parse(struct oci_place *place, const char *url,
+static enum wh_status parse(struct oci_place *place,
+			    const struct place_settings *settings,
 			    struct wh_error *err)
 {
+	const char *url = settings->url;
 	bool plain = text_starts(url, "oci+http:");
 	const char *host = strstr(url, "://"), *slash, *colon;
 	char *registry wh_free_auto = NULL;
@@ -102,7 +104,7 @@ static enum wh_status parse(struct oci_place *place, const char *url,
 		place->root = NULL;
 		return wh_fail_memory(err);
 	}
-	WH_TRY(credentials_find("oci", &place->credentials, err));
+	WH_TRY(credentials_of("oci", settings, &place->credentials, err));
 	if (!place->credentials.username && !place->credentials.bearer)
 		WH_TRY(oci_login_find(registry, &place->credentials, err));
 	return WH_OK;
@@ -119,7 +121,7 @@ enum wh_status oci_open(const struct place_settings *settings,
 		return wh_fail_memory(err);
 	pthread_mutex_init(&place->lock, NULL);
 	place->layers = json_object();
-	status = place->layers ? parse(place, settings->url, err)
+	status = place->layers ? parse(place, settings, err)
 			       : wh_fail_memory(err);
 	http.allow_http |= text_starts(settings->url, "oci+http:");
 	if (!status)

@@ -48,7 +48,8 @@ struct place_settings {
 	const char *endpoint; /* of s3: "https://host:port"; NULL: the
 				 environment's */
 	struct http_settings http;
-	unsigned parallel; /* parts at a time; 0: 4 */
+	const char *token_env, *token_file; /* where a token is; or NULL */
+	unsigned parallel;		    /* parts at a time; 0: 4 */
 	struct journal *journal;
 };
 

@@ -583,8 +583,8 @@ static enum wh_status fill_place(struct http_place *place,
 
 	WH_TRY(check_base(settings->url, err));
 	WH_TRY(find_profile(settings, &place->profile, err));
-	WH_TRY(credentials_find(place->profile->name, &place->credentials,
-				err));
+	WH_TRY(credentials_of(place->profile->name, settings,
+			      &place->credentials, err));
 	place->base.serial = place->profile->serial;
 	place->url = strdup(settings->url);
 	if (!place->url)

@@ -462,7 +462,8 @@ static enum wh_status open_place(const struct place_settings *settings,
 		return wh_fail_memory(err);
 	status = parse(place, settings->url, err);
 	if (!status)
-		status = credentials_find("mlflow", &place->credentials, err);
+		status = credentials_of("mlflow", settings, &place->credentials,
+					err);
 	http.allow_http |= text_starts(settings->url, "mlflow+http:");
 	if (!status)
 		status = http_open(&http, &place->http, err);

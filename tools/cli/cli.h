@@ -230,6 +230,7 @@ int cmd_ls(struct cli *cli);
 int cmd_save_weights(struct cli *cli);
 int cmd_convert(struct cli *cli);
 int cmd_publish(struct cli *cli);
+int cmd_remote(struct cli *cli);
 int cmd_pull(struct cli *cli);
 int cmd_cat(struct cli *cli);
 int cmd_diff(struct cli *cli);

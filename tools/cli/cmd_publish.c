@@ -126,8 +126,11 @@ int cli_publish(struct cli *cli, const char *revision, const char *url)
 	char *alias_list = aliases ? strdup(aliases) : NULL;
 	const char *format_words[MAX_WORDS], *alias_words[MAX_WORDS];
 	struct wh_publish_options options = {.library = cli->library};
-	int code = place_options_fill(cli, &options.place);
+	struct remote remote = {0};
+	int code = remote_find(cli, url, &remote);
 
+	if (!code)
+		code = place_options_fill(cli, &remote, &options.place);
 	if (!code && format_list) {
 		code = split_words(cli, format_list, format_words);
 		options.formats = format_words;
@@ -137,7 +140,8 @@ int cli_publish(struct cli *cli, const char *revision, const char *url)
 		options.aliases = alias_words;
 	}
 	if (!code)
-		code = publish_to(cli, revision, url, &options);
+		code = publish_to(cli, revision, remote.url, &options);
+	remote_free(&remote);
 	free(format_list);
 	free(alias_list);
 	return code;
@@ -148,10 +152,11 @@ int cmd_publish(struct cli *cli)
 	const char *url = cli->args[cli->n_args - 1];
 	int code, i;
 
-	if (!wh_is_place(url))
+	if (!wh_is_place(url) && !remote_is_name(url))
 		return cli_usage(cli,
-				 "'%s' is no URL of a place: file:, http:, "
-				 "https:, s3:, oci: and mlflow: are",
+				 "'%s' is no remote and no URL of a place: "
+				 "file:, http:, https:, s3:, oci: and mlflow: "
+				 "are",
 				 url);
 	code = cli_open(cli, WH_OPEN_READ);
 	if (cli->n_args == 1 && !code)

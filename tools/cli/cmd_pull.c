@@ -54,18 +54,24 @@ static int pull_into(struct cli *cli, const char *folder,
 	struct wh_pull_options options = {.progress = cli_progress, .arg = cli};
 	const char *what = cli->n_args > 1 ? cli->args[1] : NULL;
 	uint8_t digest[32];
-	int code = place_options_fill(cli, &options.place);
+	struct remote remote = {0};
+	int code = remote_find(cli, cli->args[0], &remote);
 
-	if (code)
+	if (!code)
+		code = place_options_fill(cli, &remote, &options.place);
+	if (code) {
+		remote_free(&remote);
 		return code;
+	}
 	if (what && text_unhex(what, digest, sizeof(digest)))
 		options.snapshot = what;
 	else
 		options.alias = what;
 	options.format = cli_text(cli, "save-format");
-	if (wh_pull(cli->args[0], folder, &options, pulled, &cli->err))
-		return cli_fail(cli);
-	return EXIT_DONE;
+	if (wh_pull(remote.url, folder, &options, pulled, &cli->err))
+		code = cli_fail(cli);
+	remote_free(&remote);
+	return code;
 }
 
 /* ---- Into the store -------------------------------------------------------
@@ -157,13 +163,17 @@ int cmd_pull(struct cli *cli)
 {
 	const char *folder = cli_text(cli, "output");
 	struct wh_pulled pulled = {0};
-	int code;
+	int code = EXIT_DONE;
 
-	if (!wh_is_place(cli->args[0]))
-		return cli_usage(cli, "'%s' is no URL of a place",
+	if (!wh_is_place(cli->args[0]) && !remote_is_name(cli->args[0]))
+		return cli_usage(cli, "'%s' is no remote and no URL of a place",
 				 cli->args[0]);
 	if (!folder)
 		return pull_to_store(cli);
+	if (!wh_is_place(cli->args[0]))
+		code = cli_open(cli, WH_OPEN_READ);
+	if (code)
+		return code;
 	code = pull_into(cli, folder, &pulled);
 	if (!code)
 		tell_pulled(cli, &pulled);

@@ -34,13 +34,20 @@ static unsigned small_integer(const struct cli *cli, const char *name)
 		       : 0;
 }
 
-int place_options_fill(struct cli *cli, struct wh_place_options *options)
+int place_options_fill(struct cli *cli, const struct remote *remote,
+		       struct wh_place_options *options)
 {
 	const char *rate = cli_text(cli, "limit-rate");
 
 	memset(options, 0, sizeof(*options));
 	options->profile = cli_text(cli, "profile");
 	options->endpoint = cli_text(cli, "endpoint");
+	if (!options->profile)
+		options->profile = remote->profile;
+	if (!options->endpoint)
+		options->endpoint = remote->endpoint;
+	options->token_env = remote->token_env;
+	options->token_file = remote->token_file;
 	options->ca_file = cli_text(cli, "ca-file");
 	options->cert_file = cli_text(cli, "cert");
 	options->key_file = cli_text(cli, "key");

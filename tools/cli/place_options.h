@@ -6,15 +6,30 @@
 
 #include "cli.h"
 
+/** A place by its URL or by a remote's name. The texts are owned: free them
+ *  with remote_free. */
+struct remote {
+	char *url, *profile, *endpoint, *token_env, *token_file;
+};
+
+/** `name` may be a URL. A remote's name needs the open store. EXIT_DONE, or
+ *  what is wrong, told. */
+int remote_find(struct cli *cli, const char *name, struct remote *remote);
+void remote_free(struct remote *remote);
+
+/** Whether `text` is the name of a remote, by its form. */
+bool remote_is_name(const char *text);
+
 /** From the command line. EXIT_DONE, or a usage error told. */
-int place_options_fill(struct cli *cli, struct wh_place_options *options);
+int place_options_fill(struct cli *cli, const struct remote *remote,
+		       struct wh_place_options *options);
 
 #define MAX_WORDS 32
 
 /** A comma-separated list as words; `text` is cut up and must be kept. */
 int split_words(struct cli *cli, char *text, const char **words);
 
-/** Publishes one revision, and tells about it. */
+/** Publishes one revision to a URL or remote, and tells about it. */
 int cli_publish(struct cli *cli, const char *revision, const char *url);
 
 #endif

@@ -336,6 +336,15 @@ static const struct option publish_options[] = {
 	END,
 };
 
+static const struct option remote_options[] = {
+	{"profile", 0, OPTION_TEXT, "NAME",
+	 "http: generic, webdav, artifactory, nexus or gitlab"},
+	{"endpoint", 0, OPTION_TEXT, "URL", "s3: a store of your own"},
+	{"token-env", 0, OPTION_TEXT, "VAR", "the variable with its token"},
+	{"token-file", 0, OPTION_TEXT, "FILE", "the file with its token"},
+	END,
+};
+
 static const struct option pull_options[] = {
 	{"output", 'o', OPTION_TEXT, "FOLDER", "files there, no snapshot"},
 	{"branch", 'b', OPTION_TEXT, "NAME", "commit to this branch"},
@@ -370,13 +379,17 @@ const struct verb verbs[] = {
 	 "wh load-weights best:val_loss --into model.h5 --by-name"},
 	{"convert", NULL, "IN OUT", 2, 2, "turn one format into another",
 	 convert_options, cmd_convert, "wh convert vgg16.h5 vgg/ckpt"},
-	{"publish", NULL, "[REV...] URL", 1, -1,
+	{"publish", NULL, "[REV...] URL|REMOTE", 1, -1,
 	 "put a snapshot where others load it", publish_options, cmd_publish,
 	 "wh publish best:val_loss https://models.example/resnet "
 	 "--save-format h5,tf"},
-	{"pull", NULL, "URL [ALIAS|SNAPSHOT]", 1, 2,
+	{"pull", NULL, "URL|REMOTE [ALIAS|SNAPSHOT]", 1, 2,
 	 "get what was published, as files or as a snapshot", pull_options,
 	 cmd_pull, "wh pull https://models.example/resnet stable -o model"},
+	{"remote", NULL, "[add NAME URL|rm NAME]", 0, 3,
+	 "name places to publish to and pull from", remote_options, cmd_remote,
+	 "wh remote add lab https://models.example/resnet --token-env "
+	 "LAB_TOKEN"},
 	{"cat", NULL, "REV TENSOR", 2, 2, "write one tensor to stdout",
 	 cat_options, cmd_cat, "wh cat HEAD dense/kernel --npy > kernel.npy"},
 	{"diff", NULL, "A B [-- GLOB...]", 2, 2,

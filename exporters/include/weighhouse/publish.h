@@ -24,6 +24,9 @@ struct wh_place_options {
 				 "nexus", "gitlab"; NULL: by the URL */
 	const char *endpoint; /* of s3: "https://host:port"; NULL: the
 				 environment's, or AWS */
+	/* A variable or a file that holds a token, instead of the usual ones;
+	 * not of s3. Or NULL. */
+	const char *token_env, *token_file;
 	const char *ca_file, *cert_file, *key_file; /* PEM; or NULL */
 	const char *proxy;   /* NULL: by the environment */
 	bool allow_http;     /* http:// beyond this machine too */

@@ -305,7 +305,8 @@ WH_API enum wh_status wh_store_migrate(const char *path, struct wh_error *err);
 
 /* ---- Settings and SQL -------------------------------------------------- */
 
-/** Settings of the store: "codec" (none|fast|dense), ... `*value` is malloc'd,
+/** Settings of the store: "codec" (none|fast|dense),
+ *  "remote.NAME.url" and its kind (`wh remote`). `*value` is malloc'd,
  *  NULL where it isn't set. */
 WH_API enum wh_status wh_config_get(struct wh_store *store, const char *key,
 				    char **value, struct wh_error *err);

@@ -1,0 +1,207 @@
+/* remote: names for places, kept in the store's settings. Tokens are not: a
+ * remote says which variable or file holds one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "place_options.h"
+
+/* In the order of struct remote's members. */
+static const char *const keys[] = {"url", "profile", "endpoint", "token-env",
+				   "token-file"};
+#define N_KEYS	  (sizeof(keys) / sizeof(keys[0]))
+#define MAX_NAME  64
+#define KEY_SIZE  (MAX_NAME + 32)
+#define NAME_SIZE (MAX_NAME + 1)
+
+static void key_of(const char *name, const char *key, char text[KEY_SIZE])
+{
+	snprintf(text, KEY_SIZE, "remote.%s.%s", name, key);
+}
+
+bool remote_is_name(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_";
+	size_t len = strspn(text, allowed);
+
+	return len && len <= MAX_NAME && text[len] == '\0';
+}
+
+void remote_free(struct remote *remote)
+{
+	free(remote->url);
+	free(remote->profile);
+	free(remote->endpoint);
+	free(remote->token_env);
+	free(remote->token_file);
+	memset(remote, 0, sizeof(*remote));
+}
+
+int remote_find(struct cli *cli, const char *name, struct remote *remote)
+{
+	char **members[N_KEYS] = {&remote->url, &remote->profile,
+				  &remote->endpoint, &remote->token_env,
+				  &remote->token_file};
+	char key[KEY_SIZE];
+	size_t i;
+
+	if (wh_is_place(name)) {
+		remote->url = strdup(name);
+		return remote->url ? EXIT_DONE : EXIT_FAILED;
+	}
+	for (i = 0; remote_is_name(name) && i < N_KEYS; i++) {
+		key_of(name, keys[i], key);
+		if (wh_config_get(cli->store, key, members[i], &cli->err))
+			return cli_fail(cli);
+	}
+	if (remote->url)
+		return EXIT_DONE;
+	wh_fail(&cli->err, WH_ENOTFOUND, "there is no remote '%s'", name);
+	return cli_fail(cli);
+}
+
+/* ---- Listing --------------------------------------------------------------
+ */
+
+struct listing {
+	struct cli *cli;
+	char name[NAME_SIZE];
+	int code;
+};
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? json_text(text) : json_null();
+}
+
+static int print_remote(struct cli *cli, const char *name)
+{
+	struct remote remote = {0};
+	int code = remote_find(cli, name, &remote);
+
+	if (!code && cli_json(cli))
+		cli_print_json(json_pack(
+			"{s:o,s:o,s:o,s:o,s:o,s:o}", "name", json_text(name),
+			"url", json_text(remote.url), "profile",
+			text_or_null(remote.profile), "endpoint",
+			text_or_null(remote.endpoint), "token_env",
+			text_or_null(remote.token_env), "token_file",
+			text_or_null(remote.token_file)));
+	else if (!code)
+		printf("%-16s %s\n", name, cli_escape(remote.url));
+	remote_free(&remote);
+	return code;
+}
+
+/* Of the keys of one remote only its URL is a row of the list. */
+static int note_name(void *arg, const char *key, const char *value)
+{
+	json_t *names = arg;
+	const char *end = strrchr(key, '.');
+
+	(void)value;
+	if (strncmp(key, "remote.", 7) == 0 && strcmp(end, ".url") == 0)
+		json_array_append_new(
+			names, json_stringn(key + 7, (size_t)(end - key - 7)));
+	return 0;
+}
+
+static int list_remotes(struct cli *cli)
+{
+	json_t *names = json_array(), *name;
+	int code = cli_open(cli, WH_OPEN_READ);
+	size_t i;
+
+	if (!code && wh_config_list(cli->store, note_name, names, &cli->err))
+		code = cli_fail(cli);
+	if (!code)
+		json_array_foreach(names, i, name)
+		{
+			if (!code)
+				code = print_remote(cli,
+						    json_string_value(name));
+		}
+	json_decref(names);
+	return code;
+}
+
+/* ---- Changing -------------------------------------------------------------
+ */
+
+static int set(struct cli *cli, const char *name, const char *key,
+	       const char *value)
+{
+	char whole[KEY_SIZE];
+
+	key_of(name, key, whole);
+	if (wh_config_set(cli->store, whole, value, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
+
+/* Before it is kept: "https://user:password@host/". */
+static bool has_login(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	return host && memchr(host + 3, '@', strcspn(host + 3, "/?#"));
+}
+
+static int add_remote(struct cli *cli, const char *name, const char *url)
+{
+	int code = cli_open(cli, WH_OPEN_WRITE);
+	size_t i;
+
+	if (code)
+		return code;
+	if (!remote_is_name(name))
+		return cli_usage(cli,
+				 "'%s' can't name a remote: letters, digits, "
+				 "'-' and '_' can",
+				 name);
+	if (!wh_is_place(url))
+		return cli_usage(cli, "'%s' is no URL of a place", url);
+	if (has_login(url))
+		return cli_usage(cli, "a remote's URL carries no login: "
+				      "--token-env or --token-file names one");
+	/* The URL last: without one there is no remote. */
+	for (i = N_KEYS - 1; i > 0 && !code; i--)
+		code = set(cli, name, keys[i], cli_text(cli, keys[i]));
+	if (!code)
+		code = set(cli, name, "url", url);
+	if (!code)
+		cli_say(cli, "%s is %s", name, cli_escape(url));
+	return code;
+}
+
+static int remove_remote(struct cli *cli, const char *name)
+{
+	struct remote remote = {0};
+	int code = cli_open(cli, WH_OPEN_WRITE);
+	size_t i;
+
+	if (!code)
+		code = remote_find(cli, name, &remote);
+	for (i = 0; i < N_KEYS && !code; i++)
+		code = set(cli, name, keys[i], NULL);
+	if (!code)
+		cli_say(cli, "%s is gone", name);
+	remote_free(&remote);
+	return code;
+}
+
+int cmd_remote(struct cli *cli)
+{
+	const char *what = cli->n_args ? cli->args[0] : "ls";
+
+	if (strcmp(what, "ls") == 0 && cli->n_args <= 1)
+		return list_remotes(cli);
+	if (strcmp(what, "add") == 0 && cli->n_args == 3)
+		return add_remote(cli, cli->args[1], cli->args[2]);
+	if (strcmp(what, "rm") == 0 && cli->n_args == 2)
+		return remove_remote(cli, cli->args[1]);
+	return cli_usage(cli, "'wh remote' takes nothing, 'add NAME URL' or "
+			      "'rm NAME'");
+}
