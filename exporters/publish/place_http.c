@@ -163,7 +163,13 @@ static bool is_same(const struct remote_file *file,
 /* ---- Folders --------------------------------------------------------------
  */
 
-/* The slash at the end matters to nginx; what exists says 405. */
+static bool is_folder_made(long status)
+{
+	return status == 201 || status == 405 || status == 409;
+}
+
+/* The slash at the end matters to nginx; what exists says 405. Apache says 403
+ * where another makes the folder at that moment: asked again, 405. */
 static enum wh_status make_folder(struct http_place *place, const char *url,
 				  long *code, struct wh_error *err)
 {
@@ -176,9 +182,12 @@ static enum wh_status make_folder(struct http_place *place, const char *url,
 		return wh_fail_memory(err);
 	request = request_of(place, "MKCOL", with_slash);
 	WH_TRY(http_send(place->http, &request, &response, err));
+	if (!is_folder_made(response.status)) {
+		http_response_free(&response);
+		WH_TRY(http_send(place->http, &request, &response, err));
+	}
 	*code = response.status;
-	if (response.status != 201 && response.status != 405 &&
-	    response.status != 409)
+	if (!is_folder_made(response.status))
 		status = http_refused(&request, &response, err);
 	http_response_free(&response);
 	return status;

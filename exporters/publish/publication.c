@@ -477,7 +477,8 @@ static bool points_there(struct running *running, const char *path,
 }
 
 /* A server that says yes and keeps the old one is found out; that another
- * publisher has moved it since is no failure. */
+ * publisher has moved it since is no failure. One that has moved it back to the
+ * old one looks the same, so it is tried again first. */
 static enum wh_status check_moved(struct running *running, const char *path,
 				  const struct wh_buf *before,
 				  struct wh_error *err)
@@ -487,7 +488,7 @@ static enum wh_status check_moved(struct running *running, const char *path,
 	WH_TRY(place_read(running->place, path, &now, err));
 	if (now.size == before->size &&
 	    memcmp(now.data, before->data, now.size) == 0)
-		return wh_fail(err, WH_EREMOTE,
+		return wh_fail(err, WH_EMISMATCH,
 			       "the server took it, but has the old one still");
 	return WH_OK;
 }

@@ -232,7 +232,7 @@ def test_a_pointer_that_is_not_stored_is_found_out(wh, server, place, pointer):
     wh.ok("publish", "HEAD~1", *words)
     old = server.objects[f"/models/{pointer}"]
     server.faults = [Fault(f"PUT .*/{pointer}", damage=lambda body: None)]
-    assert "has the old one still" in wh.fails(1, "publish", *words)
+    assert "has the old one still" in wh.fails(11, "publish", *words)
     assert server.objects[f"/models/{pointer}"] == old
     server.faults.clear()
     wh.ok("publish", *words)
