@@ -233,10 +233,12 @@ static enum wh_status insert_storage(struct inserter *to, struct db *db,
 	struct storage storage = {.id = item->storage,
 				  .nbytes = item_tensor(item)->nbytes};
 	struct storage base;
+	bool named;
 
 	if (to->uses_base) {
 		/* From here on this row keeps it. */
-		if (storage_get(db, item->base, &base, NULL))
+		WH_TRY(storage_is_named(db, item->base, &named, err));
+		if (!named || storage_get(db, item->base, &base, NULL))
 			return wh_fail(err, WH_EBUSY,
 				       "the store is being cleaned up; try "
 				       "again");

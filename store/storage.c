@@ -82,6 +82,19 @@ enum wh_status storage_insert(struct db *db, const struct storage *storage,
 	return step_done(stmt, err);
 }
 
+enum wh_status storage_is_named(struct db *db, int64_t id, bool *named,
+				struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_STORAGE_IS_NAMED, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(step_row(stmt, err));
+	*named = column_integer(stmt, 0) != 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
 enum wh_status storage_chain_get(struct db *db, int64_t id,
 				 struct storage_chain *chain,
 				 struct wh_error *err)

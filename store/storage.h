@@ -36,6 +36,12 @@ enum wh_status storage_check(struct db *db, int64_t id, uint64_t nbytes,
 enum wh_status storage_insert(struct db *db, const struct storage *storage,
 			      uint64_t stored_bytes, struct wh_error *err);
 
+/** Whether a tensor or another storage needs it. One that nobody needs may be
+ *  half swept by gc already, whose turns take its chunks before its row: it
+ *  must not become a base. */
+enum wh_status storage_is_named(struct db *db, int64_t id, bool *named,
+				struct wh_error *err);
+
 /** A storage, its base, that one's base, and so on. */
 struct storage_chain {
 	struct storage links[MAX_CHAIN];

@@ -13,6 +13,12 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6);
 -- ?1 id
 SELECT encoding, nbytes, base_id, context_id FROM storage WHERE id = ?1;
 
+-- name: storage_is_named
+-- A storage that nothing names may be half swept, its row the last to go.
+-- ?1 id
+SELECT EXISTS (SELECT 1 FROM tensor WHERE storage_id = ?1)
+  OR EXISTS (SELECT 1 FROM storage WHERE base_id = ?1);
+
 -- name: chunk_insert
 -- ?1 id, ?2 codec, ?3 raw bytes, ?4 crc32c, ?5 data
 INSERT INTO chunk(id, codec, raw_bytes, crc32c, data)
