@@ -26,17 +26,6 @@ static const struct wh_format tf_format = {
 };
 #endif
 
-static const char *const keras3_suffixes[] = {".weights.h5", NULL};
-
-static const struct wh_format keras3_format = {
-	.name = "keras3",
-	.summary = "Keras 3 weights, as Model.save_weights('x.weights.h5')",
-	.suffixes = keras3_suffixes,
-	.missing = "this version of weighhouse does not write Keras 3 weights "
-		   "yet; use a name that ends in .h5 but not in .weights.h5, "
-		   "which Keras 2 and 3 load",
-};
-
 static const struct wh_format *const formats[] = {
 	&hdf5_format, &tf_format,  &keras3_format, &safetensors_format,
 	&npz_format,  &npy_format, NULL,

@@ -58,6 +58,7 @@ static enum wh_status add_file(struct wh_plan *plan,
 
 /* A template lists what readers look for last, too. */
 static enum wh_status plan_template(struct wh_source *source,
+				    const struct wh_format *format,
 				    struct wh_plan **out, struct wh_error *err)
 {
 	const struct wh_template *template_ = source->manifest.template_;
@@ -70,6 +71,8 @@ static enum wh_status plan_template(struct wh_source *source,
 	for (i = 0; i < template_->n_files && !status; i++)
 		status = add_file(plan, &template_->files[i],
 				  i + 1 == template_->n_files, err);
+	if (!status && format->refresh)
+		status = format->refresh(plan, err);
 	if (status) {
 		wh_plan_free(plan);
 		return status;
@@ -119,12 +122,14 @@ enum wh_status wh_plan_for(struct wh_source *source,
 
 	*reproduced = template_ && !canonical && !changes_layout(options) &&
 		      strcmp(template_->format, format->name) == 0 &&
-		      fits_path(template_, options->filepath);
+		      fits_path(template_, options->filepath) &&
+		      (!format->fits ||
+		       format->fits(&source->manifest, options->filepath));
 	if (!*reproduced)
 		return plan_format(source, format, options, plan, err);
 	if (is_canonical(template_))
 		return plan_format(source, format, &as_written, plan, err);
-	return plan_template(source, plan, err);
+	return plan_template(source, format, plan, err);
 }
 
 /* ---- Overwriting

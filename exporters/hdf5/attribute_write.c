@@ -164,3 +164,14 @@ enum wh_status h5_text_write(hid_t object, const char *name, const char *text,
 
 	return write_attribute(object, name, type, space, &text, err);
 }
+
+enum wh_status h5_utf8_write(hid_t object, const char *name, const char *text,
+			     struct wh_error *err)
+{
+	h5_auto hid_t space = H5Screate(H5S_SCALAR);
+	h5_auto hid_t type = make_variable_string();
+
+	if (H5Tset_cset(type, H5T_CSET_UTF8) < 0)
+		return fail_attribute(name, err);
+	return write_attribute(object, name, type, space, &text, err);
+}

@@ -22,6 +22,10 @@ enum wh_status h5_names_write(hid_t object, const char *name,
 enum wh_status h5_text_write(hid_t object, const char *name, const char *text,
 			     struct wh_error *err);
 
+/** The same flagged as UTF-8, which is what h5py makes of Python's str. */
+enum wh_status h5_utf8_write(hid_t object, const char *name, const char *text,
+			     struct wh_error *err);
+
 /** In how many parts a list is written: 1 unless it must be split. */
 uint32_t h5_names_parts(const char *name, uint32_t n_names, size_t longest);
 

@@ -12,6 +12,7 @@
 #include "core/name_map.h"
 #include "hdf5/attribute_read.h"
 #include "hdf5/file_source.h"
+#include "hdf5/keras3/load.h"
 #include "hdf5/layout.h"
 #include "hdf5/object.h"
 #include "hdf5/session.h"
@@ -280,7 +281,7 @@ static enum wh_status refuse_other(const struct loader *loader,
 	    h5_has(loader->root, "_layer_checkpoint_dependencies"))
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "this is a Keras 3 weights file (.weights.h5), "
-			       "which can't be read yet");
+			       "whose format is called keras3");
 	return wh_fail(err, WH_ECORRUPT,
 		       "an HDF5 file, but not of Keras weights: it has neither "
 		       "'layer_names' nor '" MODEL_WEIGHTS "'");
@@ -371,5 +372,5 @@ bool h5_probe(const char *path)
 		return false;
 	found = h5_source_has_signature(source);
 	wh_source_close(&source->base);
-	return found;
+	return found && !keras3_probe(path);
 }

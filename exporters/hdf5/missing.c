@@ -11,3 +11,15 @@ const struct wh_format hdf5_format = {
 	.missing = "this build of weighhouse lacks HDF5: install libhdf5 "
 		   "(Debian: libhdf5-dev) and build again",
 };
+
+static const char *const keras3_suffixes[] = {".weights.h5", ".weights.json",
+					      NULL};
+
+const struct wh_format keras3_format = {
+	.name = "keras3",
+	.summary = "Keras 3 weights: .weights.h5, sharded .weights.json, "
+		   ".keras archives",
+	.suffixes = keras3_suffixes,
+	.missing = "this build of weighhouse lacks HDF5: install libhdf5 "
+		   "(Debian: libhdf5-dev) and build again",
+};

@@ -6,6 +6,7 @@
 #include "base/auto.h"
 #include "core/manifest.h"
 #include "hdf5/layout.h"
+#include "hdf5/literals.h"
 #include "hdf5/object.h"
 #include "hdf5/types.h"
 
@@ -14,17 +15,9 @@
 #define DEFAULT_BACKEND "tensorflow"
 #define DEFAULT_VERSION "2.21.0"
 
-#define LITERAL_PIECE ((size_t)64 << 10)
-
 WH_DEFINE_AUTO(wh_plan, wh_plan_free);
 WH_DEFINE_AUTO(arena, arena_free);
 WH_DEFINE_AUTO(sparse_image, sparse_image_free);
-
-/* Where one payload goes. */
-struct place {
-	uint64_t offset;
-	uint32_t tensor;
-};
 
 static const char *attribute_text(const struct wh_manifest *manifest,
 				  const char *path, const char *key)
@@ -162,70 +155,6 @@ static enum wh_status warn(struct wh_plan *plan, const struct mapping_h5 *names,
 	return warn_of_left_out(plan, WH_LAYER_STATE, "state", err);
 }
 
-static int compare_places(const void *a, const void *b)
-{
-	const struct place *left = a, *right = b;
-
-	return left->offset < right->offset ? -1 : left->offset > right->offset;
-}
-
-/* The payloads' places in the order of the file; `*places` is the caller's. */
-static enum wh_status sort_places(const struct wh_manifest *manifest,
-				  const uint64_t *offset_of,
-				  struct place **places, uint32_t *n_places,
-				  struct wh_error *err)
-{
-	uint32_t i, n = 0;
-
-	*places = calloc((size_t)manifest->n_tensors + 1, sizeof(**places));
-	if (!*places)
-		return wh_fail_memory(err);
-	for (i = 0; i < manifest->n_tensors; i++)
-		if (offset_of[i] != LAYOUT_NOWHERE)
-			(*places)[n++] = (struct place){offset_of[i], i};
-	qsort(*places, n, sizeof(**places), compare_places);
-	*n_places = n;
-	return WH_OK;
-}
-
-static enum wh_status add_literal(struct wh_image *out,
-				  const struct sparse_image *image,
-				  uint64_t end, struct wh_error *err)
-{
-	uint8_t piece[LITERAL_PIECE];
-
-	while (out->size < end) {
-		size_t some = LITERAL_PIECE;
-
-		if (some > end - out->size)
-			some = (size_t)(end - out->size);
-		sparse_image_read(image, out->size, piece, some);
-		WH_TRY(wh_image_literal(out, piece, some, err));
-	}
-	return WH_OK;
-}
-
-static enum wh_status add_extents(struct wh_plan *plan,
-				  const struct sparse_image *image,
-				  const uint64_t *offset_of,
-				  struct wh_error *err)
-{
-	const struct wh_manifest *manifest = &wh_plan_source(plan)->manifest;
-	wh_free_auto struct place *places = NULL;
-	struct wh_image *out;
-	uint32_t i, n_places = 0;
-
-	WH_TRY(sort_places(manifest, offset_of, &places, &n_places, err));
-	WH_TRY(wh_plan_add_image(plan, "", true, &out, err));
-	for (i = 0; i < n_places; i++) {
-		WH_TRY(add_literal(out, image, places[i].offset, err));
-		WH_TRY(wh_image_payload(
-			out, places[i].tensor, 0,
-			manifest->tensors[places[i].tensor].nbytes, err));
-	}
-	return add_literal(out, image, image->size, err);
-}
-
 static enum wh_status lay_out(struct wh_plan *plan,
 			      const struct layout_model *model,
 			      struct wh_error *err)
@@ -233,6 +162,7 @@ static enum wh_status lay_out(struct wh_plan *plan,
 	struct sparse_image image_memory = {0};
 	wh_auto(sparse_image) image = &image_memory;
 	uint32_t i, n_tensors = model->manifest->n_tensors;
+	struct wh_image *out;
 	wh_free_auto uint64_t *offset_of =
 		calloc((size_t)n_tensors + 1, sizeof(*offset_of));
 
@@ -241,7 +171,8 @@ static enum wh_status lay_out(struct wh_plan *plan,
 	for (i = 0; i < n_tensors; i++)
 		offset_of[i] = LAYOUT_NOWHERE;
 	WH_TRY(layout_write(model, image, offset_of, err));
-	return add_extents(plan, image, offset_of, err);
+	WH_TRY(wh_plan_add_image(plan, "", true, &out, err));
+	return literals_fill(model->manifest, image, offset_of, out, err);
 }
 
 enum wh_status h5_plan(struct wh_source *source,

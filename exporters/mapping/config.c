@@ -155,9 +155,34 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 	if (!out->name)
 		out->name = "";
 	out->trainable = !json_is_false(json_object_get(config, "trainable"));
+	out->scales = !json_is_false(json_object_get(config, "scale"));
+	out->centers = !json_is_false(json_object_get(config, "center"));
 	if (json_is_array(config))
 		return read_layers(config, depth, arena, out, err);
 	return read_inside(config, depth, arena, out, err);
+}
+
+/* to_json() of Keras 2 says its version; Keras 3 names the module of every
+ * class, and in HDF5 files at least that of its policies. */
+static bool is_of_keras2(const json_t *root, const char *text)
+{
+	const char *module = json_string_value(json_object_get(root, "module"));
+
+	if (json_is_string(json_object_get(root, "keras_version")))
+		return true;
+	if (module)
+		return text_starts(module, "tf_keras");
+	return !strstr(text, "\"DTypePolicy\"");
+}
+
+/* No deeper than read_layer has gone. */
+static void mark_keras2(struct config_layer *layer, bool is_keras2)
+{
+	uint32_t i;
+
+	layer->is_keras2 = is_keras2;
+	for (i = 0; i < layer->n_children; i++)
+		mark_keras2(&layer->children[i], is_keras2);
 }
 
 enum wh_status config_parse(const char *json, struct arena *arena,
@@ -179,6 +204,7 @@ enum wh_status config_parse(const char *json, struct arena *arena,
 			       "model configuration: line %d: %s", why.line,
 			       why.text);
 	WH_TRY(read_layer(root, 0, arena, made, err));
+	mark_keras2(made, is_of_keras2(root, json));
 	if (made->kind != CONFIG_MODEL)
 		return fail_shape(err, "it lists no layers");
 	*model = made;

@@ -20,6 +20,8 @@ struct config_layer {
 	const char *name, *class_name;
 	enum config_kind kind;
 	bool trainable;
+	bool scales, centers; /* a normalization has gamma, beta */
+	bool is_keras2;	      /* the text is Keras 2's or tf-keras's */
 	/* Every layer that `layer-i` counts; a Sequential's input is not. */
 	struct config_layer *children;
 	uint32_t n_children;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "mapping/draft.h"
+#include "mapping/keras3.h"
 #include "mapping/layers_config.h"
 #include "mapping/mapping.h"
 #include "mapping/notes.h"
@@ -17,6 +18,7 @@ struct building {
 	struct notes notes;
 	const struct config_layer **config;
 	struct weight_target *targets; /* of tensors by the map; or NULL */
+	struct keras3_names keras3;    /* of a Keras 3 file; else zeroed */
 	uint32_t n_layers, n_weighted; /* numbers given so far */
 };
 
@@ -30,6 +32,29 @@ static bool is_from_h5(const struct wh_manifest *manifest)
 {
 	return manifest->origin_format &&
 	       strcmp(manifest->origin_format, "h5") == 0;
+}
+
+static enum wh_status take_keras3_paths(const struct building *building,
+					const struct wh_layer *layer,
+					struct layer_paths *paths,
+					struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < layer->n_variables; i++) {
+		const struct wh_variable *variable = &layer->variables[i];
+
+		paths->paths[i] = building->keras3.paths[variable->tensor];
+		if (!paths->paths[i])
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "layer '%s': the attribute that "
+				       "TensorFlow has for weight '%s' is not "
+				       "in a Keras 3 file; --model-config FILE "
+				       "(the model's to_json()) says it of "
+				       "Keras's own layers",
+				       layer->name, variable->name);
+	}
+	return WH_OK;
 }
 
 /* Object paths that the source knows for itself; false if one is missing. */
@@ -59,6 +84,8 @@ static enum wh_status find_paths(const struct building *building,
 					   sizeof(*paths->paths));
 		if (!paths->paths)
 			return wh_fail_memory(err);
+		if (building->keras3.paths)
+			return take_keras3_paths(building, layer, paths, err);
 		if (take_paths(layer, paths))
 			return WH_OK;
 	}
@@ -81,7 +108,9 @@ static enum wh_status add_variable(struct building *building, uint32_t base,
 			       layer->name, variable->name, path);
 	draft->nodes[node].tensor = variable->tensor;
 	draft->nodes[node].full_name =
-		name_without_output(variable->name, draft->arena);
+		building->keras3.full_names
+			? building->keras3.full_names[variable->tensor]
+			: name_without_output(variable->name, draft->arena);
 	return draft->nodes[node].full_name ? WH_OK : wh_fail_memory(err);
 }
 
@@ -319,8 +348,15 @@ static enum wh_status build_graph(const struct wh_manifest *manifest,
 		.draft = {.arena = arena},
 		.notes = {.arena = arena}};
 
-	WH_TRY(layers_config(manifest, hints->model_config, arena,
-			     &building.config, err));
+	if (keras3_is_origin(manifest)) {
+		WH_TRY(keras3_names_find(manifest, hints->model_config, arena,
+					 &building.keras3, err));
+		WH_TRY(keras3_check_order(manifest, &building.keras3, err));
+		building.config = building.keras3.config;
+	} else {
+		WH_TRY(layers_config(manifest, hints->model_config, arena,
+				     &building.config, err));
+	}
 	WH_TRY(weight_targets(manifest, hints->map, arena, &building.targets,
 			      err));
 	WH_TRY(build(&building, err));

@@ -37,6 +37,22 @@ static enum wh_status keep_layer(struct naming *naming,
 	return WH_OK;
 }
 
+/* Of a Keras 3 file: where none is known, what is behind the layer's slot:
+ * "vars/0" of "layers/dense/vars/0". */
+static const char *keras3_path(const struct naming *naming,
+			       const struct wh_variable *variable)
+{
+	const char *path = naming->keras3.paths[variable->tensor];
+	const char *slash = strchr(variable->name, '/');
+
+	if (path || !slash)
+		return path ? path : variable->name;
+	if (strncmp(variable->name, "vars/", 5) == 0)
+		return variable->name;
+	slash = strchr(slash + 1, '/');
+	return slash ? slash + 1 : variable->name;
+}
+
 /* An object path for every variable: where none is known, its name. */
 static const char **paths_of(const struct naming *naming,
 			     const struct wh_layer *layer)
@@ -51,6 +67,8 @@ static const char **paths_of(const struct naming *naming,
 		paths[i] = variable->object_path && *variable->object_path
 				   ? variable->object_path
 				   : variable->name;
+		if (naming->keras3.paths)
+			paths[i] = keras3_path(naming, variable);
 	}
 	return paths;
 }
@@ -197,7 +215,7 @@ static enum wh_status name_model_weights(struct naming *naming, uint32_t index,
 		order[i] = i;
 	if (naming_has_flags(layer))
 		WH_TRY(naming_order_by_flags(naming, layer, order, err));
-	else
+	else if (!naming->keras3.paths) /* that lists trained ones first too */
 		WH_TRY(check_model_weights(naming, layer, err));
 	for (i = 0; i < layer->n_variables; i++) {
 		uint32_t tensor = layer->variables[order[i]].tensor;

@@ -120,6 +120,24 @@ static enum wh_status walk_graph(struct naming *naming,
 	return WH_OK;
 }
 
+static enum wh_status prepare_keras3(struct naming *naming,
+				     const char *model_config,
+				     struct wh_error *err)
+{
+	uint32_t i;
+
+	WH_TRY(keras3_names_find(naming->manifest, model_config, naming->arena,
+				 &naming->keras3, err));
+	WH_TRY(keras3_check_order(naming->manifest, &naming->keras3, err));
+	naming->config = naming->keras3.config;
+	for (i = 0; i < naming->manifest->n_tensors; i++) {
+		naming->walk[i] = i;
+		if (naming->keras3.full_names[i])
+			naming->full_names[i] = naming->keras3.full_names[i];
+	}
+	return WH_OK;
+}
+
 enum wh_status naming_prepare(struct naming *naming, const char *model_config,
 			      struct wh_error *err)
 {
@@ -135,6 +153,8 @@ enum wh_status naming_prepare(struct naming *naming, const char *model_config,
 		return wh_fail_memory(err);
 	for (i = 0; i < manifest->n_tensors; i++)
 		naming->full_names[i] = "";
+	if (keras3_is_origin(manifest))
+		return prepare_keras3(naming, model_config, err);
 	WH_TRY(layers_config(manifest, model_config, naming->arena,
 			     &naming->config, err));
 	WH_TRY(name_map_tensors(manifest, &keys, err));
@@ -272,6 +292,64 @@ static enum wh_status order_by_config(const struct naming *naming,
 	return nested_order(layer, names, config, naming->arena, order, err);
 }
 
+/* ---- Keras 3's files ---------------------------------------------------- */
+
+static bool keras3_is_decided(const struct naming *naming,
+			      const struct wh_layer *layer)
+{
+	uint32_t i;
+
+	for (i = 0; i < layer->n_variables; i++)
+		if (!naming->keras3.paths[layer->variables[i].tensor])
+			return false;
+	return true;
+}
+
+#define MAX_COMPARED 1000u
+
+/* One object's variables stand in their order; which of several objects comes
+ * first in Keras 2 is not known where their class isn't. */
+static enum wh_status check_objects(struct naming *naming,
+				    const struct wh_layer *layer,
+				    struct wh_error *err)
+{
+	const struct wh_tensor *tensors = naming->manifest->tensors;
+	const struct wh_variable *variables = layer->variables;
+	bool several = false;
+	uint32_t i, j;
+
+	for (i = 0; i < layer->n_variables; i++)
+		for (j = 0; j < i; j++) {
+			uint32_t a = variables[j].tensor;
+			uint32_t b = variables[i].tensor;
+
+			if (strcmp(naming->keras3.objects[a],
+				   naming->keras3.objects[b]) == 0)
+				continue;
+			several = true;
+			if (layer->n_variables <= MAX_COMPARED &&
+			    (tensors[a].rank != tensors[b].rank ||
+			     memcmp(tensors[a].shape, tensors[b].shape,
+				    tensors[a].rank * sizeof(uint64_t))))
+				continue;
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "layer '%s': weights '%s' and '%s' have "
+				       "one shape, and which of the objects "
+				       "inside it comes first in an HDF5 file "
+				       "is not known; --model-config FILE (the "
+				       "model's to_json()) says it of Keras's "
+				       "own layers",
+				       layer->name, variables[j].name,
+				       variables[i].name);
+		}
+	if (!several)
+		return WH_OK;
+	return notes_add(&naming->notes, err,
+			 "layer '%s' is of no known class: its %u weights are "
+			 "written in the Keras 3 file's order",
+			 layer->name, layer->n_variables);
+}
+
 enum wh_status naming_order(struct naming *naming, const struct wh_layer *layer,
 			    const struct config_layer *config,
 			    const char *const *paths, uint32_t *order,
@@ -282,6 +360,8 @@ enum wh_status naming_order(struct naming *naming, const struct wh_layer *layer,
 
 	for (i = 0; i < layer->n_variables; i++)
 		order[i] = i;
+	if (naming->keras3.paths && !keras3_is_decided(naming, layer))
+		return check_objects(naming, layer, err);
 	kind = order_sort(paths, order, layer->n_variables);
 	if (kind == ORDER_GRAPH)
 		return order_by_graph(naming, layer, paths, order, err);

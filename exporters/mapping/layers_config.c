@@ -3,10 +3,10 @@
 #include "core/manifest.h"
 #include "core/name_map.h"
 
-static enum wh_status parse(const struct wh_manifest *manifest,
-			    const char *given, struct arena *arena,
-			    const struct config_layer **model,
-			    struct wh_error *err)
+enum wh_status layers_config_model(const struct wh_manifest *manifest,
+				   const char *given, struct arena *arena,
+				   const struct config_layer **model,
+				   struct wh_error *err)
 {
 	const struct wh_attribute *attribute =
 		manifest_attribute(manifest, "", "model_config");
@@ -43,13 +43,13 @@ static uint32_t count_layers(const struct wh_manifest *manifest)
 	return n;
 }
 
-enum wh_status layers_config(const struct wh_manifest *manifest,
-			     const char *given, struct arena *arena,
-			     const struct config_layer ***of,
-			     struct wh_error *err)
+enum wh_status layers_config_match(const struct wh_manifest *manifest,
+				   const struct config_layer *model,
+				   struct arena *arena,
+				   const struct config_layer ***of,
+				   struct wh_error *err)
 {
 	__attribute__((cleanup(name_map_free))) struct name_map map = {0};
-	const struct config_layer *model;
 	const struct config_layer **made =
 		arena_alloc(arena, manifest->n_layers, sizeof(*made));
 	uint32_t i, place = 0;
@@ -57,7 +57,6 @@ enum wh_status layers_config(const struct wh_manifest *manifest,
 
 	if (!made)
 		return wh_fail_memory(err);
-	WH_TRY(parse(manifest, given, arena, &model, err));
 	*of = made;
 	if (!model)
 		return WH_OK;
@@ -76,4 +75,15 @@ enum wh_status layers_config(const struct wh_manifest *manifest,
 		place++;
 	}
 	return WH_OK;
+}
+
+enum wh_status layers_config(const struct wh_manifest *manifest,
+			     const char *given, struct arena *arena,
+			     const struct config_layer ***of,
+			     struct wh_error *err)
+{
+	const struct config_layer *model;
+
+	WH_TRY(layers_config_model(manifest, given, arena, &model, err));
+	return layers_config_match(manifest, model, arena, of, err);
 }

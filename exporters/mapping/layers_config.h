@@ -15,4 +15,16 @@ enum wh_status layers_config(const struct wh_manifest *manifest,
 			     const struct config_layer ***of,
 			     struct wh_error *err);
 
+/** The same in two steps: the model, or NULL where none is known; and which of
+ *  its children is which layer. */
+enum wh_status layers_config_model(const struct wh_manifest *manifest,
+				   const char *given, struct arena *arena,
+				   const struct config_layer **model,
+				   struct wh_error *err);
+enum wh_status layers_config_match(const struct wh_manifest *manifest,
+				   const struct config_layer *model,
+				   struct arena *arena,
+				   const struct config_layer ***of,
+				   struct wh_error *err);
+
 #endif

@@ -3,6 +3,7 @@
 #define WH_MAPPING_NAMING_H
 
 #include "core/manifest.h"
+#include "mapping/keras3.h"
 #include "mapping/layers_config.h"
 #include "mapping/notes.h"
 
@@ -12,8 +13,9 @@ struct naming {
 	struct arena *arena;
 	struct notes notes;
 	const struct config_layer **config; /* of each layer, or NULL */
-	const char **full_names; /* of each tensor; "" where there is none */
-	uint32_t *walk;		 /* of each tensor: its place, depth first */
+	const char **full_names;    /* of each tensor; "" where there is none */
+	uint32_t *walk;		    /* of each tensor: its place, depth first */
+	struct keras3_names keras3; /* of a Keras 3 file; else zeroed */
 };
 
 /** Fills config, full_names and walk. Errors as layers_config. */

@@ -20,6 +20,16 @@ def test_saving_h5_names_the_library_and_exits_15(tmp_path):
     assert not (tmp_path / "model.h5").exists()
 
 
+def test_saving_keras3_names_the_library_and_exits_15(tmp_path):
+    assert wh("init", cwd=tmp_path).returncode == 0
+    for name in ("model.weights.h5", "model.weights.json"):
+        done = wh("save-weights", "HEAD", name, cwd=tmp_path)
+        assert done.returncode == 15
+        assert "keras3" in done.stderr and "libhdf5-dev" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert not (tmp_path / name).exists()
+
+
 def test_saving_tf_names_the_library_and_exits_15(tmp_path):
     assert wh("init", cwd=tmp_path).returncode == 0
     done = wh("save-weights", "HEAD", "ckpt", cwd=tmp_path)
@@ -50,3 +60,4 @@ def test_formats_stay_listed_and_explain_themselves(tmp_path):
     formats = {row["name"]: row for row in rows}
     assert formats["h5"]["missing"] and not formats["h5"]["writes"]
     assert formats["tf"]["missing"] and not formats["tf"]["reads"]
+    assert formats["keras3"]["missing"] and not formats["keras3"]["reads"]

@@ -113,6 +113,14 @@ struct wh_format {
 	enum wh_status (*finish)(const char *path,
 				 const struct wh_state_options *options,
 				 struct wh_error *err);
+	/** Brings checksums that lie between the payloads of a plan, which
+	 *  follows a template of this format, in line with the values: these
+	 *  may be others than the template's. NULL member: there are none. */
+	enum wh_status (*refresh)(struct wh_plan *plan, struct wh_error *err);
+	/** Whether the files of the manifest's template, which is of this
+	 *  format, are of the kind that `filepath` (or NULL) asks for. NULL
+	 *  member: they always are. */
+	bool (*fits)(const struct wh_manifest *manifest, const char *filepath);
 	bool widens_bfloat16; /* its planner is given float32 for bfloat16,
 				 unless that is asked for as it is */
 	bool takes_checkpoint_options; /* tf.train.CheckpointOptions concern

@@ -1,0 +1,181 @@
+#include "hdf5/keras3/open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "hdf5/session.h"
+#include "zip/stream.h"
+
+#define WEIGHTS_MEMBER "model.weights.h5"
+#define MAX_CONFIG     (UINT64_C(64) << 20)
+#define MAX_METADATA   (UINT64_C(1) << 20)
+
+WH_DEFINE_AUTO(arena, arena_free);
+
+void keras3_opened_free(struct keras3_opened *opened)
+{
+	wh_buf_free(&opened->config);
+	wh_buf_free(&opened->metadata);
+	wh_buf_free(&opened->map);
+}
+
+/* ---- Kinds ------------------------------------------------------------ */
+
+static bool has_weights_member(int fd)
+{
+	struct arena arena_memory = {0};
+	wh_auto(arena) arena = &arena_memory;
+	struct zip_archive archive;
+	struct stat at;
+
+	return fstat(fd, &at) == 0 &&
+	       zip_open(fd, (uint64_t)at.st_size, arena, &archive, NULL) ==
+		       WH_OK &&
+	       zip_find(&archive, "config.json") &&
+	       zip_find(&archive, "metadata.json");
+}
+
+/* A damaged one is left to the format that any HDF5 file may be. */
+static bool has_keras3_root(const char *path)
+{
+	h5_session_auto struct h5_session session = {0};
+	h5_auto hid_t root = 0;
+	struct h5_source *source = NULL;
+	bool found = false;
+
+	if (h5_source_open(path, &source, NULL))
+		return false;
+	if (h5_source_has_signature(source) &&
+	    h5_enter(&session, NULL) == WH_OK &&
+	    h5_source_start(source, &root, NULL) == WH_OK)
+		found = keras3_tree_is_root(root);
+	h5_release(&root);
+	root = 0;
+	if (session.entered)
+		h5_source_close_file(source);
+	h5_leave(&session);
+	wh_source_close(&source->base);
+	return found;
+}
+
+enum keras3_kind keras3_kind_of_file(const char *path)
+{
+	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat at;
+	char first;
+
+	if (fd < 0 || fstat(fd, &at) || !S_ISREG(at.st_mode) ||
+	    pread(fd, &first, 1, 0) != 1)
+		return KERAS3_NONE;
+	if (zip_probe(fd))
+		return has_weights_member(fd) ? KERAS3_ARCHIVE : KERAS3_NONE;
+	if (first == '{')
+		return keras3_is_map(path) ? KERAS3_SHARDED : KERAS3_NONE;
+	return has_keras3_root(path) ? KERAS3_HDF5 : KERAS3_NONE;
+}
+
+/* ---- One file --------------------------------------------------------- */
+
+enum wh_status keras3_open_hdf5(const char *path, struct keras3_opened *opened,
+				struct wh_error *err)
+{
+	struct keras3_source *source;
+
+	WH_TRY(keras3_source_new(1, 1, &opened->source, err));
+	source = opened->source;
+	WH_TRY(keras3_source_add_file(source, path, "", err));
+	return keras3_source_add_part(source, 0, -1, 0,
+				      (uint64_t)source->files[0].opened.st_size,
+				      err);
+}
+
+/* ---- An archive ------------------------------------------------------- */
+
+static enum wh_status read_text(const struct zip_archive *archive,
+				const char *name, uint64_t limit,
+				struct wh_buf *out, struct wh_error *err)
+{
+	const struct zip_member *member = zip_find(archive, name);
+
+	if (member)
+		WH_TRY(zip_read_all(archive, member, limit, out, err));
+	return wh_buf_append(out, "", 1, err);
+}
+
+/* A file that has no name and goes with its descriptor. */
+static enum wh_status open_temporary(int *fd, struct wh_error *err)
+{
+	const char *folder = getenv("TMPDIR");
+
+	if (!folder || !*folder)
+		folder = "/tmp";
+	*fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return wh_fail_errno(err, errno,
+				     "can't make a temporary file in '%s'",
+				     folder);
+	return WH_OK;
+}
+
+/* libhdf5 needs random access, which deflated bytes don't give. */
+static enum wh_status unpack(struct keras3_source *source,
+			     const struct zip_archive *archive,
+			     const struct zip_member *member,
+			     struct wh_error *err)
+{
+	enum wh_status status;
+	int fd = -1;
+
+	WH_TRY(open_temporary(&fd, err));
+	status = zip_unpack(archive, member, fd, err);
+	if (status) {
+		close(fd);
+		return status;
+	}
+	source->is_unpacked = true;
+	return keras3_source_add_part(source, 0, fd, 0, member->size, err);
+}
+
+static enum wh_status fail_member(const struct zip_archive *archive,
+				  struct wh_error *err)
+{
+	bool npz = zip_find(archive, "model.weights.npz") != NULL;
+
+	return wh_fail(err, npz ? WH_EUNSUPPORTED : WH_ECORRUPT,
+		       npz ? "the archive's weights are in NumPy's format "
+			     "(model.weights.npz), which Keras archives are "
+			     "not read in"
+			   : "the archive has no '" WEIGHTS_MEMBER "'");
+}
+
+enum wh_status keras3_open_archive(const char *path,
+				   struct keras3_opened *opened,
+				   struct wh_error *err)
+{
+	const struct zip_member *member;
+	struct keras3_source *source;
+	struct zip_archive archive = {0};
+
+	WH_TRY(keras3_source_new(1, 1, &opened->source, err));
+	source = opened->source;
+	WH_TRY(keras3_source_add_file(source, path, "", err));
+	WH_TRY(zip_open(source->files[0].fd,
+			(uint64_t)source->files[0].opened.st_size,
+			&source->arena, &archive, err));
+	member = zip_find(&archive, WEIGHTS_MEMBER);
+	if (!member)
+		return fail_member(&archive, err);
+	opened->weights = *member;
+	WH_TRY(read_text(&archive, "config.json", MAX_CONFIG, &opened->config,
+			 err));
+	WH_TRY(read_text(&archive, "metadata.json", MAX_METADATA,
+			 &opened->metadata, err));
+	if (member->method != 0 || member->encrypted)
+		return unpack(source, &archive, member, err);
+	return keras3_source_add_part(source, 0, -1, member->offset,
+				      member->size, err);
+}

@@ -1,0 +1,278 @@
+#include "hdf5/keras3/tree.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "hdf5/attribute_read.h"
+#include "hdf5/keras3/children.h"
+#include "hdf5/object.h"
+#include "hdf5/session.h"
+
+#define VARS "vars"
+/* An object's group and that of its variables take more than this. */
+#define MIN_BYTES_AN_OBJECT 64
+
+/* One file on its way into the tree. */
+struct reading {
+	struct keras3_tree *tree;
+	struct h5_source *source;
+	uint32_t part;
+};
+
+#define children_auto __attribute__((cleanup(keras3_children_free)))
+
+void keras3_tree_free(struct keras3_tree *tree)
+{
+	name_map_free(&tree->places);
+	name_map_free(&tree->seen);
+	free(tree->datasets);
+}
+
+bool keras3_tree_is_root(hid_t root)
+{
+	if (h5_has_attribute(root, "layer_names") ||
+	    h5_has_attribute(root, "layer_names0") ||
+	    h5_has_attribute(root, "nb_layers") ||
+	    h5_has(root, "model_weights"))
+		return false;
+	return h5_has(root, VARS) || h5_has(root, "layers") ||
+	       h5_has(root, "_layer_checkpoint_dependencies");
+}
+
+/* ---- Objects ---------------------------------------------------------- */
+
+/* The object of that path: one that an earlier shard began goes on. */
+static enum wh_status find_object(struct reading *reading, const char *path,
+				  const char *name, uint32_t *index,
+				  struct wh_error *err)
+{
+	struct keras3_tree *tree = reading->tree;
+	bool added;
+
+	*index = name_map_find(&tree->places, path);
+	if (*index != UINT32_MAX)
+		return WH_OK;
+	if (tree->objects.n >= WH_MAX_TENSORS)
+		return wh_fail(err, WH_ECORRUPT, "more than %u objects",
+			       WH_MAX_TENSORS);
+	WH_TRY(keras3_object_add(&tree->objects, path, name, tree->arena, index,
+				 err));
+	return name_map_add(&tree->places, path, *index, &added, err);
+}
+
+static enum wh_status keep_dataset(struct keras3_tree *tree, uint32_t part,
+				   uint32_t index, struct wh_error *err)
+{
+	uint32_t wanted = tree->capacity ? tree->capacity * 2 : 64;
+	struct keras3_dataset *grown;
+
+	if (tree->n_datasets == tree->capacity) {
+		grown = realloc(tree->datasets, wanted * sizeof(*grown));
+		if (!grown)
+			return wh_fail_memory(err);
+		tree->datasets = grown;
+		tree->capacity = wanted;
+	}
+	tree->datasets[tree->n_datasets++] =
+		(struct keras3_dataset){part, index};
+	return WH_OK;
+}
+
+static enum wh_status add_value(struct reading *reading, uint32_t object,
+				struct keras3_value *value,
+				struct wh_error *err)
+{
+	struct keras3_object *to = &reading->tree->objects.list[object];
+	uint32_t i;
+
+	for (i = 0; i < to->n_values && to->values[i].shard != value->shard;
+	     i++)
+		if (strcmp(to->values[i].key, value->key) == 0)
+			return wh_fail(err, WH_ECORRUPT, "it is in two shards");
+	value->tensor = reading->tree->n_datasets;
+	WH_TRY(keep_dataset(reading->tree, reading->part,
+			    reading->source->n_datasets - 1, err));
+	return keras3_value_add(to, value, reading->tree->arena, err);
+}
+
+/* ---- Variables -------------------------------------------------------- */
+
+static enum wh_status read_text(struct reading *reading, hid_t object,
+				const char *key, const char **text,
+				struct wh_error *err)
+{
+	size_t size;
+
+	WH_TRY(h5_text_read(object, key, &reading->source->input,
+			    reading->tree->arena, text, &size, err));
+	if (*text && size > WH_MAX_NAME)
+		return wh_fail(err, WH_ECORRUPT,
+			       "attribute '%s' has %zu bytes; at most %u are "
+			       "read",
+			       key, size, WH_MAX_NAME);
+	return WH_OK;
+}
+
+static enum wh_status read_value(struct reading *reading, hid_t vars,
+				 const char *path, const char *key,
+				 uint32_t object, struct wh_error *err)
+{
+	struct arena *arena = &reading->source->arena;
+	struct keras3_value value = {.key = key, .shard = reading->part};
+	struct h5_dataset *dataset;
+	h5_auto hid_t opened = 0;
+
+	WH_TRY(h5_dataset_open(vars, key, &opened, err));
+	WH_TRY(h5_source_add(reading->source, opened, reading->tree->max_nbytes,
+			     &dataset, err));
+	if (!dataset->flat) {
+		dataset->path = arena_printf(arena, "/%s%s" VARS "/%s", path,
+					     *path ? "/" : "", key);
+		if (!dataset->path)
+			return wh_fail_memory(err);
+	}
+	WH_TRY(read_text(reading, opened, "dtype", &value.dtype, err));
+	return add_value(reading, object, &value, err);
+}
+
+static enum wh_status read_vars(struct reading *reading, hid_t group,
+				const char *path, const char **name,
+				struct wh_error *err)
+{
+	children_auto struct keras3_children children = {0};
+	h5_auto hid_t vars = 0;
+	enum wh_status status;
+	uint32_t i, object = 0;
+
+	WH_TRY(h5_group_open(group, VARS, &vars, err));
+	WH_TRY(read_text(reading, vars, "name", name, err));
+	WH_TRY(keras3_children_list(
+		vars, reading->source->input.size / MIN_BYTES_AN_OBJECT,
+		reading->tree->arena, &children, err));
+	keras3_children_sort(&children, KERAS3_NUMBERS);
+	WH_TRY(find_object(reading, path, *name, &object, err));
+	for (i = 0; i < children.n; i++) {
+		const char *key = children.list[i].name;
+
+		status = read_value(reading, vars, path, key, object, err);
+		if (status) {
+			wh_error_prefix(err, "weight '%s%svars/%s'", path,
+					*path ? "/" : "", key);
+			return status;
+		}
+	}
+	return WH_OK;
+}
+
+/* ---- Groups ----------------------------------------------------------- */
+
+/* A group that was seen is a hard link to it, or a circle of them. */
+static enum wh_status see(struct reading *reading, uint64_t address,
+			  bool *first, struct wh_error *err)
+{
+	struct keras3_tree *tree = reading->tree;
+	const char *key = arena_printf(tree->arena, "%" PRIx64, address);
+
+	if (!key)
+		return wh_fail_memory(err);
+	return name_map_add(&tree->seen, key, 0, first, err);
+}
+
+/* A child counts from where the later of its two groups lies: either may
+ * fill a gap that libhdf5 left. */
+static void find_places(hid_t group, struct keras3_children *children)
+{
+	H5L_info_t info;
+	uint32_t i;
+
+	for (i = 0; i < children->n; i++) {
+		h5_auto hid_t child =
+			H5Oopen(group, children->list[i].name, H5P_DEFAULT);
+
+		if (child > 0 && H5Iget_type(child) == H5I_GROUP &&
+		    h5_has(child, VARS) &&
+		    H5Lget_info(child, VARS, &info, H5P_DEFAULT) >= 0 &&
+		    info.type == H5L_TYPE_HARD &&
+		    info.u.address > children->list[i].address)
+			children->list[i].address = info.u.address;
+	}
+}
+
+static enum wh_status read_group(struct reading *reading, hid_t group,
+				 const char *path, unsigned depth,
+				 struct wh_error *err);
+
+static enum wh_status read_child(struct reading *reading, hid_t group,
+				 const char *path, const char *name,
+				 unsigned depth, struct wh_error *err)
+{
+	h5_auto hid_t child = 0;
+	const char *below = arena_printf(reading->tree->arena, "%s%s%s", path,
+					 *path ? "/" : "", name);
+	H5O_info_t info;
+	bool first;
+
+	if (!below)
+		return wh_fail_memory(err);
+	WH_TRY(h5_group_open(group, name, &child, err));
+	if (H5Oget_info2(child, &info, H5O_INFO_BASIC) < 0)
+		return h5_fail(err, "a group can't be read");
+	WH_TRY(see(reading, info.addr, &first, err));
+	if (!first)
+		return WH_OK;
+	return read_group(reading, child, below, depth + 1, err);
+}
+
+static void remove_child(struct keras3_children *children, const char *name)
+{
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < children->n; i++)
+		if (strcmp(children->list[i].name, name) != 0)
+			children->list[kept++] = children->list[i];
+	children->n = kept;
+}
+
+static enum wh_status read_group(struct reading *reading, hid_t group,
+				 const char *path, unsigned depth,
+				 struct wh_error *err)
+{
+	children_auto struct keras3_children children = {0};
+	enum keras3_order order = KERAS3_SLOTS;
+	const char *name = NULL;
+	enum wh_status status;
+	uint32_t i;
+
+	if (depth > H5_MAX_DEPTH || strlen(path) > WH_MAX_NAME)
+		return wh_fail(err, WH_ECORRUPT, "its groups nest too deep");
+	WH_TRY(keras3_children_list(
+		group, reading->source->input.size / MIN_BYTES_AN_OBJECT,
+		reading->tree->arena, &children, err));
+	if (h5_has(group, VARS)) {
+		WH_TRY(read_vars(reading, group, path, &name, err));
+		remove_child(&children, VARS);
+		order = name ? KERAS3_ATTRIBUTES : KERAS3_REVERSED;
+	}
+	find_places(group, &children);
+	keras3_children_sort(&children, order);
+	for (i = 0; i < children.n; i++) {
+		status = read_child(reading, group, path, children.list[i].name,
+				    depth, err);
+		if (status)
+			return status;
+	}
+	return WH_OK;
+}
+
+enum wh_status keras3_tree_read(struct keras3_tree *tree,
+				struct h5_source *source, uint32_t part,
+				hid_t root, struct wh_error *err)
+{
+	struct reading reading = {tree, source, part};
+
+	name_map_free(&tree->seen);
+	return read_group(&reading, root, "", 0, err);
+}

@@ -1,0 +1,75 @@
+#include "hdf5/literals.h"
+
+#include <stdlib.h>
+
+#include "base/auto.h"
+#include "hdf5/image_file.h"
+
+#define LITERAL_PIECE ((size_t)64 << 10)
+
+/* Where one payload goes. */
+struct place {
+	uint64_t offset;
+	uint32_t tensor;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *left = a, *right = b;
+
+	return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+/* The payloads' places in the order of the file; `*places` is the caller's. */
+static enum wh_status sort_places(const struct wh_manifest *manifest,
+				  const uint64_t *offset_of,
+				  struct place **places, uint32_t *n_places,
+				  struct wh_error *err)
+{
+	uint32_t i, n = 0;
+
+	*places = calloc((size_t)manifest->n_tensors + 1, sizeof(**places));
+	if (!*places)
+		return wh_fail_memory(err);
+	for (i = 0; i < manifest->n_tensors; i++)
+		if (offset_of[i] != IMAGE_NOWHERE)
+			(*places)[n++] = (struct place){offset_of[i], i};
+	qsort(*places, n, sizeof(**places), compare_places);
+	*n_places = n;
+	return WH_OK;
+}
+
+static enum wh_status add_literal(struct wh_image *out,
+				  const struct sparse_image *image,
+				  uint64_t end, struct wh_error *err)
+{
+	uint8_t piece[LITERAL_PIECE];
+
+	while (out->size < end) {
+		size_t some = LITERAL_PIECE;
+
+		if (some > end - out->size)
+			some = (size_t)(end - out->size);
+		sparse_image_read(image, out->size, piece, some);
+		WH_TRY(wh_image_literal(out, piece, some, err));
+	}
+	return WH_OK;
+}
+
+enum wh_status literals_fill(const struct wh_manifest *manifest,
+			     const struct sparse_image *image,
+			     const uint64_t *offset_of, struct wh_image *out,
+			     struct wh_error *err)
+{
+	wh_free_auto struct place *places = NULL;
+	uint32_t i, n_places = 0;
+
+	WH_TRY(sort_places(manifest, offset_of, &places, &n_places, err));
+	for (i = 0; i < n_places; i++) {
+		WH_TRY(add_literal(out, image, places[i].offset, err));
+		WH_TRY(wh_image_payload(
+			out, places[i].tensor, 0,
+			manifest->tensors[places[i].tensor].nbytes, err));
+	}
+	return add_literal(out, image, image->size, err);
+}

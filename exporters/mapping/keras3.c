@@ -1,0 +1,190 @@
+/* Objects of Keras 3 files: lists of them, and their way through manifests. */
+#include "mapping/keras3.h"
+
+#include <string.h>
+
+#include "core/name_map.h"
+
+#define VARS "/vars/"
+/* The same of the model's own variables, whose path is empty. */
+#define ROOT_VARS "vars/"
+
+bool keras3_is_origin(const struct wh_manifest *manifest)
+{
+	return manifest->origin_format &&
+	       strcmp(manifest->origin_format, "keras3") == 0;
+}
+
+enum wh_status keras3_object_add(struct keras3_objects *objects,
+				 const char *path, const char *name,
+				 struct arena *arena, uint32_t *index,
+				 struct wh_error *err)
+{
+	uint32_t wanted = objects->capacity ? objects->capacity * 2 : 32;
+	struct keras3_object *grown;
+
+	if (objects->n == objects->capacity) {
+		grown = arena_alloc(arena, wanted, sizeof(*grown));
+		if (!grown)
+			return wh_fail_memory(err);
+		if (objects->n)
+			memcpy(grown, objects->list,
+			       objects->n * sizeof(*grown));
+		objects->list = grown;
+		objects->capacity = wanted;
+	}
+	objects->list[objects->n] =
+		(struct keras3_object){.path = path, .name = name};
+	*index = objects->n++;
+	return WH_OK;
+}
+
+enum wh_status keras3_value_add(struct keras3_object *object,
+				const struct keras3_value *value,
+				struct arena *arena, struct wh_error *err)
+{
+	uint32_t wanted = object->capacity ? object->capacity * 2 : 4;
+	struct keras3_value *grown;
+
+	if (object->n_values == object->capacity) {
+		grown = arena_alloc(arena, wanted, sizeof(*grown));
+		if (!grown)
+			return wh_fail_memory(err);
+		if (object->n_values)
+			memcpy(grown, object->values,
+			       object->n_values * sizeof(*grown));
+		object->values = grown;
+		object->capacity = wanted;
+	}
+	object->values[object->n_values++] = *value;
+	return WH_OK;
+}
+
+const char *keras3_value_path(const struct keras3_object *object,
+			      const struct keras3_value *value,
+			      struct arena *arena)
+{
+	return arena_printf(arena, "%s%s%s", object->path,
+			    *object->path ? VARS : ROOT_VARS, value->key);
+}
+
+/* ---- From a manifest -------------------------------------------------- */
+
+struct recalling {
+	const struct wh_manifest *manifest;
+	struct arena *arena;
+	struct keras3_objects *objects;
+	struct name_map places; /* path -> object */
+};
+
+static void free_recalling(struct recalling *recalling)
+{
+	name_map_free(&recalling->places);
+}
+
+static enum wh_status recall_object(struct recalling *recalling,
+				    const char *path, const char *name,
+				    uint32_t *index, struct wh_error *err)
+{
+	bool added;
+
+	*index = name_map_find(&recalling->places, path);
+	if (*index != UINT32_MAX)
+		return WH_OK;
+	WH_TRY(keras3_object_add(recalling->objects, path, name,
+				 recalling->arena, index, err));
+	return name_map_add(&recalling->places, path, *index, &added, err);
+}
+
+/* "layers/dense/vars/0": the object's path, and "0". */
+static enum wh_status recall_value(struct recalling *recalling,
+				   const struct wh_variable *variable,
+				   struct wh_error *err)
+{
+	const char *path = variable->keras3_path, *at, *cut = NULL;
+	struct keras3_value value = {.tensor = variable->tensor};
+	uint32_t index;
+
+	if (!path)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "weight '%s' has no place in a Keras 3 file",
+			       variable->name);
+	for (at = strstr(path, VARS); at; at = strstr(at + 1, VARS))
+		cut = at;
+	value.key = cut ? cut + strlen(VARS) : path + strlen(ROOT_VARS);
+	path = arena_bytes(recalling->arena, path,
+			   cut ? (size_t)(cut - path) : 0);
+	if (!path)
+		return wh_fail_memory(err);
+	WH_TRY(recall_object(recalling, path, NULL, &index, err));
+	return keras3_value_add(&recalling->objects->list[index], &value,
+				recalling->arena, err);
+}
+
+/* The dataset's own attributes, and where shards begin. */
+static enum wh_status recall_marks(struct recalling *recalling,
+				   struct wh_error *err)
+{
+	const struct wh_manifest *manifest = recalling->manifest;
+	uint32_t i, j, shard = 0;
+
+	for (i = 0; i < recalling->objects->n; i++)
+		for (j = 0; j < recalling->objects->list[i].n_values; j++) {
+			struct keras3_object *object =
+				&recalling->objects->list[i];
+			struct keras3_value *value = &object->values[j];
+			const char *path = keras3_value_path(object, value,
+							     recalling->arena);
+			const struct wh_attribute *dtype, *begins;
+
+			if (!path)
+				return wh_fail_memory(err);
+			dtype = manifest_attribute(manifest, path, "dtype");
+			begins = manifest_attribute(manifest, path, "shard");
+			if (dtype && dtype->kind == WH_VALUE_TEXT)
+				value->dtype = dtype->text;
+			if (begins && begins->kind == WH_VALUE_INTEGER &&
+			    begins->integer >= 0)
+				shard = (uint32_t)begins->integer;
+			value->shard = shard;
+		}
+	return WH_OK;
+}
+
+static bool has_marks(const struct wh_manifest *manifest)
+{
+	uint32_t i;
+
+	for (i = 0; i < manifest->n_attributes; i++)
+		if (strcmp(manifest->attributes[i].key, "dtype") == 0 ||
+		    strcmp(manifest->attributes[i].key, "shard") == 0)
+			return true;
+	return false;
+}
+
+enum wh_status keras3_objects_read(const struct wh_manifest *manifest,
+				   struct arena *arena,
+				   struct keras3_objects *objects,
+				   struct wh_error *err)
+{
+	__attribute__((cleanup(free_recalling))) struct recalling recalling = {
+		manifest, arena, objects, {0}};
+	uint32_t i, j, index;
+
+	for (i = 0; i < manifest->n_attributes; i++) {
+		const struct wh_attribute *at = &manifest->attributes[i];
+
+		if (strcmp(at->key, "name") == 0 && at->kind == WH_VALUE_TEXT)
+			WH_TRY(recall_object(&recalling, at->path, at->text,
+					     &index, err));
+		if (strcmp(at->key, "vars") == 0)
+			WH_TRY(recall_object(&recalling, at->path, NULL, &index,
+					     err));
+	}
+	for (i = 0; i < manifest->n_layers; i++)
+		for (j = 0; j < manifest->layers[i].n_variables; j++)
+			WH_TRY(recall_value(&recalling,
+					    &manifest->layers[i].variables[j],
+					    err));
+	return has_marks(manifest) ? recall_marks(&recalling, err) : WH_OK;
+}
