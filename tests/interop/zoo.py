@@ -4,6 +4,7 @@ import dataclasses
 from typing import Callable
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 layers = keras.layers
@@ -44,11 +45,12 @@ def fill(model, seed):
     rng = np.random.default_rng(seed)
 
     def values(weight):
-        dtype = weight.dtype.as_numpy_dtype
+        kind = tf.as_dtype(weight.dtype)
+        dtype = kind.as_numpy_dtype
         shape = tuple(weight.shape)
-        if weight.dtype.is_bool:
+        if kind.is_bool:
             return rng.integers(0, 2, shape).astype(bool)
-        if weight.dtype.is_integer:
+        if kind.is_integer:
             return rng.integers(0, 100, shape).astype(dtype)
         return rng.uniform(0.1, 1, shape).astype(dtype)
 

@@ -1,0 +1,361 @@
+"""Keras 3's weights against the real Keras 3 and tf-keras: what they write
+goes in and out byte for byte, what we write loads with equal bits, also from
+and to the other formats; what no file decides is refused by name."""
+import filecmp
+import json
+
+import h5py
+import keras as keras3
+import numpy as np
+import pytest
+import tf_keras as keras2
+
+import zoo
+import zoo_keras3
+from conftest import sha256
+from zoo import NEEDS_CONFIG, NEEDS_TF
+
+K2, K3 = "tf_keras", "keras"
+ZOOS = {K2: zoo, K3: zoo_keras3}
+LIBRARIES = {K2: keras2, K3: keras3}
+ALL = [(K, item.name) for K in ZOOS for item in ZOOS[K].ZOO]
+
+SUBCLASSED = {"subclassed", "subclassed_with_lists_and_dicts",
+              "subclassed_with_its_own_weight"}
+# Layers stand in an order that the file doesn't show.
+NO_ORDER = {"subclassed", "subclassed_with_lists_and_dicts"}
+# What a class is called, or which of gamma and beta there is.
+NO_ATTRIBUTE = {"subclassed_with_its_own_weight", "batch_norm",
+                "frozen_batch_norm", "time_distributed",
+                "time_distributed_rnn_and_model", "scalars_and_integers",
+                "custom_layer_with_a_layer",
+                "batch_norm_without_center_or_scale",
+                "time_distributed_model_of_two_layers",
+                "time_distributed_convolution"}
+CUSTOM = {"scalars_and_integers", "custom_layer_with_a_layer"}
+
+
+@pytest.fixture(scope="module")
+def made():
+    models = {}
+
+    def get(K, name):
+        if (K, name) not in models:
+            LIBRARIES[K].backend.clear_session()
+            models[K, name] = ZOOS[K].BY_NAME[name].make()
+        zoo.fill(models[K, name], 1)
+        return models[K, name]
+    return get
+
+
+def bits(array):
+    array = np.asarray(array)
+    return array.dtype, array.shape, array.tobytes()
+
+
+def check_load(model, expected, path):
+    zoo.fill(model, 2)
+    status = model.load_weights(str(path))
+    if "." not in path.name:
+        status.assert_consumed()
+    assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
+
+
+def same(one, other):
+    return filecmp.cmp(one, other, shallow=False)
+
+
+def in_file(path):
+    rows = []
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            value = item[()]
+            if item.dtype.kind == "V":
+                value = value.view("uint16")
+            rows.append((name, list(item.shape), sha256(value)))
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return sorted(rows)
+
+
+def config_of(wh, model):
+    path = wh.folder / "model.json"
+    path.write_text(model.to_json())
+    return "--model-config", path
+
+
+def names(K, without=()):
+    return [item.name for item in ZOOS[K].ZOO if item.name not in without]
+
+
+def opaque(K):
+    """tf-keras can't read any bfloat16 in HDF5."""
+    return {item.name for item in ZOOS[K].ZOO if item.opaque and K == K2}
+
+
+# ---- In and out -----------------------------------------------------------
+
+@pytest.mark.parametrize("K, name", ALL)
+def test_a_file_goes_in_and_out_byte_for_byte(K, name, made, wh):
+    theirs = wh.folder / "theirs.weights.h5"
+    ours, again = wh.folder / "ours.weights.h5", wh.folder / "again.weights.h5"
+    model = made(K, name)
+    expected = zoo.arrays(model)
+    model.save_weights(str(theirs))
+    assert wh.commit(theirs)["reproducible"]
+    rows = sorted((row["name"], row["shape"], row["sha256"])
+                  for row in wh.ls())
+    assert rows == in_file(theirs)
+    wh.quiet("save-weights", "HEAD", ours, "--canonical")
+    wh.quiet("save-weights", "HEAD", again)
+    assert same(ours, theirs) and same(again, theirs)
+    if name not in opaque(K):
+        check_load(model, expected, ours)
+
+
+@pytest.mark.parametrize("name", ["dense_sequential", "lstm", "batch_norm",
+                                  "nested_with_a_frozen_layer"])
+@pytest.mark.parametrize("K", ZOOS)
+def test_a_trained_model_keeps_its_optimizer(K, name, made, wh):
+    theirs, ours = wh.folder / "t.weights.h5", wh.folder / "o.weights.h5"
+    model = ZOOS[K].BY_NAME[name].make()
+    zoo.train(model)
+    model.save_weights(str(theirs))
+    wh.commit(theirs)
+    optimizer = [row for row in wh.ls() if row["role"] == "optimizer"]
+    assert len(optimizer) > len(model.trainable_weights)
+    assert all(row["layer"] == "optimizer" for row in optimizer)
+    wh.quiet("save-weights", "HEAD", ours, "--canonical")
+    assert same(ours, theirs)
+    said = wh.run("convert", theirs, "plain.h5", *config_of(wh, model))
+    assert said.returncode == 0 and "left out" in said.stderr
+
+
+# ---- To other formats -----------------------------------------------------
+
+def needs_config(K, name):
+    return ZOOS[K].BY_NAME[name].to_h5 == NEEDS_CONFIG
+
+
+def saved(K, name, made, wh):
+    model = made(K, name)
+    expected = zoo.arrays(model)
+    path = wh.folder / "theirs.weights.h5"
+    model.save_weights(str(path))
+    return model, expected, path
+
+
+@pytest.mark.parametrize("K, name", [
+    (K, name) for K in ZOOS for name in names(K, NO_ORDER)
+    if not needs_config(K, name)])
+def test_a_file_becomes_legacy_h5(K, name, made, wh):
+    model, expected, path = saved(K, name, made, wh)
+    wh.quiet("convert", path, "ours.h5")
+    check_load(model, expected, wh.folder / "ours.h5")
+
+
+@pytest.mark.parametrize("K, name", [
+    (K, name) for K in ZOOS for name in names(K)
+    if needs_config(K, name) or name in NO_ORDER])
+def test_an_undecided_file_is_refused(K, name, made, wh):
+    model, expected, path = saved(K, name, made, wh)
+    said = wh.refused("convert", path, "ours.h5")
+    assert "layer" in said and not (wh.folder / "ours.h5").exists()
+    if name in NO_ORDER:
+        assert NEEDS_TF in said
+        return
+    assert NEEDS_CONFIG in said
+    wh.quiet("convert", path, "ours.h5", *config_of(wh, model))
+    check_load(model, expected, wh.folder / "ours.h5")
+
+
+@pytest.mark.parametrize("name", names(K2, NO_ORDER | NO_ATTRIBUTE))
+def test_a_file_becomes_a_checkpoint(name, made, wh):
+    model, expected, path = saved(K2, name, made, wh)
+    wh.quiet("convert", path, "ours")
+    check_load(model, expected, wh.folder / "ours")
+
+
+@pytest.mark.parametrize("name", sorted(NO_ORDER | NO_ATTRIBUTE))
+def test_what_classes_do_not_say_is_refused(name, made, wh):
+    model, expected, path = saved(K2, name, made, wh)
+    said = wh.refused("convert", path, "ours")
+    assert "layer" in said and not list(wh.folder.glob("ours*"))
+    if name in SUBCLASSED:
+        return
+    if name in CUSTOM:
+        wh.refused("convert", path, "ours", *config_of(wh, model))
+        return
+    wh.quiet("convert", path, "ours", *config_of(wh, model))
+    check_load(model, expected, wh.folder / "ours")
+
+
+# ---- From other formats ---------------------------------------------------
+
+@pytest.mark.parametrize("name", names(
+    K2, SUBCLASSED | {"custom_layer_with_a_layer"} | opaque(K2)))
+def test_legacy_h5_becomes_a_keras_3_file(name, made, wh):
+    model = made(K2, name)
+    expected = zoo.arrays(model)
+    model.save_weights(wh.folder / "theirs.h5")
+    if model.weights:
+        said = wh.refused("convert", "theirs.h5", "ours.weights.h5")
+        assert "class is not known" in said and NEEDS_CONFIG in said
+    wh.quiet("convert", "theirs.h5", "ours.weights.h5", *config_of(wh, model))
+    check_load(model, expected, wh.folder / "ours.weights.h5")
+
+
+@pytest.mark.parametrize("name", names(
+    K2, SUBCLASSED | {"scalars_and_integers"} | opaque(K2)))
+def test_a_checkpoint_becomes_a_keras_3_file(name, made, wh):
+    model = made(K2, name)
+    expected = zoo.arrays(model)
+    model.save_weights(wh.folder / "theirs")
+    wh.quiet("convert", "theirs", "ours.weights.h5", *config_of(wh, model))
+    check_load(model, expected, wh.folder / "ours.weights.h5")
+
+
+def test_same_shaped_variables_of_no_known_order_are_refused(made, wh):
+    model = made(K2, "scalars_and_integers")
+    model.save_weights(wh.folder / "theirs")
+    said = wh.refused("convert", "theirs", "ours.weights.h5",
+                      *config_of(wh, model))
+    assert "have one shape" in said
+
+
+# Legacy files of Keras 3 lack what is inside a layer of the user's own.
+NOT_FROM_FULL_H5 = SUBCLASSED | {"custom_layer_with_a_layer",
+                                 "bidirectional_with_its_own_backward",
+                                 "inner_layer_named_like_the_model_around_it"}
+
+
+@pytest.mark.parametrize("name", names(K3, NOT_FROM_FULL_H5))
+def test_keras_3_loads_what_came_from_its_legacy_file(name, made, wh):
+    """A whole-model file brings its configuration."""
+    model = made(K3, name)
+    expected = zoo.arrays(model)
+    model.save(wh.folder / "full.h5")
+    wh("convert", "full.h5", "ours.weights.h5")
+    check_load(model, expected, wh.folder / "ours.weights.h5")
+
+
+@pytest.mark.parametrize("name", ["dense_sequential", "lstm", "batch_norm",
+                                  "bidirectional", "multi_head_attention",
+                                  "embedding", "gru", "prelu"])
+def test_keras_3_loads_what_came_from_tf_keras(name, made, wh):
+    """One recipe, two libraries: from a checkpoint of tf-keras to Keras 3."""
+    old, new = made(K2, name), made(K3, name)
+    old.save_weights(wh.folder / "theirs")
+    wh.quiet("convert", "theirs", "ours.weights.h5", *config_of(wh, old))
+    zoo.fill(new, 2)
+    new.load_weights(wh.folder / "ours.weights.h5")
+    assert sorted(a.tobytes() for a in zoo.arrays(new)) == sorted(
+        a.tobytes() for a in zoo.arrays(old))
+
+
+@pytest.mark.parametrize("K, name", [
+    (K, name) for K in ZOOS for name in
+    ("dense_sequential", "batch_norm", "lstm", "transformer_block")])
+def test_there_and_back_again(K, name, made, wh):
+    """keras3 -> h5 -> keras3 gives the same values at the same places."""
+    model, expected, path = saved(K, name, made, wh)
+    config = config_of(wh, model)
+    wh.quiet("convert", path, "a.h5", *config)
+    wh.quiet("convert", "a.h5", "b.weights.h5", *config)
+    assert in_file(wh.folder / "b.weights.h5") == in_file(path)
+    check_load(model, expected, wh.folder / "b.weights.h5")
+
+
+# ---- Shards ---------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["dense_sequential", "u_net", "bidirectional",
+                                  "mixed_float16", "bfloat16",
+                                  "scalars_and_integers", "many_layers"])
+def test_shards_are_theirs_byte_for_byte(name, made, wh):
+    model = made(K3, name)
+    expected = zoo.arrays(model)
+    largest = max(a.nbytes for a in expected)
+    theirs, ours = wh.folder / "theirs", wh.folder / "ours"
+    theirs.mkdir(), ours.mkdir()
+    model.save_weights(theirs / "m.weights.json",
+                       max_shard_size=largest / 2**30)
+    assert wh.commit(theirs / "m.weights.json")["reproducible"]
+    model.save_weights(wh.folder / "one.weights.h5")
+    wh.quiet("convert", "one.weights.h5", ours / "m.weights.json",
+             "--max-shard-size", largest)
+    files = sorted(path.name for path in theirs.iterdir())
+    assert len(files) > 2
+    assert files == sorted(path.name for path in ours.iterdir())
+    for file in files:
+        assert same(theirs / file, ours / file), file
+    zoo.fill(model, 2)
+    model.load_weights(ours / "m.weights.json")
+    assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
+
+
+def test_shards_under_another_name_are_mapped_anew(made, wh):
+    model = made(K3, "u_net")
+    expected = zoo.arrays(model)
+    model.save_weights(wh.folder / "old.weights.json",
+                       max_shard_size=1200 / 2**30)
+    wh.commit(wh.folder / "old.weights.json")
+    wh.quiet("save-weights", "HEAD", "new.weights.json")
+    text = json.loads((wh.folder / "new.weights.json").read_text())
+    assert "old" not in json.dumps(text["weight_map"])
+    zoo.fill(model, 2)
+    model.load_weights(wh.folder / "new.weights.json")
+    assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
+
+
+# ---- Archives -------------------------------------------------------------
+
+@pytest.mark.parametrize("K, name", [
+    (K, name) for K in ZOOS for name in
+    ("dense_sequential", "nested_with_a_frozen_layer", "batch_norm",
+     "stacked_cells", "time_distributed", "frozen_model_in_model")])
+def test_an_archive_comes_back_and_decides_all(K, name, made, wh):
+    """config.json says which layer is which, and what is frozen."""
+    model = made(K, name)
+    expected = zoo.arrays(model)
+    model.save(wh.folder / "theirs.keras")
+    assert wh.commit(wh.folder / "theirs.keras")["reproducible"]
+    wh.quiet("save-weights", "HEAD", "again.keras", "--save-format", "keras3")
+    assert same(wh.folder / "again.keras", wh.folder / "theirs.keras")
+    wh.quiet("save-weights", "HEAD", "ours.h5")
+    check_load(model, expected, wh.folder / "ours.h5")
+    wh.quiet("save-weights", "HEAD", "ours.weights.h5")
+    check_load(model, expected, wh.folder / "ours.weights.h5")
+    loaded = LIBRARIES[K].models.load_model(wh.folder / "again.keras")
+    assert [bits(a) for a in zoo.arrays(loaded)] == [
+        bits(a) for a in expected]
+
+
+@pytest.mark.parametrize("name", ["dense_sequential", "lstm", "nested",
+                                  "multi_head_attention", "batch_norm"])
+def test_keras_3_loads_an_archive_that_we_made(name, made, wh):
+    model, expected, path = saved(K3, name, made, wh)
+    said = wh.refused("convert", path, "ours.keras", "--save-format",
+                      "keras3")
+    assert "configuration" in said and "--model-config" in said
+    wh.quiet("convert", path, "ours.keras", "--save-format", "keras3",
+             *config_of(wh, model))
+    loaded = keras3.models.load_model(wh.folder / "ours.keras")
+    assert [bits(a) for a in zoo.arrays(loaded)] == [
+        bits(a) for a in expected]
+    data = zoo.inputs(model)
+    assert np.array_equal(model(data), loaded(data))
+
+
+def test_without_a_save_format_a_name_in_keras_is_legacy(made, wh):
+    """As in Keras 2's save_weights."""
+    model, expected, path = saved(K2, "dense_sequential", made, wh)
+    wh.quiet("convert", path, "ours.keras")
+    with h5py.File(wh.folder / "ours.keras") as file:
+        assert "layer_names" in file.attrs
+
+
+def test_a_name_that_keras_3_refuses_is_refused(made, wh):
+    _, _, path = saved(K3, "dense_sequential", made, wh)
+    said = wh.refused("convert", path, "ours.bin", "--save-format", "keras3")
+    assert "`.weights.h5`" in said
