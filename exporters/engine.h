@@ -36,9 +36,14 @@ enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
 enum wh_status make_folders(const char *path, struct wh_error *err);
 /** Syncs the folder that holds `path`, so that a rename in it stays. */
 enum wh_status sync_folder(const char *path, struct wh_error *err);
-/** filter.c: `inner` with its bfloat16 tensors as float32; `*filter` NULL if
- *  it has none. Borrows `inner`. */
-enum wh_status widen_bfloat16(struct wh_source *inner,
-			      struct wh_source **filter, struct wh_error *err);
+/** filter.c: `inner` with the dtypes that the casts say, the first that
+ *  concerns a tensor; `*filter` NULL if none does. Borrows `inner`.
+ *  WH_EUNSUPPORTED for a cast that there isn't. */
+enum wh_status filter_cast(struct wh_source *inner, const struct wh_cast *casts,
+			   size_t n_casts, struct wh_source **filter,
+			   struct wh_error *err);
+/** Warnings of the plan: how many tensors a filter cast, and with what loss. */
+enum wh_status filter_tell(struct wh_source *filter, struct wh_plan *plan,
+			   struct wh_error *err);
 
 #endif

@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/endian.h"
+#include "core/convert.h"
 #include "engine.h"
 
-#define BATCH 4096 /* elements that are widened at a time */
+#define BATCH  4096 /* elements that are converted at a time */
+#define WIDEST 16   /* bytes of an element: complex128 */
 
 struct filter {
 	struct wh_source base; /* first: they are cast into each other */
@@ -30,31 +31,30 @@ static enum wh_status check_inner(struct wh_source *base, struct wh_error *err)
 	return filter->inner->ops->unchanged(filter->inner, err);
 }
 
-/* A bfloat16 is the high half of the float32 of the same value. */
-static enum wh_status read_widened(struct filter *filter, uint32_t index,
-				   uint64_t offset, uint8_t *out, size_t len,
-				   struct wh_error *err)
+/* Whole elements around the wanted bytes are converted in batches. */
+static enum wh_status read_converted(struct filter *filter, uint32_t index,
+				     uint64_t offset, uint8_t *out, size_t len,
+				     struct wh_error *err)
 {
-	uint8_t halves[2 * BATCH], wide[4 * BATCH];
+	enum wh_dtype from = filter->inner->manifest.tensors[index].dtype;
+	enum wh_dtype to = filter->base.manifest.tensors[index].dtype;
+	size_t narrow = wh_dtype_size(from), wide = wh_dtype_size(to);
+	uint8_t in[WIDEST * BATCH], made[WIDEST * BATCH];
 
 	while (len) {
-		uint64_t first = offset / 4;
-		size_t skip = (size_t)(offset % 4), i, some;
-		size_t n = (skip + len + 3) / 4;
+		uint64_t first = offset / wide;
+		size_t skip = (size_t)(offset % wide), some;
+		size_t n = (skip + len + wide - 1) / wide;
 
 		if (n > BATCH)
 			n = BATCH;
-		WH_TRY(wh_source_read(filter->inner, index, 2 * first, halves,
-				      2 * n, err));
-		for (i = 0; i < n; i++) {
-			wide[4 * i] = wide[4 * i + 1] = 0;
-			wide[4 * i + 2] = halves[2 * i];
-			wide[4 * i + 3] = halves[2 * i + 1];
-		}
-		some = 4 * n - skip;
+		WH_TRY(wh_source_read(filter->inner, index, narrow * first, in,
+				      narrow * n, err));
+		convert_elements(from, in, to, made, n);
+		some = wide * n - skip;
 		if (some > len)
 			some = len;
-		memcpy(out, wide + skip, some);
+		memcpy(out, made + skip, some);
 		out += some;
 		offset += some;
 		len -= some;
@@ -68,24 +68,62 @@ static enum wh_status read_filtered(struct wh_source *base, uint32_t index,
 {
 	struct filter *filter = (struct filter *)base;
 
-	if (filter->inner->manifest.tensors[index].dtype != WH_BFLOAT16)
+	if (index >= base->manifest.n_tensors ||
+	    filter->inner->manifest.tensors[index].dtype ==
+		    base->manifest.tensors[index].dtype)
 		return wh_source_read(filter->inner, index, offset, buf, len,
 				      err);
-	return read_widened(filter, index, offset, buf, len, err);
+	return read_converted(filter, index, offset, buf, len, err);
 }
 
-static bool has_bfloat16(const struct wh_manifest *manifest)
+/* What a tensor of this dtype becomes: the first cast that concerns it. */
+static enum wh_dtype target_of(enum wh_dtype dtype, const struct wh_cast *casts,
+			       size_t n_casts)
+{
+	size_t i;
+
+	for (i = 0; i < n_casts; i++) {
+		if (casts[i].from == dtype)
+			return casts[i].to;
+		if (casts[i].from == WH_DTYPE_NONE &&
+		    convert_is_kin(dtype, casts[i].to) &&
+		    convert_loss(dtype, casts[i].to) != CONVERT_NEVER)
+			return casts[i].to;
+	}
+	return dtype;
+}
+
+static enum wh_status check_casts(const struct wh_cast *casts, size_t n_casts,
+				  struct wh_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < n_casts; i++)
+		if (casts[i].from != WH_DTYPE_NONE &&
+		    convert_loss(casts[i].from, casts[i].to) == CONVERT_NEVER)
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "%s can't be cast to %s",
+				       wh_dtype_name(casts[i].from),
+				       wh_dtype_name(casts[i].to));
+	return WH_OK;
+}
+
+static bool concerns_any(const struct wh_manifest *manifest,
+			 const struct wh_cast *casts, size_t n_casts)
 {
 	uint32_t i;
 
 	for (i = 0; i < manifest->n_tensors; i++)
-		if (manifest->tensors[i].dtype == WH_BFLOAT16)
+		if (target_of(manifest->tensors[i].dtype, casts, n_casts) !=
+		    manifest->tensors[i].dtype)
 			return true;
 	return false;
 }
 
 /* The tensors with another dtype; all else is the inner manifest's. */
-static enum wh_status copy_manifest(struct filter *filter, struct wh_error *err)
+static enum wh_status copy_manifest(struct filter *filter,
+				    const struct wh_cast *casts, size_t n_casts,
+				    struct wh_error *err)
 {
 	const struct wh_manifest *from = &filter->inner->manifest;
 	struct wh_manifest *to = &filter->base.manifest;
@@ -99,25 +137,29 @@ static enum wh_status copy_manifest(struct filter *filter, struct wh_error *err)
 	memcpy(to->tensors, from->tensors, n * sizeof(*to->tensors));
 	for (i = 0; i < to->n_tensors; i++) {
 		struct wh_tensor *tensor = &to->tensors[i];
+		enum wh_dtype dtype = tensor->dtype;
 
-		if (tensor->dtype != WH_BFLOAT16)
+		tensor->dtype = target_of(dtype, casts, n_casts);
+		if (tensor->dtype == dtype)
 			continue;
-		tensor->dtype = WH_FLOAT32;
-		tensor->nbytes *= 2;
+		tensor->nbytes = tensor->nbytes / wh_dtype_size(dtype) *
+				 wh_dtype_size(tensor->dtype);
 		tensor->weighed = 0;
 		tensor->has_expected_crc32c = false;
 	}
 	return WH_OK;
 }
 
-enum wh_status widen_bfloat16(struct wh_source *inner, struct wh_source **out,
-			      struct wh_error *err)
+enum wh_status filter_cast(struct wh_source *inner, const struct wh_cast *casts,
+			   size_t n_casts, struct wh_source **out,
+			   struct wh_error *err)
 {
 	struct filter *filter;
 	enum wh_status status;
 
 	*out = NULL;
-	if (!has_bfloat16(&inner->manifest))
+	WH_TRY(check_casts(casts, n_casts, err));
+	if (!concerns_any(&inner->manifest, casts, n_casts))
 		return WH_OK;
 	filter = calloc(1, sizeof(*filter));
 	if (!filter)
@@ -130,11 +172,53 @@ enum wh_status widen_bfloat16(struct wh_source *inner, struct wh_source **out,
 		.concurrent = inner->ops->concurrent,
 	};
 	filter->base.ops = &filter->ops;
-	status = copy_manifest(filter, err);
+	status = copy_manifest(filter, casts, n_casts, err);
 	if (status) {
 		close_filter(&filter->base);
 		return status;
 	}
 	*out = &filter->base;
+	return WH_OK;
+}
+
+/* How many tensors went from one dtype to another. */
+static uint32_t count_pair(const struct wh_manifest *from,
+			   const struct wh_manifest *to, uint32_t first)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < from->n_tensors; i++) {
+		bool same =
+			from->tensors[i].dtype == from->tensors[first].dtype &&
+			to->tensors[i].dtype == to->tensors[first].dtype;
+
+		if (same && i < first)
+			return 0;
+		n += same;
+	}
+	return n;
+}
+
+enum wh_status filter_tell(struct wh_source *filter, struct wh_plan *plan,
+			   struct wh_error *err)
+{
+	const struct wh_manifest *to = &filter->manifest;
+	const struct wh_manifest *from =
+		&((struct filter *)filter)->inner->manifest;
+	uint32_t i, n;
+
+	for (i = 0; i < to->n_tensors; i++) {
+		enum wh_dtype old = from->tensors[i].dtype;
+		enum wh_dtype new = to->tensors[i].dtype;
+
+		if (old == new || (n = count_pair(from, to, i)) == 0)
+			continue;
+		WH_TRY(wh_plan_warn(
+			plan, err, "cast: %u tensor%s of %s to %s, %s", n,
+			n == 1 ? "" : "s", wh_dtype_name(old),
+			wh_dtype_name(new),
+			convert_loss(old, new) == CONVERT_EXACT ? "exactly"
+								: "rounded"));
+	}
 	return WH_OK;
 }

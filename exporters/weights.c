@@ -20,7 +20,8 @@ static const struct wh_save_options default_options;
 static bool changes_layout(const struct wh_plan_options *options)
 {
 	return options->root != WH_ROOT_MODEL || options->max_shard_size ||
-	       options->async_layout || options->save_counter;
+	       options->async_layout || options->save_counter ||
+	       options->n_casts;
 }
 
 static bool is_canonical(const struct wh_template *template_)
@@ -81,6 +82,36 @@ static enum wh_status plan_template(struct wh_source *source,
 	return WH_OK;
 }
 
+/* What was asked for, and what the format can't do without: legacy HDF5 alone
+ * has a bfloat16 that nothing loads. */
+static enum wh_status make_filter(struct wh_source *source,
+				  const struct wh_format *format,
+				  const struct wh_plan_options *options,
+				  struct wh_source **filter,
+				  struct wh_error *err)
+{
+	struct wh_cast *casts wh_free_auto =
+		calloc(options->n_casts + 1, sizeof(*casts));
+	size_t n = options->n_casts;
+
+	if (!casts)
+		return wh_fail_memory(err);
+	if (n)
+		memcpy(casts, options->casts, n * sizeof(*casts));
+	if (!options->bfloat16_opaque && format->widens_bfloat16)
+		casts[n++] = (struct wh_cast){WH_BFLOAT16, WH_FLOAT32};
+	return filter_cast(source, casts, n, filter, err);
+}
+
+static enum wh_status plan_filtered(struct wh_source *source,
+				    const struct wh_format *format,
+				    const struct wh_plan_options *options,
+				    struct wh_plan **plan, struct wh_error *err)
+{
+	WH_TRY(wh_source_weigh(source, format->needs, 0, NULL, NULL, err));
+	return format->plan(source, options, plan, err);
+}
+
 static enum wh_status plan_format(struct wh_source *source,
 				  const struct wh_format *format,
 				  const struct wh_plan_options *options,
@@ -93,21 +124,19 @@ static enum wh_status plan_format(struct wh_source *source,
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "format %s is read here, not written",
 			       format->name);
-	/* Legacy HDF5 alone has a bfloat16 that nothing loads. */
-	if (!options->bfloat16_opaque && format->widens_bfloat16)
-		WH_TRY(widen_bfloat16(source, &filter, err));
-	status = wh_source_weigh(filter ? filter : source, format->needs, 0,
-				 NULL, NULL, err);
-	if (!status)
-		status = format->plan(filter ? filter : source, options, plan,
-				      err);
-	if (status) {
+	WH_TRY(make_filter(source, format, options, &filter, err));
+	status = plan_filtered(filter ? filter : source, format, options, plan,
+			       err);
+	if (status || !filter) {
 		wh_source_close(filter);
 		return status;
 	}
-	if (filter)
-		plan_adopt(*plan, filter);
-	return WH_OK;
+	plan_adopt(*plan, filter);
+	if (options->n_casts)
+		status = filter_tell(filter, *plan, err);
+	if (status)
+		wh_plan_free(*plan);
+	return status;
 }
 
 enum wh_status wh_plan_for(struct wh_source *source,

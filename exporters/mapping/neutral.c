@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "core/name_map.h"
+#include "mapping/neutral_graph.h"
 #include "mapping/paths.h"
 
 static const char *const plain_formats[] = {"safetensors", "npz", "npy"};
@@ -131,11 +132,13 @@ static void put_number(json_t *object, const char *key, int number)
 }
 
 static json_t *describe_weight(const struct wh_variable *variable,
-			       const char *key)
+			       const char *key, const char *tensor)
 {
 	json_t *row = json_object();
 
 	put_text(row, "key", key);
+	if (strcmp(key, tensor) != 0)
+		put_text(row, "tensor", tensor);
 	put_text(row, "name", variable->name);
 	put_text(row, "path", variable->object_path);
 	put_text(row, "keras3", variable->keras3_path);
@@ -145,6 +148,7 @@ static json_t *describe_weight(const struct wh_variable *variable,
 }
 
 static json_t *describe_layer(const struct wh_layer *layer,
+			      const struct wh_tensor *tensors,
 			      const char *const *keys)
 {
 	json_t *row = json_object(), *weights = json_array();
@@ -160,7 +164,8 @@ static json_t *describe_layer(const struct wh_layer *layer,
 		const struct wh_variable *at = &layer->variables[i];
 
 		json_array_append_new(weights,
-				      describe_weight(at, keys[at->tensor]));
+				      describe_weight(at, keys[at->tensor],
+						      tensors[at->tensor].key));
 	}
 	json_object_set_new(row, "weights", weights);
 	return row;
@@ -184,14 +189,6 @@ static json_t *describe_attributes(const struct wh_manifest *manifest)
 	return rows;
 }
 
-/* A graph isn't described: without it, names are no checkpoint's of tf. */
-static const char *origin_of(const struct wh_manifest *manifest)
-{
-	return manifest->origin_format && !manifest->graph
-		       ? manifest->origin_format
-		       : "memory";
-}
-
 enum wh_status neutral_describe(const struct wh_manifest *manifest,
 				const char *const *keys, char **text,
 				struct wh_error *err)
@@ -199,13 +196,18 @@ enum wh_status neutral_describe(const struct wh_manifest *manifest,
 	json_t *root = json_object(), *layers = json_array();
 	uint32_t i;
 
-	put_text(root, "origin", origin_of(manifest));
+	put_text(root, "origin",
+		 manifest->origin_format ? manifest->origin_format : "memory");
 	put_text(root, "generator", manifest->origin_generator);
 	for (i = 0; i < manifest->n_layers; i++)
-		json_array_append_new(
-			layers, describe_layer(&manifest->layers[i], keys));
+		json_array_append_new(layers,
+				      describe_layer(&manifest->layers[i],
+						     manifest->tensors, keys));
 	json_object_set_new(root, "layers", layers);
 	json_object_set_new(root, "attributes", describe_attributes(manifest));
+	if (manifest->graph)
+		json_object_set_new(root, "graph",
+				    neutral_graph_describe(manifest->graph));
 	*text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return *text ? WH_OK : wh_fail_memory(err);

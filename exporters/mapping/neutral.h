@@ -25,22 +25,29 @@ enum wh_status neutral_describe(const struct wh_manifest *manifest,
 				const char *const *keys, char **text,
 				struct wh_error *err);
 
-/** The order in which tensors of these keys come: a description's, or as they
- *  are. order[i] receives which key comes i-th. */
+/** The order in which tensors of these keys come, and their names: a
+ *  description's, or as they are. order[i] receives which key comes i-th,
+ *  names[i] what the tensor is called. */
 enum wh_status neutral_order(const char *const *keys, uint32_t n_keys,
 			     const char *description, size_t len,
 			     struct arena *arena, uint32_t *order,
-			     struct wh_error *err);
+			     const char **names, struct wh_error *err);
+
+/** What a description tells of a manifest but its layers. */
+struct neutral_origin {
+	const char *format;	/* whose names these are; NULL: plain keys */
+	const char *generator;	/* or NULL */
+	struct wh_graph *graph; /* or NULL */
+};
 
 /** Gives the builder's tensors, whose keys these are in their order, layers
  *  and variables: as the description says, or else (it is NULL, or doesn't
  *  fit, which is warned of) a key's layer is what precedes its last `/` or
- *  `.`. `*origin` is the format that the names are from, in the arena; NULL:
- *  plain. */
+ *  `.`. Everything lies in the arena. */
 enum wh_status neutral_layers(struct manifest_builder *builder,
 			      struct arena *arena, const char *const *keys,
 			      uint32_t n_keys, const char *description,
-			      size_t len, const char **origin,
+			      size_t len, struct neutral_origin *origin,
 			      struct wh_error *err);
 
 #endif

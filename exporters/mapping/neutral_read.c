@@ -4,6 +4,7 @@
 
 #include "core/name_map.h"
 #include "mapping/neutral.h"
+#include "mapping/neutral_graph.h"
 
 #define MAX_DESCRIPTION ((size_t)64 << 20) /* bytes */
 
@@ -248,34 +249,69 @@ static enum wh_status described_read(struct described *described,
 	return WH_OK;
 }
 
-enum wh_status neutral_order(const char *const *keys, uint32_t n_keys,
-			     const char *description, size_t len,
-			     struct arena *arena, uint32_t *order,
-			     struct wh_error *err)
+static enum wh_status take_order(const struct described *described,
+				 struct arena *arena, uint32_t *order,
+				 const char **names, struct wh_error *err)
 {
-	__attribute__((cleanup(described_free))) struct described described = {
-		0};
 	const json_t *layer, *row;
 	uint32_t n = 0;
 	size_t i, k;
 
-	WH_TRY(described_read(&described, keys, n_keys, description, len, arena,
-			      err));
-	for (i = 0; i < n_keys && !described.root; i++)
-		order[i] = (uint32_t)i;
-	json_array_foreach(json_object_get(described.root, "layers"), i, layer)
+	json_array_foreach(json_object_get(described->root, "layers"), i, layer)
 	{
-		json_array_foreach(json_object_get(layer, "weights"), k,
-				   row) order[n++] =
-			name_map_find(&described.tensors, text_in(row, "key"));
+		json_array_foreach(json_object_get(layer, "weights"), k, row)
+		{
+			const char *key = text_in(row, "key");
+			const char *name = text_in(row, "tensor");
+
+			order[n] = name_map_find(&described->tensors, key);
+			names[n] = arena_strdup(arena, name ? name : key);
+			if (!names[n++])
+				return wh_fail_memory(err);
+		}
 	}
 	return WH_OK;
+}
+
+enum wh_status neutral_order(const char *const *keys, uint32_t n_keys,
+			     const char *description, size_t len,
+			     struct arena *arena, uint32_t *order,
+			     const char **names, struct wh_error *err)
+{
+	__attribute__((cleanup(described_free))) struct described described = {
+		0};
+	uint32_t i;
+
+	WH_TRY(described_read(&described, keys, n_keys, description, len, arena,
+			      err));
+	if (described.root)
+		return take_order(&described, arena, order, names, err);
+	for (i = 0; i < n_keys; i++) {
+		order[i] = i;
+		names[i] = keys[i];
+	}
+	return WH_OK;
+}
+
+static enum wh_status take_origin(const json_t *root, struct arena *arena,
+				  struct neutral_origin *origin,
+				  struct wh_error *err)
+{
+	const char *generator = text_in(root, "generator");
+
+	origin->format = arena_strdup(arena, text_in(root, "origin"));
+	if (generator)
+		origin->generator = arena_strdup(arena, generator);
+	if (!origin->format || (generator && !origin->generator))
+		return wh_fail_memory(err);
+	return neutral_graph_read(json_object_get(root, "graph"), arena,
+				  &origin->graph, err);
 }
 
 enum wh_status neutral_layers(struct manifest_builder *builder,
 			      struct arena *arena, const char *const *keys,
 			      uint32_t n_keys, const char *description,
-			      size_t len, const char **origin,
+			      size_t len, struct neutral_origin *origin,
 			      struct wh_error *err)
 {
 	__attribute__((cleanup(described_free))) struct described described = {
@@ -283,15 +319,12 @@ enum wh_status neutral_layers(struct manifest_builder *builder,
 	struct name_map layers = {0};
 	enum wh_status status;
 
-	*origin = NULL;
+	*origin = (struct neutral_origin){0};
 	WH_TRY(described_read(&described, keys, n_keys, description, len, arena,
 			      err));
 	if (described.root) {
-		*origin =
-			arena_strdup(arena, text_in(described.root, "origin"));
-		return *origin ? follow(builder, described.root,
-					&described.tensors, err)
-			       : wh_fail_memory(err);
+		WH_TRY(take_origin(described.root, arena, origin, err));
+		return follow(builder, described.root, &described.tensors, err);
 	}
 	if (description)
 		WH_TRY(manifest_warn(builder, err,

@@ -56,7 +56,7 @@ struct loading {
 	struct npz_source *source;
 	struct manifest_builder *builder;
 	struct listed *listed; /* in the archive's order; in the arena */
-	const char **keys;
+	const char **keys, **names;
 	uint32_t *order;
 	uint32_t n;
 	const char *description; /* in the arena; or NULL */
@@ -187,10 +187,11 @@ static enum wh_status allocate(struct loading *loading, uint32_t n,
 	loading->listed = arena_alloc(arena, n, sizeof(*loading->listed));
 	loading->keys = arena_alloc(arena, n, sizeof(*loading->keys));
 	loading->order = arena_alloc(arena, n, sizeof(*loading->order));
+	loading->names = arena_alloc(arena, n, sizeof(*loading->names));
 	loading->source->places =
 		arena_alloc(arena, n, sizeof(*loading->source->places));
 	if (!loading->listed || !loading->keys || !loading->order ||
-	    !loading->source->places)
+	    !loading->names || !loading->source->places)
 		return wh_fail_memory(err);
 	return WH_OK;
 }
@@ -203,14 +204,15 @@ static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 		loading->keys[i] = loading->listed[i].key;
 	WH_TRY(neutral_order(loading->keys, loading->n, loading->description,
 			     loading->description_size, &loading->source->arena,
-			     loading->order, err));
+			     loading->order, loading->names, err));
 	for (i = 0; i < loading->n; i++) {
 		const struct listed *at = &loading->listed[loading->order[i]];
 		const struct npy_header *header = &at->place.header;
 
-		WH_TRY(manifest_add_tensor(
-			loading->builder, at->key, header->dtype, header->rank,
-			header->shape, header->nbytes, NULL, err));
+		WH_TRY(manifest_add_tensor(loading->builder, loading->names[i],
+					   header->dtype, header->rank,
+					   header->shape, header->nbytes, NULL,
+					   err));
 		loading->source->places[i] = at->place;
 		loading->keys[i] = at->key;
 	}
@@ -225,7 +227,7 @@ static enum wh_status make_manifest(struct loading *loading, const char *format,
 	struct npz_source *source = loading->source;
 	struct wh_manifest *manifest = &source->base.manifest;
 	struct wh_template *made;
-	const char *origin;
+	struct neutral_origin origin;
 
 	WH_TRY(add_tensors(loading, err));
 	WH_TRY(neutral_layers(loading->builder, &source->arena, loading->keys,
@@ -235,7 +237,9 @@ static enum wh_status make_manifest(struct loading *loading, const char *format,
 	WH_TRY(npz_template_make(source, format, loading->builder, &made, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));
 	manifest->template_ = made;
-	manifest->origin_format = origin ? origin : format;
+	manifest->origin_format = origin.format ? origin.format : format;
+	manifest->origin_generator = origin.generator;
+	manifest->graph = origin.graph;
 	return WH_OK;
 }
 

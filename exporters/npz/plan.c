@@ -22,6 +22,33 @@ struct layout {
 	uint32_t n_written;
 };
 
+/* A member is a path below the folder that the archive is unpacked into. */
+static bool is_member_name(const char *key)
+{
+	const char *at = key;
+
+	if (*key == '/' || strchr(key, '\\'))
+		return false;
+	for (; (at = strstr(at, "..")); at += 2)
+		if ((at == key || at[-1] == '/') && at[2] == '/')
+			return false;
+	return true;
+}
+
+static enum wh_status refuse(struct layout *layout, uint32_t index,
+			     const char *what, const char *name,
+			     struct wh_error *err)
+{
+	const char *key = layout->source->manifest.tensors[index].key;
+
+	if (!layout->options->skip_unsupported)
+		return wh_fail(err, WH_EUNSUPPORTED, "tensor '%s': %s %s", key,
+			       what, name);
+	layout->keys[index] = NULL;
+	return wh_plan_warn(layout->plan, err, "left out: tensor '%s': %s %s",
+			    key, what, name);
+}
+
 static enum wh_status choose_tensors(struct layout *layout,
 				     struct wh_error *err)
 {
@@ -30,22 +57,16 @@ static enum wh_status choose_tensors(struct layout *layout,
 
 	WH_TRY(neutral_keys(manifest, &layout->arena, &layout->keys, err));
 	for (i = 0; i < manifest->n_tensors; i++) {
-		const struct wh_tensor *tensor = &manifest->tensors[i];
+		enum wh_dtype dtype = manifest->tensors[i].dtype;
 
-		if (npy_descr(tensor->dtype)) {
+		if (!npy_descr(dtype))
+			WH_TRY(refuse(layout, i, "NumPy has no dtype",
+				      wh_dtype_name(dtype), err));
+		else if (!is_member_name(layout->keys[i]))
+			WH_TRY(refuse(layout, i, "an archive has no member",
+				      layout->keys[i], err));
+		else
 			layout->n_written++;
-			continue;
-		}
-		if (!layout->options->skip_unsupported)
-			return wh_fail(err, WH_EUNSUPPORTED,
-				       "tensor '%s': NumPy has no dtype %s",
-				       tensor->key,
-				       wh_dtype_name(tensor->dtype));
-		layout->keys[i] = NULL;
-		WH_TRY(wh_plan_warn(layout->plan, err,
-				    "left out: tensor '%s': NumPy has no "
-				    "dtype %s",
-				    tensor->key, wh_dtype_name(tensor->dtype)));
 	}
 	return WH_OK;
 }

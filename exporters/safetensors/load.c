@@ -95,7 +95,7 @@ struct loading {
 	/* Of all tensors, in the arena: as the files have them, and as the
 	 * model has. */
 	struct listed *listed;
-	const char **keys;
+	const char **keys, **names;
 	uint32_t *order;
 	uint32_t n_keys;
 	const struct st_pair *description;
@@ -153,13 +153,13 @@ static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 	WH_TRY(neutral_order(loading->keys, loading->n_keys,
 			     described ? described->text : NULL,
 			     described ? described->size : 0, &source->arena,
-			     loading->order, err));
+			     loading->order, loading->names, err));
 	for (i = 0; i < loading->n_keys; i++) {
 		const struct listed *at = &loading->listed[loading->order[i]];
 		const struct st_entry *entry = at->entry;
 
 		WH_TRY(manifest_add_tensor(
-			loading->builder, entry->name, entry->dtype,
+			loading->builder, loading->names[i], entry->dtype,
 			entry->rank, entry->shape, entry->end - entry->begin,
 			NULL, err));
 		source->places[i] = (struct st_place){
@@ -343,11 +343,12 @@ static enum wh_status allocate(struct loading *loading, struct wh_error *err)
 			       WH_MAX_TENSORS);
 	loading->keys = arena_alloc(arena, n, sizeof(*loading->keys));
 	loading->order = arena_alloc(arena, n, sizeof(*loading->order));
+	loading->names = arena_alloc(arena, n, sizeof(*loading->names));
 	loading->listed = arena_alloc(arena, n, sizeof(*loading->listed));
 	loading->source->places =
 		arena_alloc(arena, n, sizeof(*loading->source->places));
-	if (!loading->keys || !loading->order || !loading->listed ||
-	    !loading->source->places)
+	if (!loading->keys || !loading->order || !loading->names ||
+	    !loading->listed || !loading->source->places)
 		return wh_fail_memory(err);
 	return WH_OK;
 }
@@ -381,7 +382,7 @@ static enum wh_status make_manifest(struct loading *loading,
 	struct wh_manifest *manifest = &source->base.manifest;
 	const struct st_pair *described;
 	struct wh_template *made;
-	const char *origin;
+	struct neutral_origin origin;
 
 	WH_TRY(fill_manifest(loading, err));
 	described = loading->description;
@@ -393,7 +394,9 @@ static enum wh_status make_manifest(struct loading *loading,
 	WH_TRY(st_template_make(source, loading->builder, &made, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));
 	manifest->template_ = made;
-	manifest->origin_format = origin ? origin : "safetensors";
+	manifest->origin_format = origin.format ? origin.format : "safetensors";
+	manifest->origin_generator = origin.generator;
+	manifest->graph = origin.graph;
 	return WH_OK;
 }
 

@@ -47,17 +47,36 @@ static void WH_PRINTF(2, 0)
 	text_escape(raw, strlen(raw), err->message, sizeof(err->message));
 }
 
+static enum wh_status WH_PRINTF(3, 0)
+	fill(struct wh_error *err, enum wh_status status, const char *format,
+	     va_list args)
+{
+	if (!err)
+		return status;
+	memset(err, 0, sizeof(*err));
+	err->status = status;
+	set_message(err, format, args);
+	return status;
+}
+
 enum wh_status wh_fail(struct wh_error *err, enum wh_status status,
 		       const char *format, ...)
 {
 	va_list args;
 
-	if (!err)
-		return status;
-	memset(err, 0, sizeof(*err));
-	err->status = status;
 	va_start(args, format);
-	set_message(err, format, args);
+	status = fill(err, status, format, args);
+	va_end(args);
+	return status;
+}
+
+enum wh_status wh_error_set(struct wh_error *err, enum wh_status status,
+			    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	status = fill(err, status, format, args);
 	va_end(args);
 	return status;
 }

@@ -25,6 +25,8 @@ struct array_source {
 	struct wh_source base; /* first: they are cast into each other */
 	struct arena arena;
 	struct array *arrays;
+	void (*release)(void *arg); /* or NULL */
+	void *release_arg;
 };
 
 struct wh_builder {
@@ -34,12 +36,15 @@ struct wh_builder {
 	uint32_t layer, model_layer, optimizer_layer;
 	const char *layer_name; /* of `layer`, in the arena */
 	uint32_t n_arrays, capacity;
+	const char *origin, *generator; /* in the arena; or NULL */
 };
 
 static void close_source(struct wh_source *base)
 {
 	struct array_source *source = (struct array_source *)base;
 
+	if (source->release)
+		source->release(source->release_arg);
 	arena_free(&source->arena);
 	free(source->arrays);
 	free(source);
@@ -330,6 +335,32 @@ enum wh_status wh_builder_optimizer(struct wh_builder *builder,
 			 WH_ROLE_OPTIMIZER, array, err);
 }
 
+enum wh_status wh_builder_attribute(struct wh_builder *builder,
+				    const struct wh_attribute *attribute,
+				    struct wh_error *err)
+{
+	return manifest_add_attribute(builder->manifest, attribute, err);
+}
+
+enum wh_status wh_builder_origin(struct wh_builder *builder, const char *format,
+				 const char *generator, struct wh_error *err)
+{
+	struct arena *arena = &builder->source->arena;
+
+	builder->origin = arena_strdup(arena, format);
+	builder->generator = generator ? arena_strdup(arena, generator) : NULL;
+	if (!builder->origin || (generator && !builder->generator))
+		return wh_fail_memory(err);
+	return WH_OK;
+}
+
+void wh_builder_release(struct wh_builder *builder, void (*release)(void *arg),
+			void *arg)
+{
+	builder->source->release = release;
+	builder->source->release_arg = arg;
+}
+
 enum wh_status wh_builder_finish(struct wh_builder *given,
 				 struct wh_source **out, struct wh_error *err)
 {
@@ -337,7 +368,8 @@ enum wh_status wh_builder_finish(struct wh_builder *given,
 	struct wh_manifest *manifest = &builder->source->base.manifest;
 
 	WH_TRY(manifest_finish(builder->manifest, manifest, err));
-	manifest->origin_format = "memory";
+	manifest->origin_format = builder->origin ? builder->origin : "memory";
+	manifest->origin_generator = builder->generator;
 	*out = &builder->source->base;
 	builder->source = NULL;
 	return WH_OK;

@@ -26,13 +26,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	char *text = input_text(bytes, len);
 	struct manifest_builder *builder;
 	struct arena arena = {0};
+	struct neutral_origin origin;
+	const char *names[N_KEYS];
 	uint32_t order[N_KEYS];
 	struct wh_error err;
-	const char *origin;
 
 	require(!manifest_builder_new(&arena, &builder, &err));
 	add_tensors(builder);
-	neutral_order(keys, N_KEYS, text, len, &arena, order, &err);
+	neutral_order(keys, N_KEYS, text, len, &arena, order, names, &err);
 	neutral_layers(builder, &arena, keys, N_KEYS, text, len, &origin, &err);
 	manifest_builder_free(builder);
 	arena_free(&arena);

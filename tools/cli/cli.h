@@ -202,10 +202,12 @@ int cli_commit_path(struct cli *cli, const char *path,
 json_t *commit_json(const struct commit_outcome *outcome, const char *file);
 
 /** save_options.c: what save-weights and convert have in common. */
+#define SAVE_MAX_CASTS 32
 struct save_request {
 	struct wh_save_options options;
 	struct wh_checkpoint_options checkpoint;
 	char *model_config, *map; /* owned */
+	struct wh_cast casts[SAVE_MAX_CASTS];
 };
 /** Checks the options and the format of PATH, before anything opens. */
 int save_request_fill(struct cli *cli, const char *path,

@@ -251,6 +251,41 @@ static int take_state(struct cli *cli, struct wh_state_options *state)
 	return EXIT_DONE;
 }
 
+/* "float32", or "bfloat16=float32" for tensors of that dtype alone. */
+static int take_cast(struct cli *cli, const char *given, struct wh_cast *cast)
+{
+	const char *equals = strchr(given, '=');
+	char from[32] = "";
+
+	cast->to = wh_dtype_from_name(equals ? equals + 1 : given);
+	cast->from = WH_DTYPE_NONE;
+	if (equals) {
+		snprintf(from, sizeof(from), "%.*s", (int)(equals - given),
+			 given);
+		cast->from = wh_dtype_from_name(from);
+	}
+	if (!cast->to || (equals && !cast->from))
+		return cli_usage(cli, "--cast %s: there is no such dtype",
+				 given);
+	return EXIT_DONE;
+}
+
+static int take_casts(struct cli *cli, struct save_request *request)
+{
+	struct wh_plan_options *plan = &request->options.plan;
+	const char *given;
+	int at = 0, code = EXIT_DONE;
+
+	while (!code && (given = cli_next(cli, "cast", &at))) {
+		if (plan->n_casts == SAVE_MAX_CASTS)
+			return cli_usage(cli, "at most %d --cast",
+					 SAVE_MAX_CASTS);
+		code = take_cast(cli, given, &request->casts[plan->n_casts++]);
+	}
+	plan->casts = request->casts;
+	return code;
+}
+
 int save_request_fill(struct cli *cli, const char *path,
 		      struct save_request *request)
 {
@@ -269,6 +304,8 @@ int save_request_fill(struct cli *cli, const char *path,
 				     &request->map);
 	if (!code)
 		code = take_state(cli, &options->state);
+	if (!code)
+		code = take_casts(cli, request);
 	if (code)
 		return code;
 	options->plan.model_config = request->model_config;
@@ -295,8 +332,7 @@ int save_request_fill(struct cli *cli, const char *path,
 	options->arg = cli;
 	options->options = &request->checkpoint;
 	if (cli_integer(cli, "max-shard-size", &number) && number > 0)
-		request->checkpoint.experimental_sharding_max_shard_size =
-			(uint64_t)number;
+		options->plan.max_shard_size = (uint64_t)number;
 	if (cli_integer(cli, "threads", &number) && number > 0)
 		options->threads = (unsigned)number;
 	request->checkpoint.enable_async = cli_flag(cli, "enable-async");

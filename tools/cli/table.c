@@ -98,7 +98,7 @@ static const struct option ls_options[] = {
 
 #define SAVE_OPTIONS                                                           \
 	{"save-format", 0, OPTION_TEXT, "F[,F]",                               \
-	 "h5 or tf; without it by PATH's suffix"},                             \
+	 "a name of `wh formats`; without it by PATH's suffix"},               \
 		{"overwrite", 0, OPTION_FLAG, NULL,                            \
 		 "replace what is there (as it does)"},                        \
 		{"no-overwrite", 0, OPTION_FLAG, NULL,                         \
@@ -107,7 +107,7 @@ static const struct option ls_options[] = {
 		 "tf: as save_weights, Checkpoint(model=), or for Keras 3 "    \
 		 "too"},                                                       \
 		{"max-shard-size", 0, OPTION_COUNT, "BYTES",                   \
-		 "tf: several files; tensors stay whole"},                     \
+		 "tf, safetensors: several files; tensors stay whole"},        \
 		{"shard-policy", 0, OPTION_CHOICE, "whole|tensorflow",         \
 		 "tf: the latter slices, as MaxShardSizePolicy"},              \
 		{"save-counter", 0, OPTION_COUNT, "N",                         \
@@ -123,6 +123,8 @@ static const struct option ls_options[] = {
 		 "JSON of weights and paths: decides the rest"},               \
 		{"bfloat16", 0, OPTION_CHOICE, "widen|opaque",                 \
 		 "h5: as float32, which loads; or as Keras writes it"},        \
+		{"cast", 0, OPTION_LIST, "[FROM=]DTYPE",                       \
+		 "floats as DTYPE, rounded; or tensors of FROM alone"},        \
 		{"enable-async", 0, OPTION_FLAG, NULL,                         \
 		 "tf: the files of an asynchronous save"},                     \
 		{"io-device", 0, OPTION_TEXT, "DEVICE",                        \
@@ -331,7 +333,7 @@ static const struct option publish_options[] = {
 	{"canonical", 0, OPTION_FLAG, NULL,
 	 "as Keras or TensorFlow write it, not as imported"},
 	{"max-shard-size", 0, OPTION_INTEGER, "BYTES",
-	 "tf: several files; tensors stay whole"},
+	 "tf, safetensors: several files; tensors stay whole"},
 	PLACE_OPTIONS,
 	END,
 };

@@ -25,6 +25,14 @@ enum wh_shard_policy {
 	WH_SHARD_TENSORFLOW, /* tf: slices, as MaxShardSizePolicy's outcome */
 };
 
+/** Another dtype for tensors of one, or of one kind. */
+struct wh_cast {
+	enum wh_dtype from; /* WH_DTYPE_NONE: every float for a float, every
+			       complex for a complex, and every integer that
+			       the target holds without loss */
+	enum wh_dtype to;   /* rounded to nearest, ties to even */
+};
+
 /** What a planner is told. A zeroed struct means Keras's defaults. */
 struct wh_plan_options {
 	enum wh_root root;
@@ -42,6 +50,9 @@ struct wh_plan_options {
 				     NULL */
 	const char *map; /* JSON text: where weights go that names don't decide
 			    (exporters/mapping/FORMAT.md), or NULL */
+	const struct wh_cast *casts; /* done before planning; the first that
+					concerns a tensor counts */
+	size_t n_casts;
 	const char *filepath; /* where the files will go, for formats whose
 				 files name each other; or NULL */
 };

@@ -47,6 +47,11 @@ struct wh_error {
 /** The status in a few lower-case words ("damaged input"). Never NULL. */
 WH_API const char *wh_status_text(enum wh_status status);
 
+/** Fills `err` (which may be NULL) and returns `status`: for formats of other
+ *  programs. Control characters come out escaped, on one line. */
+WH_API enum wh_status wh_error_set(struct wh_error *err, enum wh_status status,
+				   const char *format, ...) WH_PRINTF(3, 4);
+
 #ifdef __cplusplus
 }
 #endif

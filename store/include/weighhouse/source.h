@@ -228,6 +228,23 @@ WH_API enum wh_status wh_builder_optimizer(struct wh_builder *builder,
 					   const struct wh_array *array,
 					   struct wh_error *err);
 
+/** Adds an attribute; strings and text are copied. */
+WH_API enum wh_status wh_builder_attribute(struct wh_builder *builder,
+					   const struct wh_attribute *attribute,
+					   struct wh_error *err);
+
+/** For importers: which format the names are from, and what wrote them (may
+ *  be NULL). Without it they are "memory"'s. Copied. */
+WH_API enum wh_status wh_builder_origin(struct wh_builder *builder,
+					const char *format,
+					const char *generator,
+					struct wh_error *err);
+
+/** For importers: `release(arg)` is called once, when the source is closed or
+ *  the builder freed: what the arrays lie in goes then. At most one. */
+WH_API void wh_builder_release(struct wh_builder *builder,
+			       void (*release)(void *arg), void *arg);
+
 /** Turns the builder into a source and frees it, also when it fails. */
 WH_API enum wh_status wh_builder_finish(struct wh_builder *builder,
 					struct wh_source **source,

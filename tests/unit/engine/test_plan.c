@@ -7,6 +7,8 @@
 #include "plan_internal.h"
 #include "support/store.h"
 
+static const struct wh_cast widen = {WH_BFLOAT16, WH_FLOAT32};
+
 static struct wh_error err;
 
 /* Of make_model: a kernel of 24 bytes, a bias of 8, an iteration of 8. */
@@ -238,7 +240,7 @@ static void bfloat16_is_widened_wherever_a_read_begins(void **state)
 	assert_ok(wh_builder_layer(builder, "l", NULL, &err), &err);
 	assert_ok(wh_builder_weight(builder, &array, &err), &err);
 	assert_ok(wh_builder_finish(builder, &inner, &err), &err);
-	assert_ok(widen_bfloat16(inner, &wide, &err), &err);
+	assert_ok(filter_cast(inner, &widen, 1, &wide, &err), &err);
 	assert_int_equal(wide->manifest.tensors[0].dtype, WH_FLOAT32);
 	assert_int_equal(wide->manifest.tensors[0].nbytes, 20);
 	assert_int_equal(inner->manifest.tensors[0].dtype, WH_BFLOAT16);
@@ -258,7 +260,7 @@ static void nothing_is_wrapped_where_nothing_is_bfloat16(void **state)
 	struct wh_source *inner = make_model(1), *wide = inner;
 
 	(void)state;
-	assert_ok(widen_bfloat16(inner, &wide, &err), &err);
+	assert_ok(filter_cast(inner, &widen, 1, &wide, &err), &err);
 	assert_null(wide);
 	wh_source_close(inner);
 }

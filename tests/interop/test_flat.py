@@ -1,0 +1,262 @@
+"""safetensors and npz against the real libraries: every dtype in both
+directions, casts as ml_dtypes and NumPy do them, and the zoo's models from h5
+and tf through both and back."""
+import json
+
+import ml_dtypes
+import numpy as np
+import pytest
+import tf_keras as keras
+from safetensors import deserialize, safe_open
+from safetensors.numpy import save_file
+from zoo import BY_NAME, ZOO, arrays, fill
+
+NAMES = [item.name for item in ZOO]
+SAFETENSORS = ["bool", "uint8", "int8", "int16", "uint16", "int32", "uint32",
+               "int64", "uint64", "float16", "float32", "float64", "complex64",
+               "bfloat16", "float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz",
+               "float8_e5m2fnuz"]
+NUMPY = SAFETENSORS[:13] + ["complex128"]
+
+
+def dtype_of(name):
+    return np.dtype(getattr(ml_dtypes, name, name))
+
+
+def everything(names):
+    """Each dtype with every pattern of its bytes: NaN, -0.0, subnormals."""
+    random = np.random.RandomState(7)
+    made = {}
+    for name in names:
+        dtype = dtype_of(name)
+        raw = random.randint(0, 256, (3, 5, dtype.itemsize)).astype(np.uint8)
+        if name == "bool":
+            raw &= 1
+        made[f"layer/{name}"] = raw.view(dtype).reshape(3, 5)
+    made["scalar"] = np.array(-0.0, np.float32)
+    made["empty"] = np.zeros((0, 7), np.float64)
+    return made
+
+
+def bits(array):
+    array = np.asarray(array)
+    return array.dtype, array.shape, array.tobytes()
+
+
+def load_safetensors(path):
+    """safetensors.numpy.load_file knows no bfloat16: its bytes are taken."""
+    names = {"BF16": "bfloat16", "F8_E5M2": "float8_e5m2",
+             "F8_E4M3": "float8_e4m3fn", "F8_E4M3FNUZ": "float8_e4m3fnuz",
+             "F8_E5M2FNUZ": "float8_e5m2fnuz", "BOOL": "bool",
+             "C64": "complex64"}
+    kinds = {"I": "int", "U": "uint", "F": "float"}
+    loaded = {}
+    for key, view in deserialize(path.read_bytes()):
+        code = view["dtype"]
+        name = names.get(code) or kinds[code[0]] + code[1:]
+        loaded[key] = np.frombuffer(view["data"], dtype_of(name)).reshape(
+            view["shape"])
+    return loaded
+
+
+def load_npz(path):
+    with np.load(path, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+def same(ours, theirs):
+    assert {key: bits(a) for key, a in ours.items()} == {
+        key: bits(a) for key, a in theirs.items()}
+
+
+def test_every_dtype_of_safetensors_in_both_directions(wh):
+    tensors = everything(SAFETENSORS)
+    save_file(tensors, wh.folder / "theirs.safetensors")
+    assert wh.commit("theirs.safetensors")["reproducible"]
+    wh("save-weights", "HEAD", "ours.safetensors", "--canonical")
+    theirs = (wh.folder / "theirs.safetensors").read_bytes()
+    assert (wh.folder / "ours.safetensors").read_bytes() == theirs
+    same(load_safetensors(wh.folder / "ours.safetensors"), tensors)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_every_dtype_of_numpy_in_both_directions(wh, save):
+    tensors = everything(NUMPY)
+    save(wh.folder / "theirs.npz", **tensors)
+    stored = save is np.savez
+    assert wh.commit("theirs.npz")["reproducible"] == stored
+    wh("save-weights", "HEAD", "ours.npz", "--canonical")
+    same(load_npz(wh.folder / "ours.npz"), tensors)
+    np.savez(wh.folder / "plain.npz", **tensors)
+    assert ((wh.folder / "ours.npz").read_bytes()
+            == (wh.folder / "plain.npz").read_bytes())
+
+
+def test_between_safetensors_and_npz_not_a_bit_changes(wh):
+    tensors = everything(SAFETENSORS[:13])
+    save_file(tensors, wh.folder / "a.safetensors")
+    wh("convert", "a.safetensors", "b.npz")
+    same(load_npz(wh.folder / "b.npz"), tensors)
+    wh("convert", "b.npz", "c.safetensors")
+    assert ((wh.folder / "a.safetensors").read_bytes()
+            == (wh.folder / "c.safetensors").read_bytes())
+
+
+def test_what_the_other_cannot_hold_is_refused_by_name(wh):
+    save_file({"a": np.zeros(2, np.float32),
+               "b": np.zeros(2, ml_dtypes.bfloat16)},
+              wh.folder / "a.safetensors")
+    assert "'b'" in wh.refused("convert", "a.safetensors", "b.npz")
+    wh("convert", "a.safetensors", "b.npz", "--skip-unsupported")
+    assert list(load_npz(wh.folder / "b.npz")) == ["a"]
+    np.savez(wh.folder / "c.npz", z=np.zeros(2, np.complex128))
+    assert "'z'" in wh.refused("convert", "c.npz", "c.safetensors")
+    wh("convert", "c.npz", "c.safetensors", "--cast", "complex64")
+
+
+def test_fortran_and_big_endian_arrays_are_converted(wh):
+    random = np.random.RandomState(3)
+    whole = random.randn(37, 11, 5).astype(np.float32)
+    tensors = {"f": np.asfortranarray(whole), "b": whole.astype(">f4"),
+               "both": np.asfortranarray(whole.astype(">f4")),
+               "wide": np.asfortranarray(random.randn(3, 70000))}
+    for save in (np.savez, np.savez_compressed):
+        save(wh.folder / "theirs.npz", **tensors)
+        wh("convert", "theirs.npz", "ours.safetensors")
+        loaded = load_safetensors(wh.folder / "ours.safetensors")
+        for key, array in tensors.items():
+            assert np.array_equal(loaded[key], array), key
+
+
+FLOATS = ["float16", "bfloat16", "float32", "float64", "float8_e5m2",
+          "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2fnuz"]
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_cast_is_that_of_ml_dtypes(name, wh):
+    random = np.random.RandomState(5)
+    high = np.arange(65536, dtype=np.uint32) << 16
+    source = {
+        "halves": high.view(np.float32), "ties": (high | 0x8000).view("f4"),
+        "any": random.randint(0, 2**32, 50000, np.uint64).astype(
+            np.uint32).view(np.float32),
+        "bytes": np.arange(256, dtype=np.uint8).view(ml_dtypes.float8_e4m3fn),
+        "steps": np.arange(5, dtype=np.int64)}
+    save_file(source, wh.folder / "a.safetensors")
+    said = wh.run("convert", "a.safetensors", "b.safetensors", "--cast", name)
+    assert said.returncode == 0
+    assert ("exactly" in said.stderr) == (
+        name in ("float16", "bfloat16", "float32", "float64"))
+    loaded = load_safetensors(wh.folder / "b.safetensors")
+    same({"steps": loaded.pop("steps")}, {"steps": source.pop("steps")})
+    for key, array in source.items():
+        with np.errstate(all="ignore"):
+            wanted = array.astype(dtype_of(name))
+        nan = np.isnan(wanted.astype(np.float64))
+        assert loaded[key].dtype == wanted.dtype
+        assert np.array_equal(nan, np.isnan(loaded[key].astype(np.float64)))
+        assert loaded[key][~nan].tobytes() == wanted[~nan].tobytes(), key
+
+
+def test_shards_are_read_by_the_real_library(wh):
+    tensors = {f"l{i}.w": np.full((64, 4), i, np.float32) for i in range(9)}
+    save_file(tensors, wh.folder / "one.safetensors")
+    wh("convert", "one.safetensors", "m.safetensors", "--max-shard-size",
+       "2500")
+    index = json.loads(
+        (wh.folder / "m.safetensors.index.json").read_text())
+    assert index["metadata"]["total_size"] == 9 * 1024
+    for key, shard in index["weight_map"].items():
+        with safe_open(wh.folder / shard, "np") as opened:
+            assert bits(opened.get_tensor(key)) == bits(tensors[key])
+    assert wh.commit("m.safetensors.index.json")["reproducible"]
+    wh("save-weights", "HEAD", "back.safetensors")
+    assert ((wh.folder / "back.safetensors").read_bytes()
+            == (wh.folder / "one.safetensors").read_bytes())
+
+
+def test_metadata_comes_through(wh):
+    save_file({"w": np.zeros(2, np.float32)}, wh.folder / "a.safetensors",
+              metadata={"format": "pt"})
+    wh("convert", "a.safetensors", "b.safetensors", "--canonical")
+    with safe_open(wh.folder / "b.safetensors", "np") as opened:
+        assert opened.metadata() == {"format": "pt"}
+
+
+# ---- The zoo ---------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def made():
+    models = {}
+
+    def get(name):
+        if name not in models:
+            keras.backend.clear_session()
+            models[name] = BY_NAME[name].make()
+        fill(models[name], 1)
+        return models[name]
+    return get
+
+
+def check_loads(model, path, expected):
+    fill(model, 2)
+    status = model.load_weights(path)
+    if path.suffix != ".h5":
+        status.assert_consumed()
+    assert [bits(a) for a in arrays(model)] == [bits(a) for a in expected]
+
+
+def holds_all(loaded, expected):
+    """The arrays are the model's, in whatever order."""
+    def rows(several):
+        return sorted((str(a.dtype), a.shape, a.tobytes()) for a in several)
+    assert rows(loaded) == rows([np.asarray(a) for a in expected])
+
+
+def has(model, dtype):
+    return any(np.asarray(a).dtype.name == dtype for a in arrays(model))
+
+
+LOADERS = {".safetensors": load_safetensors, ".npz": load_npz}
+
+
+@pytest.mark.parametrize("suffix", LOADERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_an_h5_file_comes_back_through_it(name, suffix, made, wh):
+    model = made(name)
+    expected = arrays(model)
+    model.save_weights(wh.folder / "a.h5")
+    middle = "m" + suffix
+    if suffix == ".npz" and has(model, "bfloat16"):
+        assert "bfloat16" in wh.refused("convert", "a.h5", middle)
+        return
+    wh("convert", "a.h5", middle)
+    holds_all(LOADERS[suffix](wh.folder / middle).values(), expected)
+    wh("convert", middle, "b.h5")
+    wh("convert", "a.h5", "c.h5", "--canonical")
+    assert ((wh.folder / "b.h5").read_bytes()
+            == (wh.folder / "c.h5").read_bytes())
+    if not has(model, "bfloat16"):
+        check_loads(model, wh.folder / "b.h5", expected)
+    if not BY_NAME[name].to_tf:
+        wh("convert", middle, "t")
+        check_loads(model, wh.folder / "t", expected)
+
+
+@pytest.mark.parametrize("suffix", LOADERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_checkpoint_comes_back_through_it(name, suffix, made, wh):
+    model = made(name)
+    expected = arrays(model)
+    model.save_weights(wh.folder / "a")
+    middle = "m" + suffix
+    if suffix == ".npz" and has(model, "bfloat16"):
+        assert "bfloat16" in wh.refused("convert", "a", middle)
+        return
+    wh("convert", "a", middle)
+    holds_all(LOADERS[suffix](wh.folder / middle).values(), expected)
+    done = wh.run("convert", middle, "b")
+    if done.returncode:
+        assert len(done.stderr.splitlines()) == 1 and BY_NAME[name].to_tf
+        return
+    check_loads(model, wh.folder / "b", expected)
