@@ -30,10 +30,17 @@ void delta_coder_free(struct delta_coder *coder)
 	free(coder);
 }
 
-static enum wh_status make_room(struct delta_coder *coder, size_t n,
-				unsigned width, struct wh_error *err)
+/* What a lane can need at most: an element's own bits and a symbol's. */
+static size_t lane_room(size_t n, unsigned n_lanes, unsigned width)
 {
-	size_t lanes = n * (width + 2u) + MAX_LANES * LANE_SLACK;
+	return lane_length(n, n_lanes) * (width + 2u) + LANE_SLACK;
+}
+
+static enum wh_status make_room(struct delta_coder *coder, size_t n,
+				unsigned n_lanes, unsigned width,
+				struct wh_error *err)
+{
+	size_t lanes = n_lanes * lane_room(n, n_lanes, width);
 	size_t magnitudes = n * (width == 8 ? 8u : 4u);
 
 	if (!coder->encoders)
@@ -372,7 +379,7 @@ static enum wh_status write_lanes(struct delta_coder *coder,
 				  unsigned n_lanes, unsigned width,
 				  struct wh_buf *out, struct wh_error *err)
 {
-	size_t room = lane_length(n, n_lanes) * (width + 2u) + LANE_SLACK;
+	size_t room = lane_room(n, n_lanes, width);
 	size_t heads = out->size;
 	struct lane lanes[MAX_LANES] = {{0}};
 	unsigned k;
@@ -416,7 +423,7 @@ enum wh_status delta_encode(struct delta_coder *coder,
 	struct delta_models models;
 
 	*fits = false;
-	WH_TRY(make_room(coder, n, element.width, err));
+	WH_TRY(make_room(coder, n, n_lanes, element.width, err));
 	memset(coder->counts, 0, sizeof(coder->counts));
 	for (at = 0; at < n; at += BLOCK_ELEMENTS)
 		count_block(coder, element, reference, bytes, at,
