@@ -34,7 +34,9 @@ static void mind_busy(struct pool *pool)
 		pool->limit /= 2;
 }
 
-/* True: there is one, `*index`. A thread above the limit ends. */
+/* True: there is one, `*index`. Else the thread has ended, and is not counted
+ * any more: of those above the limit each must see the others go, or all of
+ * them would. */
 static bool take_turn(struct pool *pool, size_t *index)
 {
 	bool taken;
@@ -43,8 +45,12 @@ static bool take_turn(struct pool *pool, size_t *index)
 	mind_busy(pool);
 	taken = !pool->failure.status && pool->next < pool->transfers->n &&
 		pool->running <= pool->limit;
-	if (taken)
+	if (taken) {
 		*index = pool->next++;
+	} else {
+		pool->running--;
+		pthread_cond_signal(&pool->ended);
+	}
 	pthread_mutex_unlock(&pool->lock);
 	return taken;
 }
@@ -62,10 +68,6 @@ static void *run_thread(void *arg)
 			fail(pool, &err);
 			pthread_mutex_unlock(&pool->lock);
 		}
-	pthread_mutex_lock(&pool->lock);
-	pool->running--;
-	pthread_cond_signal(&pool->ended);
-	pthread_mutex_unlock(&pool->lock);
 	return NULL;
 }
 

@@ -70,11 +70,15 @@ static void a_busy_server_gets_fewer_at_a_time(void **state)
 				      .arg = &counting,
 				      .meter = &counting.meter};
 	struct wh_error err;
+	int i;
 
 	(void)state;
-	assert_ok(transfers_run(&transfers, &err), &err);
-	assert_int_equal(counting.done, 30);
-	atomic_store(&counting.most, 0);
+	/* Threads that all saw too many of them once all went. */
+	for (i = 0; i < 20; i++) {
+		atomic_store(&counting.done, 0);
+		assert_ok(transfers_run(&transfers, &err), &err);
+		assert_int_equal(counting.done, 30);
+	}
 }
 
 static void the_caller_can_cancel(void **state)
