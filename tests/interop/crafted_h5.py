@@ -517,7 +517,7 @@ variant("offsets_of_16_bytes", "damaged or truncated",
 variant("root_beyond_the_end", "damaged or truncated",
         lambda data: data[:64] + b"\xff" * 7 + b"\x7f" + data[72:])
 variant("heap_that_never_ends", "can't be read", heap_object(0))
-variant("heap_that_wraps", "can't be read", heap_object((1 << 64) - 16))
+variant("heap_that_wraps", "not where it says", heap_object((1 << 64) - 16))
 variant("payload_beyond_the_end", "goes beyond the file's end",
         at_payload(1 << 40))
 variant("payload_at_the_last_byte", "goes beyond the file's end",

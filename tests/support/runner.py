@@ -126,8 +126,8 @@ def junit_tally(path):
 
 
 def run_pytest(folder, requirements, *options, env=None):
-    if not folder.is_dir():
-        print(f"there is no folder {folder.relative_to(TOP)}: nothing was "
+    if not folder.exists():
+        print(f"there is no {folder.relative_to(TOP)}: nothing was "
               "tested")
         return Tally(failed=1)
     python = python_of(requirements)

@@ -140,7 +140,8 @@ static uint8_t *copy_of(const uint8_t *bytes, size_t size)
 {
 	uint8_t *copy = malloc(size ? size : 1);
 
-	memcpy(copy, bytes, size);
+	if (size)
+		memcpy(copy, bytes, size);
 	return copy;
 }
 
