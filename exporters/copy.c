@@ -20,6 +20,7 @@
 #include "plan_internal.h"
 
 #define PIECE	      ((size_t)1 << 20)
+#define PAGE	      ((uint64_t)4096) /* of the page cache */
 #define MAX_THREADS   4u
 #define SMALL_IMAGE   ((uint64_t)4 << 20) /* bytes: threads don't pay below */
 #define PROGRESS_EACH ((uint64_t)8 << 20)
@@ -133,6 +134,19 @@ static enum wh_status sum_piece(const struct job *job, struct sums *sums,
 	return WH_OK;
 }
 
+/* Starts the disk while the next pieces are made; only a hint. Whole pages
+ * alone: the neighbouring piece writes into the first and the last one too, and
+ * would wait until the disk has them. */
+static void start_writeback(int fd, uint64_t offset, size_t len)
+{
+	uint64_t begin = (offset + PAGE - 1) / PAGE * PAGE;
+	uint64_t end = (offset + len) / PAGE * PAGE;
+
+	if (end > begin)
+		sync_file_range(fd, (off_t)begin, (off_t)(end - begin),
+				SYNC_FILE_RANGE_WRITE);
+}
+
 static enum wh_status copy_piece(struct job *job, struct sums *sums,
 				 uint8_t *buffer, const struct piece *piece,
 				 struct wh_error *err)
@@ -143,9 +157,7 @@ static enum wh_status copy_piece(struct job *job, struct sums *sums,
 	WH_TRY(wh_plan_read(job->plan, job->index, offset, buffer, len, err));
 	WH_TRY(sum_piece(job, sums, offset, buffer, len, err));
 	WH_TRY(write_all(job->fd, offset, buffer, len, err));
-	/* Starts the disk while the next pieces are made; only a hint. */
-	sync_file_range(job->fd, (off_t)offset, (off_t)len,
-			SYNC_FILE_RANGE_WRITE);
+	start_writeback(job->fd, offset, len);
 	atomic_fetch_add(&job->done, len);
 	return WH_OK;
 }
