@@ -25,6 +25,7 @@ struct publication {
 	char run_uuid[37];
 	uint8_t tree[WH_SHA256_SIZE], template_[WH_SHA256_SIZE];
 	uint8_t parent[WH_SHA256_SIZE], snapshot[WH_SHA256_SIZE];
+	bool there_already;
 };
 
 /* ---- Tensors, layers, tree --------------------------------------------------
@@ -316,6 +317,36 @@ static enum wh_status insert_metric(struct publication *pub,
 	return step_done(stmt, err);
 }
 
+static enum wh_status adopt_metrics(struct publication *pub, int64_t step,
+				    struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(pub->db, STMT_METRIC_ADOPT, &stmt, err));
+	stmt_integer(stmt, 1, pub->run_id);
+	stmt_integer(stmt, 2, step);
+	stmt_integer(stmt, 3, pub->snapshot_id);
+	return step_done(stmt, err);
+}
+
+/* What was logged is exact; a name says it rounded. */
+static enum wh_status publish_metric(struct publication *pub,
+				     const struct wh_metric *metric,
+				     int64_t step, struct wh_error *err)
+{
+	bool adopted = false;
+	struct stmt *stmt;
+
+	if (pub->commit->options->adopt) {
+		WH_TRY(db_stmt(pub->db, STMT_METRIC_HAS_SNAPSHOT, &stmt, err));
+		stmt_integer(stmt, 1, pub->snapshot_id);
+		stmt_text(stmt, 2, metric->key);
+		WH_TRY(stmt_step(stmt, &adopted, err));
+		stmt_reset(stmt);
+	}
+	return adopted ? WH_OK : insert_metric(pub, metric, step, err);
+}
+
 static enum wh_status publish_figures(struct publication *pub,
 				      struct wh_error *err)
 {
@@ -326,8 +357,10 @@ static enum wh_status publish_figures(struct publication *pub,
 	struct stmt *stmt;
 	size_t i;
 
+	if (options->adopt && (options->has_step || options->has_epoch))
+		WH_TRY(adopt_metrics(pub, step, err));
 	for (i = 0; i < options->n_metrics; i++)
-		WH_TRY(insert_metric(pub, &options->metrics[i], step, err));
+		WH_TRY(publish_metric(pub, &options->metrics[i], step, err));
 	for (i = 0; i < options->n_params; i++) {
 		WH_TRY(db_stmt(pub->db, STMT_PARAM_PUT, &stmt, err));
 		stmt_integer(stmt, 1, pub->run_id);
@@ -518,6 +551,43 @@ static enum wh_status publish_names(struct publication *pub,
 			"commit", pub->time, err);
 }
 
+static bool copy_digest(struct stmt *stmt, int column,
+			uint8_t digest[WH_SHA256_SIZE])
+{
+	size_t len;
+	const void *bytes = column_blob(stmt, column, &len);
+
+	if (!bytes || len != WH_SHA256_SIZE)
+		return false;
+	memcpy(digest, bytes, len);
+	return true;
+}
+
+/* Whether the newest snapshot of this name, so to speak, has this tree. */
+static enum wh_status find_same(struct publication *pub, struct wh_error *err)
+{
+	const struct wh_commit_options *options = pub->commit->options;
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(pub->db, STMT_SNAPSHOT_SAME, &stmt, err));
+	stmt_integer(stmt, 1, pub->run_id);
+	if (options->has_step)
+		stmt_integer(stmt, 2, options->step);
+	if (options->has_epoch)
+		stmt_integer(stmt, 3, options->epoch);
+	stmt_text(stmt, 4, options->message ? options->message : "");
+	WH_TRY(stmt_step(stmt, &row, err));
+	pub->there_already = row && column_integer(stmt, 2) == pub->tree_id;
+	if (pub->there_already) {
+		pub->snapshot_id = column_integer(stmt, 0);
+		copy_digest(stmt, 1, pub->snapshot);
+		pub->parent_id = copy_digest(stmt, 3, pub->parent);
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
 static void fill_result(const struct publication *pub)
 {
 	struct wh_commit_result *result = &pub->commit->result;
@@ -528,16 +598,21 @@ static void fill_result(const struct publication *pub)
 	if (pub->parent_id)
 		text_hex(pub->parent, WH_SHA256_SIZE, result->parent);
 	memcpy(result->branch, pub->branch, sizeof(pub->branch));
+	result->there_already = pub->there_already;
 }
 
 static enum wh_status publish_history(struct publication *pub,
 				      struct wh_error *err)
 {
-	WH_TRY(publish_template(pub, err));
 	WH_TRY(choose_parent(pub, err));
+	WH_TRY(publish_run(pub, err));
+	if (pub->commit->options->once)
+		WH_TRY(find_same(pub, err));
+	if (pub->there_already)
+		return WH_OK;
+	WH_TRY(publish_template(pub, err));
 	WH_TRY(check_expected(pub, err));
 	WH_TRY(load_parent(pub, err));
-	WH_TRY(publish_run(pub, err));
 	WH_TRY(publish_snapshot(pub, err));
 	WH_TRY(publish_figures(pub, err));
 	return publish_names(pub, err);

@@ -216,6 +216,21 @@ enum wh_status wh_run_end(struct wh_store *store, const char *name,
 	return transaction_commit(&tx, err);
 }
 
+enum wh_status wh_run_resume(struct wh_store *store, const char *name,
+			     struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	struct stmt *stmt;
+	int64_t id;
+
+	WH_TRY(transaction_begin(&tx, store->db, err));
+	WH_TRY(run_require(store->db, name, &id, err));
+	WH_TRY(db_stmt(store->db, STMT_RUN_RESUME, &stmt, err));
+	stmt_text(stmt, 1, name);
+	WH_TRY(step_done(stmt, err));
+	return transaction_commit(&tx, err);
+}
+
 enum wh_status wh_param_set(struct wh_store *store, const char *run,
 			    const struct wh_param *params, size_t n,
 			    struct wh_error *err)
@@ -255,14 +270,63 @@ double metric_value(int64_t class_, double number)
 	}
 }
 
+static enum wh_status is_there(struct db *db, int64_t run,
+			       const struct wh_metric_point *point, bool *there,
+			       struct wh_error *err)
+{
+	int class_ = metric_class(point->value);
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_METRIC_IS_THERE, &stmt, err));
+	stmt_integer(stmt, 1, run);
+	stmt_text(stmt, 2, point->key);
+	stmt_integer(stmt, 3, point->step);
+	stmt_integer(stmt, 4, class_);
+	if (class_ == METRIC_NUMBER)
+		stmt_real(stmt, 5, point->value);
+	WH_TRY(stmt_step(stmt, there, err));
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+/* The newest snapshot at the point's step, without a value of its key. */
+static enum wh_status clear_snapshot(struct db *db,
+				     const struct wh_metric_point *point,
+				     int64_t *snapshot, struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_BY_STEP, &stmt, err));
+	stmt_text(stmt, 1, point->run);
+	stmt_integer(stmt, 2, point->step);
+	WH_TRY(stmt_step(stmt, &row, err));
+	*snapshot = row ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	if (!*snapshot)
+		return WH_OK;
+	WH_TRY(db_stmt(db, STMT_METRIC_DETACH, &stmt, err));
+	stmt_integer(stmt, 1, *snapshot);
+	stmt_text(stmt, 2, point->key);
+	return step_done(stmt, err);
+}
+
 static enum wh_status append(struct db *db, int64_t run,
 			     const struct wh_metric_point *point, int64_t now,
 			     struct wh_error *err)
 {
 	int class_ = metric_class(point->value);
+	int64_t snapshot = 0;
+	bool there = false;
 	struct stmt *stmt;
 
 	WH_TRY(check_name("metric's name", point->key, err));
+	if (point->once)
+		WH_TRY(is_there(db, run, point, &there, err));
+	if (there)
+		return WH_OK;
+	if (point->of_snapshot)
+		WH_TRY(clear_snapshot(db, point, &snapshot, err));
 	WH_TRY(db_stmt(db, STMT_METRIC_APPEND, &stmt, err));
 	stmt_integer(stmt, 1, run);
 	stmt_text(stmt, 2, point->key);
@@ -271,6 +335,8 @@ static enum wh_status append(struct db *db, int64_t run,
 	stmt_integer(stmt, 5, class_);
 	if (class_ == METRIC_NUMBER)
 		stmt_real(stmt, 6, point->value);
+	if (snapshot)
+		stmt_integer(stmt, 7, snapshot);
 	return step_done(stmt, err);
 }
 

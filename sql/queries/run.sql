@@ -4,6 +4,10 @@
 -- ?1 name, ?2 status, ?3 time
 UPDATE run SET status = ?2, ended = ?3 WHERE name = ?1;
 
+-- name: run_resume
+-- ?1 name
+UPDATE run SET status = 'running', ended = NULL WHERE name = ?1;
+
 -- name: run_origin_put
 -- ?1 run, ?2 host, ?3 folder, ?4 command, ?5 git commit, ?6 git dirty,
 -- ?7 versions
@@ -43,10 +47,19 @@ WHERE run_id = ?1 ORDER BY key;
 SELECT name FROM run;
 
 -- name: metric_append
--- ?1 run, ?2 key, ?3 step, ?4 time, ?5 class, ?6 value
-INSERT INTO metric(run_id, key, step, seq, time, class, value)
+-- ?1 run, ?2 key, ?3 step, ?4 time, ?5 class, ?6 value, ?7 snapshot
+INSERT INTO metric(run_id, key, step, seq, time, class, value, snapshot_id)
 VALUES (?1, ?2, ?3, (SELECT coalesce(max(seq) + 1, 0) FROM metric
-  WHERE run_id = ?1 AND key = ?2 AND step = ?3), ?4, ?5, ?6);
+  WHERE run_id = ?1 AND key = ?2 AND step = ?3), ?4, ?5, ?6, ?7);
+
+-- name: metric_is_there
+-- ?1 run, ?2 key, ?3 step, ?4 class, ?5 value
+SELECT 1 FROM metric WHERE run_id = ?1 AND key = ?2 AND step = ?3
+  AND class = ?4 AND value IS ?5 LIMIT 1;
+
+-- name: metric_detach
+-- ?1 snapshot, ?2 key
+UPDATE metric SET snapshot_id = NULL WHERE snapshot_id = ?1 AND key = ?2;
 
 -- name: metric_series
 -- ?1 run, ?2 key

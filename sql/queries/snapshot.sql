@@ -13,6 +13,12 @@ INSERT INTO snapshot(id, sha256, tree_id, parent, generation, time, run_id,
 VALUES ((SELECT coalesce(max(snapshot_id), 0) + 1 FROM lineage),
   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
 
+-- name: snapshot_same
+-- ?1 run, ?2 step, ?3 epoch, ?4 message
+SELECT id, sha256, tree_id, parent FROM snapshot
+WHERE run_id = ?1 AND step IS ?2 AND epoch IS ?3 AND message = ?4
+ORDER BY id DESC LIMIT 1;
+
 -- name: snapshot_get
 -- ?1 id
 SELECT s.sha256, t.sha256, s.parent, s.generation, s.time, r.uuid, s.step,
@@ -104,6 +110,19 @@ WHERE run_id = ?1 AND key = ?2 AND step = ?3;
 -- ?1 run, ?2 key, ?3 step, ?4 seq, ?5 time, ?6 class, ?7 value, ?8 snapshot
 INSERT INTO metric(run_id, key, step, seq, time, class, value, snapshot_id)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
+
+-- name: metric_adopt
+-- ?1 run, ?2 step, ?3 snapshot
+-- The newest value of each key, if no snapshot has it.
+UPDATE metric SET snapshot_id = ?3
+WHERE run_id = ?1 AND step = ?2 AND snapshot_id IS NULL
+  AND key IN (SELECT key FROM metric_summary WHERE run_id = ?1)
+  AND seq = (SELECT max(m.seq) FROM metric AS m
+    WHERE m.run_id = ?1 AND m.key = metric.key AND m.step = ?2);
+
+-- name: metric_has_snapshot
+-- ?1 snapshot, ?2 key
+SELECT 1 FROM metric WHERE snapshot_id = ?1 AND key = ?2 LIMIT 1;
 
 -- name: metric_of_snapshot
 -- ?1 snapshot

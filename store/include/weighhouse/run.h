@@ -38,6 +38,10 @@ WH_API enum wh_status wh_run_end(struct wh_store *store, const char *name,
 				 const char *status, int exit_status,
 				 struct wh_error *err);
 
+/** Sets a run that is there running again. WH_ENOTFOUND. */
+WH_API enum wh_status wh_run_resume(struct wh_store *store, const char *name,
+				    struct wh_error *err);
+
 /** Of one metric of a run. */
 struct wh_run_metric {
 	const char *key;
@@ -77,6 +81,10 @@ struct wh_metric_point {
 	int64_t step;
 	int64_t time; /* UTC seconds; 0: now */
 	double value; /* NaN and infinities are kept as such */
+	bool once;    /* not where the run has this value at this step */
+	/* Also a metric of the run's newest snapshot at this step, where there
+	 * is one, instead of what that had; see wh_commit_options.adopt. */
+	bool of_snapshot;
 };
 
 /** Adds all points in one transaction: after it they are durable. A run that

@@ -66,6 +66,14 @@ struct wh_commit_options {
 	const struct wh_param *params;
 	size_t n_params;
 	const char *tag; /* also names the new snapshot so */
+	/* No second snapshot where the newest one of this run, step, epoch and
+	 * message has the same weights, forgotten or not: what is committed
+	 * again after a crash is there once. */
+	bool once;
+	/* With a step or an epoch: what wh_metric_log put there before and no
+	 * snapshot has becomes this one's, and is told in the place of what
+	 * `metrics` says of the same key. */
+	bool adopt;
 	/* How hard to shrink payloads: "none" stores them as they are, "fast"
 	 * as differences from older versions where that pays, "dense" spends
 	 * time for a little less. NULL: the store's setting, else "fast". What
@@ -83,6 +91,7 @@ struct wh_commit_result {
 	uint64_t n_tensors, n_new_tensors;
 	uint64_t nbytes;       /* of the model's payloads */
 	uint64_t stored_bytes; /* that the payloads of this commit cost */
+	bool there_already;    /* `once`: the snapshot is the earlier one */
 };
 
 /** Commits all of `source` as a snapshot: weighs it, stores the tensors that

@@ -1,0 +1,259 @@
+/* What is committed and measured again after a crash is there once, and values
+ * of a run find their snapshot. */
+#include "support/store.h"
+
+#include <math.h>
+
+#include <weighhouse/keep.h>
+#include <weighhouse/run.h>
+
+#include "base/error.h"
+
+static void commit_as(struct fixture *f, float seed,
+		      const struct wh_commit_options *options)
+{
+	struct wh_source *source = make_model(seed);
+
+	assert_ok(wh_commit(f->store, source, options, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+static int count(void *arg, const struct wh_snapshot *snapshot)
+{
+	(void)snapshot;
+	++*(int *)arg;
+	return 0;
+}
+
+static int n_snapshots(struct fixture *f)
+{
+	struct wh_log_options options = {.all = true};
+	int n = 0;
+
+	assert_ok(wh_log(f->store, &options, count, &n, &f->err), &f->err);
+	return n;
+}
+
+static struct wh_commit_options of_step(int64_t step, const char *message)
+{
+	return (struct wh_commit_options){.run = "r",
+					  .message = message,
+					  .has_step = true,
+					  .step = step,
+					  .once = true,
+					  .adopt = true};
+}
+
+static void a_second_commit_of_the_same_is_the_first(void **state)
+{
+	struct wh_commit_options first = of_step(1, "a.h5");
+	struct wh_commit_options next = of_step(2, "a.h5");
+	struct wh_commit_options other = of_step(1, "b.h5");
+	struct fixture *f = *state;
+	char id[WH_ID_SIZE];
+
+	commit_as(f, 1.0f, &first);
+	assert_false(f->result.there_already);
+	strcpy(id, f->result.snapshot);
+	first.has_time = true;
+	first.time = 1;
+	commit_as(f, 1.0f, &first);
+	assert_true(f->result.there_already);
+	assert_string_equal(f->result.snapshot, id);
+	assert_string_equal(f->result.parent, "");
+	assert_int_equal(n_snapshots(f), 1);
+	commit_as(f, 1.0f, &next);
+	assert_false(f->result.there_already);
+	assert_string_equal(f->result.parent, id);
+	commit_as(f, 1.0f, &other);
+	assert_int_equal(n_snapshots(f), 3);
+	next.once = false;
+	next.has_time = true;
+	commit_as(f, 1.0f, &next);
+	assert_int_equal(n_snapshots(f), 4);
+}
+
+static void what_changed_and_changed_back_is_committed(void **state)
+{
+	struct wh_commit_options best = {
+		.run = "r", .message = "best.h5", .once = true};
+	struct fixture *f = *state;
+	static const float seeds[] = {1, 2, 2, 1, 1};
+	size_t i;
+
+	for (i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++)
+		commit_as(f, seeds[i], &best);
+	assert_true(f->result.there_already);
+	assert_int_equal(n_snapshots(f), 3);
+}
+
+static void what_was_forgotten_was_there(void **state)
+{
+	static const char *const rules[] = {"last=1", NULL};
+	struct wh_keep_options keep = {.rules = rules};
+	struct wh_commit_options first = of_step(1, "a");
+	struct wh_commit_options next = of_step(2, "b");
+	struct fixture *f = *state;
+
+	commit_as(f, 1.0f, &first);
+	commit_as(f, 2.0f, &next);
+	assert_ok(wh_keep(f->store, &keep, NULL, NULL, &f->err), &f->err);
+	assert_int_equal(n_snapshots(f), 1);
+	commit_as(f, 1.0f, &first);
+	assert_true(f->result.there_already);
+	assert_int_equal(n_snapshots(f), 1);
+}
+
+/* ---- Metrics ---------------------------------------------------------------
+ */
+
+static void measure(struct fixture *f, int64_t step, double value)
+{
+	struct wh_metric_point point = {.run = "r",
+					.key = "loss",
+					.step = step,
+					.value = value,
+					.once = true,
+					.of_snapshot = true};
+
+	assert_ok(wh_metric_log(f->store, &point, 1, &f->err), &f->err);
+}
+
+struct seen {
+	size_t n;
+	double value;
+};
+
+static int look(void *arg, const struct wh_snapshot *snapshot)
+{
+	struct seen *seen = arg;
+
+	seen->n = snapshot->n_metrics;
+	if (seen->n)
+		seen->value = snapshot->metrics[0].value;
+	return 0;
+}
+
+static void assert_loss(struct fixture *f, const char *revision, double value)
+{
+	struct seen seen = {0};
+
+	assert_ok(wh_snapshot_get(f->store, revision, look, &seen, &f->err),
+		  &f->err);
+	assert_int_equal(seen.n, 1);
+	assert_float_equal(seen.value, value, 0);
+}
+
+static int sum(void *arg, const struct wh_run *run)
+{
+	uint64_t *n = arg;
+
+	*n = run->n_metrics ? run->metrics[0].n : 0;
+	return 0;
+}
+
+static uint64_t n_values(struct fixture *f)
+{
+	uint64_t n = 0;
+
+	assert_ok(wh_run_get(f->store, "r", sum, &n, &f->err), &f->err);
+	return n;
+}
+
+static void a_value_belongs_to_the_snapshot_whichever_came_first(void **state)
+{
+	const struct wh_metric rounded = {.key = "loss", .value = 0.5};
+	struct wh_commit_options options = of_step(1, "a");
+	struct fixture *f = *state;
+
+	options.metrics = &rounded;
+	options.n_metrics = 1;
+	measure(f, 1, 0.512);
+	commit_as(f, 1.0f, &options);
+	assert_loss(f, "HEAD", 0.512);
+	assert_int_equal(n_values(f), 1);
+	options.step = 2;
+	commit_as(f, 2.0f, &options);
+	assert_loss(f, "HEAD", 0.5);
+	measure(f, 2, 0.488);
+	assert_loss(f, "HEAD", 0.488);
+	assert_loss(f, "HEAD~1", 0.512);
+	assert_ok(wh_snapshot_get(f->store, "best:loss", look,
+				  &(struct seen){0}, &f->err),
+		  &f->err);
+	assert_int_equal(n_values(f), 3);
+}
+
+static void a_value_that_is_there_is_not_added_again(void **state)
+{
+	struct wh_commit_options options = of_step(1, "a");
+	struct fixture *f = *state;
+	int i;
+
+	commit_as(f, 1.0f, &options);
+	for (i = 0; i < 2; i++) {
+		measure(f, 1, 0.25);
+		measure(f, 2, (double)NAN);
+		measure(f, 3, (double)INFINITY);
+	}
+	assert_int_equal(n_values(f), 3);
+	measure(f, 3, -(double)INFINITY);
+	assert_int_equal(n_values(f), 4);
+	assert_loss(f, "HEAD", 0.25);
+}
+
+static void a_snapshot_without_a_step_adopts_nothing(void **state)
+{
+	struct wh_commit_options options = {
+		.run = "r", .message = "best.h5", .adopt = true};
+	struct seen seen = {.n = 9};
+	struct fixture *f = *state;
+
+	measure(f, 1, 0.25);
+	commit_as(f, 1.0f, &options);
+	assert_ok(wh_snapshot_get(f->store, "HEAD", look, &seen, &f->err),
+		  &f->err);
+	assert_int_equal(seen.n, 0);
+}
+
+/* ---- Runs ------------------------------------------------------------------
+ */
+
+static int note_status(void *arg, const struct wh_run *run)
+{
+	snprintf(arg, 32, "%s%s", run->status, run->has_ended ? ", ended" : "");
+	return 0;
+}
+
+static void a_run_that_ended_goes_on(void **state)
+{
+	struct wh_run_request request = {.name = "r"};
+	struct fixture *f = *state;
+	char status[32];
+
+	assert_fails(wh_run_resume(f->store, "r", &f->err), &f->err,
+		     WH_ENOTFOUND, "'r'");
+	assert_ok(wh_run_start(f->store, &request, &f->err), &f->err);
+	assert_ok(wh_run_end(f->store, "r", "killed", 137, &f->err), &f->err);
+	assert_ok(wh_run_resume(f->store, "r", &f->err), &f->err);
+	assert_ok(wh_run_get(f->store, "r", note_status, status, &f->err),
+		  &f->err);
+	assert_string_equal(status, "running");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(a_second_commit_of_the_same_is_the_first),
+		with_store(what_changed_and_changed_back_is_committed),
+		with_store(what_was_forgotten_was_there),
+		with_store(
+			a_value_belongs_to_the_snapshot_whichever_came_first),
+		with_store(a_value_that_is_there_is_not_added_again),
+		with_store(a_snapshot_without_a_step_adopts_nothing),
+		with_store(a_run_that_ended_goes_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
