@@ -18,8 +18,9 @@ static int by_step(const void *a, const void *b)
 {
 	const struct import_file *x = a, *y = b;
 
-	if (x->has_number && y->has_number && x->number != y->number)
-		return compare_numbers(x->number, y->number);
+	if (x->said.has_number && y->said.has_number &&
+	    x->said.number != y->said.number)
+		return compare_numbers(x->said.number, y->said.number);
 	return strverscmp(x->path, y->path);
 }
 
@@ -52,8 +53,8 @@ static void print_file(const struct cli *cli, const struct import_file *file,
 		cli_print_json(commit_json(outcome, file->path));
 		return;
 	}
-	if (file->has_number)
-		snprintf(step, sizeof(step), "%" PRId64, file->number);
+	if (file->said.has_number)
+		snprintf(step, sizeof(step), "%" PRId64, file->said.number);
 	snprintf(counts, sizeof(counts), "%" PRIu64 "/%" PRIu64,
 		 r->n_new_tensors, r->n_tensors);
 	cli_say(cli, "%-32s %6s %9s %10s %10s  %s",
@@ -80,10 +81,10 @@ static int import_file(struct cli *cli, struct import_list *list,
 		.run = cli_text(cli, "run"),
 		.codec = cli_text(cli, "codec"),
 		.message = cli_text(cli, "message"),
-		.has_epoch = file->has_epoch,
-		.epoch = file->epoch,
-		.has_step = file->has_number,
-		.step = file->number,
+		.has_epoch = file->said.has_epoch,
+		.epoch = file->said.epoch,
+		.has_step = file->said.has_number,
+		.step = file->said.number,
 	};
 	struct commit_outcome outcome = {0};
 	struct wh_metric metrics[IMPORT_MAX_METRICS];

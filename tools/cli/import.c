@@ -1,6 +1,5 @@
 #include "import.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -9,18 +8,16 @@
 
 #include "base/text.h"
 
-#define MAX_LINE  (64 << 10)
-#define MAX_ROWS  1000000
-#define MAX_COUNT 9007199254740992.0 /* 2^53: a double holds it exactly */
+#define MAX_LINE (64 << 10)
+#define MAX_ROWS 1000000
 
 void import_list_free(struct import_list *list)
 {
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < list->n; i++) {
 		free(list->files[i].path);
-		for (k = 0; k < list->files[i].n_metrics; k++)
-			free(list->files[i].metric_names[k]);
+		name_values_free(&list->files[i].said);
 	}
 	for (i = 0; i < list->n_columns; i++)
 		free(list->columns[i]);
@@ -28,120 +25,11 @@ void import_list_free(struct import_list *list)
 	free(list->rows);
 }
 
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* ---- Names
- * ------------------------------------------------------------------- */
-
-/* A step or an epoch; one that no training has counts as none. */
-static bool as_count(double value, int64_t *count)
-{
-	if (!(value >= 0 && value <= MAX_COUNT))
-		return false;
-	*count = (int64_t)value;
-	return true;
-}
-
-static void take_value(struct import_file *file, const char *name, size_t len,
-		       double value)
-{
-	if (len == 5 && strncmp(name, "epoch", 5) == 0) {
-		file->has_epoch = as_count(value, &file->epoch);
-		if (!file->has_number)
-			file->number = file->epoch;
-		file->has_number |= file->has_epoch;
-	} else if (len == 4 && strncmp(name, "step", 4) == 0) {
-		file->has_number |= as_count(value, &file->number);
-	} else if (file->n_metrics < IMPORT_MAX_METRICS) {
-		char *copy = strndup(name, len);
-
-		if (!copy)
-			return;
-		file->metric_names[file->n_metrics] = copy;
-		file->metric_values[file->n_metrics++] = value;
-	}
-}
-
-/* The number at `at`; a dot at its end is the suffix's. */
-static size_t number_at(const char *at, double *value)
-{
-	char text[64];
-	size_t len = strspn(at, "+-0123456789.eE");
-
-	while (len && !isdigit((unsigned char)at[len - 1]))
-		len--;
-	for (; len; len--) {
-		if (len >= sizeof(text))
-			continue;
-		memcpy(text, at, len);
-		text[len] = '\0';
-		if (text_to_double(text, value))
-			return len;
-	}
-	return 0;
-}
-
-static bool match_pattern(struct import_file *file, const char *pattern,
-			  const char *name)
-{
-	while (*pattern) {
-		const char *close = strchr(pattern, '}');
-		size_t len, used;
-		double value;
-
-		if (*pattern != '{' || !close) {
-			if (*pattern++ != *name++)
-				return false;
-			continue;
-		}
-		len = strcspn(pattern + 1, ":}");
-		used = number_at(name, &value);
-		if (!used)
-			return false;
-		take_value(file, pattern + 1, len, value);
-		name += used;
-		pattern = close + 1;
-	}
-	return !*name;
-}
-
-static void read_last_number(struct import_file *file, const char *base)
-{
-	const char *at, *last = NULL;
-	const char *stop = strrchr(base, '.');
-	char digits[20];
-	size_t len;
-
-	/* A suffix such as `.h5` holds a digit that is no step. */
-	for (at = base; *at && (!stop || at < stop); at++)
-		if (isdigit((unsigned char)*at) &&
-		    (at == base || !isdigit((unsigned char)at[-1])))
-			last = at;
-	if (!last)
-		return;
-	len = strspn(last, "0123456789");
-	if (len >= sizeof(digits))
-		return;
-	memcpy(digits, last, len);
-	digits[len] = '\0';
-	if (!text_to_i64(digits, &file->epoch))
-		return;
-	file->has_epoch = file->has_number = true;
-	file->number = file->epoch;
-}
-
 bool import_read_name(struct import_file *file, const char *pattern)
 {
-	const char *base = base_of(file->path);
-
 	if (pattern)
-		return match_pattern(file, base_of(pattern), base);
-	read_last_number(file, base);
+		return name_match(file->path, pattern, &file->said);
+	name_guess(file->path, false, &file->said);
 	return true;
 }
 
@@ -194,7 +82,8 @@ static bool read_row(struct import_list *list, char *line,
 		row->present[i] = text_to_double(cells[i], &row->values[i]);
 		if (strcmp(list->columns[i], "epoch") != 0)
 			continue;
-		if (!row->present[i] || !as_count(row->values[i], &row->epoch))
+		if (!row->present[i] ||
+		    !name_count(row->values[i], &row->epoch))
 			return false;
 		row->present[i] = false;
 	}
@@ -243,8 +132,8 @@ static const struct import_row *row_of(const struct import_list *list,
 	size_t i;
 
 	/* The last one counts: a training that was taken up again appends. */
-	for (i = list->n_rows; file->has_epoch && i > 0; i--)
-		if (list->rows[i - 1].epoch + list->shift == file->epoch)
+	for (i = list->n_rows; file->said.has_epoch && i > 0; i--)
+		if (list->rows[i - 1].epoch + list->shift == file->said.epoch)
 			return &list->rows[i - 1];
 	return NULL;
 }
@@ -259,9 +148,9 @@ static void choose_shift(struct import_list *list)
 		if (list->rows[i].epoch < first_row)
 			first_row = list->rows[i].epoch;
 	for (i = 0; i < list->n; i++)
-		if (list->files[i].has_epoch &&
-		    list->files[i].epoch < first_file)
-			first_file = list->files[i].epoch;
+		if (list->files[i].said.has_epoch &&
+		    list->files[i].said.epoch < first_file)
+			first_file = list->files[i].said.epoch;
 	list->shift = first_row == 0 && first_file >= 1 ? 1 : 0;
 }
 
@@ -301,8 +190,8 @@ size_t import_metrics(const struct import_list *list,
 		if (row->present[i])
 			metrics[n++] = (struct wh_metric){list->columns[i],
 							  row->values[i]};
-	for (i = 0; i < file->n_metrics && n < IMPORT_MAX_METRICS; i++)
-		metrics[n++] = (struct wh_metric){file->metric_names[i],
-						  file->metric_values[i]};
+	for (i = 0; i < file->said.n && n < IMPORT_MAX_METRICS; i++)
+		metrics[n++] = (struct wh_metric){file->said.names[i],
+						  file->said.values[i]};
 	return n;
 }

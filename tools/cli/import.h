@@ -3,17 +3,13 @@
 #define WH_CLI_IMPORT_H
 
 #include "cli.h"
+#include "name_pattern.h"
 
-#define IMPORT_MAX_METRICS 64
+#define IMPORT_MAX_METRICS NAME_MAX_METRICS
 
 struct import_file {
-	char *path; /* of the checkpoint: a file, or a TF prefix */
-	bool has_number, has_epoch;
-	int64_t number; /* the step, or else the epoch */
-	int64_t epoch;
-	char *metric_names[IMPORT_MAX_METRICS]; /* from the name */
-	double metric_values[IMPORT_MAX_METRICS];
-	size_t n_metrics;
+	char *path;		 /* of the checkpoint: a file, or a TF prefix */
+	struct name_values said; /* by its name */
 };
 
 /** A row of Keras's CSVLogger. */
@@ -39,9 +35,8 @@ void import_list_free(struct import_list *list);
  *  prefix for its files, all that a folder holds. An exit code. */
 int import_add(struct cli *cli, struct import_list *list, const char *pattern);
 
-/** Step, epoch and metrics from the name: by a pattern as ModelCheckpoint's
- *  ("epoch-{epoch:02d}-{val_loss:.2f}.h5"), else the last number is the
- *  epoch. False if the name doesn't fit the pattern. */
+/** Step, epoch and metrics from the name, by a pattern or without one (NULL).
+ *  False if the name doesn't fit the pattern. */
 bool import_read_name(struct import_file *file, const char *pattern);
 
 /** Metrics of all epochs; tells what was matched. */
