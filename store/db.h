@@ -129,6 +129,8 @@ enum wh_status db_test_byte(struct db *db, int64_t byte, bool *locked,
 
 enum wh_status db_file_size(struct db *db, uint64_t *nbytes,
 			    struct wh_error *err);
+/** Whether SQLite can count the pages of a table: the table dbstat. */
+bool db_counts_pages(void);
 /** Gives free pages back to the file system if they are a quarter of the file,
  *  in turns of their own. */
 enum wh_status db_give_back(struct db *db, struct wh_error *err);

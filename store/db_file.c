@@ -48,6 +48,11 @@ enum wh_status db_file_size(struct db *db, uint64_t *nbytes,
 	return WH_OK;
 }
 
+bool db_counts_pages(void)
+{
+	return sqlite3_compileoption_used("ENABLE_DBSTAT_VTAB") != 0;
+}
+
 /* ---- Free pages -------------------------------------------------------------
  */
 

@@ -1,124 +1,278 @@
-/* What the parts of a store cost. */
-#include <stdio.h>
+/* What the bytes of a store are for.
+ *
+ * Every listing adds up to the file's size. Payload is counted chunk by chunk,
+ * in their rows; free pages, and pages that only hold SQLite's maps, by
+ * SQLite; tables and indexes by DBSTAT, where SQLite was built with it. It
+ * reads every page of what it counts, so the chunks' own table, with nearly
+ * all of a store's bytes, is what is left over.
+ *
+ * Rows are gathered before the first is told: a callback may use the store.
+ */
+#include <stdlib.h>
 
+#include "base/arena.h"
+#include "codec/codec.h"
 #include "store.h"
 
-static enum wh_status list_parts(struct db *db, enum statement which,
-				 wh_usage_fn *fn, void *arg, bool *stopped,
+#define LOCKING_OFFSET	((uint64_t)1 << 30) /* no page holds this byte */
+#define MAP_ENTRY_BYTES 5		    /* of auto_vacuum, for a page */
+
+struct listing {
+	struct db *db;
+	struct arena arena;
+	struct wh_usage *rows;
+	size_t n, room;
+	uint64_t explained; /* sum of own_bytes */
+};
+
+static void listing_free(struct listing *listing)
+{
+	free(listing->rows);
+	arena_free(&listing->arena);
+}
+
+static enum wh_status add(struct listing *listing, const struct wh_usage *usage,
+			  struct wh_error *err)
+{
+	struct wh_usage *row;
+
+	if (listing->n == listing->room) {
+		size_t room = listing->room ? 2 * listing->room : 64;
+		struct wh_usage *moved =
+			realloc(listing->rows, room * sizeof(*moved));
+
+		if (!moved)
+			return wh_fail_memory(err);
+		listing->rows = moved;
+		listing->room = room;
+	}
+	row = &listing->rows[listing->n];
+	*row = *usage;
+	row->name = arena_strdup(&listing->arena, usage->name);
+	if (!row->name)
+		return wh_fail_memory(err);
+	listing->n++;
+	listing->explained += usage->own_bytes;
+	return WH_OK;
+}
+
+/* What is no part; nothing where there is none of it. */
+static enum wh_status add_rest(struct listing *listing, const char *name,
+			       uint64_t nbytes, uint64_t stored,
+			       struct wh_error *err)
+{
+	const struct wh_usage usage = {.name = name,
+				       .nbytes = nbytes,
+				       .stored_bytes = stored,
+				       .own_bytes = stored,
+				       .rest = true};
+
+	return stored ? add(listing, &usage, err) : WH_OK;
+}
+
+/* ---- Payload ---------------------------------------------------------------
+ */
+
+static enum wh_status list_parts(struct listing *listing, enum wh_usage_by by,
 				 struct wh_error *err)
 {
 	struct stmt *stmt;
 	bool row;
 
-	WH_TRY(db_stmt(db, which, &stmt, err));
-	while (!*stopped) {
+	WH_TRY(db_stmt(listing->db, STMT_USAGE_PARTS, &stmt, err));
+	stmt_integer(stmt, 1, by);
+	for (;;) {
 		struct wh_usage usage = {0};
 
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		usage.name = column_text(stmt, 0);
-		usage.nbytes = (uint64_t)column_integer(stmt, 1);
-		usage.stored_bytes = (uint64_t)column_integer(stmt, 2);
-		usage.shared_bytes = (uint64_t)column_integer(stmt, 3);
+		usage.rest = column_integer(stmt, 0) != 0;
+		usage.name = column_text(stmt, 2);
+		usage.nbytes = (uint64_t)column_integer(stmt, 3);
+		usage.stored_bytes = (uint64_t)column_integer(stmt, 4);
+		usage.shared_bytes = (uint64_t)column_integer(stmt, 5);
 		usage.own_bytes = usage.stored_bytes - usage.shared_bytes;
-		*stopped = fn(arg, &usage);
+		if (!usage.name)
+			usage.name = "";
+		WH_TRY(add(listing, &usage, err));
 	}
+	stmt_reset(stmt);
+	WH_TRY(db_stmt(listing->db, STMT_USAGE_UNNAMED, &stmt, err));
+	WH_TRY(step_row(stmt, err));
+	WH_TRY(add_rest(listing, "commits that have not ended", 0,
+			(uint64_t)column_integer(stmt, 0), err));
 	stmt_reset(stmt);
 	return WH_OK;
 }
 
-/* ---- The file: codings, free pages, and all that is no payload -------------
- */
-
-static bool tell_part(wh_usage_fn *fn, void *arg, const char *name,
-		      uint64_t nbytes, uint64_t stored)
+static const char *coding_name(int64_t codec)
 {
-	const struct wh_usage usage = {.name = name,
-				       .nbytes = nbytes,
-				       .stored_bytes = stored,
-				       .own_bytes = stored};
+	static const char *const names[] = {
+		[CODEC_RAW] = "payload as it is",
+		[CODEC_ZSTD] = "payload, zstd",
+		[CODEC_PLANES] = "payload, byte planes",
+		[CODEC_DELTA] = "payload, differences",
+		[CODEC_PATCH] = "payload, patches",
+		[CODEC_SAME] = "payload as before",
+	};
 
-	return fn(arg, &usage) != 0;
+	if (codec < 0 || codec >= (int64_t)(sizeof(names) / sizeof(*names)))
+		return "payload, of a newer version";
+	return names[codec];
 }
 
-static enum wh_status list_codings(struct db *db, wh_usage_fn *fn, void *arg,
-				   uint64_t *explained, bool *stopped,
+static enum wh_status list_codings(struct listing *listing,
 				   struct wh_error *err)
 {
 	struct stmt *stmt;
 	bool row;
 
-	WH_TRY(db_stmt(db, STMT_USAGE_CODINGS, &stmt, err));
-	while (!*stopped) {
-		char name[48];
-		uint64_t stored;
+	WH_TRY(db_stmt(listing->db, STMT_USAGE_CODINGS, &stmt, err));
+	for (;;) {
+		struct wh_usage usage = {0};
 
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		snprintf(name, sizeof(name), "payload, codec %lld",
-			 (long long)column_integer(stmt, 0));
-		stored = (uint64_t)column_integer(stmt, 2);
-		*explained += stored;
-		*stopped = tell_part(fn, arg, name,
-				     (uint64_t)column_integer(stmt, 1), stored);
+		usage.name = coding_name(column_integer(stmt, 0));
+		usage.nbytes = (uint64_t)column_integer(stmt, 1);
+		usage.stored_bytes = (uint64_t)column_integer(stmt, 2);
+		usage.own_bytes = usage.stored_bytes;
+		WH_TRY(add(listing, &usage, err));
 	}
 	stmt_reset(stmt);
 	return WH_OK;
 }
 
-static enum wh_status list_file(struct db *db, uint64_t total, wh_usage_fn *fn,
-				void *arg, bool *stopped, struct wh_error *err)
+/* ---- Pages -----------------------------------------------------------------
+ */
+
+struct pages {
+	uint64_t size, n, n_free;
+	bool mapped; /* auto_vacuum: pages that say who owns the others */
+};
+
+static enum wh_status count_pages(struct db *db, struct pages *pages,
+				  struct wh_error *err)
 {
-	uint64_t explained = 0, n_free;
 	struct stmt *stmt;
 
-	WH_TRY(list_codings(db, fn, arg, &explained, stopped, err));
-	WH_TRY(db_stmt(db, STMT_USAGE_FREE, &stmt, err));
+	WH_TRY(db_stmt(db, STMT_USAGE_PAGES, &stmt, err));
 	WH_TRY(step_row(stmt, err));
-	n_free = (uint64_t)column_integer(stmt, 0);
+	pages->size = (uint64_t)column_integer(stmt, 0);
+	pages->n = (uint64_t)column_integer(stmt, 1);
+	pages->n_free = (uint64_t)column_integer(stmt, 2);
+	pages->mapped = column_integer(stmt, 3) != 0;
 	stmt_reset(stmt);
-	explained += n_free;
-	if (!*stopped)
-		*stopped = tell_part(fn, arg, "free pages", 0, n_free);
-	if (!*stopped)
-		*stopped = tell_part(fn, arg, "rows, indexes, rests of pages",
-				     0, total - explained);
 	return WH_OK;
+}
+
+/* The second page, and then one after so many as it has room for. */
+static uint64_t n_maps(const struct pages *pages)
+{
+	uint64_t each = pages->size / MAP_ENTRY_BYTES + 1;
+
+	return pages->mapped && pages->n >= 2 ? (pages->n - 2) / each + 1 : 0;
+}
+
+static enum wh_status list_trees(struct listing *listing, struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(listing->db, STMT_USAGE_TREES, &stmt, err));
+	for (;;) {
+		struct wh_usage usage = {.rest = true};
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		usage.name = arena_printf(&listing->arena, "%s %s",
+					  column_text(stmt, 0),
+					  column_text(stmt, 1));
+		if (!usage.name)
+			return wh_fail_memory(err);
+		usage.stored_bytes = (uint64_t)column_integer(stmt, 2);
+		usage.own_bytes = usage.stored_bytes;
+		WH_TRY(add(listing, &usage, err));
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status list_pages(struct listing *listing, bool trees,
+				 uint64_t *total, struct wh_error *err)
+{
+	const char *left = "rows, indexes, rests of pages";
+	struct pages pages;
+
+	WH_TRY(count_pages(listing->db, &pages, err));
+	if (trees && db_counts_pages()) {
+		left = "table chunk, beside the payload";
+		WH_TRY(list_trees(listing, err));
+	}
+	WH_TRY(add_rest(listing, "free pages", 0, pages.n_free * pages.size,
+			err));
+	if (trees)
+		WH_TRY(add_rest(listing, "pages about pages", 0,
+				n_maps(&pages) * pages.size, err));
+	if (trees && pages.n * pages.size > LOCKING_OFFSET)
+		WH_TRY(add_rest(listing, "the page of locks", 0, pages.size,
+				err));
+	*total = pages.n * pages.size;
+	if (*total < listing->explained)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the store is damaged: its rows name more bytes "
+			       "than it has");
+	return add_rest(listing, left, 0, *total - listing->explained, err);
+}
+
+/* ---- The whole -------------------------------------------------------------
+ */
+
+static enum wh_status list_total(struct listing *listing, uint64_t counted,
+				 struct wh_error *err)
+{
+	struct wh_usage usage = {.name = "total"};
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(listing->db, STMT_USAGE_TOTAL, &stmt, err));
+	WH_TRY(step_row(stmt, err));
+	usage.nbytes = (uint64_t)column_integer(stmt, 0);
+	stmt_reset(stmt);
+	/* No writer changes the file while we read. */
+	WH_TRY(db_file_size(listing->db, &usage.stored_bytes, err));
+	if (usage.stored_bytes > counted)
+		WH_TRY(add_rest(listing, "behind the last page", 0,
+				usage.stored_bytes - counted, err));
+	usage.own_bytes = usage.stored_bytes;
+	return add(listing, &usage, err);
+}
+
+static enum wh_status list_all(struct listing *listing, enum wh_usage_by by,
+			       struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	uint64_t total;
+
+	WH_TRY(transaction_read(&tx, listing->db, err));
+	WH_TRY(by == WH_BY_FILE ? list_codings(listing, err)
+				: list_parts(listing, by, err));
+	WH_TRY(list_pages(listing, by == WH_BY_FILE, &total, err));
+	return list_total(listing, total, err);
 }
 
 enum wh_status wh_usage(struct wh_store *store, enum wh_usage_by by,
 			wh_usage_fn *fn, void *arg, struct wh_error *err)
 {
-	static const enum statement statements[] = {
-		[WH_BY_SNAPSHOT] = STMT_USAGE_BY_SNAPSHOT,
-		[WH_BY_LAYER] = STMT_USAGE_BY_LAYER,
-		[WH_BY_TENSOR] = STMT_USAGE_BY_TENSOR,
-		[WH_BY_RUN] = STMT_USAGE_BY_RUN,
-	};
-	struct wh_usage total = {.name = "total"};
-	AUTO_TRANSACTION tx = {0};
-	struct stmt *stmt;
-	bool stopped = false;
+	struct listing listing = {.db = store->db};
+	enum wh_status status = list_all(&listing, by, err);
+	size_t i;
 
-	WH_TRY(transaction_read(&tx, store->db, err));
-	if (by != WH_BY_FILE)
-		WH_TRY(list_parts(store->db, statements[by], fn, arg, &stopped,
-				  err));
-	if (stopped)
-		return WH_OK;
-	WH_TRY(db_stmt(store->db, STMT_USAGE_TOTAL, &stmt, err));
-	WH_TRY(step_row(stmt, err));
-	total.nbytes = (uint64_t)column_integer(stmt, 0);
-	total.stored_bytes = (uint64_t)column_integer(stmt, 1);
-	total.own_bytes = total.stored_bytes;
-	stmt_reset(stmt);
-	if (by == WH_BY_FILE)
-		WH_TRY(list_file(store->db, total.stored_bytes, fn, arg,
-				 &stopped, err));
-	if (stopped)
-		return WH_OK;
-	fn(arg, &total);
-	return WH_OK;
+	for (i = 0; !status && i < listing.n; i++)
+		if (fn(arg, &listing.rows[i]))
+			break;
+	listing_free(&listing);
+	return status;
 }

@@ -227,24 +227,78 @@ def test_a_store_that_can_only_be_read_can_be_backed_up(history):
     assert len(history.rows("log", "-s", "copy.wh")) == 5
 
 
+def explained(wh, by="file"):
+    *parts, total = wh.rows("du", "--by", by)
+    size = (wh.folder / "weights.wh").stat().st_size
+    assert set(total) == {"name", "rest", "nbytes", "stored_bytes",
+                          "shared_bytes", "own_bytes"}
+    assert total["own_bytes"] == total["stored_bytes"] == size
+    assert sum(part["own_bytes"] for part in parts) == size
+    assert all(part["own_bytes"] >= 0 for part in parts)
+    return {part["name"]: part for part in parts}
+
+
+def owned(wh, name, by="file"):
+    return explained(wh, by).get(name, {"own_bytes": 0})["own_bytes"]
+
+
 def test_du_explains_every_byte_of_the_file(history):
     """Before and after gc, and after compaction."""
-    def explained():
-        *parts, total = history.rows("du", "--by", "file")
-        size = (history.folder / "weights.wh").stat().st_size
-        assert total["stored_bytes"] == size
-        assert sum(part["own_bytes"] for part in parts) == size
-        assert all(part["own_bytes"] >= 0 for part in parts)
-        return {part["name"]: part["own_bytes"] for part in parts}
-
-    assert explained()["free pages"] == 0
+    assert owned(history, "free pages") == 0
     forget_all_but(history, 4)
     history.ok("gc", "--grace", "0", "-q")
     (pages, size) = (ask(history, "PRAGMA freelist_count")[0][0],
                      ask(history, "PRAGMA page_size")[0][0])
-    assert explained()["free pages"] == pages * size
+    assert owned(history, "free pages") == pages * size
     payload = ask(history, "SELECT sum(length(data)) FROM chunk")[0][0]
-    assert sum(size for name, size in explained().items()
+    assert sum(part["own_bytes"] for name, part in explained(history).items()
                if name.startswith("payload")) == payload
     history.ok("gc", "--compact", "-q")
-    assert explained()["free pages"] == 0
+    assert owned(history, "free pages") == 0
+
+
+@pytest.mark.parametrize("page_size", [512, 4096, 65536])
+def test_du_counts_the_pages_that_sqlite_counts(history, page_size):
+    """Also of the chunks' table, which du finds by what is left over; and of
+    a table that the user has added."""
+    ask(history, "CREATE TABLE user_notes (note TEXT)")
+    with sqlite3.connect(history.folder / "weights.wh") as database:
+        database.execute(f"PRAGMA page_size = {page_size}")
+        database.execute("VACUUM")
+    parts = explained(history)
+    found = {name.split(" ", 1)[1]: part["own_bytes"]
+             for name, part in parts.items()
+             if name.startswith(("table ", "index "))}
+    chunk = sum(part["own_bytes"] for name, part in parts.items()
+                if name.startswith("payload"))
+    chunk += found.pop("chunk, beside the payload")
+    counted = dict(ask(history, "SELECT name, pgsize FROM dbstat"
+                                " WHERE aggregate = 1"))
+    assert counted.pop("chunk") == chunk
+    assert counted == found
+    assert found["user_notes"] == page_size
+
+
+def test_du_says_what_snapshots_share_and_what_none_needs(history):
+    """Two equal snapshots own nothing by themselves; what is forgotten and
+    gone leaves what others are differences from."""
+    *_, last = history.ids
+    history.ok("commit", epoch(5), "-q")
+    same = history.row("log", "-n", "1")["snapshot"][:12]
+    parts = explained(history, "snapshot")
+    assert parts[same]["own_bytes"] == parts[last[:12]]["own_bytes"] == 0
+    assert parts[same]["shared_bytes"] == parts[same]["stored_bytes"]
+    assert not parts[same]["rest"]
+    shared = parts["what several share"]
+    assert shared["rest"] and shared["own_bytes"] >= parts[same]["stored_bytes"]
+    history.ok("keep", "--last", "1", "-q")
+    history.ok("gc", "--grace", "0", "-q")
+    for by in ("snapshot", "layer", "tensor", "run"):
+        assert owned(history, "what others are differences from", by) > 0
+        assert owned(history, "what nothing needs, until gc", by) == 0
+
+
+def test_du_says_what_unfinished_commits_hold(history):
+    ask(history, "INSERT INTO chunk VALUES (99 << 24, 0, 4, 0, x'01020304')")
+    assert owned(history, "commits that have not ended", "snapshot") == 4
+    explained(history)

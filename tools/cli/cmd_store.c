@@ -104,11 +104,11 @@ static int print_usage(void *arg, const struct wh_usage *u)
 
 	if (cli_json(cli))
 		cli_print_json(json_pack(
-			"{s:o,s:I,s:I,s:I,s:I}", "name", json_text(u->name),
-			"nbytes", (json_int_t)u->nbytes, "stored_bytes",
-			(json_int_t)u->stored_bytes, "shared_bytes",
-			(json_int_t)u->shared_bytes, "own_bytes",
-			(json_int_t)u->own_bytes));
+			"{s:o,s:b,s:I,s:I,s:I,s:I}", "name", json_text(u->name),
+			"rest", u->rest, "nbytes", (json_int_t)u->nbytes,
+			"stored_bytes", (json_int_t)u->stored_bytes,
+			"shared_bytes", (json_int_t)u->shared_bytes,
+			"own_bytes", (json_int_t)u->own_bytes));
 	else
 		printf("%10s %10s %10s %10s  %s\n", cli_size(cli, u->nbytes),
 		       cli_size(cli, u->stored_bytes),

@@ -292,19 +292,23 @@ struct wh_usage {
 	uint64_t stored_bytes; /* of chunks that it names */
 	uint64_t shared_bytes; /* of those, also named by another part */
 	uint64_t own_bytes;    /* of those, named by nothing else */
+	bool rest; /* no part: what several share, or none of them names */
 };
+/** May use the store. Nonzero stops the listing. */
 typedef int wh_usage_fn(void *arg, const struct wh_usage *usage);
 enum wh_usage_by {
 	WH_BY_SNAPSHOT,
 	WH_BY_LAYER,
 	WH_BY_TENSOR,
 	WH_BY_RUN,
-	/** What every byte of the file is for: payload by coding, free pages,
-	 *  and the rest; own_bytes add up to the file's size. */
+	/** Payload by coding; the pages of each table and index, where this
+	 *  SQLite can count them (DBSTAT); free pages. */
 	WH_BY_FILE
 };
-/** A call for each part, and a last one named "total", whose stored_bytes is
- *  the store file's size. */
+/** A call for each part; then one for each of what several parts share, what
+ *  none of them names, and what is no payload; and a last one named "total".
+ *  The own_bytes of all before it add up to its own, the size of the store's
+ *  file, whatever the listing is by. */
 WH_API enum wh_status wh_usage(struct wh_store *store, enum wh_usage_by by,
 			       wh_usage_fn *fn, void *arg,
 			       struct wh_error *err);

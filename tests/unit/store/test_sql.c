@@ -12,13 +12,12 @@ static const char *const may_scan[] = {
 	"config_list",	    /* all settings */
 	"verify_snapshots", /* all: it verifies all */
 	"verify_tensors_of_snapshot", /* of a snapshot's named tensors */
-	"usage_by_snapshot",	      /* usage is of the whole store */
-	"usage_by_layer",
-	"usage_by_tensor",
-	"usage_by_run",
-	"usage_total",
+	"usage_parts",		      /* usage is of the whole store */
 	"usage_codings",
-	"usage_free",
+	"usage_unnamed",
+	"usage_pages",
+	"usage_trees",
+	"usage_total",
 	"gc_templates",	   /* few; once a window, which template is in use */
 	"gc_tensors",	   /* only where no variable names one of a window */
 	"gc_storages",	   /* leases: one a commit under way */

@@ -1,6 +1,8 @@
 /* Settings, queries of users, and what parts of a store cost. */
 #include "support/damage.h"
 
+#include <sys/stat.h>
+
 #include "base/error.h"
 
 struct rows {
@@ -169,16 +171,17 @@ static void settings_are_set_listed_and_unset(void **state)
 
 struct costs {
 	int n;
-	struct wh_usage of[8];
-	char names[8][32];
+	struct wh_usage of[64];
+	char names[64][48];
 };
 
 static int note_usage(void *arg, const struct wh_usage *usage)
 {
 	struct costs *costs = arg;
 
+	assert_in_range(costs->n, 0, 63);
 	costs->of[costs->n] = *usage;
-	snprintf(costs->names[costs->n++], 32, "%s", usage->name);
+	snprintf(costs->names[costs->n++], 48, "%s", usage->name);
 	return 0;
 }
 
@@ -189,25 +192,44 @@ static int stop_at_once(void *arg, const struct wh_usage *usage)
 	return 1;
 }
 
+static void count_costs(struct fixture *f, enum wh_usage_by by,
+			struct costs *costs, int *n_parts)
+{
+	struct stat at;
+	uint64_t sum = 0;
+	int i;
+
+	costs->n = 0;
+	*n_parts = 0;
+	assert_ok(wh_usage(f->store, by, note_usage, costs, &f->err), &f->err);
+	for (i = 0; i < costs->n - 1; i++) {
+		sum += costs->of[i].own_bytes;
+		*n_parts += !costs->of[i].rest;
+	}
+	assert_string_equal(costs->names[i], "total");
+	assert_int_equal(stat(f->path, &at), 0);
+	assert_int_equal(costs->of[i].own_bytes, at.st_size);
+	assert_int_equal(sum, at.st_size);
+}
+
 static void parts_cost_what_is_theirs(void **state)
 {
 	static const enum wh_usage_by ways[] = {WH_BY_SNAPSHOT, WH_BY_LAYER,
-						WH_BY_TENSOR, WH_BY_RUN};
-	static const int n_parts[] = {3, 2, 3, 1};
+						WH_BY_TENSOR, WH_BY_RUN,
+						WH_BY_FILE};
+	static const int expected[] = {3, 2, 3, 1, 1};
 	struct fixture *f = *state;
 	int i, n = 0;
 
 	commit_model(f, 1.0f);
 	commit_model(f, 2.0f);
 	commit_model(f, 2.0f);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 5; i++) {
 		struct costs costs = {0};
+		int n_parts;
 
-		assert_ok(wh_usage(f->store, ways[i], note_usage, &costs,
-				   &f->err),
-			  &f->err);
-		assert_int_equal(costs.n, n_parts[i] + 1);
-		assert_string_equal(costs.names[n_parts[i]], "total");
+		count_costs(f, ways[i], &costs, &n_parts);
+		assert_int_equal(n_parts, expected[i]);
 		if (ways[i] != WH_BY_SNAPSHOT)
 			continue;
 		assert_int_equal(costs.of[0].nbytes, 40);
@@ -220,6 +242,36 @@ static void parts_cost_what_is_theirs(void **state)
 	assert_int_equal(n, 1);
 }
 
+struct using
+{
+	struct fixture *f;
+	int n;
+};
+
+static int use_the_store(void *arg, const struct wh_usage *usage)
+{
+	struct using *using = arg;
+	struct costs costs = {0};
+	int n_parts;
+
+	if (!usage->rest && using->n++ < 2)
+		commit_model(using->f, 3.0f + (float)using->n);
+	count_costs(using->f, WH_BY_SNAPSHOT, &costs, &n_parts);
+	return 0;
+}
+
+static void who_is_told_of_usage_may_use_the_store(void **state)
+{
+	struct using using = {.f = *state};
+
+	commit_model(using.f, 1.0f);
+	commit_model(using.f, 2.0f);
+	assert_ok(wh_usage(using.f->store, WH_BY_SNAPSHOT, use_the_store,
+			   &using, &using.f->err),
+		  &using.f->err);
+	assert_int_equal(using.n, 3); /* two snapshots and the total */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +280,7 @@ int main(void)
 		with_store(an_endless_query_ends),
 		with_store(settings_are_set_listed_and_unset),
 		with_store(parts_cost_what_is_theirs),
+		with_store(who_is_told_of_usage_may_use_the_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
