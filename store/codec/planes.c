@@ -12,6 +12,8 @@
 /* Bits a byte: above it Huffman's gain is not worth its time. */
 #define NOISE	    7.6
 #define DENSE_NOISE 7.9
+/* Bits a byte: above it nothing repeats. */
+#define REPEATS_BELOW 4
 
 enum how { AS_IT_IS = 0, FRAME = 1, ONE_BYTE = 2 };
 
@@ -35,7 +37,8 @@ double sampled_entropy(const uint8_t *bytes, size_t len)
 /* ---- Splitting and joining ------------------------------------------------
  */
 
-static void split4(const uint8_t *bytes, size_t n, uint8_t *planes)
+static void split4(const uint8_t *restrict bytes, size_t n,
+		   uint8_t *restrict planes)
 {
 	size_t i;
 
@@ -50,7 +53,8 @@ static void split4(const uint8_t *bytes, size_t n, uint8_t *planes)
 	}
 }
 
-static void join4(const uint8_t *planes, size_t n, uint8_t *bytes)
+static void join4(const uint8_t *restrict planes, size_t n,
+		  uint8_t *restrict bytes)
 {
 	size_t i;
 
@@ -64,7 +68,8 @@ static void join4(const uint8_t *planes, size_t n, uint8_t *bytes)
 	}
 }
 
-static void split2(const uint8_t *bytes, size_t n, uint8_t *planes)
+static void split2(const uint8_t *restrict bytes, size_t n,
+		   uint8_t *restrict planes)
 {
 	size_t i;
 
@@ -77,7 +82,8 @@ static void split2(const uint8_t *bytes, size_t n, uint8_t *planes)
 	}
 }
 
-static void join2(const uint8_t *planes, size_t n, uint8_t *bytes)
+static void join2(const uint8_t *restrict planes, size_t n,
+		  uint8_t *restrict bytes)
 {
 	size_t i;
 
@@ -90,7 +96,8 @@ static void join2(const uint8_t *planes, size_t n, uint8_t *bytes)
 	}
 }
 
-static void split8(const uint8_t *bytes, size_t n, uint8_t *planes)
+static void split8(const uint8_t *restrict bytes, size_t n,
+		   uint8_t *restrict planes)
 {
 	size_t i, k;
 
@@ -103,7 +110,8 @@ static void split8(const uint8_t *bytes, size_t n, uint8_t *planes)
 	}
 }
 
-static void join8(const uint8_t *planes, size_t n, uint8_t *bytes)
+static void join8(const uint8_t *restrict planes, size_t n,
+		  uint8_t *restrict bytes)
 {
 	size_t i, k;
 
@@ -150,6 +158,54 @@ static bool is_one_byte(const uint8_t *plane, size_t n)
 	return n > 1 && memcmp(plane, plane + 1, n - 1) == 0;
 }
 
+/* Whether a search for repeats gains something over the bytes' own entropy:
+ * in planes of zeros, or of rows that come again. By a sample, or all of a
+ * short plane. */
+static enum wh_status has_repeats(struct zstd_coder *zstd, const uint8_t *plane,
+				  size_t n, double entropy, struct wh_buf *out,
+				  bool *yes, struct wh_error *err)
+{
+	size_t piece = n < SAMPLE_PIECE * SAMPLE_PIECES ? n / SAMPLE_PIECES
+							: SAMPLE_PIECE;
+	size_t step = n / SAMPLE_PIECES, before = out->size, i;
+	uint8_t sample[SAMPLE_PIECE * SAMPLE_PIECES];
+	double bits = entropy > 1 ? entropy : 1;
+
+	for (i = 0; i < SAMPLE_PIECES; i++)
+		memcpy(sample + i * piece, plane + i * step, piece);
+	WH_TRY(zstd_encode(zstd, ZSTD_FAST, sample, piece * SAMPLE_PIECES, NULL,
+			   0, out, err));
+	*yes = (double)(out->size - before) * 8 <
+	       bits * (double)(piece * SAMPLE_PIECES);
+	out->size = before;
+	return WH_OK;
+}
+
+/* The way that the sample speaks for; `dense`: the smaller of both. */
+static enum wh_status encode_frame(struct zstd_coder *zstd,
+				   const uint8_t *plane, size_t n, bool repeats,
+				   bool dense, struct wh_buf *out,
+				   struct wh_error *err)
+{
+	size_t before = out->size, first;
+
+	WH_TRY(zstd_encode(zstd, repeats ? ZSTD_FAST : ZSTD_HUFFMAN, plane, n,
+			   NULL, 0, out, err));
+	if (!dense)
+		return WH_OK;
+	first = out->size - before;
+	WH_TRY(zstd_encode(zstd, repeats ? ZSTD_HUFFMAN : ZSTD_FAST, plane, n,
+			   NULL, 0, out, err));
+	if (out->size - before - first < first) {
+		memmove(out->data + before, out->data + before + first,
+			out->size - before - first);
+		out->size -= first;
+	} else {
+		out->size = before + first;
+	}
+	return WH_OK;
+}
+
 static enum wh_status encode_plane(struct zstd_coder *zstd,
 				   const uint8_t *plane, size_t n, bool dense,
 				   enum how *how, struct wh_buf *out,
@@ -157,16 +213,20 @@ static enum wh_status encode_plane(struct zstd_coder *zstd,
 {
 	double entropy = sampled_entropy(plane, n);
 	size_t before = out->size;
+	bool repeats = false;
 
 	if (is_one_byte(plane, n)) {
 		*how = ONE_BYTE;
 		return wh_buf_append(out, plane, 1, err);
 	}
 	*how = FRAME;
+	if (entropy < REPEATS_BELOW)
+		WH_TRY(has_repeats(zstd, plane, n, entropy, out, &repeats,
+				   err));
 	if (entropy < (dense ? DENSE_NOISE : NOISE))
-		/* Below 4 bits runs and repeats are likely. */
-		WH_TRY(zstd_encode(zstd, entropy < 4 ? ZSTD_FAST : ZSTD_HUFFMAN,
-				   plane, n, NULL, 0, out, err));
+		WH_TRY(encode_frame(zstd, plane, n, repeats,
+				    dense && entropy < REPEATS_BELOW, out,
+				    err));
 	if (out->size > before && out->size - before < n)
 		return WH_OK;
 	*how = AS_IT_IS;

@@ -30,6 +30,23 @@ void zstd_coder_free(struct zstd_coder *coder)
 	free(coder);
 }
 
+/* The search for matches strides over a whole block: what a negative level
+ * still finds in planes of weights costs more than it gains. */
+static size_t literals_alone(ZSTD_CCtx *encoder)
+{
+	size_t code = ZSTD_CCtx_setParameter(
+		encoder, ZSTD_c_literalCompressionMode, ALWAYS);
+
+	if (ZSTD_isError(code))
+		return code;
+	code = ZSTD_CCtx_setParameter(encoder, ZSTD_c_hashLog,
+				      ZSTD_HASHLOG_MIN);
+	if (ZSTD_isError(code))
+		return code;
+	return ZSTD_CCtx_setParameter(encoder, ZSTD_c_targetLength,
+				      ZSTD_TARGETLENGTH_MAX);
+}
+
 static bool choose_way(ZSTD_CCtx *encoder, enum zstd_way way)
 {
 	static const int levels[] = {
@@ -40,8 +57,7 @@ static bool choose_way(ZSTD_CCtx *encoder, enum zstd_way way)
 	code = ZSTD_CCtx_setParameter(encoder, ZSTD_c_compressionLevel,
 				      levels[way]);
 	if (!ZSTD_isError(code) && way == ZSTD_HUFFMAN)
-		code = ZSTD_CCtx_setParameter(
-			encoder, ZSTD_c_literalCompressionMode, ALWAYS);
+		code = literals_alone(encoder);
 	return !ZSTD_isError(code);
 }
 

@@ -2,6 +2,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/endian.h"
@@ -22,92 +23,164 @@ void statistics_begin(struct statistics_sum *sum, enum wh_dtype dtype)
 	sum->max = -(double)INFINITY;
 }
 
-/* Eight lanes as four pairs: every machine has registers of two doubles, and
- * the order of the sums is the same on all. */
-typedef double pair __attribute__((vector_size(16)));
-typedef int64_t mask __attribute__((vector_size(16)));
+/* Eight lanes as one vector, which the compiler cuts into as many as the
+ * processor's registers need: the order of the sums is the same on all. The
+ * extremes go by four lanes, in an order of their own: it decides which zero
+ * is the least. */
+typedef double lanes __attribute__((vector_size(64)));
+typedef double half __attribute__((vector_size(32)));
+typedef int64_t mask __attribute__((vector_size(32)));
 
-#define N_PAIRS (STATISTICS_LANES / 2)
+#define HALF_LANES (STATISTICS_LANES / 2)
+#define INLINE	   static inline __attribute__((always_inline))
 
-static inline pair load(const double *x)
+/* Sums of a batch, to be added unless something in it is not finite. */
+struct batch_sum {
+	lanes total, square;
+	lanes excess; /* x - x is NaN for what is not finite */
+	half least, most;
+	mask nonzero;
+};
+
+INLINE void add_half(struct batch_sum *to, const double *x)
 {
-	pair v;
+	const half zero = {0};
+	mask less, more;
+	half v;
 
 	memcpy(&v, x, sizeof(v));
-	return v;
+	less = v < to->least;
+	more = v > to->most;
+	to->least = (half)(((mask)v & less) | ((mask)to->least & ~less));
+	to->most = (half)(((mask)v & more) | ((mask)to->most & ~more));
+	/* A true comparison is -1. */
+	to->nonzero -= (v < zero) | (v > zero);
 }
 
-static inline pair choose(mask which, pair a, pair b)
+INLINE void add_eights(struct batch_sum *to, const double *x, size_t n)
 {
-	return (pair)(((mask)a & which) | ((mask)b & ~which));
-}
-
-/* x - x is NaN for what is not finite. */
-static bool are_finite(const double *x, size_t n)
-{
-	pair excess[N_PAIRS] = {{0}};
-	double total = 0;
+	struct batch_sum sum = *to;
 	size_t i;
-	int k;
 
-	for (i = 0; i < n; i += STATISTICS_LANES)
-		for (k = 0; k < N_PAIRS; k++) {
-			pair v = load(x + i + 2 * k);
+	for (i = 0; i < n; i += STATISTICS_LANES) {
+		lanes v;
 
-			excess[k] += v - v;
-		}
-	for (k = 0; k < N_PAIRS; k++)
-		total += excess[k][0] + excess[k][1];
+		memcpy(&v, x + i, sizeof(v));
+		sum.excess += v - v;
+		sum.total += v;
+		sum.square += v * v;
+		add_half(&sum, x + i);
+		add_half(&sum, x + i + HALF_LANES);
+	}
+	*to = sum;
+}
+
+INLINE void widen_singles(const uint8_t *bytes, size_t n, double *out)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t bits = get_le32(bytes + 4 * i);
+		float value;
+
+		memcpy(&value, &bits, sizeof(value));
+		out[i] = (double)value;
+	}
+}
+
+#define KERNELS(suffix, target)                                                \
+	target static void add_eights_##suffix(struct batch_sum *to,           \
+					       const double *x, size_t n)      \
+	{                                                                      \
+		add_eights(to, x, n);                                          \
+	}                                                                      \
+	target static void widen_singles_##suffix(const uint8_t *bytes,        \
+						  size_t n, double *out)       \
+	{                                                                      \
+		widen_singles(bytes, n, out);                                  \
+	}                                                                      \
+	static const struct kernels kernels_##suffix = {                       \
+		add_eights_##suffix, widen_singles_##suffix}
+
+struct kernels {
+	void (*add_eights)(struct batch_sum *to, const double *x, size_t n);
+	void (*widen_singles)(const uint8_t *bytes, size_t n, double *out);
+};
+
+KERNELS(portable, );
+#if defined(__x86_64__)
+KERNELS(avx2, __attribute__((target("avx2"))));
+KERNELS(avx512, __attribute__((target("avx512f,avx512vl,avx512dq"))));
+#endif
+
+static const struct kernels *fastest(void)
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx512vl") &&
+	    __builtin_cpu_supports("avx512dq"))
+		return &kernels_avx512;
+	if (__builtin_cpu_supports("avx2"))
+		return &kernels_avx2;
+#endif
+	return &kernels_portable;
+}
+
+static _Atomic(const struct kernels *) chosen;
+
+static const struct kernels *kernels(void)
+{
+	const struct kernels *found = atomic_load(&chosen);
+
+	if (!found) {
+		found = fastest();
+		atomic_store(&chosen, found);
+	}
+	return found;
+}
+
+void statistics_portable(bool portable)
+{
+	atomic_store(&chosen, portable ? &kernels_portable : fastest());
+}
+
+static bool are_finite(const struct batch_sum *batch)
+{
+	double total = 0;
+	int i;
+
+	for (i = 0; i < STATISTICS_LANES; i++)
+		total += batch->excess[i];
 	return !isnan(total);
 }
 
-static void add_moments(struct statistics_sum *sum, const double *x, size_t n)
+/* A multiple of the lanes; false, and nothing is added, where a value is not
+ * finite. */
+static bool add_finite(struct statistics_sum *sum, const double *x, size_t n)
 {
-	pair total[N_PAIRS], square[N_PAIRS];
-	size_t i;
-	int k;
+	const half zero = {0};
+	struct batch_sum batch = {.least = zero + sum->min,
+				  .most = zero + sum->max};
+	int64_t nonzero = 0;
+	int i;
 
-	memcpy(total, sum->lane_sum, sizeof(total));
-	memcpy(square, sum->lane_square, sizeof(square));
-	for (i = 0; i < n; i += STATISTICS_LANES)
-		for (k = 0; k < N_PAIRS; k++) {
-			pair v = load(x + i + 2 * k);
-
-			total[k] += v;
-			square[k] += v * v;
-		}
-	memcpy(sum->lane_sum, total, sizeof(total));
-	memcpy(sum->lane_square, square, sizeof(square));
-}
-
-static void add_extremes(struct statistics_sum *sum, const double *x, size_t n)
-{
-	const pair zero = {0};
-	pair least[2] = {zero + sum->min, zero + sum->min};
-	pair most[2] = {zero + sum->max, zero + sum->max};
-	mask nonzero[2] = {{0}};
-	int64_t count = 0;
-	size_t i;
-	int k;
-
-	for (i = 0; i < n; i += 4)
-		for (k = 0; k < 2; k++) {
-			pair v = load(x + i + 2 * k);
-
-			least[k] = choose(v < least[k], v, least[k]);
-			most[k] = choose(v > most[k], v, most[k]);
-			/* A true comparison is -1. */
-			nonzero[k] -= (v < zero) | (v > zero);
-		}
-	for (k = 0; k < 4; k++) {
-		double low = least[k / 2][k % 2], high = most[k / 2][k % 2];
+	memcpy(&batch.total, sum->lane_sum, sizeof(batch.total));
+	memcpy(&batch.square, sum->lane_square, sizeof(batch.square));
+	kernels()->add_eights(&batch, x, n);
+	if (!are_finite(&batch))
+		return false;
+	memcpy(sum->lane_sum, &batch.total, sizeof(batch.total));
+	memcpy(sum->lane_square, &batch.square, sizeof(batch.square));
+	for (i = 0; i < HALF_LANES; i++) {
+		double low = batch.least[i], high = batch.most[i];
 
 		sum->min = low < sum->min ? low : sum->min;
 		sum->max = high > sum->max ? high : sum->max;
-		count += nonzero[k / 2][k % 2];
+		nonzero += batch.nonzero[i];
 	}
-	sum->n_zero += n - (uint64_t)count;
+	sum->n_zero += n - (uint64_t)nonzero;
 	sum->n_elements += n;
+	return true;
 }
 
 /* One by one, for what is left of a batch and for values that are not finite:
@@ -135,13 +208,10 @@ static void add_batch(struct statistics_sum *sum, const double *x, size_t n)
 {
 	size_t whole = n - n % STATISTICS_LANES;
 
-	if (!are_finite(x, whole)) {
+	if (add_finite(sum, x, whole))
+		add_singly(sum, x + whole, n - whole);
+	else
 		add_singly(sum, x, n);
-		return;
-	}
-	add_moments(sum, x, whole);
-	add_extremes(sum, x, whole);
-	add_singly(sum, x + whole, n - whole);
 }
 
 void statistics_add(struct statistics_sum *sum, const void *bytes, size_t len)
@@ -153,7 +223,10 @@ void statistics_add(struct statistics_sum *sum, const void *bytes, size_t len)
 	while (n) {
 		size_t some = n < BATCH ? n : BATCH;
 
-		number_to_double(sum->dtype, at, some, batch);
+		if (sum->dtype == WH_FLOAT32)
+			kernels()->widen_singles(at, some, batch);
+		else
+			number_to_double(sum->dtype, at, some, batch);
 		add_batch(sum, batch, some);
 		at += some * size;
 		n -= some;

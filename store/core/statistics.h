@@ -39,4 +39,8 @@ void statistics_end_chunk(struct statistics_sum *sum);
 void statistics_finish(const struct statistics_sum *sum,
 		       struct wh_statistics *out);
 
+/** For tests: without this processor's own instructions from now on, or again
+ *  with them. */
+void statistics_portable(bool portable);
+
 #endif

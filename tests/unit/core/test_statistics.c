@@ -61,6 +61,29 @@ static void the_size_of_pieces_does_not_change_a_bit(void **state)
 	assert_memory_equal(&a, &b, sizeof(a));
 }
 
+static void every_processor_gives_the_same_bits(void **state)
+{
+	static const double odd[] = {NAN, INFINITY, -0.0, 0.0, 1e-310};
+	float values[4099];
+	struct wh_statistics fast, plain;
+	size_t i, k;
+
+	(void)state;
+	srand(11);
+	for (k = 0; k < 6; k++) {
+		for (i = 0; i < 4099; i++)
+			values[i] = (float)rand() / 1e8f - 10;
+		/* The last round is of finite values alone. */
+		for (i = k; k < 5 && i < 4099; i += 700)
+			values[i] = (float)odd[(i + k) % 5];
+		fast = summarize(WH_FLOAT32, values, sizeof(values), 512);
+		statistics_portable(true);
+		plain = summarize(WH_FLOAT32, values, sizeof(values), 512);
+		statistics_portable(false);
+		assert_memory_equal(&fast, &plain, sizeof(fast));
+	}
+}
+
 static void integers_and_halves_are_widened(void **state)
 {
 	const int8_t bytes[] = {-128, 127, 0};
@@ -91,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(special_values_are_counted_and_left_out),
 		cmocka_unit_test(the_size_of_pieces_does_not_change_a_bit),
+		cmocka_unit_test(every_processor_gives_the_same_bits),
 		cmocka_unit_test(integers_and_halves_are_widened),
 		cmocka_unit_test(an_empty_tensor_has_no_extremes),
 	};

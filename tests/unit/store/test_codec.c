@@ -306,6 +306,40 @@ static void a_small_step_takes_less_than_half(void **state)
 	assert_true(output.size < 200000);
 }
 
+/* Planes by Huffman codes alone, or with a search for repeats. */
+static void planes_are_coded_as_they_merit(void **state)
+{
+	struct bench *b = *state;
+	struct codec_output output;
+	size_t n = MAX_SIZE / 4, i;
+
+	for (i = 0; i < n; i++) {
+		uint64_t random = next_random();
+		/* A normal distribution's exponents, about. */
+		unsigned zeros = (unsigned)__builtin_ctzll(random | 1 << 20);
+
+		put_le32(b->value + 4 * i,
+			 (127 - zeros) << 23 | (uint32_t)(random >> 41));
+	}
+	output = encode(b, WH_FLOAT32, MAX_SIZE, 0, CODEC_FAST);
+	assert_int_equal(output.codec, CODEC_PLANES);
+	assert_true(output.size < MAX_SIZE / 100 * 84);
+	/* The same row over and over: next to nothing. */
+	for (i = 256; i < n; i++)
+		memcpy(b->value + 4 * i, b->value + 4 * (i - 256), 4);
+	output = encode(b, WH_FLOAT32, MAX_SIZE, 0, CODEC_DENSE);
+	assert_true(output.size < MAX_SIZE / 100 * 80);
+	/* A row in a hundred, the others zero. */
+	memset(b->value + 1024, 0, MAX_SIZE - 1024);
+	for (i = 25600; i < n; i += 25600)
+		memcpy(b->value + 4 * i, b->value, 1024);
+	output = encode(b, WH_FLOAT32, MAX_SIZE, 0, CODEC_FAST);
+	assert_true(output.size < MAX_SIZE / 50);
+	assert_ok(decode(b, output.codec, output.bytes, output.size, MAX_SIZE),
+		  &b->err);
+	assert_memory_equal(b->back, b->value, MAX_SIZE);
+}
+
 static void a_shifted_text_is_a_patch_of_its_base(void **state)
 {
 	struct bench *b = *state;
@@ -398,6 +432,7 @@ int main(void)
 		with_bench(the_effort_none_stores_raw),
 		with_bench(portable_and_fast_kernels_give_the_same_bytes),
 		with_bench(a_small_step_takes_less_than_half),
+		with_bench(planes_are_coded_as_they_merit),
 		with_bench(a_shifted_text_is_a_patch_of_its_base),
 		with_bench(a_codec_of_a_newer_version_is_named),
 		with_bench(damaged_chunks_are_survived),
