@@ -5,23 +5,13 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
+#include "log.h"
 #include "ref.h"
 #include "run.h"
-#include "snapshot.h"
 #include "store.h"
 
 #define MAX_NAMES   256 /* refs at one snapshot */
 #define MAX_FIGURES 4096
-
-struct listing {
-	struct db *db;
-	const struct wh_log_options *options;
-	wh_snapshot_fn *fn;
-	void *arg;
-	uint64_t left;
-	struct walk walk;
-	bool stopped;
-};
 
 /* ---- One snapshot
  * ------------------------------------------------------------ */
@@ -252,6 +242,9 @@ static enum wh_status changed_matching(struct listing *listing,
 	if (!globs || !*globs)
 		return WH_OK;
 	WH_TRY(parent_tree(listing->db, arena, row, &tree, err));
+	*changed = tree != row->tree_id;
+	if (!*changed)
+		return WH_OK;
 	WH_TRY(hash_tree(listing->db, row->tree_id, globs, now, err));
 	WH_TRY(hash_tree(listing->db, tree, globs, before, err));
 	*changed = memcmp(now, before, sizeof(now)) != 0;
@@ -262,14 +255,22 @@ static enum wh_status is_living(struct db *db, int64_t id, bool *yes,
 				struct wh_error *err)
 {
 	struct stmt *stmt;
-	bool forgotten;
 
-	WH_TRY(db_stmt(db, STMT_FORGOTTEN_GET, &stmt, err));
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_LIVES, &stmt, err));
 	stmt_integer(stmt, 1, id);
-	WH_TRY(stmt_step(stmt, &forgotten, err));
+	WH_TRY(stmt_step(stmt, yes, err));
 	stmt_reset(stmt);
-	*yes = !forgotten;
 	return WH_OK;
+}
+
+static bool in_steps(const struct wh_log_options *options,
+		     const struct canonical_snapshot *text)
+{
+	if (options->has_min_step &&
+	    (!text->has_step || text->step < options->min_step))
+		return false;
+	return !options->has_max_step ||
+	       (text->has_step && text->step <= options->max_step);
 }
 
 static enum wh_status show(struct listing *listing, struct arena *arena,
@@ -280,7 +281,7 @@ static enum wh_status show(struct listing *listing, struct arena *arena,
 	bool wanted;
 
 	WH_TRY(is_living(listing->db, row->id, &wanted, err));
-	if (!wanted)
+	if (!wanted || !in_steps(options, &row->text))
 		return WH_OK;
 	if (options->run && strcmp(options->run, row->run_name) != 0)
 		return WH_OK;
@@ -293,6 +294,24 @@ static enum wh_status show(struct listing *listing, struct arena *arena,
 	listing->stopped = listing->fn(listing->arg, &snapshot) ||
 			   (listing->left && --listing->left == 0);
 	return WH_OK;
+}
+
+enum wh_status log_show(struct listing *listing, int64_t id,
+			struct wh_error *err)
+{
+	struct arena arena = {0};
+	enum wh_status status;
+	struct snapshot_row row;
+	bool living;
+
+	WH_TRY(is_living(listing->db, id, &living, err));
+	if (!living)
+		return WH_OK;
+	status = snapshot_load(listing->db, id, &arena, &row, err);
+	if (!status)
+		status = show(listing, &arena, &row, err);
+	arena_free(&arena);
+	return status;
 }
 
 /* ---- Walks
@@ -372,12 +391,15 @@ static enum wh_status visit(struct listing *listing, int64_t id,
 		status = walk_step(&listing->walk, row.sha256, err);
 	if (!status && excluded)
 		status = is_ancestor(listing->db, &row, excluded, &stop, err);
-	if (!status && !stop)
-		status = show(listing, &arena, &row, err);
 	if (!status && listing->options->all)
 		status = next_newest(listing->db, id, next, err);
 	else if (!status)
 		status = next_by_parent(listing->db, &row, next, err);
+	if (!status && !stop && listing->options->place)
+		stop = listing->options->place(
+			listing->arg, &(struct wh_log_place){id, *next});
+	if (!status && !stop)
+		status = show(listing, &arena, &row, err);
 	if (stop && !listing->options->all)
 		listing->stopped = true;
 	arena_free(&arena);
@@ -415,6 +437,8 @@ enum wh_status wh_log(struct wh_store *store,
 	listing.left = listing.options->limit;
 	/* No transaction: snapshots don't change, and the one who prints them
 	 * may be slow. */
+	if (listing.options->all && listing.options->place)
+		return log_graph(&listing, err);
 	WH_TRY(first_of(&listing, &id, err));
 	if (listing.options->exclude)
 		WH_TRY(revision_resolve(store->db, listing.options->exclude,

@@ -20,6 +20,15 @@ INSERT INTO line(id, parent_id, parent_generation) VALUES (?1, ?2, ?3);
 -- ?1 line
 SELECT parent_id, parent_generation FROM line WHERE id = ?1;
 
+-- name: line_list
+-- Each with its first generation, its last, and the snapshot there.
+SELECT l.id, l.parent_id, l.parent_generation, f.generation, t.generation,
+  t.snapshot_id
+FROM line AS l JOIN lineage AS f ON f.snapshot_id = l.id
+  JOIN lineage AS t ON t.line_id = l.id AND t.generation = (
+    SELECT max(generation) FROM lineage WHERE line_id = l.id)
+ORDER BY l.id;
+
 -- name: weight_insert_new
 -- ?1 tree, ?2 tree before it or NULL: weights of layers that only one has
 INSERT OR IGNORE INTO weight(layer, name)

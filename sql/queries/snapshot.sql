@@ -189,6 +189,11 @@ SELECT parent FROM snapshot WHERE sha256 = ?1;
 -- ?1 snapshot
 SELECT time FROM forgotten WHERE snapshot_id = ?1;
 
+-- name: snapshot_lives
+-- ?1 snapshot
+SELECT 1 FROM snapshot AS s WHERE s.id = ?1
+  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id);
+
 -- name: tombstone_get
 -- ?1 sha256
 SELECT parent, forgotten FROM tombstone WHERE sha256 = ?1;

@@ -2,7 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli.h"
+#include "graph.h"
+#include "where.h"
+
+struct view {
+	struct cli *cli;
+	struct where where;
+	struct graph graph;
+	uint64_t left; /* rows to print, 0: all */
+};
 
 static void print_names(const char *const *names, const char *mark)
 {
@@ -30,14 +40,8 @@ static void print_first_line(const char *message)
 		printf("  %s", cli_escape(line));
 }
 
-static int print_row(void *arg, const struct wh_snapshot *s)
+static void print_snapshot(const struct cli *cli, const struct wh_snapshot *s)
 {
-	const struct cli *cli = arg;
-
-	if (cli_json(cli)) {
-		cli_print_json(snapshot_json(s));
-		return cli_interrupted();
-	}
 	printf("%s%.12s%s  %s", cli_bold(cli), s->id, cli_plain(cli),
 	       cli_time(s->time));
 	if (s->has_epoch)
@@ -49,7 +53,30 @@ static int print_row(void *arg, const struct wh_snapshot *s)
 	print_names(s->branches, "  @");
 	print_names(s->tags, "  #");
 	putchar('\n');
-	return cli_interrupted();
+}
+
+static int print_row(void *arg, const struct wh_snapshot *s)
+{
+	struct view *view = arg;
+	const struct cli *cli = view->cli;
+
+	if (!where_holds(&view->where, s))
+		return *view->where.error || cli_interrupted();
+	if (cli_json(cli)) {
+		cli_print_json(snapshot_json(s));
+	} else {
+		if (cli_flag(cli, "graph"))
+			graph_row(&view->graph, stdout);
+		print_snapshot(cli, s);
+	}
+	return (view->left && --view->left == 0) || cli_interrupted();
+}
+
+static int take_place(void *arg, const struct wh_log_place *place)
+{
+	struct view *view = arg;
+
+	return !graph_next(&view->graph, place->node, place->parent, stdout);
 }
 
 /* REV, A..B, A.. and ..B; what is left out is HEAD. `copy` is the caller's to
@@ -74,16 +101,53 @@ static bool take_range(const char *text, struct wh_log_options *options,
 	return true;
 }
 
+/* A..B, A.., ..B, or one step alone. */
+static int take_steps(struct cli *cli, struct wh_log_options *options)
+{
+	const char *text = cli_text(cli, "steps");
+	char *copy = text ? strdup(text) : NULL, *dots, *last = copy;
+	bool good = true;
+
+	if (!copy)
+		return EXIT_DONE;
+	dots = strstr(copy, "..");
+	if (dots) {
+		*dots = '\0';
+		last = dots + 2;
+	}
+	options->has_min_step = *copy != '\0';
+	options->has_max_step = *last != '\0';
+	if (*copy)
+		good = text_to_i64(copy, &options->min_step);
+	if (*last)
+		good = good && text_to_i64(last, &options->max_step);
+	good = good && (*copy || *last);
+	free(copy);
+	return good ? EXIT_DONE
+		    : cli_usage(cli, "--steps: '%s' is not of the form A..B",
+				text);
+}
+
 static int list(struct cli *cli, const struct wh_log_options *options)
 {
+	struct view view = {.cli = cli,
+			    .where = {cli_text(cli, "where"), where_snapshot}};
+	int64_t limit = 0;
 	int code = cli_open(cli, WH_OPEN_READ);
 
-	if (code || (cli_flag(cli, "number") && !options->limit))
+	if (!code && cli_integer(cli, "number", &limit) && !limit)
+		return EXIT_DONE;
+	if (code)
 		return code;
+	view.left = (uint64_t)limit;
 	cli_page(cli);
-	if (wh_log(cli->store, options, print_row, cli, &cli->err))
-		return cli_fail(cli);
-	return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+	if (wh_log(cli->store, options, print_row, &view, &cli->err))
+		code = cli_fail(cli);
+	graph_end(&view.graph, stdout);
+	if (!code && where_complaint(&view.where))
+		code = cli_usage(cli, "--where: %s",
+				 where_complaint(&view.where));
+	return code ? code : cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
 int cmd_log(struct cli *cli)
@@ -93,16 +157,17 @@ int cmd_log(struct cli *cli)
 		.all = cli_flag(cli, "all"),
 		.run = cli_text(cli, "run"),
 		.globs = cli->n_globs ? cli->globs : NULL,
+		.place = cli_flag(cli, "graph") ? take_place : NULL,
 	};
 	char *range = NULL;
-	int64_t limit;
 	int code;
 
 	if (options.all && cli->n_args)
 		return cli_usage(cli, "--all lists every snapshot: it takes no "
 				      "revision");
-	if (cli_integer(cli, "number", &limit))
-		options.limit = (uint64_t)limit;
+	code = take_steps(cli, &options);
+	if (code)
+		return code;
 	if (!take_range(cli->n_args ? cli->args[0] : NULL, &options, &range))
 		return EXIT_FAILED;
 	code = list(cli, &options);

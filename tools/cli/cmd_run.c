@@ -62,18 +62,16 @@ struct line {
 
 struct listing {
 	struct cli *cli;
-	const char *where, *sort;
+	struct where where;
+	const char *sort;
 	int way; /* 0: last, -1: min, 1: max */
 	struct line *lines;
 	size_t n, room;
-	char error[WHERE_ERROR_SIZE];
 };
 
 static double sort_key(const struct listing *listing, const struct wh_run *run)
 {
-	const char *text;
-	char digits[32];
-	double number;
+	struct where_value value;
 	size_t i;
 
 	for (i = 0; i < run->n_metrics; i++)
@@ -83,8 +81,8 @@ static double sort_key(const struct listing *listing, const struct wh_run *run)
 						  : run->metrics[i].last;
 	if (strcmp(listing->sort, "started") == 0)
 		return (double)run->started;
-	if (where_field(run, listing->sort, &number, &text, digits))
-		return number;
+	if (where_run(run, listing->sort, &value))
+		return value.number;
 	return (double)NAN;
 }
 
@@ -121,8 +119,8 @@ static int collect(void *arg, const struct wh_run *run)
 	struct listing *listing = arg;
 	struct line *line;
 
-	if (listing->where && !where_holds(listing->where, run, listing->error))
-		return *listing->error != '\0';
+	if (!where_holds(&listing->where, run))
+		return *listing->where.error != '\0';
 	if (listing->n == listing->room) {
 		size_t room = listing->room ? 2 * listing->room : 64;
 		struct line *moved =
@@ -193,14 +191,16 @@ static char *take_sort(struct cli *cli, struct listing *listing)
 
 int cmd_runs(struct cli *cli)
 {
-	struct listing listing = {.cli = cli, .where = cli_text(cli, "where")};
+	struct listing listing = {.cli = cli,
+				  .where = {cli_text(cli, "where"), where_run}};
 	char *sort = take_sort(cli, &listing);
 	int code = cli_open(cli, WH_OPEN_READ);
 
 	if (!code && wh_run_list(cli->store, collect, &listing, &cli->err))
 		code = cli_fail(cli);
-	if (!code && *listing.error)
-		code = cli_usage(cli, "--where: %s", listing.error);
+	if (!code && where_complaint(&listing.where))
+		code = cli_usage(cli, "--where: %s",
+				 where_complaint(&listing.where));
 	if (!code) {
 		cli_page(cli);
 		code = print_lines(&listing, cli_flag(cli, "reverse"));

@@ -80,7 +80,12 @@ static const struct option log_options[] = {
 	{"number", 'n', OPTION_COUNT, "N", "at most N"},
 	{"metric", 0, OPTION_TEXT, "KEY", "those with this metric, and it"},
 	{"all", 0, OPTION_FLAG, NULL, "every snapshot, not only ancestors"},
+	{"graph", 0, OPTION_FLAG, NULL, "draw the lines of history"},
 	{"run", 0, OPTION_TEXT, "NAME", "those of this run"},
+	{"steps", 0, OPTION_TEXT, "A..B",
+	 "those with a step from A to B; either may be left out"},
+	{"where", 0, OPTION_TEXT, "EXPR",
+	 "only some: 'val_loss < 0.3 and epoch > 5'"},
 	END,
 };
 

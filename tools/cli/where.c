@@ -1,9 +1,11 @@
 #include "where.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 
@@ -12,8 +14,9 @@
 
 struct parser {
 	const char *at;
-	const struct wh_run *run;
-	char *error;
+	struct where *where;
+	const void *subject;
+	bool lacks; /* a field that the subject doesn't know */
 	char token[MAX_TOKEN];
 	bool quoted;
 	int depth;
@@ -23,9 +26,9 @@ static bool expression(struct parser *p);
 
 static bool bad(struct parser *p, const char *what)
 {
-	if (!*p->error)
-		snprintf(p->error, WHERE_ERROR_SIZE, "%s near '%.40s'", what,
-			 *p->token ? p->token : "the end");
+	if (!*p->where->error)
+		snprintf(p->where->error, WHERE_ERROR_SIZE, "%s near '%.40s'",
+			 what, *p->token ? p->token : "the end");
 	return false;
 }
 
@@ -77,55 +80,102 @@ static bool is(const struct parser *p, const char *word)
 /* ---- Fields ----------------------------------------------------------------
  */
 
-static const char *find_param(const struct wh_run *run, const char *key)
+static void set_text(struct where_value *value, const char *text)
+{
+	value->text = text;
+	if (!text || !text_to_double(text, &value->number))
+		value->number = (double)NAN;
+}
+
+static void set_integer(struct where_value *value, bool has, int64_t number)
+{
+	snprintf(value->digits, sizeof(value->digits), "%" PRId64, number);
+	set_text(value, has ? value->digits : NULL);
+}
+
+static bool set_number(struct where_value *value, double number)
+{
+	snprintf(value->digits, sizeof(value->digits), "%.17g", number);
+	set_text(value, value->digits);
+	return true;
+}
+
+static void set_param(struct where_value *value, const struct wh_param *params,
+		      size_t n, const char *key)
 {
 	size_t i;
 
-	for (i = 0; i < run->n_params; i++)
-		if (strcmp(run->params[i].key, key) == 0)
-			return run->params[i].value;
-	return NULL;
+	set_text(value, NULL);
+	for (i = 0; i < n; i++)
+		if (strcmp(params[i].key, key) == 0)
+			set_text(value, params[i].value);
 }
 
-static const struct wh_run_metric *find_metric(const struct wh_run *run,
-					       const char *key)
+/* "metrics.K", or K by itself: false where there is none of that name. */
+static const char *metric_name(const char *field)
 {
+	return text_starts(field, "metrics.") ? field + strlen("metrics.")
+					      : field;
+}
+
+bool where_run(const void *subject, const char *field,
+	       struct where_value *value)
+{
+	const struct wh_run *run = subject;
 	size_t i;
 
-	for (i = 0; i < run->n_metrics; i++)
-		if (strcmp(run->metrics[i].key, key) == 0)
-			return &run->metrics[i];
-	return NULL;
-}
-
-bool where_field(const struct wh_run *run, const char *field, double *number,
-		 const char **text, char digits[32])
-{
-	const struct wh_run_metric *metric;
-
-	*number = (double)NAN;
-	*text = NULL;
-	if (text_starts(field, "params.")) {
-		*text = find_param(run, field + strlen("params."));
-	} else if (text_starts(field, "metrics.")) {
-		metric = find_metric(run, field + strlen("metrics."));
-		if (metric) {
-			snprintf(digits, 32, "%.17g", metric->last);
-			*text = digits;
-		}
-	} else if (strcmp(field, "run") == 0 || strcmp(field, "name") == 0) {
-		*text = run->name;
-	} else if (strcmp(field, "status") == 0) {
-		*text = run->status;
-	} else if (strcmp(field, "snapshots") == 0) {
-		snprintf(digits, 32, "%llu",
-			 (unsigned long long)run->n_snapshots);
-		*text = digits;
-	} else {
-		return false;
+	memset(value, 0, sizeof(*value));
+	set_text(value, NULL);
+	if (text_starts(field, "params."))
+		set_param(value, run->params, run->n_params,
+			  field + strlen("params."));
+	else if (strcmp(field, "run") == 0 || strcmp(field, "name") == 0)
+		set_text(value, run->name);
+	else if (strcmp(field, "status") == 0)
+		set_text(value, run->status);
+	else if (strcmp(field, "tag") == 0)
+		value->texts = run->tags;
+	else if (strcmp(field, "snapshots") == 0)
+		set_integer(value, true, (int64_t)run->n_snapshots);
+	else {
+		for (i = 0; i < run->n_metrics; i++)
+			if (strcmp(run->metrics[i].key, metric_name(field)) ==
+			    0)
+				return set_number(value, run->metrics[i].last);
+		return text_starts(field, "metrics.");
 	}
-	if (*text && !text_to_double(*text, number))
-		*number = (double)NAN;
+	return true;
+}
+
+bool where_snapshot(const void *subject, const char *field,
+		    struct where_value *value)
+{
+	const struct wh_snapshot *s = subject;
+	size_t i;
+
+	memset(value, 0, sizeof(*value));
+	set_text(value, NULL);
+	if (text_starts(field, "params."))
+		set_param(value, s->params, s->n_params,
+			  field + strlen("params."));
+	else if (strcmp(field, "run") == 0)
+		set_text(value, s->run);
+	else if (strcmp(field, "message") == 0)
+		set_text(value, s->message);
+	else if (strcmp(field, "step") == 0)
+		set_integer(value, s->has_step, s->step);
+	else if (strcmp(field, "epoch") == 0)
+		set_integer(value, s->has_epoch, s->epoch);
+	else if (strcmp(field, "tag") == 0)
+		value->texts = s->tags;
+	else if (strcmp(field, "branch") == 0)
+		value->texts = s->branches;
+	else {
+		for (i = 0; i < s->n_metrics; i++)
+			if (strcmp(s->metrics[i].key, metric_name(field)) == 0)
+				return set_number(value, s->metrics[i].value);
+		return text_starts(field, "metrics.");
+	}
 	return true;
 }
 
@@ -158,50 +208,65 @@ static bool is_operator(const char *token)
 	return false;
 }
 
+static bool is_truth(const char *text)
+{
+	return strcasecmp(text, "true") == 0 || strcasecmp(text, "false") == 0;
+}
+
 static bool compare(const char *text, double number, const char *operator_,
 		    const char *value)
 {
+	int64_t x, y;
 	double other;
 
 	if (!text)
 		return false;
 	if (operator_[0] == '~')
 		return text_glob(value, text);
+	if (text_to_i64(text, &x) && text_to_i64(value, &y))
+		return decide(x < y ? -1 : x > y, operator_);
 	if (!isnan(number) && text_to_double(value, &other) && !isnan(other))
 		return decide(number < other ? -1 : number > other, operator_);
+	if (is_truth(text) && is_truth(value))
+		return decide(strcasecmp(text, value), operator_);
 	return decide(strcmp(text, value), operator_);
 }
 
-static bool any_tag(const struct wh_run *run, const char *operator_,
-		    const char *value)
+static bool compare_any(const struct where_value *field, const char *operator_,
+			const char *value)
 {
-	const char *const *tag;
+	const char *const *text = field->texts;
 
-	for (tag = run->tags; *tag; tag++)
-		if (compare(*tag, (double)NAN, operator_, value))
+	if (!text)
+		return compare(field->text, field->number, operator_, value);
+	for (; *text; text++)
+		if (compare(*text, (double)NAN, operator_, value))
 			return true;
 	return false;
 }
 
 static bool condition(struct parser *p)
 {
-	char field[MAX_TOKEN], operator_[MAX_TOKEN], digits[32];
-	const char *text;
-	double number;
-	bool tag = strcmp(p->token, "tag") == 0;
+	struct where_value field;
+	char operator_[MAX_TOKEN];
+	bool known;
 
-	if (!tag && !where_field(p->run, p->token, &number, &text, digits))
-		return bad(p, "no field is called so: params.K, metrics.K, "
-			      "run, status, tag, snapshots;");
-	strcpy(field, p->token);
+	if (!*p->token || p->quoted || strchr("()<>=!~", *p->token))
+		return bad(p, "a field is missing");
+	known = p->where->field(p->subject, p->token, &field);
+	if (!known) {
+		p->lacks = true;
+		snprintf(p->where->missing, WHERE_ERROR_SIZE,
+			 "nothing has a field '%.40s': there are params.K, "
+			 "metrics.K, run, tag and others",
+			 p->token);
+	}
 	if (!next(p) || !is_operator(p->token))
 		return bad(p, "an operator is missing");
 	strcpy(operator_, p->token);
 	if (!next(p) || (!*p->token && !p->quoted))
 		return bad(p, "a value is missing");
-	if (tag)
-		return any_tag(p->run, operator_, p->token);
-	return compare(text, number, operator_, p->token);
+	return known && compare_any(&field, operator_, p->token);
 }
 
 /* Both sides are always read, so that an error in either is told. */
@@ -253,15 +318,24 @@ static bool expression(struct parser *p)
 	return holds;
 }
 
-bool where_holds(const char *text, const struct wh_run *run,
-		 char error[WHERE_ERROR_SIZE])
+bool where_holds(struct where *where, const void *subject)
 {
-	struct parser p = {.at = text, .run = run, .error = error};
+	struct parser p = {
+		.at = where->text, .where = where, .subject = subject};
 	bool holds;
 
-	error[0] = '\0';
+	if (!where->text)
+		return true;
 	holds = next(&p) && expression(&p);
-	if (!*error && *p.token)
+	if (!*where->error && *p.token)
 		bad(&p, "there is too much");
-	return holds && !*error;
+	where->known |= !p.lacks;
+	return holds && !*where->error;
+}
+
+const char *where_complaint(const struct where *where)
+{
+	if (*where->error)
+		return where->error;
+	return *where->missing && !where->known ? where->missing : NULL;
 }

@@ -1,13 +1,17 @@
-/* where.h: `--where` of runs: conditions on params, metrics and the rest.
+/* where.h: `--where` of runs and log: conditions on params, metrics and the
+ * rest.
  *
  *	expression := term { "or" term }       term := factor { "and" factor }
  *	factor     := "not" factor | "(" expression ")" | FIELD OP VALUE
- *	FIELD      := params.K | metrics.K | run | status | tag | snapshots
+ *	FIELD      := params.K | metrics.K | a metric's name, or
+ *	              runs: run | status | tag | snapshots
+ *	              log: run | step | epoch | tag | branch | message
  *	OP         := = == != < <= > >= ~      (~: a shell pattern)
  *	VALUE      := a number, a word, or 'quoted'
  *
- * A metric is its value at the highest step. Numbers are compared as numbers,
- * the rest as text. What a run doesn't have fulfils no condition.
+ * A run's metric is its value at the highest step. Numbers are compared as
+ * numbers, true and false without their case, the rest as text. What a subject
+ * doesn't have fulfils no condition.
  */
 #ifndef WH_CLI_WHERE_H
 #define WH_CLI_WHERE_H
@@ -16,15 +20,37 @@
 
 #include <weighhouse/run.h>
 
-#define WHERE_ERROR_SIZE 128
+#define WHERE_ERROR_SIZE 160
 
-/** Whether the run fulfils the text. False and a sentence in `error` for a
- *  text that can't be understood ("" if it can). */
-bool where_holds(const char *text, const struct wh_run *run,
-		 char error[WHERE_ERROR_SIZE]);
+/** A field's value. */
+struct where_value {
+	const char *text; /* NULL: none */
+	double number;	  /* NaN where the text is none */
+	/* Of a field that has several: any may fulfil. NULL-terminated */
+	const char *const *texts;
+	char digits[32]; /* room for `text` */
+};
 
-/** A field as a number (NaN: none) and as text ("" or NULL: none). */
-bool where_field(const struct wh_run *run, const char *field, double *number,
-		 const char **text, char digits[32]);
+/** False for a field that the subject doesn't know. */
+typedef bool where_field_fn(const void *subject, const char *field,
+			    struct where_value *value);
+where_field_fn where_run, where_snapshot;
+
+/** Zeroed but for the first two. */
+struct where {
+	const char *text;
+	where_field_fn *field;
+	char error[WHERE_ERROR_SIZE];	/* why it can't be understood, or "" */
+	char missing[WHERE_ERROR_SIZE]; /* that a subject lacked a field */
+	bool known;			/* one had all of them */
+};
+
+/** Whether the subject fulfils the text; false also where there is an error.
+ *  A text of NULL holds. */
+bool where_holds(struct where *where, const void *subject);
+
+/** What to tell in the end: an error, or that no subject knew a field, which
+ *  then is misspelled. NULL if all is well. */
+const char *where_complaint(const struct where *where);
 
 #endif

@@ -148,12 +148,26 @@ struct wh_snapshot {
 /** Nonzero stops the listing, which then ends with WH_OK. */
 typedef int wh_snapshot_fn(void *arg, const struct wh_snapshot *snapshot);
 
+/** A snapshot's place among the others, for who draws them: numbers that
+ *  stand for it and for the one that it follows (0: none). */
+struct wh_log_place {
+	int64_t node, parent;
+};
+typedef int wh_log_place_fn(void *arg, const struct wh_log_place *place);
+
 struct wh_log_options {
 	const char *revision; /* NULL: HEAD */
 	const char *exclude;  /* stop at the ancestors of this one: A in A..B */
 	bool all;	      /* every snapshot, newest first */
-	const char *run;      /* only of this run */
-	const char *metric;   /* only with this metric */
+	/* Called with the listing's `arg` before each snapshot, also before
+	 * those that filters leave out; nonzero stops. With `all`, snapshots
+	 * then come in the order of a graph: before the one that they follow,
+	 * and lines of history one after the other, the newest tip's first. */
+	wh_log_place_fn *place;
+	bool has_min_step, has_max_step; /* only with a step, from .. to */
+	int64_t min_step, max_step;
+	const char *run;	  /* only of this run */
+	const char *metric;	  /* only with this metric */
 	const char *const *globs; /* only those that changed a matching tensor
 				     against the parent; NULL-terminated */
 	uint64_t limit;		  /* 0: none */

@@ -31,6 +31,7 @@ static const char *const may_scan[] = {
 	"policy_list",	  /* few */
 	"run_names",	  /* for "did you mean" */
 	"weight_list",	  /* matched against globs */
+	"line_list",	  /* a graph has all lines */
 };
 
 static bool listed(const char *name)
