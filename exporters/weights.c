@@ -132,8 +132,7 @@ static enum wh_status plan_format(struct wh_source *source,
 		return status;
 	}
 	plan_adopt(*plan, filter);
-	if (options->n_casts)
-		status = filter_tell(filter, *plan, err);
+	status = filter_tell(filter, *plan, err);
 	if (status)
 		wh_plan_free(*plan);
 	return status;

@@ -151,7 +151,9 @@ def saved(K, name, made, wh):
     if not needs_config(K, name)])
 def test_a_file_becomes_legacy_h5(K, name, made, wh):
     model, expected, path = saved(K, name, made, wh)
-    wh.quiet("convert", path, "ours.h5")
+    done = wh.run("convert", path, "ours.h5")
+    assert done.returncode == 0
+    assert bool(done.stderr) == ZOOS[K].BY_NAME[name].opaque
     check_load(model, expected, wh.folder / "ours.h5")
 
 
