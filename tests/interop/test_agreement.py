@@ -76,7 +76,7 @@ def read_layers(path):
 
 @pytest.mark.parametrize("n, length, parts", [
     (3225, 20, 0), (3226, 20, 2), (4091, 5, 0), (12903, 5, 2), (33, 2000, 2)])
-def test_lists_are_split_as_keras_splits_them(n, length, parts, wh):
+def test_hdf5_8_26_27_lists_are_split_as_keras_splits_them(n, length, parts, wh):
     names = [f"{k:0{length}d}" for k in range(n)]
     write_layers(wh.folder / "theirs.h5", names)
     wh.commit(wh.folder / "theirs.h5")
@@ -87,7 +87,7 @@ def test_lists_are_split_as_keras_splits_them(n, length, parts, wh):
                     if re.fullmatch(r"layer_names\d+", key)]) == parts
 
 
-def test_lists_that_keras_itself_cannot_save_are_split(wh):
+def test_hdf5_8_27_lists_that_keras_itself_cannot_save_are_split(wh):
     """4,092 short names: too large a header, but Keras doesn't see it."""
     names = [f"{k:05d}" for k in range(4092)]
     with pytest.raises(OSError, match="header message is too large"):
@@ -103,7 +103,7 @@ def test_lists_that_keras_itself_cannot_save_are_split(wh):
 
 # ---- Two roots, neither of which loads as the other ---------------------------
 
-def test_a_checkpoint_root_does_not_load_as_weights(wh):
+def test_tf_15_a_checkpoint_root_does_not_load_as_weights(wh):
     model = make("batch_norm")
     model.save_weights(wh.folder / "theirs")
     wh.commit(wh.folder / "theirs")

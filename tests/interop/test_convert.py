@@ -182,7 +182,7 @@ def test_a_checkpoint_root_is_descended(made, wh):
     check_arrays(model, expected)
 
 
-def test_an_unbuilt_sequential_loads_what_came_from_h5(made, wh):
+def test_tf_13_an_unbuilt_sequential_loads_what_came_from_h5(made, wh):
     model = made("dense_sequential")
     expected = arrays(model)
     model.save_weights(wh.folder / "theirs.h5")

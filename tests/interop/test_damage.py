@@ -168,7 +168,7 @@ def read(bundle):
 
 
 @pytest.mark.parametrize("fault", list(FAULTS))
-def test_a_damaged_checkpoint_is_refused_by_both(fault, bundle, wh):
+def test_tf_15_a_damaged_checkpoint_is_refused_by_both(fault, bundle, wh):
     damage, theirs, ours = FAULTS[fault]
     damage(bundle)
     if theirs:
@@ -206,7 +206,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("oddity", list(HARMLESS))
-def test_what_tensorflow_accepts_is_accepted(oddity, bundle, wh):
+def test_tf_15_what_tensorflow_accepts_is_accepted(oddity, bundle, wh):
     HARMLESS[oddity](bundle)
     assert np.array_equal(read(bundle), VALUE)
     assert wh.commit("p")["reproducible"]
@@ -215,7 +215,7 @@ def test_what_tensorflow_accepts_is_accepted(oddity, bundle, wh):
     assert np.array_equal(read(bundle), VALUE)
 
 
-def test_without_a_graph_it_is_name_based(bundle, wh):
+def test_tf_15_without_a_graph_it_is_name_based(bundle, wh):
     bundle.rewrite(lambda entries: {
         (b"v" if key == KEY.encode() else key): value
         for key, value in entries.items() if key != GRAPH})
@@ -226,7 +226,7 @@ def test_without_a_graph_it_is_name_based(bundle, wh):
     assert np.array_equal(read(bundle), VALUE)
 
 
-def test_a_key_of_the_graph_that_is_not_in_the_bundle(bundle, wh):
+def test_tf_15_a_key_of_the_graph_that_is_not_in_the_bundle(bundle, wh):
     bundle.graph(node((1, b"v")) + node(key=b"w/.ATTRIBUTES/VARIABLE_VALUE"))
     with pytest.raises(Exception) as raised:
         read(bundle)
@@ -236,7 +236,7 @@ def test_a_key_of_the_graph_that_is_not_in_the_bundle(bundle, wh):
         wh.refused("load-weights", "file:p", "--into", "q"))
 
 
-def test_big_endian_slices_are_swapped(wh):
+def test_tf_12_23_big_endian_slices_are_swapped(wh):
     """By hand: the header says BIG, and a matrix lies in two halves."""
     halves = [VALUE[:1], VALUE[1:]]
     payloads = [half.astype(">f4").tobytes() for half in halves]
@@ -258,6 +258,35 @@ def test_big_endian_slices_are_swapped(wh):
     wh("save-weights", "ours", "--save-format", "tf", "--canonical")
     assert np.array_equal(tf.train.load_checkpoint(
         str(wh.folder / "ours")).get_tensor("v"), VALUE)
+
+
+def test_tf_15_restore_asks_for_a_save_counter(bundle, wh):
+    wh("convert", "p", "plain", "--canonical")
+    wh("convert", "p", "counted", "--save-counter", "1")
+    for name, complete in (("plain", False), ("counted", True)):
+        checkpoint = tf.train.Checkpoint(v=tf.Variable(np.zeros_like(VALUE)))
+        status = checkpoint.restore(str(wh.folder / name))
+        for check in (status.assert_consumed,
+                      status.assert_existing_objects_matched):
+            if complete:
+                check()
+            else:
+                with pytest.raises(AssertionError, match="save_counter"):
+                    check()
+    assert checkpoint.save_counter.numpy() == 1
+
+
+def test_tf_15_a_name_that_is_a_pattern(bundle, wh):
+    """TensorFlow looks for files by pattern, and doesn't find it."""
+    for path in (bundle.index, bundle.data):
+        path.rename(path.with_name(path.name.replace("p.", "p[1].")))
+    bundle.prefix = wh.folder / "p[1]"
+    with pytest.raises(Exception, match="find any matching files"):
+        read(bundle)
+    assert wh.commit("p[1]")["reproducible"]
+    wh("save-weights", "HEAD", "ours", "--save-format", "tf")
+    bundle.prefix = wh.folder / "ours"
+    assert np.array_equal(read(bundle), VALUE)
 
 
 @pytest.mark.parametrize("options", [

@@ -106,7 +106,7 @@ def test_by_topology_another_shape_is_refused(wh, tmp_path):
             "(4, 3)") in said
 
 
-def test_by_name_another_number_of_weights_is_refused(wh, tmp_path):
+def test_hdf5_8_47_by_name_another_number_of_weights_is_refused(wh, tmp_path):
     target = Sequential([Input((5,)), layers.Dense(4, name="fc1"),
                          layers.Dense(3, use_bias=False, name="fc2")])
     said, theirs = refusals(wh, make(), target, tmp_path, "--by-name",
@@ -114,13 +114,13 @@ def test_by_name_another_number_of_weights_is_refused(wh, tmp_path):
     assert theirs in said
 
 
-def test_by_name_another_shape_is_refused(wh, tmp_path):
+def test_hdf5_8_47_by_name_another_shape_is_refused(wh, tmp_path):
     said, theirs = refusals(wh, make(), make((4, 2)), tmp_path, "--by-name",
                             by_name=True)
     assert theirs in said
 
 
-def test_by_name_only_layers_of_that_name_are_loaded(wh):
+def test_hdf5_8_47_by_name_only_layers_of_that_name_are_loaded(wh):
     source, target = make(), make((7, 3), ("other", "fc2"), 5)
     source = make((4, 3), ("fc1", "fc9"))
     target = make((4, 3), ("fc1", "fc2"))
@@ -137,7 +137,7 @@ def test_by_name_only_layers_of_that_name_are_loaded(wh):
     check_arrays(target, expected)
 
 
-def test_skip_mismatch_leaves_what_differs_and_warns_as_keras(wh, caplog):
+def test_hdf5_8_47_skip_mismatch_leaves_what_differs_and_warns_as_keras(wh, caplog):
     source, target = make(), make((4, 2))
     fill(source, 1)
     fill(target, 2)
@@ -160,7 +160,7 @@ def test_skip_mismatch_leaves_what_differs_and_warns_as_keras(wh, caplog):
         assert not caplog.messages or text in caplog.messages
 
 
-def test_skip_mismatch_needs_by_name(wh):
+def test_hdf5_8_47_skip_mismatch_needs_by_name(wh):
     make().save_weights(wh.folder / "a.h5")
     wh.commit(wh.folder / "a.h5")
     said = wh.refused("load-weights", "--into", "a.h5", "--skip-mismatch")
@@ -260,7 +260,7 @@ def test_nothing_that_matches_is_refused_as_load_weights_does(wh):
     assert "(root).model" in said
 
 
-def test_another_shape_is_refused_in_tensorflows_words(wh):
+def test_tf_15_another_shape_is_refused_in_tensorflows_words(wh):
     source = tf.train.Checkpoint(x=tf.Variable(np.zeros((4, 5)), name="v"))
     target = tf.train.Checkpoint(x=tf.Variable(np.zeros((5, 4)), name="v"))
     path = checkpoints(wh, source, target)
@@ -270,7 +270,7 @@ def test_another_shape_is_refused_in_tensorflows_words(wh):
     assert str(theirs.value) in said
 
 
-def test_another_dtype_is_refused_in_tensorflows_words(wh):
+def test_tf_15_another_dtype_is_refused_in_tensorflows_words(wh):
     source = tf.train.Checkpoint(x=tf.Variable([1.0]))
     target = tf.train.Checkpoint(x=tf.Variable([1.0], dtype="float64"))
     path = checkpoints(wh, source, target)
@@ -290,7 +290,7 @@ def legacy(rate):
     return model
 
 
-def test_slot_variables_are_loaded_unless_they_are_skipped(wh):
+def test_tf_12_33_slot_variables_are_loaded_unless_they_are_skipped(wh):
     source, target = legacy(0.1), legacy(0.2)
     source.save_weights(wh.folder / "theirs")
     wh.commit(wh.folder / "theirs")

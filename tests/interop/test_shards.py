@@ -60,7 +60,7 @@ REAL = [(case, size) for case, size in REAL
 
 
 @pytest.mark.parametrize("case, size", REAL)
-def test_the_shards_are_tensorflows_byte_for_byte(case, size, wh):
+def test_tf_12_34_the_shards_are_tensorflows_byte_for_byte(case, size, wh):
     made = variables(case)
     tf.train.Checkpoint(**made).write(str(wh.folder / "one"))
     tf.train.Checkpoint(**made).write(str(wh.folder / "theirs"),

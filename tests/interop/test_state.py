@@ -69,7 +69,7 @@ def test_the_state_file_has_the_managers_lines(saved, wh):
     assert number.sub("T", ours) == number.sub("T", theirs)
 
 
-def test_the_manager_goes_on_where_we_stopped(saved, wh):
+def test_tf_12_26_the_manager_goes_on_where_we_stopped(saved, wh):
     for number in (1, 2, 3):
         save(wh, number, "--max-to-keep", 3)
     checkpoint = tf.train.Checkpoint(saved)

@@ -68,7 +68,7 @@ def made():
 
 @pytest.mark.parametrize("origin", ["keras2-sequential", "keras2-functional"])
 @pytest.mark.parametrize("source", ["theirs.h5", "theirs"])
-def test_one_file_loads_in_all(origin, source, made, wh):
+def test_tf_13_one_file_loads_in_all(origin, source, made, wh):
     model = made[origin]
     fill(model, 1)
     expected = by_layer(model)
