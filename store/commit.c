@@ -32,6 +32,7 @@ static void commit_free(struct commit *commit)
 	for (i = 0; i < N_TEXTS; i++)
 		wh_buf_free(&commit->text_bytes[i]);
 	lease_free(&commit->lease);
+	commit_free_small(commit);
 	free(commit->items);
 	free(commit->layers);
 	arena_free(&commit->arena);
@@ -113,22 +114,53 @@ static enum wh_status list_items(struct commit *commit, struct wh_error *err)
 /* ---- Identities ------------------------------------------------------------
  */
 
-static enum wh_status identify_layer(struct commit *commit, uint32_t index,
-				     struct wh_buf *text, struct wh_error *err)
+static enum wh_status hash_layer(struct commit *commit, uint32_t index,
+				 struct sha256 *hash, struct wh_buf *text,
+				 struct wh_error *err)
 {
 	const struct wh_manifest *manifest = &commit->source->manifest;
-	struct layer_identity *layer = &commit->layers[index];
-	struct stmt *stmt;
-	bool row;
 
 	text->size = 0;
 	WH_TRY(canonical_layer(text, manifest, &manifest->layers[index], err));
-	WH_TRY(sha256_of(text->data, text->size, layer->sha256, err));
-	WH_TRY(db_stmt(commit->store->db, STMT_LAYER_FIND, &stmt, err));
-	stmt_blob(stmt, 1, layer->sha256, sizeof(layer->sha256));
-	WH_TRY(stmt_step(stmt, &row, err));
-	layer->id = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
+	WH_TRY(sha256_reset(hash, err));
+	WH_TRY(sha256_update(hash, text->data, text->size, err));
+	return sha256_final(hash, commit->layers[index].sha256, err);
+}
+
+static enum wh_status hash_layers(struct commit *commit, struct wh_error *err)
+{
+	uint32_t i, n = commit->source->manifest.n_layers;
+	struct wh_buf text = {0};
+	enum wh_status status;
+	struct sha256 *hash;
+
+	commit->layers = calloc((size_t)n + 1, sizeof(*commit->layers));
+	if (!commit->layers)
+		return wh_fail_memory(err);
+	WH_TRY(sha256_new(&hash, err));
+	status = WH_OK;
+	for (i = 0; i < n && !status; i++)
+		status = hash_layer(commit, i, hash, &text, err);
+	wh_buf_free(&text);
+	sha256_free(hash);
+	return status;
+}
+
+static enum wh_status find_layers(struct commit *commit, struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < commit->source->manifest.n_layers; i++) {
+		struct layer_identity *layer = &commit->layers[i];
+		struct stmt *stmt;
+		bool row;
+
+		WH_TRY(db_stmt(commit->store->db, STMT_LAYER_FIND, &stmt, err));
+		stmt_blob(stmt, 1, layer->sha256, sizeof(layer->sha256));
+		WH_TRY(stmt_step(stmt, &row, err));
+		layer->id = row ? column_integer(stmt, 0) : 0;
+		stmt_reset(stmt);
+	}
 	return WH_OK;
 }
 
@@ -152,20 +184,17 @@ static enum wh_status find_tensors(struct commit *commit, struct wh_error *err)
 	return WH_OK;
 }
 
+/* In one transaction: each look-up for itself would ask the file anew whether
+ * it has changed. */
 static enum wh_status identify(struct commit *commit, struct wh_error *err)
 {
-	uint32_t i, n = commit->source->manifest.n_layers;
-	struct wh_buf text = {0};
-	enum wh_status status = WH_OK;
+	struct db *db = commit->store->db;
+	AUTO_TRANSACTION tx = {0};
 
-	free(commit->layers);
-	commit->layers = calloc((size_t)n + 1, sizeof(*commit->layers));
-	if (!commit->layers)
-		return wh_fail_memory(err);
-	for (i = 0; i < n && !status; i++)
-		status = identify_layer(commit, i, &text, err);
-	wh_buf_free(&text);
-	return status ? status : find_tensors(commit, err);
+	WH_TRY(transaction_read(&tx, db, err));
+	WH_TRY(db_mark(db, &commit->mark, err));
+	WH_TRY(find_layers(commit, err));
+	return find_tensors(commit, err);
 }
 
 /* ---- The whole -------------------------------------------------------------
@@ -218,7 +247,10 @@ static enum wh_status identify_again(struct commit *commit,
 	for (i = 0; i < commit->n_items; i++)
 		if (!commit->items[i].stored)
 			commit->items[i].id = 0;
-	return identify(commit, err);
+	WH_TRY(identify(commit, err));
+	/* Ids of what is stored are of a transaction that came to nothing. */
+	commit->mark = MARK_NONE;
+	return WH_OK;
 }
 
 static enum wh_status store_and_publish(struct commit *commit,
@@ -271,6 +303,7 @@ static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 	WH_TRY(wh_source_weigh(commit->texts, NEEDS & ~WH_STATISTICS, 1, NULL,
 			       NULL, err));
 	WH_TRY(list_items(commit, err));
+	WH_TRY(hash_layers(commit, err));
 	WH_TRY(identify(commit, err));
 	count_new(commit);
 	WH_TRY(choose_page_size(commit, err));

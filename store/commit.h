@@ -4,9 +4,10 @@
  *	identify  canonical texts of layers: which of them the store lacks
  *	base      older versions of tensors that it lacks (commit_base.c)
  *	store     their payloads, as chunks that nothing names yet
- *		  (commit_store.c)
- *	publish   all rows and the branch's move, in one transaction
- *		  (commit_publish.c)
+ *		  (commit_store.c); small ones wait in memory
+ *		  (commit_small.c)
+ *	publish   all rows, what waits, and the branch's move, in one
+ *		  transaction (commit_publish.c)
  */
 #ifndef WH_STORE_COMMIT_H
 #define WH_STORE_COMMIT_H
@@ -25,6 +26,7 @@ struct item {
 	int64_t id;	 /* of its row, 0: not in the store */
 	int64_t storage; /* reserved for it, 0: none */
 	bool stored;	 /* its chunks are there */
+	bool waits;	 /* they are coded, and go in when it is published */
 	/* What it may be coded against, and how many versions have been since
 	 * a whole one (commit_base.c). */
 	int64_t base; /* storage, 0: none */
@@ -43,10 +45,15 @@ struct commit {
 	struct item *items; /* the source's tensors, hidden ones, texts */
 	uint32_t n_items, n_source_items;
 	uint32_t text_item[N_TEXTS]; /* or UINT32_MAX */
+	struct small_chunks *small;  /* commit_small.c; or NULL */
+	uint64_t small_stored;
 	struct layer_identity {
 		uint8_t sha256[WH_SHA256_SIZE];
 		int64_t id; /* 0: not in the store */
 	} * layers;
+	/* Of the store when the ids above were looked up: while it is the
+	 * same they hold. MARK_NONE: they may not. */
+	int64_t mark;
 	struct lease lease; /* of the items' storages */
 	enum codec_effort effort;
 	struct wh_commit_result result;
@@ -64,6 +71,25 @@ enum wh_status commit_parent(struct db *db,
 /** Finds bases for the items of `todo`. */
 enum wh_status commit_choose_bases(struct commit *commit, struct item **todo,
 				   uint32_t n_todo, struct wh_error *err);
+
+/** What one item's chunks came to. */
+struct coded_sum {
+	uint64_t stored; /* bytes */
+	bool uses_base, uses_context;
+};
+
+/** The row of an item whose chunks are in. WH_EBUSY if gc has taken what they
+ *  are coded against. */
+enum wh_status commit_put_storage(struct db *db, const struct item *item,
+				  const struct coded_sum *sum,
+				  struct wh_error *err);
+
+/** Takes those out of `todo` that are small, and codes them into memory. */
+enum wh_status commit_code_small(struct commit *commit, struct item **todo,
+				 uint32_t *n_todo, struct wh_error *err);
+/** In the publishing transaction: their chunks and storages. */
+enum wh_status commit_put_small(struct commit *commit, struct wh_error *err);
+void commit_free_small(struct commit *commit);
 
 /** Chunks of all items that have neither row nor storage. */
 enum wh_status commit_store(struct commit *commit, struct wh_error *err);

@@ -36,7 +36,8 @@ enum wh_status commit_abandon(struct commit *commit, struct wh_error *err)
 	WH_TRY(transaction_begin(&tx, db, err));
 	WH_TRY(allow_deleting(db, true, err));
 	for (i = 0; i < commit->n_items; i++)
-		if (commit->items[i].storage)
+		/* Ids of what waited may be another's by now. */
+		if (commit->items[i].storage && !commit->items[i].waits)
 			WH_TRY(delete_storage(db, commit->items[i].storage,
 					      err));
 	WH_TRY(allow_deleting(db, false, err));

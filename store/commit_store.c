@@ -220,22 +220,21 @@ static void let_go(struct pipeline *line)
 
 struct inserter {
 	struct pipeline *line;
-	uint64_t item_stored;	      /* bytes of the item under way */
-	bool uses_base, uses_context; /* any of its chunks */
+	struct coded_sum sum; /* of the item under way */
 	uint64_t done, reported, total;
 };
 
 /* A tensor of which no chunk uses its base has none: it begins a chain. */
-static enum wh_status insert_storage(struct inserter *to, struct db *db,
-				     const struct item *item,
-				     struct wh_error *err)
+enum wh_status commit_put_storage(struct db *db, const struct item *item,
+				  const struct coded_sum *sum,
+				  struct wh_error *err)
 {
 	struct storage storage = {.id = item->storage,
 				  .nbytes = item_tensor(item)->nbytes};
 	struct storage base;
 	bool named;
 
-	if (to->uses_base) {
+	if (sum->uses_base) {
 		/* From here on this row keeps it. */
 		WH_TRY(storage_is_named(db, item->base, &named, err));
 		if (!named || storage_get(db, item->base, &base, NULL))
@@ -244,9 +243,9 @@ static enum wh_status insert_storage(struct inserter *to, struct db *db,
 				       "again");
 		storage.base = item->base;
 		storage.generation = item->generation;
-		storage.context = to->uses_context ? base.base : 0;
+		storage.context = sum->uses_context ? base.base : 0;
 	}
-	return storage_insert(db, &storage, to->item_stored, err);
+	return storage_insert(db, &storage, sum->stored, err);
 }
 
 static enum wh_status insert_slot(struct inserter *to, struct db *db,
@@ -254,17 +253,16 @@ static enum wh_status insert_slot(struct inserter *to, struct db *db,
 {
 	WH_TRY(chunk_put(db, &slot->chunk, err));
 	db_write_behind(db);
-	to->item_stored += slot->chunk.size;
-	to->uses_base |= slot->uses_base;
-	to->uses_context |= slot->uses_context;
+	to->sum.stored += slot->chunk.size;
+	to->sum.uses_base |= slot->uses_base;
+	to->sum.uses_context |= slot->uses_context;
 	to->done += slot->chunk.raw_size;
 	to->line->commit->result.stored_bytes += slot->chunk.size;
 	if (!slot->last)
 		return WH_OK;
-	WH_TRY(insert_storage(to, db, slot->item, err));
+	WH_TRY(commit_put_storage(db, slot->item, &to->sum, err));
 	slot->item->stored = true;
-	to->item_stored = 0;
-	to->uses_base = to->uses_context = false;
+	to->sum = (struct coded_sum){0};
 	return WH_OK;
 }
 
@@ -365,84 +363,98 @@ static enum wh_status insert_all(struct pipeline *line, struct wh_error *err)
 /* ---- Which, and under which ids
  * ---------------------------------------------- */
 
+static bool are_same(const struct wh_tensor *x, const struct wh_tensor *y)
+{
+	return memcmp(x->sha256, y->sha256, sizeof(x->sha256)) == 0 &&
+	       x->dtype == y->dtype && x->rank == y->rank &&
+	       (x->rank == 0 ||
+		memcmp(x->shape, y->shape, x->rank * sizeof(*x->shape)) == 0);
+}
+
+/* Items that have a place in it already: open addressing, by digest. */
+struct item_set {
+	struct item **slots;
+	size_t mask; /* slots are a power of two */
+};
+
+static bool set_add(struct item_set *set, struct item *item)
+{
+	const struct wh_tensor *tensor = item_tensor(item);
+	uint64_t hash;
+	size_t at;
+
+	memcpy(&hash, tensor->sha256, sizeof(hash));
+	for (at = (size_t)hash & set->mask; set->slots[at];
+	     at = (at + 1) & set->mask)
+		if (are_same(item_tensor(set->slots[at]), tensor))
+			return false;
+	set->slots[at] = item;
+	return true;
+}
+
+static enum wh_status set_new(struct item_set *set, uint32_t n,
+			      struct wh_error *err)
+{
+	set->mask = 15;
+	while (set->mask < (size_t)n * 2)
+		set->mask = set->mask * 2 + 1;
+	set->slots = calloc(set->mask + 1, sizeof(struct item *));
+	return set->slots ? WH_OK : wh_fail_memory(err);
+}
+
 /* The same payload under several names is stored once: the first item of an
  * identity gets a storage, the others find its row when they are published. */
-static int by_identity(const void *a, const void *b)
+static enum wh_status list_new(struct commit *commit, struct item_set *seen,
+			       struct item **todo, uint32_t *n_todo,
+			       struct wh_error *err)
 {
-	const struct wh_tensor *x = item_tensor(*(struct item *const *)a);
-	const struct wh_tensor *y = item_tensor(*(struct item *const *)b);
-	int order = memcmp(x->sha256, y->sha256, sizeof(x->sha256));
-
-	if (order == 0)
-		order = (int)x->dtype - (int)y->dtype;
-	if (order == 0) {
-		char p[SHAPE_TEXT_SIZE], q[SHAPE_TEXT_SIZE];
-
-		tensor_shape_text(x, p);
-		tensor_shape_text(y, q);
-		order = strcmp(p, q);
-	}
-	return order;
-}
-
-static int by_place(const void *a, const void *b)
-{
-	const struct item *x = *(struct item *const *)a;
-	const struct item *y = *(struct item *const *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static enum wh_status choose_items(struct commit *commit, struct item **todo,
-				   uint32_t *n_todo, struct wh_error *err)
-{
-	uint32_t i, n = 0, kept = 0;
+	uint32_t i, n = 0;
 
 	for (i = 0; i < commit->n_items; i++) {
 		struct item *item = &commit->items[i];
 
+		/* Ids of a transaction that came to nothing. */
+		if (item->waits)
+			item->storage = 0;
+		item->waits = false;
 		if (item->id || item->stored)
 			continue;
 		if (item_tensor(item)->nbytes > MAX_STORED_BYTES)
 			return wh_fail(err, WH_EUNSUPPORTED,
 				       "tensor '%s' is too large to store",
 				       item_tensor(item)->key);
-		todo[n++] = item;
+		if (set_add(seen, item))
+			todo[n++] = item;
 	}
-	qsort(todo, n, sizeof(struct item *), by_identity);
-	for (i = 0; i < n; i++)
-		if (kept == 0 || by_identity(&todo[kept - 1], &todo[i]) != 0)
-			todo[kept++] = todo[i];
-	qsort(todo, kept, sizeof(struct item *), by_place);
-	*n_todo = kept;
+	*n_todo = n;
 	return WH_OK;
 }
 
-/* Ids are durable before a chunk uses one, and never used again. Empty
- * payloads have a storage and no chunk. */
+static enum wh_status choose_items(struct commit *commit, struct item **todo,
+				   uint32_t *n_todo, struct wh_error *err)
+{
+	struct item_set seen;
+	enum wh_status status;
+
+	WH_TRY(set_new(&seen, commit->n_items, err));
+	status = list_new(commit, &seen, todo, n_todo, err);
+	free(seen.slots);
+	return status;
+}
+
+/* Ids are durable before a chunk uses one, and never used again. */
 static enum wh_status reserve(struct commit *commit, struct item **todo,
 			      uint32_t n, struct wh_error *err)
 {
 	struct db *db = commit->store->db;
 	AUTO_TRANSACTION tx = {0};
-	struct inserter nothing = {0};
-	struct stmt *stmt;
 	int64_t next;
 	uint32_t i;
 
 	WH_TRY(transaction_begin(&tx, db, err));
-	WH_TRY(db_stmt(db, STMT_STORAGE_RESERVE, &stmt, err));
-	stmt_integer(stmt, 1, n);
-	WH_TRY(step_row(stmt, err));
-	next = column_integer(stmt, 0) - n;
-	WH_TRY(step_done(stmt, err));
-	for (i = 0; i < n; i++) {
+	WH_TRY(storage_reserve(db, n, &next, err));
+	for (i = 0; i < n; i++)
 		todo[i]->storage = next + i;
-		if (item_tensor(todo[i])->nbytes)
-			continue;
-		WH_TRY(insert_storage(&nothing, db, todo[i], err));
-		todo[i]->stored = true;
-	}
 	WH_TRY(lease_take(db, &commit->lease, next, next + n, err));
 	return transaction_commit(&tx, err);
 }
@@ -508,6 +520,9 @@ enum wh_status commit_store(struct commit *commit, struct wh_error *err)
 	if (!status)
 		status = commit_choose_bases(commit, line.todo, line.n_todo,
 					     err);
+	if (!status)
+		status =
+			commit_code_small(commit, line.todo, &line.n_todo, err);
 	if (!status && line.n_todo)
 		status = reserve(commit, line.todo, line.n_todo, err);
 	if (!status && line.n_todo)

@@ -5,6 +5,7 @@
 #include "db_internal.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,21 @@
 		      allocate */
 #define MAX_SQL	      (1 << 20)
 #define MAX_VARIABLES 100
+
+/* Counted where they happen: getpid() is a system call, and every statement
+ * asks. */
+static unsigned forks;
+static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void)
+{
+	forks++;
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, count_fork);
+}
 
 enum wh_status db_failed(struct db *db, int code, struct wh_error *err)
 {
@@ -92,7 +108,8 @@ enum wh_status db_connect(const char *path, int flags, struct db **out,
 
 	if (!db)
 		return wh_fail_memory(err);
-	db->pid = getpid();
+	pthread_once(&watch_once, watch_forks);
+	db->forks = forks;
 	db->lock_fd = -1;
 	db->data_fd = -1;
 	db->path = strdup(path);
@@ -123,7 +140,7 @@ void db_close(struct db *db)
 	for (i = 0; i < N_STATEMENTS; i++)
 		sqlite3_finalize(db->statements[i].handle);
 	/* After a fork the file descriptors' locks are the parent's. */
-	if (db->pid == getpid())
+	if (db->forks == forks)
 		sqlite3_close(db->handle);
 	if (db->lock_fd >= 0)
 		close(db->lock_fd);
@@ -149,7 +166,7 @@ bool db_is_older(const struct db *db)
 
 enum wh_status db_check_process(const struct db *db, struct wh_error *err)
 {
-	if (db->pid == getpid())
+	if (db->forks == forks)
 		return WH_OK;
 	return wh_fail(err, WH_EINVAL,
 		       "'%s' was opened before a fork; open it again",
@@ -340,6 +357,19 @@ enum wh_status transaction_read(struct transaction *tx, struct db *db,
 	return WH_OK;
 }
 
+/* SQLite looks for triggers when a statement is prepared, and prepares all
+ * anew where this changes. */
+void transaction_trust(struct transaction *tx, bool trusted)
+{
+	int ignored;
+
+	if (tx->db && tx->trusted != trusted)
+		sqlite3_db_config(tx->db->handle,
+				  SQLITE_DBCONFIG_ENABLE_TRIGGER, !trusted,
+				  &ignored);
+	tx->trusted = trusted;
+}
+
 enum wh_status transaction_commit(struct transaction *tx, struct wh_error *err)
 {
 	struct db *db = tx->db;
@@ -347,6 +377,7 @@ enum wh_status transaction_commit(struct transaction *tx, struct wh_error *err)
 
 	if (status)
 		return status; /* the guard rolls back */
+	transaction_trust(tx, false);
 	tx->db = NULL;
 	db_unlock(db);
 	return WH_OK;
@@ -356,6 +387,7 @@ void transaction_end(struct transaction *tx)
 {
 	if (!tx->db)
 		return;
+	transaction_trust(tx, false);
 	/* May already have been rolled back by the error itself. */
 	if (!sqlite3_get_autocommit(tx->db->handle))
 		sqlite3_exec(tx->db->handle, "ROLLBACK", NULL, NULL, NULL);

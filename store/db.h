@@ -81,6 +81,11 @@ bool column_is_null(struct stmt *stmt, int column);
 const char *column_text(struct stmt *stmt, int column);
 const void *column_blob(struct stmt *stmt, int column, size_t *len);
 
+/** What others have committed: while a handle's mark is the same, nobody but
+ *  itself has changed the store. Asked within a transaction. */
+enum wh_status db_mark(struct db *db, int64_t *mark, struct wh_error *err);
+#define MARK_NONE INT64_C(-1) /* no store's */
+
 /** Rows that the last INSERT, UPDATE or DELETE changed. */
 int64_t db_changes(struct db *db);
 
@@ -94,6 +99,7 @@ enum wh_status db_exec(struct db *db, const char *sql, struct wh_error *err);
  *	WH_TRY(transaction_begin(&tx, db, err)); ... transaction_commit(&tx) */
 struct transaction {
 	struct db *db; /* NULL: not open */
+	bool trusted;
 };
 #define AUTO_TRANSACTION                                                       \
 	struct transaction __attribute__((cleanup(transaction_end)))
@@ -105,6 +111,11 @@ enum wh_status transaction_begin(struct transaction *tx, struct db *db,
 /** A consistent view over several reads. */
 enum wh_status transaction_read(struct transaction *tx, struct db *db,
 				struct wh_error *err);
+/** From here on no trigger runs, until it is said otherwise or the transaction
+ *  ends. For many plain INSERTs of facts, of which the triggers only say once
+ *  more what unique keys and the caller have made sure of: they take half of
+ *  the time. */
+void transaction_trust(struct transaction *tx, bool trusted);
 enum wh_status transaction_commit(struct transaction *tx, struct wh_error *err);
 void transaction_end(struct transaction *tx);
 

@@ -15,11 +15,12 @@ struct stmt {
 struct db {
 	sqlite3 *handle;
 	char *path, *lock_path;
-	pid_t pid;
-	dev_t device; /* of the file when it was opened */
+	unsigned forks; /* that this process is away from the first one */
+	dev_t device;	/* of the file when it was opened */
 	ino_t inode;
 	bool writable;
-	int version;	/* of the file's schema */
+	int version; /* of the file's schema */
+	int n_reopened;
 	int data_fd;	/* SQLite's own, or -1: db_writeback.c */
 	int64_t behind; /* up to here the kernel was asked to write */
 	int lock_fd;	/* -1 until the first write */

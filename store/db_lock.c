@@ -77,6 +77,7 @@ static enum wh_status reopen(struct db *db, struct wh_error *err)
 		sqlite3_finalize(db->statements[i].handle);
 		db->statements[i].handle = NULL;
 	}
+	db->n_reopened++;
 	db->handle = now->handle;
 	db->device = now->device;
 	db->inode = now->inode;
@@ -116,6 +117,19 @@ void db_follow(struct db *db)
 {
 	/* The old file still is whole: what can't be followed is read on. */
 	(void)check_same_file(db, NULL);
+}
+
+/* data_version is SQLite's, and counts for one connection. */
+enum wh_status db_mark(struct db *db, int64_t *mark, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_DATA_VERSION, &stmt, err));
+	WH_TRY(step_row(stmt, err));
+	*mark = (int64_t)db->n_reopened << 32 |
+		(uint32_t)column_integer(stmt, 0);
+	stmt_reset(stmt);
+	return WH_OK;
 }
 
 enum wh_status db_lock(struct db *db, struct wh_error *err)

@@ -63,6 +63,18 @@ enum wh_status storage_check(struct db *db, int64_t id, uint64_t nbytes,
 	return WH_OK;
 }
 
+enum wh_status storage_reserve(struct db *db, uint32_t n, int64_t *first,
+			       struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_STORAGE_RESERVE, &stmt, err));
+	stmt_integer(stmt, 1, n);
+	WH_TRY(step_row(stmt, err));
+	*first = column_integer(stmt, 0) - n;
+	return step_done(stmt, err);
+}
+
 enum wh_status storage_insert(struct db *db, const struct storage *storage,
 			      uint64_t stored_bytes, struct wh_error *err)
 {

@@ -25,6 +25,11 @@ struct storage {
 	unsigned generation;
 };
 
+/** The first of `n` new ids. They are never used again once the transaction is
+ *  committed. */
+enum wh_status storage_reserve(struct db *db, uint32_t n, int64_t *first,
+			       struct wh_error *err);
+
 /** WH_ECORRUPT; WH_EUNSUPPORTED for what a newer version wrote. */
 enum wh_status storage_get(struct db *db, int64_t id, struct storage *storage,
 			   struct wh_error *err);

@@ -16,3 +16,6 @@ DELETE FROM config WHERE key = ?1;
 -- name: config_list
 -- HEAD, which verbs move, is no setting.
 SELECT key, value FROM config WHERE key <> 'head' ORDER BY key;
+
+-- name: data_version
+PRAGMA data_version;

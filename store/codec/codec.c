@@ -7,10 +7,13 @@
 #include "codec/planes.h"
 #include "codec/zstd_frame.h"
 
-#define SMALLEST      64 /* bytes: below it a frame's head eats the gain */
-#define SAMPLE_PIECE  ((size_t)4 << 10)
-#define SAMPLE_PIECES 4u
-#define SAMPLE_SIZE   (SAMPLE_PIECE * SAMPLE_PIECES)
+#define SMALLEST 64 /* bytes: below it a frame's head eats the gain */
+/* Floats of fewer bytes that have no base stay raw: a plane's tables take most
+ * of the tenth that it gains. */
+#define SMALLEST_PLANES ((size_t)4 << 10)
+#define SAMPLE_PIECE	((size_t)4 << 10)
+#define SAMPLE_PIECES	4u
+#define SAMPLE_SIZE	(SAMPLE_PIECE * SAMPLE_PIECES)
 
 struct codec_coder {
 	struct zstd_coder *zstd;
@@ -269,6 +272,8 @@ static enum wh_status try_whole(struct encoding *to, struct wh_error *err)
 	const struct codec_input *input = to->input;
 	bool yes = true;
 
+	if (input->element.mantissa && input->size < SMALLEST_PLANES)
+		return WH_OK;
 	if (input->element.mantissa && input->size % input->element.width == 0)
 		return try_planes(to, err);
 	if (input->size > 2 * SAMPLE_SIZE)

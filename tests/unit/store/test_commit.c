@@ -144,22 +144,31 @@ static int64_t ask(struct fixture *f, const char *query)
 	" + (SELECT count(*) FROM tensor) + (SELECT count(*) FROM snapshot)"   \
 	" + (SELECT count(*) FROM gc_running)"
 
+/* One that waits in memory, and one that is stored before it is published. */
+static const uint64_t small_and_large[] = {3 << 20, 24 << 20};
+
 static void a_source_that_changes_is_refused_and_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
-	struct big big = {.n_bytes = 3 << 20, .changes_after = 5};
-	struct wh_source *source = make_big(&big);
 	int64_t rows;
 	off_t size;
+	int i;
 
 	commit_model(f, 1.0f);
 	rows = ask(f, COUNT_ALL);
 	size = size_of(f->path);
-	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
-		     WH_EMISMATCH, "tensor 'big/w' changed while it was read");
-	assert_int_equal(ask(f, COUNT_ALL), rows);
-	assert_true(size_of(f->path) <= size + 65536);
-	wh_source_close(source);
+	for (i = 0; i < 2; i++) {
+		struct big big = {.n_bytes = small_and_large[i]};
+		struct wh_source *source = make_big(&big);
+
+		big.changes_after = (int)(big.n_bytes >> 20) + 2;
+		assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err),
+			     &f->err, WH_EMISMATCH,
+			     "tensor 'big/w' changed while it was read");
+		assert_int_equal(ask(f, COUNT_ALL), rows);
+		assert_true(size_of(f->path) <= size + 65536);
+		wh_source_close(source);
+	}
 	assert_ok(read_all(f, "HEAD"), &f->err);
 }
 
@@ -182,8 +191,7 @@ static void a_cancelled_commit_leaves_nothing(void **state)
 {
 	static const char *const steps[] = {"hashing", "storing"};
 	struct fixture *f = *state;
-	struct big big = {.n_bytes = 24 << 20};
-	struct wh_source *source = make_big(&big);
+	struct wh_source *source = NULL;
 	int64_t rows;
 	off_t size;
 	size_t i;
@@ -191,21 +199,131 @@ static void a_cancelled_commit_leaves_nothing(void **state)
 	commit_model(f, 1.0f);
 	rows = ask(f, COUNT_ALL);
 	size = size_of(f->path);
-	for (i = 0; i < 2; i++) {
-		struct canceller canceller = {.during = steps[i]};
+	for (i = 0; i < 4; i++) {
+		struct canceller canceller = {.during = steps[i / 2]};
+		struct big big = {.n_bytes = small_and_large[i % 2]};
 		struct wh_commit_options options = {.progress = cancel_during,
 						    .arg = &canceller};
 
+		source = make_big(&big);
 		assert_fails(
 			wh_commit(f->store, source, &options, NULL, &f->err),
 			&f->err, WH_ECANCELLED, "cancelled");
 		assert_true(canceller.n_calls > 0);
 		assert_int_equal(ask(f, COUNT_ALL), rows);
 		assert_true(size_of(f->path) <= size + 65536);
+		if (i == 3)
+			assert_ok(wh_commit(f->store, source, NULL, NULL,
+					    &f->err),
+				  &f->err);
+		wh_source_close(source);
 	}
-	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+}
+
+/* ---- Many small tensors ----------------------------------------------------
+ */
+
+#define N_SMALL 100
+
+/* Each a layer of its own; two of them have the same payload. */
+static struct wh_source *make_many(float first)
+{
+	static float values[N_SMALL][4];
+	static const uint64_t shape[] = {4};
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+	char name[16];
+	int i;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	for (i = 0; i < N_SMALL; i++) {
+		struct wh_array array = {.name = "w",
+					 .dtype = WH_FLOAT32,
+					 .rank = 1,
+					 .shape = shape,
+					 .data = values[i]};
+
+		values[i][0] = first + (float)(i ? i : 1);
+		snprintf(name, sizeof(name), "layer%d", i);
+		assert_ok(wh_builder_layer(builder, name, NULL, &err), &err);
+		assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+/* Triggers are off while the rows of many tensors go in: afterwards they must
+ * be on again, and what they count be right. */
+static void many_tensors_are_guarded_as_few_are(void **state)
+{
+	struct fixture *f = *state;
+	const struct wh_metric metric = {"loss", 0.5};
+	const struct wh_commit_options options = {.metrics = &metric,
+						  .n_metrics = 1};
+	struct wh_source *source;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		source = make_many(1000.0f * (float)i);
+		assert_ok(wh_commit(f->store, source, &options, &f->result,
+				    &f->err),
+			  &f->err);
+		assert_int_equal(f->result.n_new_tensors, N_SMALL);
+		wh_source_close(source);
+		assert_ok(read_all(f, "HEAD"), &f->err);
+	}
+	assert_int_equal(ask(f, "SELECT count(*) FROM tensor"),
+			 2 * (N_SMALL - 1));
+	assert_int_equal(ask(f, "SELECT n_snapshots FROM run_total"), 2);
+	assert_int_equal(ask(f, "SELECT n FROM metric_summary"), 2);
+	assert_int_equal(ask(f, "SELECT count(*) FROM lease"), 0);
+}
+
+struct rival {
+	struct fixture *f;
+	struct wh_store *store;
+	bool done;
+};
+
+/* Between the look-ups of a commit and its publishing. */
+static bool commit_the_same(void *arg, const char *what, uint64_t done,
+			    uint64_t total)
+{
+	struct rival *rival = arg;
+	struct wh_source *source;
+
+	(void)done, (void)total;
+	if (rival->done || strcmp(what, "storing") != 0)
+		return true;
+	rival->done = true;
+	source = make_many(5.0f);
+	assert_ok(wh_commit(rival->store, source, NULL, NULL, &rival->f->err),
+		  &rival->f->err);
+	wh_source_close(source);
+	return true;
+}
+
+static void what_another_commits_meanwhile_is_found(void **state)
+{
+	struct fixture *f = *state;
+	struct rival rival = {.f = f};
+	struct wh_commit_options options = {.progress = commit_the_same,
+					    .arg = &rival};
+	struct wh_source *source = make_many(5.0f);
+
+	assert_ok(wh_store_open(f->path, WH_OPEN_WRITE, &rival.store, &f->err),
+		  &f->err);
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	assert_true(rival.done);
+	assert_int_equal(ask(f, "SELECT count(*) FROM tensor"), N_SMALL - 1);
+	assert_int_equal(ask(f, "SELECT count(*) FROM layer"), N_SMALL);
+	assert_int_equal(ask(f, "SELECT count(*) FROM snapshot"), 2);
 	assert_ok(read_all(f, "HEAD"), &f->err);
 	wh_source_close(source);
+	wh_store_close(rival.store);
 }
 
 static void texts_that_are_no_utf8_are_refused(void **state)
@@ -498,6 +616,8 @@ int main(void)
 		with_store(the_id_is_the_hash_of_the_text),
 		with_store(a_source_that_changes_is_refused_and_leaves_nothing),
 		with_store(a_cancelled_commit_leaves_nothing),
+		with_store(many_tensors_are_guarded_as_few_are),
+		with_store(what_another_commits_meanwhile_is_found),
 		with_store(texts_that_are_no_utf8_are_refused),
 		with_store(of_two_writers_one_wins_and_the_other_is_told),
 		with_store(a_source_may_read_from_the_same_store),

@@ -1,0 +1,286 @@
+/* Small payloads: they are read and coded into memory, and go in with the rows
+ * that name them, in the one transaction that publishes. So a commit of little
+ * data is one transaction, and a tensor of a kilobyte is handed to no thread.
+ *
+ * All are read before the first is coded: a source may be slow, or read from
+ * this very store, while coding holds a reader's turn where there are bases.
+ */
+#include "commit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc.h"
+#include "chunk.h"
+#include "chunk_reader.h"
+#include "storage.h"
+
+#define SMALL_ITEM  ((uint64_t)64 << 10) /* bytes */
+#define SMALL_TOTAL ((uint64_t)8 << 20)	 /* that wait in memory at most */
+
+struct small_chunk {
+	struct chunk chunk; /* `bytes`: in `small_chunks.bytes` */
+	struct item *item;
+	bool uses_base, uses_context;
+};
+
+struct small_chunks {
+	uint8_t *bytes; /* first raw ones, then coded ones over them */
+	uint64_t n_bytes;
+	struct small_chunk *chunks;
+	uint32_t n, n_items;
+	bool any_base;
+};
+
+void commit_free_small(struct commit *commit)
+{
+	struct small_chunks *small = commit->small;
+
+	if (!small)
+		return;
+	free(small->bytes);
+	free(small->chunks);
+	free(small);
+	commit->small = NULL;
+}
+
+/* ---- Which ----------------------------------------------------------------
+ */
+
+static uint32_t count_chunks(const struct item *item)
+{
+	return (uint32_t)((item_tensor(item)->nbytes + CHUNK_SIZE - 1) /
+			  CHUNK_SIZE);
+}
+
+/* Takes small items out of `todo`; all of them, if all together are few
+ * bytes. */
+static uint64_t choose_small(struct item **todo, uint32_t *n_todo,
+			     uint32_t *n_chunks)
+{
+	uint64_t total = 0, taken = 0;
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < *n_todo; i++)
+		total += item_tensor(todo[i])->nbytes;
+	for (i = 0; i < *n_todo; i++) {
+		uint64_t nbytes = item_tensor(todo[i])->nbytes;
+
+		todo[i]->waits =
+			(nbytes <= SMALL_ITEM || total <= SMALL_TOTAL) &&
+			taken + nbytes <= SMALL_TOTAL;
+		if (todo[i]->waits) {
+			taken += nbytes;
+			*n_chunks += count_chunks(todo[i]);
+		} else {
+			todo[kept++] = todo[i];
+		}
+	}
+	*n_todo = kept;
+	return taken;
+}
+
+/* ---- Read, then code ------------------------------------------------------
+ */
+
+static enum wh_status read_chunk(struct small_chunks *small, struct item *item,
+				 uint64_t offset, struct wh_error *err)
+{
+	uint64_t left = item_tensor(item)->nbytes - offset;
+	size_t size = (size_t)(left < CHUNK_SIZE ? left : CHUNK_SIZE);
+	uint8_t *bytes = small->bytes + small->n_bytes;
+
+	WH_TRY(wh_source_read(item->source, item->index, offset, bytes, size,
+			      err));
+	small->chunks[small->n++] = (struct small_chunk){
+		.item = item,
+		.chunk = {.position = (uint32_t)(offset / CHUNK_SIZE),
+			  .crc32c = crc32c_update(0, bytes, size),
+			  .bytes = bytes,
+			  .raw_size = size},
+	};
+	small->n_bytes += size;
+	return WH_OK;
+}
+
+static enum wh_status read_item(struct small_chunks *small, struct item *item,
+				struct wh_error *err)
+{
+	const struct wh_tensor *tensor = item_tensor(item);
+	uint32_t first = small->n, i, crc = 0;
+	uint64_t at;
+
+	for (at = 0; at < tensor->nbytes; at += CHUNK_SIZE)
+		WH_TRY(read_chunk(small, item, at, err));
+	for (i = first; i < small->n; i++)
+		crc = i == first
+			      ? small->chunks[i].chunk.crc32c
+			      : crc32c_combine(crc,
+					       small->chunks[i].chunk.crc32c,
+					       small->chunks[i].chunk.raw_size);
+	if (crc != tensor->crc32c)
+		return wh_fail(err, WH_EMISMATCH,
+			       "tensor '%s' changed while it was read",
+			       tensor->key);
+	small->n_items++;
+	small->any_base |= item->base != 0;
+	return WH_OK;
+}
+
+/* To `out`, which is not beyond where the raw bytes lie. */
+static enum wh_status code_chunk(const struct commit *commit,
+				 struct small_chunk *small,
+				 struct codec_coder *coder,
+				 struct chunk_reader *bases, uint8_t *out,
+				 struct wh_error *err)
+{
+	struct chunk *chunk = &small->chunk;
+	struct codec_input input = {
+		.bytes = chunk->bytes,
+		.size = chunk->raw_size,
+		.element = codec_element_of(item_tensor(small->item)->dtype),
+		.effort = commit->effort,
+	};
+	struct codec_output coded;
+
+	if (small->item->base)
+		WH_TRY(chunk_reader_reference(bases, small->item->base,
+					      chunk->position, &input.reference,
+					      err));
+	WH_TRY(codec_encode(coder, &input, &coded, err));
+	chunk->codec = coded.codec;
+	chunk->size = coded.size;
+	small->uses_base = coded.uses_base;
+	small->uses_context = coded.uses_context;
+	if (coded.size)
+		memmove(out, coded.bytes, coded.size);
+	chunk->bytes = out;
+	return WH_OK;
+}
+
+static enum wh_status code_all(struct commit *commit, struct codec_coder *coder,
+			       struct chunk_reader *bases, struct wh_error *err)
+{
+	struct small_chunks *small = commit->small;
+	AUTO_TRANSACTION tx = {0};
+	uint8_t *out = small->bytes;
+	uint32_t i;
+
+	if (small->any_base)
+		WH_TRY(transaction_read(&tx, commit->store->db, err));
+	for (i = 0; i < small->n; i++) {
+		WH_TRY(code_chunk(commit, &small->chunks[i], coder, bases, out,
+				  err));
+		out += small->chunks[i].chunk.size;
+	}
+	return WH_OK;
+}
+
+static enum wh_status code(struct commit *commit, struct wh_error *err)
+{
+	struct codec_coder *coder = NULL;
+	struct chunk_reader *bases = NULL;
+	enum wh_status status = codec_coder_new(&coder, err);
+
+	if (!status)
+		status = chunk_reader_new(commit->store->db, NULL, &bases, err);
+	if (!status)
+		status = code_all(commit, coder, bases, err);
+	codec_coder_free(coder);
+	chunk_reader_free(bases);
+	return status;
+}
+
+static enum wh_status report(const struct commit *commit, struct wh_error *err)
+{
+	const struct wh_commit_options *options = commit->options;
+	uint64_t nbytes = commit->small->n_bytes;
+
+	if (!options->progress ||
+	    options->progress(options->arg, "storing", nbytes, nbytes))
+		return WH_OK;
+	return wh_fail(err, WH_ECANCELLED, "cancelled");
+}
+
+static enum wh_status make_room(struct commit *commit, uint64_t n_bytes,
+				uint32_t n_chunks, struct wh_error *err)
+{
+	struct small_chunks *small = calloc(1, sizeof(*small));
+
+	commit->small = small;
+	if (!small)
+		return wh_fail_memory(err);
+	small->bytes = malloc((size_t)n_bytes + 1);
+	small->chunks = calloc((size_t)n_chunks + 1, sizeof(*small->chunks));
+	return small->bytes && small->chunks ? WH_OK : wh_fail_memory(err);
+}
+
+enum wh_status commit_code_small(struct commit *commit, struct item **todo,
+				 uint32_t *n_todo, struct wh_error *err)
+{
+	uint32_t i, n_chunks = 0;
+	uint64_t n_bytes;
+
+	commit_free_small(commit);
+	n_bytes = choose_small(todo, n_todo, &n_chunks);
+	WH_TRY(make_room(commit, n_bytes, n_chunks, err));
+	for (i = 0; i < commit->n_items; i++)
+		if (commit->items[i].waits)
+			WH_TRY(read_item(commit->small, &commit->items[i],
+					 err));
+	if (commit->small->n == 0)
+		return WH_OK;
+	WH_TRY(code(commit, err));
+	return report(commit, err);
+}
+
+/* ---- Put ------------------------------------------------------------------
+ */
+
+static enum wh_status reserve(struct commit *commit, struct wh_error *err)
+{
+	int64_t next;
+	uint32_t i;
+
+	WH_TRY(storage_reserve(commit->store->db, commit->small->n_items, &next,
+			       err));
+	for (i = 0; i < commit->n_items; i++)
+		if (commit->items[i].waits)
+			commit->items[i].storage = next++;
+	return WH_OK;
+}
+
+/* The chunks of the item whose first one is at `*at`, and its storage. */
+static enum wh_status put_item(struct commit *commit, struct item *item,
+			       uint32_t *at, struct wh_error *err)
+{
+	struct small_chunks *small = commit->small;
+	struct db *db = commit->store->db;
+	struct coded_sum sum = {0};
+
+	for (; *at < small->n && small->chunks[*at].item == item; ++*at) {
+		struct small_chunk *next = &small->chunks[*at];
+
+		next->chunk.storage = item->storage;
+		WH_TRY(chunk_put(db, &next->chunk, err));
+		sum.stored += next->chunk.size;
+		sum.uses_base |= next->uses_base;
+		sum.uses_context |= next->uses_context;
+	}
+	commit->small_stored += sum.stored;
+	return commit_put_storage(db, item, &sum, err);
+}
+
+enum wh_status commit_put_small(struct commit *commit, struct wh_error *err)
+{
+	uint32_t i, at = 0;
+
+	commit->small_stored = 0;
+	if (!commit->small || !commit->small->n_items)
+		return WH_OK;
+	WH_TRY(reserve(commit, err));
+	for (i = 0; i < commit->n_items; i++)
+		if (commit->items[i].waits)
+			WH_TRY(put_item(commit, &commit->items[i], &at, err));
+	return WH_OK;
+}
