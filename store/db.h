@@ -167,9 +167,18 @@ typedef int db_row_fn(void *arg, int n_columns, const char *const *names,
 enum wh_status db_query(struct db *db, const char *sql,
 			const struct wh_sql_options *options, db_row_fn *fn,
 			void *arg, struct wh_error *err);
-/** SQLite's own check of the file's pages: rows of one text, "ok" if all is
- *  well. */
-enum wh_status db_check_pages(struct db *db, db_row_fn *fn, void *arg,
+/* ---- Pages (db_pages.c) -------------------------------------------------- */
+
+typedef bool db_go_on_fn(void *arg);
+struct db_page_check {
+	/** Of all tables but the chunks', whose rows are the whole file. */
+	bool but_chunks;
+	db_go_on_fn *go_on; /* asked ten times a second, or NULL */
+	void (*tell)(void *arg, const char *sentence); /* what is wrong */
+	void *arg;
+};
+/** SQLite's own check of the file's pages. WH_ECANCELLED. */
+enum wh_status db_check_pages(struct db *db, const struct db_page_check *how,
 			      struct wh_error *err);
 
 #endif

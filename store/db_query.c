@@ -207,24 +207,6 @@ static enum wh_status open_spool(struct query *query, struct wh_error *err)
 	return wh_fail(err, WH_EIO, "no temporary file can be made");
 }
 
-enum wh_status db_check_pages(struct db *db, db_row_fn *fn, void *arg,
-			      struct wh_error *err)
-{
-	struct query query = {.db = db};
-	sqlite3_stmt *stmt = NULL;
-	enum wh_status status;
-	int code;
-
-	WH_TRY(open_spool(&query, err));
-	code = sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(20)", -1,
-				  &stmt, NULL);
-	status = code ? db_failed(db, code, err)
-		      : run_query(&query, stmt, fn, arg, err);
-	sqlite3_finalize(stmt);
-	fclose(query.spool);
-	return status;
-}
-
 enum wh_status db_query(struct db *db, const char *sql,
 			const struct wh_sql_options *options, db_row_fn *fn,
 			void *arg, struct wh_error *err)

@@ -30,6 +30,9 @@ void gc_turn_end(struct gc_turn *turn);
 /** gc_sweep.c: snapshots, then what nothing names, from trees to chunks. */
 enum wh_status gc_sweep(struct gc *gc, struct wh_error *err);
 
+/** Storages that neither a tensor nor another storage needs. */
+enum wh_status gc_sweep_storages(struct gc *gc, struct wh_error *err);
+
 /** gc_lease.c: what commits that died have left. */
 enum wh_status gc_end_leases(struct gc *gc, struct wh_error *err);
 

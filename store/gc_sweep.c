@@ -269,6 +269,21 @@ static enum wh_status end_sweep(struct gc *gc, struct wh_error *err)
 	return transaction_commit(&tx, err);
 }
 
+enum wh_status gc_sweep_storages(struct gc *gc, struct wh_error *err)
+{
+	static const struct sweep storages = {STMT_GC_STORAGES, true,
+					      delete_storage};
+	uint64_t n_gone;
+
+	/* What is coded against others mostly has a higher id than they, so
+	 * that falling ids free whole chains at once; recoding breaks that
+	 * order, so until nothing more goes. */
+	do
+		WH_TRY(sweep_all(gc, &storages, &n_gone, err));
+	while (n_gone);
+	return WH_OK;
+}
+
 enum wh_status gc_sweep(struct gc *gc, struct wh_error *err)
 {
 	static const struct sweep sweeps[] = {
@@ -278,18 +293,11 @@ enum wh_status gc_sweep(struct gc *gc, struct wh_error *err)
 		{STMT_GC_LAYERS, false, delete_layer},
 		{STMT_GC_TENSORS, false, delete_tensor},
 	};
-	static const struct sweep storages = {STMT_GC_STORAGES, true,
-					      delete_storage};
 	uint64_t n_gone;
 	size_t i;
 
 	for (i = 0; i < sizeof(sweeps) / sizeof(sweeps[0]); i++)
 		WH_TRY(sweep_all(gc, &sweeps[i], &n_gone, err));
-	/* What is coded against others mostly has a higher id than they, so
-	 * that falling ids free whole chains at once; recoding breaks that
-	 * order, so until nothing more goes. */
-	do
-		WH_TRY(sweep_all(gc, &storages, &n_gone, err));
-	while (n_gone);
+	WH_TRY(gc_sweep_storages(gc, err));
 	return end_sweep(gc, err);
 }

@@ -6,6 +6,7 @@
  */
 #include "verify.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "store.h"
 
 #define PROGRESS_EACH ((uint64_t)8 << 20)
+#define BATCH	      256 /* snapshots; the query's LIMIT */
 
 static void tell(struct verification *all, const char *sentence)
 {
@@ -68,23 +70,45 @@ static int tell_row(void *arg, int n_columns, const char *const *names,
 		    const struct wh_cell *cells)
 {
 	(void)names;
-	if (cells && n_columns == 1 && cells[0].kind == WH_CELL_TEXT &&
-	    strcmp(cells[0].text, "ok") != 0)
+	if (cells && n_columns == 1 && cells[0].kind == WH_CELL_TEXT)
 		tell(arg, cells[0].text);
 	return 0;
 }
 
-static enum wh_status run_checks(struct verification *all, struct wh_error *err)
+static void tell_page(void *arg, const char *sentence)
 {
+	tell(arg, sentence);
+}
+
+static bool go_on(void *arg)
+{
+	const struct verification *all = arg;
+	const struct wh_verify_options *options = all->options;
+
+	return !options->progress ||
+	       options->progress(options->arg, "checking", 0, 0);
+}
+
+static bool query_goes_on(void *arg, const char *what, uint64_t done,
+			  uint64_t total)
+{
+	(void)what, (void)done, (void)total;
+	return go_on(arg);
+}
+
+static enum wh_status check_invariants(struct verification *all,
+				       struct wh_error *err)
+{
+	const struct wh_sql_options options = {.time_limit_s = UINT_MAX,
+					       .progress = query_goes_on,
+					       .progress_arg = all};
 	struct wh_error found;
 	enum wh_status status;
 	int i;
 
-	status = db_check_pages(all->db, tell_row, all, &found);
-	WH_TRY(verify_tell(all, status, &found));
 	for (i = 0; i < N_CHECKS; i++) {
-		status = db_query(all->db, check_texts[i].text, NULL, tell_row,
-				  all, &found);
+		status = db_query(all->db, check_texts[i].text, &options,
+				  tell_row, all, &found);
 		/* An older file lacks tables of later schemas. */
 		if (status == WH_EINVAL && db_is_older(all->db))
 			continue;
@@ -95,6 +119,23 @@ static enum wh_status run_checks(struct verification *all, struct wh_error *err)
 		}
 	}
 	return WH_OK;
+}
+
+static enum wh_status run_checks(struct verification *all, struct wh_error *err)
+{
+	const struct db_page_check how = {.but_chunks = all->end_ms != 0,
+					  .go_on = go_on,
+					  .tell = tell_page,
+					  .arg = all};
+	struct wh_error found;
+	enum wh_status status = db_check_pages(all->db, &how, &found);
+
+	if (verify_tell(all, status, &found)) {
+		if (err)
+			*err = found;
+		return status;
+	}
+	return check_invariants(all, err);
 }
 
 /* ---- Snapshots: their text gives their id, their source can be built
@@ -233,43 +274,44 @@ static enum wh_status check_snapshot(struct verification *all, int64_t id,
 	return status;
 }
 
-static enum wh_status check_snapshots(struct verification *all,
-				      struct wh_error *err)
+static enum wh_status snapshots_after(struct verification *all, int64_t *ids,
+				      size_t *n, struct wh_error *err)
 {
-	int64_t *ids = NULL;
-	size_t n = 0, room = 0, i;
-	enum wh_status status = WH_OK;
 	struct stmt *stmt;
 	bool row;
 
-	if (all->snapshot_id)
-		return check_snapshot(all, all->snapshot_id, err);
-	WH_TRY(db_stmt(all->db, STMT_VERIFY_SNAPSHOTS, &stmt, err));
-	while (!status) {
-		status = stmt_step(stmt, &row, err);
-		if (status || !row)
+	*n = 0;
+	WH_TRY(db_stmt(all->db, STMT_VERIFY_SNAPSHOTS_AFTER, &stmt, err));
+	stmt_integer(stmt, 1, all->snapshot_at);
+	while (*n < BATCH) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
 			break;
-		if (n == room) {
-			int64_t *moved;
-
-			room = room ? 2 * room : 256;
-			moved = realloc(ids, room * sizeof(*ids));
-			if (!moved) {
-				status = wh_fail_memory(err);
-				break;
-			}
-			ids = moved;
-		}
-		ids[n++] = column_integer(stmt, 0);
+		ids[(*n)++] = column_integer(stmt, 0);
 	}
 	stmt_reset(stmt);
-	for (i = 0; i < n && !status; i++) {
-		status = check_snapshot(all, ids[i], err);
-		if (!status)
-			status = verify_report(all, err);
-	}
-	free(ids);
-	return status;
+	return WH_OK;
+}
+
+static enum wh_status check_snapshots(struct verification *all,
+				      struct wh_error *err)
+{
+	int64_t ids[BATCH];
+	size_t n, i;
+
+	if (all->snapshot_id)
+		return check_snapshot(all, all->snapshot_id, err);
+	do {
+		WH_TRY(snapshots_after(all, ids, &n, err));
+		for (i = 0; i < n; i++) {
+			if (verify_time_is_over(all))
+				return WH_OK;
+			WH_TRY(check_snapshot(all, ids[i], err));
+			WH_TRY(verify_report(all, err));
+			all->snapshot_at = ids[i];
+		}
+	} while (n);
+	return WH_OK;
 }
 
 /* ---- The whole
@@ -301,8 +343,7 @@ static enum wh_status count_bytes(struct verification *all,
 	return WH_OK;
 }
 
-static enum wh_status run_verification(struct verification *all,
-				       struct wh_error *err)
+static enum wh_status prepare(struct verification *all, struct wh_error *err)
 {
 	all->buffer = malloc((size_t)CHUNK_SIZE);
 	if (!all->buffer)
@@ -310,9 +351,22 @@ static enum wh_status run_verification(struct verification *all,
 	WH_TRY(sha256_new(&all->hash, err));
 	WH_TRY(chunk_pool_new(all->db, &all->pool, err));
 	WH_TRY(count_bytes(all, err));
-	WH_TRY(run_checks(all, err));
+	return verify_begin(all, err);
+}
+
+static enum wh_status run_verification(struct verification *all,
+				       struct wh_error *err)
+{
+	/* One that goes on has seen these. */
+	if (all->snapshot_at == 0 && all->tensor_at == 0)
+		WH_TRY(run_checks(all, err));
 	WH_TRY(check_snapshots(all, err));
-	return all->options->read_data ? verify_payloads(all, err) : WH_OK;
+	if (all->options->read_data && !verify_time_is_over(all))
+		WH_TRY(verify_payloads(all, err));
+	all->result->complete = !verify_time_is_over(all);
+	if (all->options->n_repair_from)
+		WH_TRY(verify_repair(all, err));
+	return verify_tell_damage(all, err);
 }
 
 enum wh_status wh_verify(struct wh_store *store,
@@ -329,11 +383,18 @@ enum wh_status wh_verify(struct wh_store *store,
 		.result = &counted,
 		.chance = (uint64_t)ref_now() | 1,
 	};
-	enum wh_status status = run_verification(&all, err);
+	enum wh_status status = prepare(&all, err);
 
+	if (!status)
+		status = run_verification(&all, err);
+	if (!status)
+		status = verify_end(&all, counted.complete, err);
+	else if (status == WH_ECANCELLED)
+		(void)verify_end(&all, false, NULL);
 	chunk_pool_free(all.pool);
 	sha256_free(all.hash);
 	free(all.buffer);
+	free(all.damaged);
 	if (!status)
 		*result = counted;
 	return status;

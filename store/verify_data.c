@@ -100,8 +100,14 @@ static enum wh_status check_payload(struct verification *all,
 	if (status && !verify_is_there(all->db, STMT_MARK_TENSOR, tensor->id,
 				       tensor->storage))
 		return WH_OK;
-	if (status == WH_ECORRUPT || status == WH_EUNSUPPORTED)
+	if (status == WH_ECORRUPT || status == WH_EUNSUPPORTED) {
+		struct damaged one = {.tensor = tensor->id,
+				      .storage = tensor->storage};
+
+		memcpy(one.sha256, tensor->sha256, sizeof(one.sha256));
+		WH_TRY(verify_note_damage(all, &one, err));
 		name_owner(all, tensor, &found);
+	}
 	status = verify_tell(all, status, &found);
 	if (status && err)
 		*err = found;
@@ -164,15 +170,16 @@ static enum wh_status read_batch(struct verification *all, int64_t above,
 enum wh_status verify_payloads(struct verification *all, struct wh_error *err)
 {
 	struct stored batch[256];
-	int64_t above = 0;
 	size_t n, i;
 
 	do {
-		WH_TRY(read_batch(all, above, batch, 256, &n, err));
+		WH_TRY(read_batch(all, all->tensor_at, batch, 256, &n, err));
 		for (i = 0; i < n; i++) {
-			above = batch[i].id;
+			if (verify_time_is_over(all))
+				return WH_OK;
 			if (is_sampled(all))
 				WH_TRY(check_payload(all, &batch[i], err));
+			all->tensor_at = batch[i].id;
 		}
 	} while (n);
 	return WH_OK;

@@ -69,3 +69,11 @@ DELETE FROM chunk WHERE id BETWEEN ?1 << 24 AND ?1 << 24 | 16777215
 -- ?1 storage
 DELETE FROM storage WHERE id = ?1
   AND NOT EXISTS (SELECT 1 FROM tensor WHERE storage_id = ?1);
+
+-- name: recode_tensor
+-- ?1 id
+SELECT storage_id, nbytes, dtype, sha256 FROM tensor WHERE id = ?1;
+
+-- name: tensor_move
+-- ?1 id, ?2 from this storage, ?3 to this one
+UPDATE tensor SET storage_id = ?3 WHERE id = ?1 AND storage_id = ?2;

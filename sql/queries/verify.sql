@@ -1,8 +1,5 @@
 -- Verifying.
 
--- name: verify_snapshots
-SELECT id FROM snapshot ORDER BY id;
-
 -- name: snapshot_there
 -- ?1 id
 SELECT 1 FROM snapshot WHERE id = ?1;
@@ -46,3 +43,42 @@ SELECT s.sha256, l.name, v.name FROM variable AS v
   JOIN tree_layer AS p ON p.layer_id = l.id
   JOIN snapshot AS s ON s.tree_id = p.tree_id
 WHERE v.tensor_id = ?1 LIMIT 1;
+
+-- name: verify_tables
+-- Of those that SQLite can check by themselves all but the largest.
+SELECT name FROM sqlite_schema
+WHERE type = 'table' AND name <> 'chunk' AND rootpage > 0 ORDER BY name;
+
+-- name: verify_snapshots_after
+-- ?1 above this id
+SELECT id FROM snapshot WHERE id > ?1 ORDER BY id LIMIT 256;
+
+-- name: counter_get
+-- ?1 name
+SELECT value FROM counter WHERE name = ?1;
+
+-- name: counter_put
+-- ?1 name, ?2 value
+INSERT INTO counter(name, value) VALUES (?1, ?2)
+ON CONFLICT(name) DO UPDATE SET value = excluded.value;
+
+-- name: tensor_snapshots
+-- ?1 tensor
+-- The snapshots that need it, oldest first, and as what.
+SELECT s.id AS id, s.sha256, l.name, coalesce(v.object_path, v.name)
+FROM variable AS v JOIN layer AS l ON l.id = v.layer_id
+  JOIN tree_layer AS p ON p.layer_id = l.id
+  JOIN snapshot AS s ON s.tree_id = p.tree_id WHERE v.tensor_id = ?1
+UNION ALL SELECT s.id, s.sha256, '', 'the graph of objects'
+FROM tree AS t JOIN snapshot AS s ON s.tree_id = t.id WHERE t.graph_id = ?1
+UNION ALL SELECT s.id, s.sha256, '', 'the attributes'
+FROM tree AS t JOIN snapshot AS s ON s.tree_id = t.id
+WHERE t.attributes_id = ?1
+UNION ALL SELECT s.id, s.sha256, '', 'the files around the weights'
+FROM template AS x JOIN snapshot AS s ON s.template_id = x.id
+WHERE x.text_id = ?1 OR x.skeleton_id = ?1
+ORDER BY id;
+
+-- name: tensor_by_payload
+-- ?1 sha256, ?2 nbytes
+SELECT storage_id FROM tensor WHERE sha256 = ?1 AND nbytes = ?2;

@@ -1,4 +1,4 @@
-/* verify, du, config, migrate: the store itself. */
+/* du, config, migrate: the store itself. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -6,94 +6,6 @@
 
 #include "base/text.h"
 #include "cli.h"
-
-/* ---- verify ----------------------------------------------------------------
- */
-
-struct findings {
-	struct cli *cli;
-	json_t *errors;
-};
-
-static int note_damage(void *arg, const char *sentence)
-{
-	struct findings *findings = arg;
-
-	json_array_append_new(findings->errors,
-			      json_text(cli_escape(sentence)));
-	if (!cli_json(findings->cli))
-		printf("damaged: %s\n", cli_escape(sentence));
-	return 0;
-}
-
-static bool pass_progress(void *arg, const char *what, uint64_t done,
-			  uint64_t total)
-{
-	struct findings *findings = arg;
-
-	return cli_progress(findings->cli, what, done, total);
-}
-
-static int take_sample(struct cli *cli, double *share)
-{
-	const char *text = cli_text(cli, "sample");
-	char number[32];
-	size_t len = text ? strlen(text) : 0;
-
-	if (!text)
-		return EXIT_DONE;
-	snprintf(number, sizeof(number), "%.*s",
-		 (int)(len - (len && text[len - 1] == '%')), text);
-	if (!text_to_double(number, share) || !(*share > 0 && *share <= 100))
-		return cli_usage(cli, "--sample: '%s' is no share as 5%%",
-				 text);
-	*share /= 100;
-	return EXIT_DONE;
-}
-
-static void tell_verified(struct cli *cli, const struct wh_verify_result *r,
-			  json_t *errors)
-{
-	if (cli_json(cli)) {
-		cli_print_json(json_pack(
-			"{s:I,s:I,s:I,s:O}", "snapshots",
-			(json_int_t)r->n_snapshots, "tensors",
-			(json_int_t)r->n_tensors, "checked_bytes",
-			(json_int_t)r->checked_bytes, "errors", errors));
-		return;
-	}
-	cli_say(cli,
-		"%" PRIu64 " snapshots, %" PRIu64 " tensors, %s read: %" PRIu64
-		" errors",
-		r->n_snapshots, r->n_tensors, cli_size(cli, r->checked_bytes),
-		r->n_errors);
-}
-
-int cmd_verify(struct cli *cli)
-{
-	struct findings findings = {.cli = cli, .errors = json_array()};
-	struct wh_verify_options options = {
-		.revision = cli->n_args ? cli->args[0] : NULL,
-		.read_data = cli_flag(cli, "read-data"),
-		.progress = pass_progress,
-		.arg = &findings,
-	};
-	struct wh_verify_result result = {0};
-	int code = take_sample(cli, &options.sample);
-
-	if (!code)
-		code = cli_open(cli, WH_OPEN_READ);
-	if (!code &&
-	    wh_verify(cli->store, &options, note_damage, &result, &cli->err))
-		code = cli_fail(cli);
-	if (!code) {
-		cli_progress_end(cli);
-		tell_verified(cli, &result, findings.errors);
-		code = result.n_errors ? EXIT_DIFFERS : EXIT_DONE;
-	}
-	json_decref(findings.errors);
-	return code;
-}
 
 /* ---- du
  * ---------------------------------------------------------------------- */

@@ -281,18 +281,52 @@ WH_API enum wh_status wh_reflog(struct wh_store *store, const char *branch,
 
 /* ---- Health ------------------------------------------------------------ */
 
+/** A tensor that is damaged. Texts last as long as the call. */
+struct wh_damage {
+	char tensor[WH_ID_SIZE];    /* its SHA-256 */
+	const char *layer, *weight; /* as one snapshot calls it */
+	uint64_t n_snapshots;	    /* that need it */
+	char oldest[WH_ID_SIZE], newest[WH_ID_SIZE]; /* of them; "" if none */
+	bool repaired;
+};
+typedef int wh_damage_fn(void *arg, const struct wh_damage *damage);
+
+/** Where sound copies may be: another store, or a checkpoint's source, which
+ *  is weighed where it isn't yet. One of the two. */
+struct wh_repair_from {
+	struct wh_store *store;
+	struct wh_source *source;
+};
+
 struct wh_verify_options {
 	const char *revision; /* NULL: the whole store */
 	bool read_data;	      /* decode every chunk, recompute every digest */
 	double sample; /* of read_data: this share of the tensors; 0: all */
+	/* Go on where the last verification that was cut short has ended. */
+	bool resume;
+	/* End by then, and note in the store how far it went; 0: no limit.
+	 * These two need a writable store. Pages are checked at the beginning
+	 * of a round, those of the chunks by reading the data. */
+	unsigned time_limit_s;
+	wh_damage_fn *damage; /* told at the end, or NULL */
+	/* Damaged tensors are restored from these, as new storages that are
+	 * read back; what is coded against them, from their values. */
+	const struct wh_repair_from *repair_from;
+	size_t n_repair_from;
 	wh_progress_fn *progress;
 	void *arg;
 };
 struct wh_verify_result {
-	uint64_t n_snapshots, n_tensors, checked_bytes, n_errors;
+	uint64_t n_snapshots, n_tensors, checked_bytes;
+	uint64_t n_errors;     /* sentences */
+	uint64_t n_damaged;    /* tensors of which one was told */
+	uint64_t n_repaired;   /* of those */
+	uint64_t n_incomplete; /* snapshots that need one that is left */
+	bool complete;	       /* false: the time was over */
 };
 /** `fn` gets a sentence for each thing that is damaged. WH_OK also where
- *  damage was found: result->n_errors says so. */
+ *  damage was found: result->n_errors says so. After a repair, verify again:
+ *  errors were counted as they were found. WH_ECANCELLED. */
 WH_API enum wh_status wh_verify(struct wh_store *store,
 				const struct wh_verify_options *options,
 				int (*fn)(void *arg, const char *sentence),

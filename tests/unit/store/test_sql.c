@@ -10,7 +10,8 @@ static const char *const may_scan[] = {
 	"snapshot_any",	    /* its first row */
 	"metric_keys",	    /* for "did you mean", along the index */
 	"config_list",	    /* all settings */
-	"verify_snapshots", /* all: it verifies all */
+	"verify_tables",    /* all: it verifies all */
+	"tensor_snapshots", /* of a damaged one: trees and their texts */
 	"verify_tensors_of_snapshot", /* of a snapshot's named tensors */
 	"usage_parts",		      /* usage is of the whole store */
 	"usage_codings",
