@@ -171,20 +171,28 @@ static json_t *describe_layer(const struct wh_layer *layer,
 	return row;
 }
 
-/* Texts alone: what makes loaders convert, and a model's configuration. */
+/* Texts, and the numbers by which Keras 3's objects are found again: what makes
+ * loaders convert, and a model's configuration. */
+static json_t *describe_attribute(const struct wh_attribute *at)
+{
+	if (at->kind == WH_VALUE_TEXT &&
+	    text_is_name(at->text, (size_t)at->size))
+		return json_pack("[s,s,s]", at->path, at->key, at->text);
+	if (at->kind == WH_VALUE_INTEGER)
+		return json_pack("[s,s,I]", at->path, at->key,
+				 (json_int_t)at->integer);
+	return NULL;
+}
+
 static json_t *describe_attributes(const struct wh_manifest *manifest)
 {
-	json_t *rows = json_array();
+	json_t *rows = json_array(), *row;
 	uint32_t i;
 
 	for (i = 0; i < manifest->n_attributes; i++) {
-		const struct wh_attribute *at = &manifest->attributes[i];
-
-		if (at->kind == WH_VALUE_TEXT &&
-		    text_is_name(at->text, (size_t)at->size))
-			json_array_append_new(rows,
-					      json_pack("[s,s,s]", at->path,
-							at->key, at->text));
+		row = describe_attribute(&manifest->attributes[i]);
+		if (row)
+			json_array_append_new(rows, row);
 	}
 	return rows;
 }

@@ -113,17 +113,26 @@ static bool layer_fits(const json_t *layer, size_t index)
 		json_integer_value(container) < (json_int_t)index);
 }
 
+static bool attribute_fits(const json_t *row)
+{
+	const json_t *value = json_array_get(row, 2);
+
+	return json_array_size(row) == 3 &&
+	       json_is_string(json_array_get(row, 0)) &&
+	       json_is_string(json_array_get(row, 1)) &&
+	       (json_is_string(value) || json_is_integer(value));
+}
+
 static bool attributes_fit(const json_t *attributes)
 {
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(
-		attributes, i,
-		row) if (json_array_size(row) != 3 ||
-			 !json_is_string(json_array_get(row, 0)) ||
-			 !json_is_string(json_array_get(row, 1)) ||
-			 !json_is_string(json_array_get(row, 2))) return false;
+	json_array_foreach(attributes, i, row)
+	{
+		if (!attribute_fits(row))
+			return false;
+	}
 	return json_is_array(attributes);
 }
 
@@ -180,14 +189,18 @@ static enum wh_status add_described(struct manifest_builder *builder,
 static enum wh_status add_attribute(struct manifest_builder *builder,
 				    const json_t *row, struct wh_error *err)
 {
-	const json_t *text = json_array_get(row, 2);
+	const json_t *value = json_array_get(row, 2);
 	struct wh_attribute attribute = {
 		.path = json_string_value(json_array_get(row, 0)),
 		.key = json_string_value(json_array_get(row, 1)),
 		.kind = WH_VALUE_TEXT,
-		.text = json_string_value(text),
-		.size = json_string_length(text)};
+		.text = json_string_value(value),
+		.size = json_string_length(value)};
 
+	if (json_is_integer(value)) {
+		attribute.kind = WH_VALUE_INTEGER;
+		attribute.integer = json_integer_value(value);
+	}
 	return manifest_add_attribute(builder, &attribute, err);
 }
 

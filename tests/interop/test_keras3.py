@@ -13,6 +13,7 @@ import tf_keras as keras2
 import zoo
 import zoo_keras3
 from conftest import sha256
+from test_flat import LOADERS
 from zoo import NEEDS_CONFIG, NEEDS_TF
 
 K2, K3 = "tf_keras", "keras"
@@ -361,3 +362,34 @@ def test_a_name_that_keras_3_refuses_is_refused(made, wh):
     _, _, path = saved(K3, "dense_sequential", made, wh)
     said = wh.refused("convert", path, "ours.bin", "--save-format", "keras3")
     assert "`.weights.h5`" in said
+
+
+# ---- Through safetensors and npz --------------------------------------------
+
+def has_bfloat16(model):
+    return any(np.asarray(a).dtype.name == "bfloat16"
+               for a in zoo.arrays(model))
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
+@pytest.mark.parametrize("K, name", ALL)
+def test_a_file_comes_back_through_names_and_arrays(K, name, suffix, made,
+                                                    wh):
+    """Each file's own bytes; and from the middle to the other formats."""
+    model, expected, path = saved(K, name, made, wh)
+    middle = "m" + suffix
+    if suffix == ".npz" and has_bfloat16(model):
+        assert "bfloat16" in wh.refused("convert", path, middle)
+        return
+    wh.quiet("convert", path, middle)
+    held = LOADERS[suffix](wh.folder / middle)
+    assert sorted((list(a.shape), sha256(a)) for a in held.values()) == [
+        row[1:] for row in sorted(in_file(path), key=lambda row: row[1:])]
+    wh.quiet("convert", middle, "back.weights.h5")
+    assert same(wh.folder / "back.weights.h5", path)
+    done = wh.run("convert", middle, "ours.h5", *config_of(wh, model))
+    if done.returncode:
+        assert len(done.stderr.splitlines()) == 1
+        assert name in SUBCLASSED | CUSTOM
+    elif name not in opaque(K):
+        check_load(model, expected, wh.folder / "ours.h5")
