@@ -107,10 +107,13 @@ static enum wh_status add_variable(struct building *building, uint32_t base,
 			       "'%s' in the object graph",
 			       layer->name, variable->name, path);
 	draft->nodes[node].tensor = variable->tensor;
-	draft->nodes[node].full_name =
-		building->keras3.full_names
-			? building->keras3.full_names[variable->tensor]
-			: name_without_output(variable->name, draft->arena);
+	if (building->keras3.full_names)
+		draft->nodes[node].full_name =
+			building->keras3.full_names[variable->tensor];
+	/* A map says the place of what has no name elsewhere. */
+	if (!draft->nodes[node].full_name)
+		draft->nodes[node].full_name =
+			name_without_output(variable->name, draft->arena);
 	return draft->nodes[node].full_name ? WH_OK : wh_fail_memory(err);
 }
 
@@ -348,17 +351,18 @@ static enum wh_status build_graph(const struct wh_manifest *manifest,
 		.draft = {.arena = arena},
 		.notes = {.arena = arena}};
 
+	WH_TRY(weight_targets(manifest, hints->map, arena, &building.targets,
+			      err));
 	if (keras3_is_origin(manifest)) {
 		WH_TRY(keras3_names_find(manifest, hints->model_config, arena,
 					 &building.keras3, err));
-		WH_TRY(keras3_check_order(manifest, &building.keras3, err));
+		WH_TRY(keras3_check_order(manifest, &building.keras3,
+					  building.targets, err));
 		building.config = building.keras3.config;
 	} else {
 		WH_TRY(layers_config(manifest, hints->model_config, arena,
 				     &building.config, err));
 	}
-	WH_TRY(weight_targets(manifest, hints->map, arena, &building.targets,
-			      err));
 	WH_TRY(build(&building, err));
 	WH_TRY(draft_finish(&building.draft, &out->graph, out->key_of, err));
 	return notes_settle(&building.notes, &out->notes, &out->n_notes, err);

@@ -233,12 +233,12 @@ static enum wh_status name_model_weights(struct naming *naming, uint32_t index,
 
 /* By the map: its names, in its order. */
 static enum wh_status name_by_map(struct naming *naming,
-				  const struct weight_target *targets,
 				  const struct wh_layer *layer,
 				  struct mapping_layer *out,
 				  struct wh_error *err)
 {
 	uint32_t i, k;
+	const struct weight_target *targets = naming->targets;
 
 	WH_TRY(keep_layer(naming, layer, out, err));
 	/* Inserted one by one: the lists are short. */
@@ -255,19 +255,41 @@ static enum wh_status name_by_map(struct naming *naming,
 	return WH_OK;
 }
 
-static enum wh_status fill_layer(struct naming *naming,
-				 const struct weight_target *targets,
-				 uint32_t index, bool as_they_are,
-				 struct mapping_layer *out,
+/* Layers of a subclassed model, of whose order its Keras 3 file says nothing,
+ * stand in the map's: by the first of their weights. */
+static void order_layers_by_map(const struct naming *naming,
+				struct mapping_h5 *made)
+{
+	struct mapping_layer layer;
+	uint32_t i, k;
+
+	for (i = 0; i < made->n_layers; i++) {
+		layer = made->layers[i];
+		for (k = i; k && layer.n_weights; k--) {
+			const struct mapping_layer *before =
+				&made->layers[k - 1];
+
+			if (before->n_weights &&
+			    naming->targets[before->weights[0].tensor].order <=
+				    naming->targets[layer.weights[0].tensor]
+					    .order)
+				break;
+			made->layers[k] = *before;
+		}
+		made->layers[k] = layer;
+	}
+}
+
+static enum wh_status fill_layer(struct naming *naming, uint32_t index,
+				 bool as_they_are, struct mapping_layer *out,
 				 struct wh_error *err)
 {
 	const struct wh_layer *layer = &naming->manifest->layers[index];
 	bool is_mapped;
 
-	WH_TRY(weight_targets_of(targets, layer, &is_mapped, err));
+	WH_TRY(weight_targets_of(naming->targets, layer, &is_mapped, err));
 	if (is_mapped)
-		return name_by_map(naming, targets, layer, out, err);
-
+		return name_by_map(naming, layer, out, err);
 	if (as_they_are)
 		return keep_layer(naming, layer, out, err);
 	if (layer->kind == WH_LAYER_MODEL)
@@ -280,7 +302,6 @@ enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
 				   struct arena *arena, struct mapping_h5 *out,
 				   struct wh_error *err)
 {
-	struct weight_target *targets;
 	__attribute__((cleanup(free_naming))) struct naming naming = {
 		.manifest = manifest,
 		.arena = arena,
@@ -294,21 +315,24 @@ enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
 		arena_alloc(arena, manifest->n_layers, sizeof(*made.layers));
 	if (!made.layers)
 		return wh_fail_memory(err);
-	if (!as_they_are)
-		WH_TRY(naming_prepare(&naming, hints->model_config, err));
-	else if (hints->map)
+	if (as_they_are && hints->map)
 		return wh_fail(err, WH_EINVAL,
 			       "names and order of an HDF5 file are kept: a "
 			       "map has nothing to say");
-	WH_TRY(weight_targets(manifest, hints->map, arena, &targets, err));
+	WH_TRY(weight_targets(manifest, hints->map, arena, &naming.targets,
+			      err));
+	if (!as_they_are)
+		WH_TRY(naming_prepare(&naming, hints->model_config, err));
 	for (i = 0; i < manifest->n_layers; i++) {
 		if (!is_written(&manifest->layers[i])) {
 			made.n_left_out += manifest->layers[i].n_variables;
 			continue;
 		}
-		WH_TRY(fill_layer(&naming, targets, i, as_they_are,
+		WH_TRY(fill_layer(&naming, i, as_they_are,
 				  &made.layers[made.n_layers++], err));
 	}
+	if (naming.targets && naming.keras3.is_subclassed)
+		order_layers_by_map(&naming, &made);
 	WH_TRY(notes_settle(&naming.notes, &made.notes, &made.n_notes, err));
 	*out = made;
 	return WH_OK;

@@ -128,7 +128,8 @@ static enum wh_status prepare_keras3(struct naming *naming,
 
 	WH_TRY(keras3_names_find(naming->manifest, model_config, naming->arena,
 				 &naming->keras3, err));
-	WH_TRY(keras3_check_order(naming->manifest, &naming->keras3, err));
+	WH_TRY(keras3_check_order(naming->manifest, &naming->keras3,
+				  naming->targets, err));
 	naming->config = naming->keras3.config;
 	for (i = 0; i < naming->manifest->n_tensors; i++) {
 		naming->walk[i] = i;

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "core/manifest.h"
 #include "mapping/config.h"
+#include "mapping/weight_map.h"
 
 /** A variable of an object: the dataset `<path>/vars/<key>`. */
 struct keras3_value {
@@ -85,9 +86,11 @@ enum wh_status keras3_names_find(const struct wh_manifest *manifest,
 				 struct wh_error *err);
 
 /** WH_EUNSUPPORTED, naming two layers, if their order is in doubt and they
- *  could be taken for each other, or if they have none. */
+ *  could be taken for each other, or if they have none; layers that the map
+ *  has (`targets`, by tensor, or NULL) are in no doubt. */
 enum wh_status keras3_check_order(const struct wh_manifest *manifest,
 				  const struct keras3_names *names,
+				  const struct weight_target *targets,
 				  struct wh_error *err);
 
 /** The objects of a manifest of any origin, as Keras 3 (or tf-keras, where the
@@ -99,8 +102,8 @@ struct mapping_objects {
 	uint32_t n_notes;
 };
 enum wh_status mapping_objects(const struct wh_manifest *manifest,
-			       const char *model_config, struct arena *arena,
-			       struct mapping_objects *out,
+			       const struct mapping_hints *hints,
+			       struct arena *arena, struct mapping_objects *out,
 			       struct wh_error *err);
 
 #endif

@@ -139,18 +139,19 @@ enum wh_status keras3_build_layer(struct keras3_building *building,
 /* ---- The model -------------------------------------------------------- */
 
 /* A model whose layers' classes are known, but that has no configuration. */
-static enum wh_status make_model(const struct wh_manifest *manifest,
-				 struct arena *arena,
+static enum wh_status make_model(const struct keras3_building *building,
 				 struct config_layer *model,
 				 const struct config_layer **of,
 				 struct wh_error *err)
 {
+	const struct wh_manifest *manifest = building->manifest;
+	bool is_mapped;
 	uint32_t i;
 
 	model->kind = CONFIG_MODEL;
 	model->name = "";
-	model->children =
-		arena_alloc(arena, manifest->n_layers, sizeof(*model));
+	model->children = arena_alloc(building->arena, manifest->n_layers,
+				      sizeof(*model));
 	if (!model->children)
 		return wh_fail_memory(err);
 	for (i = 0; i < manifest->n_layers; i++) {
@@ -161,13 +162,18 @@ static enum wh_status make_model(const struct wh_manifest *manifest,
 		if (layer->kind != WH_LAYER ||
 		    (!layer->class_name && !layer->n_variables))
 			continue;
+		WH_TRY(weight_targets_of(building->targets, layer, &is_mapped,
+					 err));
+		if (is_mapped)
+			continue;
 		if (!layer->class_name)
 			return wh_fail(
 				err, WH_EUNSUPPORTED,
 				"layer '%s': its class is not known, and "
 				"Keras 3 names weights by it; "
 				"--model-config FILE (the model's "
-				"to_json()) says it",
+				"to_json()) says it, or --map FILE the places "
+				"of its weights",
 				layer->name);
 		*child = (struct config_layer){.name = layer->name,
 					       .class_name = layer->class_name,
@@ -206,8 +212,13 @@ static enum wh_status fill_model_weights(struct keras3_building *building,
 					 bool in_order, struct wh_error *err)
 {
 	struct keras3_object *model = &building->objects.list[0];
+	bool is_mapped;
 	uint32_t i;
 
+	WH_TRY(weight_targets_of(building->targets, layer, &is_mapped, err));
+	if (is_mapped)
+		return keras3_fill_mapped(building, layer, building->targets,
+					  err);
 	for (i = 0; i < layer->n_variables; i++) {
 		struct keras3_value value = {
 			.key = "", .tensor = layer->variables[i].tensor};
@@ -226,6 +237,29 @@ static bool lists_in_order(const struct wh_manifest *manifest)
 		strcmp(manifest->origin_format, "memory") == 0);
 }
 
+static enum wh_status
+fill_layer(struct keras3_building *building, const struct wh_layer *layer,
+	   const struct config_layer *config, const char *slot,
+	   const char *const *full_names, struct wh_error *err)
+{
+	const char *path;
+	bool is_mapped;
+
+	WH_TRY(weight_targets_of(building->targets, layer, &is_mapped, err));
+	if (is_mapped)
+		return keras3_fill_mapped(building, layer, building->targets,
+					  err);
+	if (!config)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "layer '%s' is not in the model's configuration",
+			       layer->name);
+	path = arena_printf(building->arena, "layers/%s", slot);
+	if (!path)
+		return wh_fail_memory(err);
+	return keras3_fill_layer(building, layer, config, path, full_names,
+				 err);
+}
+
 static enum wh_status fill_layers(struct keras3_building *building,
 				  const struct config_layer *model,
 				  const struct config_layer *const *of,
@@ -234,7 +268,7 @@ static enum wh_status fill_layers(struct keras3_building *building,
 {
 	const struct wh_manifest *manifest = building->manifest;
 	bool in_order = lists_in_order(manifest);
-	const char **slots, *path;
+	const char **slots;
 	uint32_t i;
 
 	WH_TRY(slots_of_model(model, building->arena, &slots, err));
@@ -244,19 +278,11 @@ static enum wh_status fill_layers(struct keras3_building *building,
 		if (layer->kind == WH_LAYER_MODEL)
 			WH_TRY(fill_model_weights(building, layer, in_order,
 						  err));
-		if (layer->kind != WH_LAYER || !layer->n_variables)
-			continue;
-		if (!of[i])
-			return wh_fail(err, WH_EUNSUPPORTED,
-				       "layer '%s' is not in the model's "
-				       "configuration",
-				       layer->name);
-		path = arena_printf(building->arena, "layers/%s",
-				    slots[index_of(model, of[i])]);
-		if (!path)
-			return wh_fail_memory(err);
-		WH_TRY(keras3_fill_layer(building, layer, of[i], path,
-					 full_names, err));
+		if (layer->kind == WH_LAYER && layer->n_variables)
+			WH_TRY(fill_layer(building, layer, of[i],
+					  of[i] ? slots[index_of(model, of[i])]
+						: NULL,
+					  full_names, err));
 	}
 	for (i = 1; i < building->objects.n; i++)
 		WH_TRY(keras3_sort_values(building, &building->objects.list[i],
@@ -281,7 +307,7 @@ static enum wh_status build(struct keras3_building *building,
 	WH_TRY(layers_config_model(manifest, model_config, arena, &model, err));
 	WH_TRY(layers_config_match(manifest, model, arena, &of, err));
 	if (!model) {
-		WH_TRY(make_model(manifest, arena, &made, of, err));
+		WH_TRY(make_model(building, &made, of, err));
 		model = &made;
 	}
 	building->of_keras2 = is_of_keras2(manifest, model);
@@ -297,8 +323,8 @@ static enum wh_status build(struct keras3_building *building,
 }
 
 enum wh_status mapping_objects(const struct wh_manifest *manifest,
-			       const char *model_config, struct arena *arena,
-			       struct mapping_objects *out,
+			       const struct mapping_hints *hints,
+			       struct arena *arena, struct mapping_objects *out,
 			       struct wh_error *err)
 {
 	__attribute__((
@@ -307,13 +333,20 @@ enum wh_status mapping_objects(const struct wh_manifest *manifest,
 		.arena = arena,
 		.notes = {.arena = arena}};
 
+	if (keras3_is_origin(manifest) && hints->map)
+		return wh_fail(
+			err, WH_EINVAL,
+			"the model's places in Keras 3 files are kept: a "
+			"map has nothing to say");
 	if (keras3_is_origin(manifest))
 		return keras3_objects_read(manifest, arena, &out->objects, err);
 	building.leaves = arena_alloc(arena, manifest->n_tensors,
 				      sizeof(*building.leaves));
 	if (!building.leaves)
 		return wh_fail_memory(err);
-	WH_TRY(build(&building, model_config, err));
+	WH_TRY(weight_targets(manifest, hints->map, arena, &building.targets,
+			      err));
+	WH_TRY(build(&building, hints->model_config, err));
 	out->objects = building.objects;
 	return notes_settle(&building.notes, &out->notes, &out->n_notes, err);
 }

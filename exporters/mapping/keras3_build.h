@@ -5,6 +5,7 @@
 #include "core/name_map.h"
 #include "mapping/keras3.h"
 #include "mapping/notes.h"
+#include "mapping/weight_map.h"
 
 /** A model on its way to a Keras 3 file. */
 struct keras3_building {
@@ -16,6 +17,7 @@ struct keras3_building {
 	bool of_keras2; /* as tf-keras writes: no names, private attributes */
 	/* The attribute of each value, by tensor: "kernel"; or NULL. */
 	const char **leaves;
+	struct weight_target *targets; /* by tensor; NULL without a map */
 };
 
 /** The object of that path, which is added if it is missing. */
@@ -38,6 +40,14 @@ enum wh_status keras3_fill_layer(struct keras3_building *building,
 				 const char *slot,
 				 const char *const *full_names,
 				 struct wh_error *err);
+
+/** Gives each variable of a layer to the object that the map names, at its
+ *  number. WH_EINVAL, naming the path, for one that is no place in such a file
+ *  or has a weight already. */
+enum wh_status keras3_fill_mapped(struct keras3_building *building,
+				  const struct wh_layer *layer,
+				  const struct weight_target *targets,
+				  struct wh_error *err);
 
 /** Numbers the values of an object: as they are, if they are listed
  *  `in_order`, else by their attributes. WH_EUNSUPPORTED where two could be

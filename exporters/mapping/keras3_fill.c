@@ -423,12 +423,14 @@ static enum wh_status check_alike(const struct keras3_building *building,
 			     memcmp(a->shape, b->shape,
 				    a->rank * sizeof(*a->shape)) != 0))
 				continue;
-			return wh_fail(err, WH_EUNSUPPORTED,
-				       "'%s': variables '%s' and '%s' have one "
-				       "shape, and no checkpoint says in which "
-				       "order the class made them",
-				       *layer ? layer : "the model itself",
-				       a->key, b->key);
+			return wh_fail(
+				err, WH_EUNSUPPORTED,
+				"'%s': variables '%s' and '%s' have one "
+				"shape, and no checkpoint says in which "
+				"order the class made them; --map FILE says "
+				"it",
+				*layer ? layer : "the model itself", a->key,
+				b->key);
 		}
 	return WH_OK;
 }

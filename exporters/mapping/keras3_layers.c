@@ -385,8 +385,17 @@ static bool have_one_class(const struct wh_layer *a, const struct wh_layer *b)
 	       memcmp(x, y, len) == 0;
 }
 
+/* A layer of weights whose place only its order says: the map doesn't. */
+static bool has_to_be_ordered(const struct wh_layer *layer,
+			      const struct weight_target *targets)
+{
+	return layer->kind == WH_LAYER && layer->n_variables &&
+	       !(targets && targets[layer->variables[0].tensor].path);
+}
+
 /* Its layers are attributes, which stand in the order of their names. */
 static enum wh_status refuse_subclassed(const struct wh_manifest *manifest,
+					const struct weight_target *targets,
 					struct wh_error *err)
 {
 	const struct wh_layer *first = NULL;
@@ -395,7 +404,7 @@ static enum wh_status refuse_subclassed(const struct wh_manifest *manifest,
 	for (i = 0; i < manifest->n_layers; i++) {
 		const struct wh_layer *layer = &manifest->layers[i];
 
-		if (layer->kind != WH_LAYER || !layer->n_variables)
+		if (!has_to_be_ordered(layer, targets))
 			continue;
 		if (first)
 			return wh_fail(
@@ -403,7 +412,8 @@ static enum wh_status refuse_subclassed(const struct wh_manifest *manifest,
 				"layers '%s' and '%s' belong to a subclassed "
 				"model, and which comes first is not in a "
 				"Keras 3 file; save the model with "
-				"save_format='tf' instead",
+				"save_format='tf' instead, or --map FILE says "
+				"it",
 				first->name, layer->name);
 		first = layer;
 	}
@@ -414,12 +424,13 @@ static enum wh_status refuse_subclassed(const struct wh_manifest *manifest,
 
 enum wh_status keras3_check_order(const struct wh_manifest *manifest,
 				  const struct keras3_names *names,
+				  const struct weight_target *targets,
 				  struct wh_error *err)
 {
 	uint32_t i, j;
 
 	if (names->is_subclassed)
-		return refuse_subclassed(manifest, err);
+		return refuse_subclassed(manifest, targets, err);
 	if (!names->has_doubt)
 		return WH_OK;
 	for (i = 0; i < manifest->n_layers && i < MAX_COMPARED; i++)
@@ -427,7 +438,8 @@ enum wh_status keras3_check_order(const struct wh_manifest *manifest,
 			const struct wh_layer *a = &manifest->layers[j];
 			const struct wh_layer *b = &manifest->layers[i];
 
-			if (a->kind != WH_LAYER || b->kind != WH_LAYER ||
+			if (!has_to_be_ordered(a, targets) ||
+			    !has_to_be_ordered(b, targets) ||
 			    !look_alike(manifest, a, b) || have_one_class(a, b))
 				continue;
 			return wh_fail(err, WH_EUNSUPPORTED,

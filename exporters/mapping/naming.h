@@ -16,6 +16,7 @@ struct naming {
 	const char **full_names;    /* of each tensor; "" where there is none */
 	uint32_t *walk;		    /* of each tensor: its place, depth first */
 	struct keras3_names keras3; /* of a Keras 3 file; else zeroed */
+	struct weight_target *targets; /* of each tensor; NULL without a map */
 };
 
 /** Fills config, full_names and walk. Errors as layers_config. */

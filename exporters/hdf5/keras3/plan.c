@@ -258,13 +258,13 @@ enum wh_status keras3_plan(struct wh_source *source,
 	wh_auto(wh_plan) plan = NULL;
 	struct planning planning = {
 		.source = source, .options = options, .arena = arena};
+	struct mapping_hints hints = {options->model_config, options->map};
 	struct mapping_objects mapped = {0};
 	uint32_t i;
 
 	WH_TRY(wh_plan_new(source, &plan, err));
 	planning.plan = plan;
-	WH_TRY(mapping_objects(&source->manifest, options->model_config, arena,
-			       &mapped, err));
+	WH_TRY(mapping_objects(&source->manifest, &hints, arena, &mapped, err));
 	planning.objects = mapped.objects;
 	for (i = 0; i < mapped.n_notes; i++)
 		WH_TRY(wh_plan_warn(plan, err, "%s", mapped.notes[i]));

@@ -105,7 +105,7 @@ static enum wh_status check_order(struct model *model,
 	assert_ok(keras3_names_find(manifest, config, &model->arena, &names,
 				    &model->err),
 		  &model->err);
-	return keras3_check_order(manifest, &names, &model->err);
+	return keras3_check_order(manifest, &names, NULL, &model->err);
 }
 
 #define TWO_CONFIG                                                             \
@@ -169,6 +169,7 @@ static void configurations_are_matched_by_slot(void **state)
 static void without_a_class_there_is_no_slot(void **state)
 {
 	struct mapping_objects objects = {0};
+	struct mapping_hints hints = {0};
 	struct model model;
 	const struct wh_manifest *manifest;
 
@@ -177,12 +178,12 @@ static void without_a_class_there_is_no_slot(void **state)
 	model_layer(&model, "fc1");
 	model_weight(&model, "fc1/kernel:0");
 	manifest = model_finish(&model, "h5");
-	assert_fails(mapping_objects(manifest, NULL, &model.arena, &objects,
+	assert_fails(mapping_objects(manifest, &hints, &model.arena, &objects,
 				     &model.err),
 		     &model.err, WH_EUNSUPPORTED,
 		     "layer 'fc1': its class is not known");
 	model.manifest.layers[0].class_name = "Dense";
-	assert_ok(mapping_objects(manifest, NULL, &model.arena, &objects,
+	assert_ok(mapping_objects(manifest, &hints, &model.arena, &objects,
 				  &model.err),
 		  &model.err);
 	assert_int_equal(objects.objects.n, 2);
