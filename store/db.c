@@ -99,8 +99,8 @@ static enum wh_status configure(struct db *db, struct wh_error *err)
 		       err);
 }
 
-enum wh_status db_connect(const char *path, int flags, struct db **out,
-			  struct wh_error *err)
+enum wh_status db_connect(const char *path, int flags, int *user_version,
+			  struct db **out, struct wh_error *err)
 {
 	struct db *db = calloc(1, sizeof(*db));
 	enum wh_status status;
@@ -122,7 +122,11 @@ enum wh_status db_connect(const char *path, int flags, struct db **out,
 	code = sqlite3_open_v2(
 		path, &db->handle,
 		flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-	status = code ? db_failed(db, code, err) : configure(db, err);
+	status = code ? db_failed(db, code, err) : WH_OK;
+	if (!status && user_version)
+		status = db_check_header(db, user_version, err);
+	if (!status)
+		status = configure(db, err);
 	if (status) {
 		db_close(db);
 		return status;

@@ -3,17 +3,15 @@
  * The header is read as bytes first: offset 0 the magic, 60 user_version, 68
  * application_id, both big-endian (SQLite, "Database File Format", 1.3). Then
  * tables, indexes and triggers must have the very texts that the migrations
- * give: a foreign trigger would run inside our transactions.
+ * give: a foreign trigger would run inside our transactions. What they give is
+ * found out when the library is built (tools/embed_sql.py).
  */
 #include "db_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#include "base/auto.h"
-#include "base/text.h"
 
 #define HEADER_SIZE	  100
 #define AT_USER_VERSION	  60
@@ -25,56 +23,64 @@ static uint32_t get_be32(const uint8_t *at)
 	       (uint32_t)at[2] << 8 | at[3];
 }
 
-enum wh_status db_check_header(const char *path, int *user_version,
+static enum wh_status no_store(const char *path, struct wh_error *err)
+{
+	return wh_fail(err, WH_ECORRUPT, "'%s' is not a weighhouse store",
+		       path);
+}
+
+enum wh_status db_check_file(const char *path, struct wh_error *err)
+{
+	struct stat at;
+
+	if (stat(path, &at) || access(path, R_OK))
+		return wh_fail_errno(err, errno, "store '%s'", path);
+	if (S_ISDIR(at.st_mode))
+		return wh_fail_errno(err, EISDIR, "store '%s'", path);
+	return S_ISREG(at.st_mode) ? WH_OK : no_store(path, err);
+}
+
+/* Through SQLite's own descriptor: closing another one of the same file would
+ * drop the POSIX locks that other handles of this process hold on it. */
+static enum wh_status read_header(struct db *db, uint8_t header[HEADER_SIZE],
+				  struct wh_error *err)
+{
+	sqlite3_file *file = NULL;
+	int code = sqlite3_file_control(db->handle, "main",
+					SQLITE_FCNTL_FILE_POINTER, &file);
+
+	if (!code && file && file->pMethods)
+		code = file->pMethods->xRead(file, header, HEADER_SIZE, 0);
+	if (code == SQLITE_IOERR_SHORT_READ)
+		return no_store(db->path, err);
+	return code ? db_failed(db, code, err) : WH_OK;
+}
+
+enum wh_status db_check_header(struct db *db, int *user_version,
 			       struct wh_error *err)
 {
-	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t header[HEADER_SIZE];
-	ssize_t got;
+	uint8_t header[HEADER_SIZE] = {0};
 	uint32_t version;
 
-	if (fd < 0)
-		return wh_fail_errno(err, errno, "store '%s'", path);
-	got = pread(fd, header, sizeof(header), 0);
-	if (got < 0)
-		return wh_fail_errno(err, errno, "store '%s'", path);
-	if (got < HEADER_SIZE || memcmp(header, "SQLite format 3", 16) != 0)
-		return wh_fail(err, WH_ECORRUPT,
-			       "'%s' is not a weighhouse store", path);
+	WH_TRY(read_header(db, header, err));
+	if (memcmp(header, "SQLite format 3", 16) != 0)
+		return no_store(db->path, err);
 	if (get_be32(header + AT_APPLICATION_ID) != DB_APPLICATION_ID)
 		return wh_fail(err, WH_ECORRUPT,
 			       "'%s' is an SQLite file of another program",
-			       path);
+			       db->path);
 	version = get_be32(header + AT_USER_VERSION);
 	if (version > N_MIGRATIONS)
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "'%s' was written by a newer version of "
 			       "weighhouse (schema %u; this one knows %d)",
-			       path, version, N_MIGRATIONS);
+			       db->path, version, N_MIGRATIONS);
 	if (version == 0)
 		return wh_fail(err, WH_ECORRUPT,
-			       "'%s' is a store that was never finished", path);
+			       "'%s' is a store that was never finished",
+			       db->path);
 	*user_version = (int)version;
 	return WH_OK;
-}
-
-/* A fresh database in memory with the schema of that version, and the views of
- * this one. */
-static enum wh_status open_model(int user_version, sqlite3 **model,
-				 struct wh_error *err)
-{
-	int i, code = sqlite3_open(":memory:", model);
-
-	for (i = 0; !code && i < user_version; i++)
-		code = sqlite3_exec(*model, migrations[i], NULL, NULL, NULL);
-	for (i = 0; !code && user_version == N_MIGRATIONS && i < N_VIEWS; i++)
-		code = sqlite3_exec(*model, view_texts[i].text, NULL, NULL,
-				    NULL);
-	if (!code)
-		return WH_OK;
-	sqlite3_close(*model);
-	return wh_fail(err, WH_ENOMEM, "the schema can't be built (%s)",
-		       sqlite3_errstr(code));
 }
 
 /* The user's are tables `user_*`, which have pages (virtual ones have none),
@@ -92,85 +98,75 @@ static enum wh_status open_model(int user_version, sqlite3 **model,
 	"SELECT type, name, sql FROM sqlite_schema "                           \
 	"WHERE type = 'view' AND name = ?1"
 
-static bool rows_equal(sqlite3_stmt *a, sqlite3_stmt *b)
+static bool is_row(sqlite3_stmt *stmt, const struct schema_row *row)
 {
+	const char *const expected[] = {row->type, row->name, row->text};
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		const unsigned char *x = sqlite3_column_text(a, i);
-		const unsigned char *y = sqlite3_column_text(b, i);
+		const char *found = (const char *)sqlite3_column_text(stmt, i);
 
-		if (!x || !y || strcmp((const char *)x, (const char *)y) != 0)
+		if (!found || !expected[i] || strcmp(found, expected[i]) != 0)
 			return false;
 	}
 	return true;
 }
 
-static int step_both(sqlite3_stmt *ours, sqlite3_stmt *theirs, bool *equal)
+/* Whether a query gives just `n` rows; `name` is its ?1, or NULL. */
+static enum wh_status compare(struct db *db, const char *query,
+			      const char *name, const struct schema_row *rows,
+			      int n, bool *equal, struct wh_error *err)
 {
-	int a, b;
-
-	do {
-		a = sqlite3_step(ours);
-		b = sqlite3_step(theirs);
-		*equal =
-			a == b && (a != SQLITE_ROW || rows_equal(ours, theirs));
-	} while (*equal && a == SQLITE_ROW);
-	return b == SQLITE_ROW ? SQLITE_DONE : b;
-}
-
-/* Whether a query gives the same rows on both; `name` is its ?1, or NULL. */
-static enum wh_status compare(struct db *db, sqlite3 *model, const char *query,
-			      const char *name, bool *equal,
-			      struct wh_error *err)
-{
-	sqlite3_stmt *ours = NULL, *theirs = NULL;
+	sqlite3_stmt *stmt = NULL;
+	int code = sqlite3_prepare_v2(db->handle, query, -1, &stmt, NULL);
 	enum wh_status status = WH_OK;
-	int code = sqlite3_prepare_v2(db->handle, query, -1, &theirs, NULL);
+	int i = 0;
 
-	if (!code)
-		code = sqlite3_prepare_v2(model, query, -1, &ours, NULL);
-	if (!code && name) {
-		sqlite3_bind_text(theirs, 1, name, -1, SQLITE_STATIC);
-		sqlite3_bind_text(ours, 1, name, -1, SQLITE_STATIC);
+	if (!code && name)
+		sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	*equal = true;
+	while (!code && *equal) {
+		int step = sqlite3_step(stmt);
+
+		if (step == SQLITE_ROW)
+			*equal = i < n && is_row(stmt, &rows[i++]);
+		else
+			code = step;
 	}
-	if (!code)
-		code = step_both(ours, theirs, equal);
-	if (code != SQLITE_OK && code != SQLITE_DONE)
+	if (code == SQLITE_DONE)
+		*equal = i == n;
+	else if (code)
 		status = db_failed(db, code, err);
-	sqlite3_finalize(ours);
-	sqlite3_finalize(theirs);
+	sqlite3_finalize(stmt);
 	return status;
 }
 
-static enum wh_status compare_views(struct db *db, sqlite3 *model, bool *equal,
+static enum wh_status compare_views(struct db *db, bool *equal,
 				    struct wh_error *err)
 {
 	int i;
 
 	*equal = true;
 	for (i = 0; i < N_VIEWS && *equal; i++)
-		WH_TRY(compare(db, model, GET_VIEW, view_texts[i].name, equal,
-			       err));
+		WH_TRY(compare(db, GET_VIEW, schema_views[i].name,
+			       &schema_views[i], 1, equal, err));
 	return WH_OK;
 }
 
 enum wh_status db_check_schema(struct db *db, int user_version, bool *views,
 			       struct wh_error *err)
 {
-	enum wh_status status;
+	const struct schema *schema = &schemas[user_version - 1];
 	bool equal = false;
-	sqlite3 *model;
 
-	WH_TRY(open_model(user_version, &model, err));
-	status = compare(db, model, LIST_SCHEMA, NULL, &equal, err);
-	if (!status && !equal)
-		status = wh_fail(err, WH_ECORRUPT,
-				 "'%s' has a schema that weighhouse did not "
-				 "write",
-				 db->path);
-	if (!status)
-		status = compare_views(db, model, views, err);
-	sqlite3_close(model);
-	return status;
+	WH_TRY(compare(db, LIST_SCHEMA, NULL, schema->rows, schema->n, &equal,
+		       err));
+	if (!equal)
+		return wh_fail(err, WH_ECORRUPT,
+			       "'%s' has a schema that weighhouse did not "
+			       "write",
+			       db->path);
+	*views = false;
+	return user_version < N_MIGRATIONS ? WH_OK
+					   : compare_views(db, views, err);
 }

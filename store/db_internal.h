@@ -30,12 +30,15 @@ struct db {
 /** The status and a sentence for what SQLite just said; never shows SQL. */
 enum wh_status db_failed(struct db *db, int code, struct wh_error *err);
 
-/** A connection with the settings that every store gets. */
-enum wh_status db_connect(const char *path, int flags, struct db **db,
-			  struct wh_error *err);
+/** A connection with the settings that every store gets. `user_version`, or
+ *  NULL: the header is checked first. */
+enum wh_status db_connect(const char *path, int flags, int *user_version,
+			  struct db **db, struct wh_error *err);
 
-/** db_check.c: bytes 0-99, before SQLite sees the file. */
-enum wh_status db_check_header(const char *path, int *user_version,
+/** db_check.c: there is a file that can be read. */
+enum wh_status db_check_file(const char *path, struct wh_error *err);
+/** db_check.c: bytes 0-99, before SQLite reads a page. */
+enum wh_status db_check_header(struct db *db, int *user_version,
 			       struct wh_error *err);
 /** db_check.c: tables, indexes, triggers are those of the file's version.
  *  `*views`: whether our views are there, and are this version's. */

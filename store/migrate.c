@@ -117,7 +117,7 @@ static enum wh_status fill_new(const char *path, struct wh_error *err)
 	wh_auto(db) db = NULL;
 	char pragma[64];
 
-	WH_TRY(db_connect(path, SQLITE_OPEN_READWRITE, &db, err));
+	WH_TRY(db_connect(path, SQLITE_OPEN_READWRITE, NULL, &db, err));
 	db->writable = true;
 	WH_TRY(db_note_identity(db, err));
 	snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d",
@@ -182,13 +182,13 @@ enum wh_status db_open(const char *path, enum db_mode mode, struct db **out,
 	bool writable = may_write(path), views;
 	int version;
 
-	WH_TRY(db_check_header(path, &version, err));
-	if (mode == DB_WRITE && !writable)
-		return wh_fail(err, WH_EIO, "'%s' can't be written", path);
+	WH_TRY(db_check_file(path, err));
 	/* A reader, too, must be able to roll a hot journal back. */
 	WH_TRY(db_connect(
 		path, writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY,
-		&db, err));
+		&version, &db, err));
+	if (mode == DB_WRITE && !writable)
+		return wh_fail(err, WH_EIO, "'%s' can't be written", path);
 	db->writable = mode == DB_WRITE;
 	WH_TRY(db_note_identity(db, err));
 	/* Somebody's `PRAGMA journal_mode = WAL` stays in the file. */
@@ -209,7 +209,7 @@ enum wh_status db_clone(const struct db *db, struct db **out,
 {
 	wh_auto(db) clone = NULL;
 
-	WH_TRY(db_connect(db->path, SQLITE_OPEN_READONLY, &clone, err));
+	WH_TRY(db_connect(db->path, SQLITE_OPEN_READONLY, NULL, &clone, err));
 	clone->device = db->device;
 	clone->inode = db->inode;
 	clone->version = db->version;

@@ -377,6 +377,51 @@ static void a_reader_makes_no_lock_file(void **state)
 	assert_int_equal(stat(lock, &at), -1);
 }
 
+/* SQLite's lock of those who are about to write ("Locking And Concurrency"). */
+#define RESERVED_BYTE 0x40000001
+
+static bool others_see_the_lock(const char *path)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) { /* one's own locks are not shown to oneself */
+		struct flock lock = {.l_type = F_WRLCK,
+				     .l_whence = SEEK_SET,
+				     .l_start = RESERVED_BYTE,
+				     .l_len = 1};
+		int fd = open(path, O_RDWR);
+
+		if (fd < 0 || fcntl(fd, F_GETLK, &lock))
+			end_child(2);
+		end_child(lock.l_type == F_WRLCK ? 1 : 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_true(WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 1;
+}
+
+/* Whoever closes a descriptor of a file lets go of all the POSIX locks that the
+ * process has on it. */
+static void a_second_handle_leaves_the_first_one_its_lock(void **state)
+{
+	struct fixture *f = *state;
+	struct transaction tx = {0};
+	struct wh_store *second;
+
+	commit_model(f, 1.0f);
+	assert_ok(transaction_begin(&tx, f->store->db, &f->err), &f->err);
+	assert_true(others_see_the_lock(f->path));
+	assert_ok(wh_store_open(f->path, WH_OPEN_READ, &second, &f->err),
+		  &f->err);
+	assert_true(others_see_the_lock(f->path));
+	wh_store_close(second);
+	assert_true(others_see_the_lock(f->path));
+	transaction_end(&tx);
+	assert_false(others_see_the_lock(f->path));
+}
+
 /* Held by another: a writer waits for its turn, and then has it. */
 static void a_writer_waits_for_its_turn(void **state)
 {
@@ -461,6 +506,7 @@ int main(void)
 		with_store(a_handle_is_refused_after_a_fork),
 		with_store(what_cannot_be_written_opens_for_reading),
 		with_store(a_reader_makes_no_lock_file),
+		with_store(a_second_handle_leaves_the_first_one_its_lock),
 		with_store(a_writer_waits_for_its_turn),
 		with_store(a_rewritten_store_is_gone_on_with),
 		with_store(another_store_under_the_path_is_not_written_to),
