@@ -8,8 +8,11 @@
 #include "base/crc.h"
 #include "engine.h"
 #include "loading/cast.h"
+#include "loading/converted.h"
+#include "loading/legacy.h"
 #include "loading/overlay.h"
 #include "loading/target.h"
+#include "mapping/layers_config.h"
 
 #define PIECE ((size_t)1 << 20)
 
@@ -18,6 +21,8 @@ static const struct wh_load_weights_options default_options;
 /* A checkpoint and a model on their way to each other. */
 struct loading {
 	struct wh_source *from;
+	struct wh_source
+		*converted; /* around the caller's; then `from` is it */
 	const struct wh_manifest *model;
 	bool is_listed; /* the model's weights stand in Keras's own order */
 	const struct wh_format *format; /* of the file that it is; or NULL */
@@ -94,6 +99,23 @@ static enum wh_status list_layers(const struct wh_manifest *manifest,
 	return WH_OK;
 }
 
+/* What Keras 1 and cuDNN stored otherwise is added to the checkpoint; no
+ * weight takes more than three conversions. */
+static enum wh_status allow_conversions(struct loading *loading,
+					struct wh_error *err)
+{
+	struct pairing *pairing = &loading->pairing;
+
+	WH_TRY(converted_new(loading->from, 3 * loading->model->n_tensors,
+			     &loading->converted, err));
+	pairing->from_keras1 = legacy_is_keras1(&loading->from->manifest);
+	loading->from = pairing->converted = loading->converted;
+	pairing->from = &loading->from->manifest;
+	return layers_config_model(loading->model,
+				   pairing->options->model_config,
+				   &loading->arena, &pairing->config, err);
+}
+
 static enum wh_status match_layers(struct loading *loading,
 				   struct wh_error *err)
 {
@@ -108,6 +130,7 @@ static enum wh_status match_layers(struct loading *loading,
 	else
 		WH_TRY(mapping_h5_names(loading->model, config, &loading->arena,
 					&to, err));
+	WH_TRY(allow_conversions(loading, err));
 	return pair_layers(&loading->pairing, &from, &to,
 			   loading->matching == WH_MATCH_NAMES, err);
 }
@@ -203,11 +226,13 @@ static void count(const struct loading *loading, struct wh_loaded *loaded)
 	loaded->n_loaded = used;
 	loaded->n_kept = n - used;
 	n = loading->from->manifest.n_tensors;
+	used += pairing->n_joined;
 	loaded->n_unused = n > used ? n - used : 0;
 }
 
 static void loading_free(struct loading *loading)
 {
+	wh_source_close(loading->converted);
 	arena_free(&loading->arena);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/name_map.h"
+#include "loading/legacy.h"
 #include "loading/pairing.h"
 
 /* A layer of the model that a layer of the file goes into. */
@@ -146,16 +147,23 @@ static enum wh_status pair_layer(struct pairing *pairing,
 				 const struct layer_pair *pair,
 				 struct wh_error *err)
 {
+	struct layer_pair converted = *pair;
+	struct mapping_layer from;
 	uint32_t i;
 
-	if (pair->from->n_weights != pair->to->n_weights) {
+	if (pair->to->kind == WH_LAYER) {
+		WH_TRY(legacy_convert(pairing, pair->from, pair->to, &from,
+				      err));
+		converted.from = &from;
+	}
+	if (converted.from->n_weights != pair->to->n_weights) {
 		if (!pairing->options->skip_mismatch)
-			return refuse_count(pair, err);
-		skip_count(pairing, pair);
+			return refuse_count(&converted, err);
+		skip_count(pairing, &converted);
 		return WH_OK;
 	}
 	for (i = 0; i < pair->to->n_weights; i++)
-		WH_TRY(pair_weight(pairing, pair, i, err));
+		WH_TRY(pair_weight(pairing, &converted, i, err));
 	return WH_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "mapping/config.h"
 #include "mapping/mapping.h"
 #include <weighhouse/weights.h>
 
@@ -17,6 +18,12 @@ struct pairing {
 	/* One a tensor of the model: the checkpoint's, or NO_TENSOR. */
 	uint32_t *source_of;
 	uint32_t n_skipped; /* left out by skip_mismatch */
+	/* For Keras's rules: tensors in other layouts are added to `converted`,
+	 * whose manifest is `from`; NULL where none are. */
+	struct wh_source *converted;
+	const struct config_layer *config; /* the model's, or NULL */
+	bool from_keras1;
+	uint32_t n_joined; /* values that went into one with others */
 };
 
 /** Keras's two rules for HDF5 files: layers with weights one by one, in their

@@ -46,12 +46,16 @@ static enum wh_status make_children(struct config_layer *out,
 	return out->children ? WH_OK : wh_fail_memory(err);
 }
 
+static bool has_text(const json_t *object, const char *key, const char *text)
+{
+	const char *found = json_string_value(json_object_get(object, key));
+
+	return found && strcmp(found, text) == 0;
+}
+
 static bool is_class(const json_t *layer, const char *class_name)
 {
-	const char *found =
-		json_string_value(json_object_get(layer, "class_name"));
-
-	return found && strcmp(found, class_name) == 0;
+	return has_text(layer, "class_name", class_name);
 }
 
 /* A model's list of layers. A Sequential's `layers` leaves its input out. */
@@ -157,6 +161,7 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 	out->trainable = !json_is_false(json_object_get(config, "trainable"));
 	out->scales = !json_is_false(json_object_get(config, "scale"));
 	out->centers = !json_is_false(json_object_get(config, "center"));
+	out->channels_first = has_text(config, "data_format", "channels_first");
 	if (json_is_array(config))
 		return read_layers(config, depth, arena, out, err);
 	return read_inside(config, depth, arena, out, err);

@@ -21,6 +21,7 @@ struct config_layer {
 	enum config_kind kind;
 	bool trainable;
 	bool scales, centers; /* a normalization has gamma, beta */
+	bool channels_first;  /* its data_format */
 	bool is_keras2;	      /* the text is Keras 2's or tf-keras's */
 	/* Every layer that `layer-i` counts; a Sequential's input is not. */
 	struct config_layer *children;
