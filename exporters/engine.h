@@ -32,10 +32,6 @@ const struct wh_format *format_of_file(const struct wh_library *library,
 enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
 			     bool *equal, struct wh_error *err);
 
-/** folder.c: makes missing folders above `path`; new ones are synced. */
-enum wh_status make_folders(const char *path, struct wh_error *err);
-/** Syncs the folder that holds `path`, so that a rename in it stays. */
-enum wh_status sync_folder(const char *path, struct wh_error *err);
 /** filter.c: `inner` with the dtypes that the casts say, the first that
  *  concerns a tensor; `*filter` NULL if none does. Borrows `inner`.
  *  WH_EUNSUPPORTED for a cast that there isn't. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/folder.h"
 #include "base/sha256.h"
 #include "base/temporary.h"
 #include "base/text.h"

@@ -141,3 +141,13 @@ SELECT 'run ' || t.run_id || ' does not count its snapshots' FROM run_total AS t
 WHERE t.n_snapshots <> (SELECT count(*) FROM snapshot AS s
   WHERE s.run_id = t.run_id
     AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id));
+
+-- name: publications_are_whole
+SELECT 'publication ' || uuid || ' lacks its files' FROM publication
+WHERE id NOT IN (SELECT publication_id FROM publication_file);
+
+-- name: published_things_have_publications
+SELECT 'a published file or alias belongs to no publication'
+FROM (SELECT publication_id FROM publication_file
+  UNION SELECT publication_id FROM publication_alias)
+WHERE publication_id NOT IN (SELECT id FROM publication);

@@ -113,6 +113,48 @@ CREATE TABLE policy (
   PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE publication (
+  id INTEGER NOT NULL PRIMARY KEY,
+  uuid TEXT NOT NULL UNIQUE,
+  place TEXT NOT NULL,
+  remote TEXT,
+  snapshot BLOB NOT NULL,
+  tree BLOB NOT NULL,
+  formats TEXT NOT NULL,
+  manifest TEXT NOT NULL,
+  manifest_sha256 BLOB NOT NULL,
+  who TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  ended INTEGER
+) STRICT;
+
+CREATE TABLE publication_alias (
+  publication_id INTEGER NOT NULL REFERENCES publication(id),
+  alias TEXT NOT NULL,
+  ended INTEGER,
+  PRIMARY KEY (publication_id, alias)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE publication_file (
+  publication_id INTEGER NOT NULL REFERENCES publication(id),
+  position INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  format TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  sha256 BLOB NOT NULL,
+  PRIMARY KEY (publication_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE publish_rule (
+  remote TEXT NOT NULL,
+  alias TEXT NOT NULL,
+  revision TEXT NOT NULL,
+  formats TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  published BLOB,
+  PRIMARY KEY (remote, alias)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE ref (
   kind INTEGER NOT NULL,
   name TEXT NOT NULL,
@@ -272,6 +314,10 @@ WHERE snapshot_id IS NOT NULL;
 
 CREATE INDEX metric_by_snapshot ON metric(snapshot_id, key)
 WHERE snapshot_id IS NOT NULL;
+
+CREATE INDEX publication_by_place ON publication(place, snapshot);
+
+CREATE INDEX publication_by_snapshot ON publication(snapshot);
 
 CREATE INDEX ref_by_snapshot ON ref(snapshot_id);
 
@@ -497,6 +543,25 @@ FROM (SELECT r.name AS run, p.key AS key, p.value AS value,
     ltrim(replace(replace(lower(p.value), 'e-', 'e'), 'e+', 'e'), '+-')
       AS digits
   FROM param AS p JOIN run AS r ON r.id = p.run_id);
+
+CREATE VIEW publications AS
+SELECT p.time AS time, p.who AS who, p.place AS place, p.remote AS remote,
+  a.alias AS alias, lower(hex(p.snapshot)) AS snapshot, r.name AS run,
+  p.formats AS formats, p.manifest AS manifest,
+  lower(hex(p.manifest_sha256)) AS sha256,
+  CASE WHEN p.ended IS NOT NULL THEN 'removed'
+    WHEN a.ended IS NOT NULL THEN 'moved' ELSE 'current' END AS state
+FROM publication AS p JOIN publication_alias AS a ON a.publication_id = p.id
+  LEFT JOIN snapshot AS s ON s.sha256 = p.snapshot
+  LEFT JOIN run AS r ON r.id = s.run_id
+ORDER BY p.time DESC, p.id DESC, a.alias;
+
+CREATE VIEW published_files AS
+SELECT p.time AS time, p.place AS place, lower(hex(p.snapshot)) AS snapshot,
+  f.path AS path, f.format AS format, f.size AS size,
+  lower(hex(f.sha256)) AS sha256
+FROM publication AS p JOIN publication_file AS f ON f.publication_id = p.id
+WHERE p.ended IS NULL;
 
 CREATE VIEW run_info AS
 SELECT r.name AS run, coalesce(t.n_snapshots, 0) AS snapshots, o.host AS host,

@@ -97,3 +97,25 @@ SELECT metric, run, snapshot, step, epoch, value FROM (
   WHERE m.class <> 1
     AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id))
 WHERE place = 1;
+
+-- name: publications
+-- A row an alias that a publication moved.
+CREATE VIEW publications AS
+SELECT p.time AS time, p.who AS who, p.place AS place, p.remote AS remote,
+  a.alias AS alias, lower(hex(p.snapshot)) AS snapshot, r.name AS run,
+  p.formats AS formats, p.manifest AS manifest,
+  lower(hex(p.manifest_sha256)) AS sha256,
+  CASE WHEN p.ended IS NOT NULL THEN 'removed'
+    WHEN a.ended IS NOT NULL THEN 'moved' ELSE 'current' END AS state
+FROM publication AS p JOIN publication_alias AS a ON a.publication_id = p.id
+  LEFT JOIN snapshot AS s ON s.sha256 = p.snapshot
+  LEFT JOIN run AS r ON r.id = s.run_id
+ORDER BY p.time DESC, p.id DESC, a.alias;
+
+-- name: published_files
+CREATE VIEW published_files AS
+SELECT p.time AS time, p.place AS place, lower(hex(p.snapshot)) AS snapshot,
+  f.path AS path, f.format AS format, f.size AS size,
+  lower(hex(f.sha256)) AS sha256
+FROM publication AS p JOIN publication_file AS f ON f.publication_id = p.id
+WHERE p.ended IS NULL;

@@ -59,11 +59,13 @@ static const struct setting {
 	const char *const *values;
 } settings[] = {
 	{"codec", (const char *const[]){"none", "fast", "dense", NULL}},
+	{"protected-aliases", NULL}, /* any list of words */
 };
 
 /* Of places to publish to: remote.NAME.KEY. */
 static const char *const remote_keys[] = {"url",       "profile",    "endpoint",
-					  "token-env", "token-file", NULL};
+					  "token-env", "token-file", "protect",
+					  NULL};
 
 static bool is_remote_key(const char *key)
 {
@@ -95,11 +97,11 @@ static enum wh_status check_setting(const char *key, const char *value,
 	for (i = 0; i < N_SETTINGS; i++) {
 		if (strcmp(settings[i].key, key) != 0)
 			continue;
-		for (k = 0; value && settings[i].values[k]; k++)
+		if (!value || !settings[i].values)
+			return WH_OK;
+		for (k = 0; settings[i].values[k]; k++)
 			if (strcmp(settings[i].values[k], value) == 0)
 				return WH_OK;
-		if (!value)
-			return WH_OK;
 		return wh_fail(err, WH_EINVAL,
 			       "setting '%s' can't be '%s': it is one of none, "
 			       "fast, dense",

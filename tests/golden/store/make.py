@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""make.py WH: the store of schema 1, by a build that wrote schema 1.
+"""make.py WH [2]: the store of a schema, by a build that wrote that schema.
 
 v1.wh.gz is a store with two branches, two runs, tags, metrics (NaN and
 infinities among them), params, a rollback, an unchanged commit and a kernel
 that changes; v1.json is what that build said of it: `log --all`, `reflog`,
 `ls` of every snapshot. A later build can't make it again: it is kept so that
 every later one opens, reads and migrates what the first one wrote. It ran
-with h5py 3.14.0 and wh 0.1.0 at schema 1.
+with h5py 3.14.0 and wh 0.1.0 at schema 1. v2.wh.gz is the same by a build of
+schema 2, with what that one added: a policy of `keep`, a forgotten snapshot, a
+run's tags, metrics without a snapshot.
 """
 import gzip
 import json
@@ -24,7 +26,7 @@ MODEL = HERE.parent / "h5" / "sequential.h5"
 KERNEL = "hidden/hidden/kernel:0"
 
 
-def main(wh):
+def main(wh, schema):
     env = dict(os.environ, SOURCE_DATE_EPOCH="1700000000")
 
     def run(*words):
@@ -52,12 +54,17 @@ def main(wh):
         run("commit", MODEL, "-b", "sweep", "-m", "aside", "--run", "other",
             "--param", "optimizer=adam", "--metric", "val_loss=0.75")
         run("rollback", "HEAD~1")
+        if schema > 1:
+            run("run", "start", "third", "--tag", "tuned")
+            run("metric", "third", "loss=0.5", "--step", 7)
+            run("keep", "--best", "2:val_loss", "--run", "other", "--save")
+            run("keep", "--last", "2", "--branch", "main")
         truth = {"log": rows("log", "--all"), "reflog": rows("reflog"),
                  "ls": {row["snapshot"]: rows("ls", row["snapshot"])
                         for row in rows("log", "--all")}}
-        (HERE / "v1.json").write_text(json.dumps(truth, indent=1) + "\n")
-        (HERE / "v1.wh.gz").write_bytes(
+        (HERE / f"v{schema}.json").write_text(json.dumps(truth, indent=1) + "\n")
+        (HERE / f"v{schema}.wh.gz").write_bytes(
             gzip.compress((folder / "weights.wh").read_bytes(), mtime=0))
 
 
-main(str(Path(sys.argv[1]).resolve()))
+main(str(Path(sys.argv[1]).resolve()), int((sys.argv + ["1"])[2]))

@@ -26,13 +26,15 @@ static const char *const may_scan[] = {
 	"mark_all",	   /* a dry run counts all */
 	"keep_candidates", /* rules look at every snapshot */
 	"keep_staying",
-	"keep_names",	  /* branches and tags are few */
-	"keep_reflog",	  /* no index by time: once a keep */
-	"forgotten_list", /* what keep --undo brings back */
-	"policy_list",	  /* few */
-	"run_names",	  /* for "did you mean" */
-	"weight_list",	  /* matched against globs */
-	"line_list",	  /* a graph has all lines */
+	"keep_names",	     /* branches and tags are few */
+	"keep_reflog",	     /* no index by time: once a keep */
+	"forgotten_list",    /* what keep --undo brings back */
+	"policy_list",	     /* few */
+	"publication_list",  /* all, or of a place: asked for by people */
+	"publish_rule_list", /* few */
+	"run_names",	     /* for "did you mean" */
+	"weight_list",	     /* matched against globs */
+	"line_list",	     /* a graph has all lines */
 };
 
 static bool listed(const char *name)

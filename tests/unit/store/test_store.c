@@ -171,15 +171,15 @@ static void settings_are_set_listed_and_unset(void **state)
 
 struct costs {
 	int n;
-	struct wh_usage of[64];
-	char names[64][48];
+	struct wh_usage of[96];
+	char names[96][48];
 };
 
 static int note_usage(void *arg, const struct wh_usage *usage)
 {
 	struct costs *costs = arg;
 
-	assert_in_range(costs->n, 0, 63);
+	assert_in_range(costs->n, 0, 95);
 	costs->of[costs->n] = *usage;
 	snprintf(costs->names[costs->n++], 48, "%s", usage->name);
 	return 0;

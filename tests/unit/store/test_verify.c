@@ -82,6 +82,14 @@ static const struct {
 	 "a change of snapshot 1 lacks its tensor or weight"},
 	{"runs_count_their_snapshots", "UPDATE run_total SET n_snapshots = 9",
 	 "run 1 does not count its snapshots"},
+	{"publications_are_whole",
+	 "INSERT INTO publication(uuid, place, snapshot, tree, formats, "
+	 "manifest, manifest_sha256, who, time) VALUES ('x', 'file:/x', "
+	 "zeroblob(32), zeroblob(32), 'h5', 'm', zeroblob(32), 'me', 1)",
+	 "publication x lacks its files"},
+	{"published_things_have_publications",
+	 "INSERT INTO publication_alias VALUES (99, 'stable', NULL)",
+	 "belongs to no publication"},
 };
 
 #define N_BROKEN (sizeof(broken) / sizeof(broken[0]))

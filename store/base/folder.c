@@ -1,3 +1,5 @@
+#include "base/folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -6,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "engine.h"
 
 static char *folder_of(const char *path)
 {
