@@ -1,5 +1,5 @@
-/* publish, pull: snapshots meet formats and places. */
-#include <weighhouse/publish.h>
+/* publish: a snapshot meets formats and a place. */
+#include "publishing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,38 +14,11 @@
 #include "engine.h"
 #include "plan_internal.h"
 #include "publish/publication.h"
-#include "publish/pull.h"
+#include "publish/record.h"
+#include "run.h"
 
 static const struct wh_publish_options default_publish;
-static const struct wh_pull_options default_pull;
 static const char *const default_formats[] = {"h5", NULL};
-
-bool wh_is_place(const char *text)
-{
-	return place_is_url(text);
-}
-
-static struct place_settings settings_of(const char *url,
-					 const struct wh_place_options *options)
-{
-	return (struct place_settings){
-		.url = url,
-		.profile = options->profile,
-		.endpoint = options->endpoint,
-		.token_env = options->token_env,
-		.token_file = options->token_file,
-		.parallel = options->parallel,
-		.http = {.ca_file = options->ca_file,
-			 .cert_file = options->cert_file,
-			 .key_file = options->key_file,
-			 .proxy = options->proxy,
-			 .allow_http = options->allow_http,
-			 .limit_rate = options->limit_rate,
-			 .max_tries = options->max_tries,
-			 .stall_seconds = options->stall_seconds,
-			 .reply_seconds = options->reply_seconds},
-	};
-}
 
 /* ---- What is published ----------------------------------------------------
  */
@@ -254,35 +227,6 @@ static enum wh_status plan_all(struct publishing *publishing,
 /* ---- The journal ----------------------------------------------------------
  */
 
-/* Beside the store; a store on read-only media has one in the user's state
- * folder. */
-static char *journal_folder(struct wh_store *store,
-			    const struct wh_publish_options *options)
-{
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	char *beside = NULL, *folder = NULL;
-	char *parent wh_free_auto = NULL;
-
-	if (options->journal_folder)
-		return strdup(options->journal_folder);
-	if (asprintf(&beside, "%s-publish", wh_store_path(store)) < 0)
-		return NULL;
-	parent = strdup(beside);
-	if (parent && strrchr(parent, '/'))
-		*strrchr(parent, '/') = '\0';
-	else if (parent)
-		strcpy(parent, ".");
-	if (!parent || access(*parent ? parent : "/", W_OK) == 0)
-		return beside;
-	free(beside);
-	if (state && *state && asprintf(&folder, "%s/weighhouse", state) < 0)
-		return NULL;
-	if (!folder && home && *home &&
-	    asprintf(&folder, "%s/.local/state/weighhouse", home) < 0)
-		return NULL;
-	return folder;
-}
-
 /* A publication is the same if place, snapshot, and the files' names and
  * sizes are. */
 static enum wh_status journal_name(const struct publication *publication,
@@ -307,12 +251,124 @@ static enum wh_status open_journal(struct publishing *publishing,
 				   struct wh_store *store, const char *url,
 				   struct wh_error *err)
 {
-	char *folder wh_free_auto = journal_folder(store, publishing->options);
+	const char *given = publishing->options->journal_folder;
+	char *folder wh_free_auto =
+		given ? strdup(given) : journal_folder(wh_store_path(store));
 	char name[HEX_SIZE];
 
 	WH_TRY(journal_name(&publishing->publication, url, name, err));
 	return journal_open(publishing->options->dry_run ? NULL : folder, name,
 			    &publishing->journal, err);
+}
+
+/* ---- The record -----------------------------------------------------------
+ */
+
+static void fill_record_file(const struct publish_file *from,
+			     struct wh_publication_file *to, char hex[HEX_SIZE])
+{
+	text_hex(from->sha256, DIGEST_SIZE, hex);
+	*to = (struct wh_publication_file){.path = from->path,
+					   .format = from->format,
+					   .size = from->size,
+					   .sha256 = hex};
+}
+
+/* "h5,tf", each once. */
+static enum wh_status join_formats(const struct publication *publication,
+				   struct wh_buf *text, struct wh_error *err)
+{
+	const char *last = "";
+	size_t i;
+
+	for (i = 0; i < publication->n_files; i++) {
+		const char *format = publication->files[i].format;
+
+		if (strcmp(format, last) == 0)
+			continue;
+		WH_TRY(wh_buf_printf(text, err, "%s%s", *last ? "," : "",
+				     format));
+		last = format;
+	}
+	return wh_buf_append(text, "", 1, err);
+}
+
+static enum wh_status record_aliases(const struct publication *publication,
+				     struct wh_publication *record,
+				     struct wh_publication_alias **aliases,
+				     struct wh_error *err)
+{
+	static const char *const latest[] = {"latest", NULL};
+	const char *const *alias =
+		publication->aliases ? publication->aliases : latest;
+	size_t n = 0;
+
+	while (alias[n])
+		n++;
+	*aliases = calloc(n + 1, sizeof(**aliases));
+	if (!*aliases)
+		return wh_fail_memory(err);
+	for (n = 0; alias[n]; n++)
+		(*aliases)[n].alias = alias[n];
+	record->aliases = *aliases;
+	record->n_aliases = n;
+	return WH_OK;
+}
+
+static enum wh_status record(struct publishing *publishing,
+			     struct wh_store *store, const char *url,
+			     struct wh_error *err)
+{
+	const struct publication *publication = &publishing->publication;
+	size_t i, n = publication->n_files;
+	struct wh_publication_file *files wh_free_auto =
+		calloc(n + 1, sizeof(*files));
+	char(*digests)[HEX_SIZE] wh_free_auto = calloc(n + 1, HEX_SIZE);
+	struct wh_publication_alias *aliases wh_free_auto = NULL;
+	char *place wh_free_auto = place_name(url);
+	struct wh_buf formats wh_buf_auto = {0};
+	char manifest[HEX_SIZE], who[300], uuid[37];
+	struct wh_publication row = {
+		.id = uuid,
+		.place = place,
+		.remote = publishing->options->remote,
+		.snapshot = publication->snapshot,
+		.tree = publication->tree,
+		.manifest = publication->manifest.path,
+		.manifest_sha256 = manifest,
+		.who = who,
+		.time = publication->now,
+		.files = files,
+		.n_files = n,
+	};
+
+	if (!files || !digests || !place)
+		return wh_fail_memory(err);
+	for (i = 0; i < n; i++)
+		fill_record_file(&publication->files[i], &files[i], digests[i]);
+	text_hex(publication->manifest.sha256, DIGEST_SIZE, manifest);
+	record_who(who, sizeof(who));
+	WH_TRY(run_make_uuid(uuid, err));
+	WH_TRY(join_formats(publication, &formats, err));
+	row.formats = (const char *)formats.data;
+	WH_TRY(record_aliases(publication, &row, &aliases, err));
+	return record_publication(store, &row, err);
+}
+
+/* What is published is published, whether it could be noted or not. */
+static void record_or_warn(struct publishing *publishing,
+			   struct wh_store *store, const char *url)
+{
+	const struct wh_publish_options *options = publishing->options;
+	struct wh_error why;
+	char *sentence wh_free_auto = NULL;
+
+	if (options->dry_run || !record(publishing, store, url, &why) ||
+	    !options->warn)
+		return;
+	if (asprintf(&sentence, "this publication could not be recorded: %s",
+		     why.message) >= 0)
+		options->warn(options->arg, sentence);
 }
 
 /* ---- Publishing -----------------------------------------------------------
@@ -346,7 +402,8 @@ static enum wh_status publish_all(struct publishing *publishing,
 {
 	const struct wh_publish_options *options = publishing->options;
 	struct publication *publication = &publishing->publication;
-	struct place_settings settings = settings_of(url, &options->place);
+	struct place_settings settings =
+		place_settings_of(url, &options->place);
 	struct publication_options running = {
 		.dry_run = options->dry_run,
 		.force = options->force,
@@ -359,6 +416,7 @@ static enum wh_status publish_all(struct publishing *publishing,
 	WH_TRY(plan_all(publishing, err));
 	WH_TRY(note_run(store, publication, err));
 	publication->aliases = options->aliases;
+	publication->protected = options->protected_aliases;
 	publication->now = (int64_t)time(NULL);
 	WH_TRY(open_journal(publishing, store, url, err));
 	settings.journal = publishing->journal;
@@ -395,96 +453,12 @@ enum wh_status wh_publish(struct wh_store *store, const char *revision,
 	status = publish_all(&publishing, store, url, err);
 	place_close(publishing.place);
 	journal_close(publishing.journal);
+	if (!status)
+		record_or_warn(&publishing, store, url);
 	publication_free(&publishing.publication);
 	for (i = 0; i < publishing.n_plans; i++)
 		wh_plan_free(publishing.plans[i]);
 	free(publishing.plans);
 	wh_source_close(publishing.source);
-	return status;
-}
-
-/* ---- Pulling --------------------------------------------------------------
- */
-
-void wh_pulled_free(struct wh_pulled *pulled)
-{
-	size_t i;
-
-	for (i = 0; i < pulled->n_files; i++)
-		free(pulled->files[i].path);
-	free(pulled->files);
-	free(pulled->checkpoint);
-	memset(pulled, 0, sizeof(*pulled));
-}
-
-static enum wh_status fill_file(struct wh_saved_file *to, const char *folder,
-				const struct manifest_file *from,
-				struct wh_error *err)
-{
-	if (asprintf(&to->path, "%s/%s", folder, from->path) < 0) {
-		to->path = NULL;
-		return wh_fail_memory(err);
-	}
-	to->size = from->size;
-	memcpy(to->sha256, from->sha256, sizeof(to->sha256));
-	return WH_OK;
-}
-
-static enum wh_status fill_pulled(struct wh_pulled *pulled, const char *folder,
-				  const struct manifest *manifest,
-				  struct wh_error *err)
-{
-	size_t i;
-
-	memcpy(pulled->snapshot, manifest->snapshot, sizeof(pulled->snapshot));
-	memcpy(pulled->tree, manifest->tree, sizeof(pulled->tree));
-	pulled->files = calloc(manifest->n_files, sizeof(*pulled->files));
-	if (!pulled->files)
-		return wh_fail_memory(err);
-	for (i = 0; i < manifest->n_files; i++) {
-		WH_TRY(fill_file(&pulled->files[i], folder, &manifest->files[i],
-				 err));
-		pulled->n_files++;
-	}
-	pulled->checkpoint = strdup(pulled->files[0].path);
-	return pulled->checkpoint ? WH_OK : wh_fail_memory(err);
-}
-
-static bool forward_pull(void *arg, uint64_t done, uint64_t total)
-{
-	const struct wh_pull_options *options = arg;
-
-	return !options->progress ||
-	       options->progress(options->arg, "pulling", done, total);
-}
-
-enum wh_status wh_pull(const char *url, const char *folder,
-		       const struct wh_pull_options *given,
-		       struct wh_pulled *pulled, struct wh_error *err)
-{
-	const struct wh_pull_options *options = given ? given : &default_pull;
-	struct place_settings settings = settings_of(url, &options->place);
-	struct pull_options pulling = {.alias = options->alias,
-				       .snapshot = options->snapshot,
-				       .format = options->format,
-				       .progress = forward_pull,
-				       .arg = (void *)(uintptr_t)options};
-	struct wh_pulled made = {0};
-	struct manifest manifest;
-	struct place *place;
-	enum wh_status status;
-
-	WH_TRY(place_open(&settings, &place, err));
-	status = pull_run(place, folder, &pulling, &manifest, err);
-	place_close(place);
-	if (status)
-		return status;
-	if (pulled)
-		status = fill_pulled(&made, folder, &manifest, err);
-	manifest_free(&manifest);
-	if (status)
-		wh_pulled_free(&made);
-	else if (pulled)
-		*pulled = made;
 	return status;
 }

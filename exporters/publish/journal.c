@@ -15,6 +15,41 @@
 
 #define MAX_JOURNAL ((off_t)64 << 20) /* bytes that are read back */
 
+char *journal_folder_beside(const char *store)
+{
+	char *folder;
+
+	return asprintf(&folder, "%s-publish", store) < 0 ? NULL : folder;
+}
+
+char *journal_folder_of_user(void)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	char *folder = NULL;
+
+	if (state && *state && asprintf(&folder, "%s/weighhouse", state) < 0)
+		return NULL;
+	if (!folder && home && *home &&
+	    asprintf(&folder, "%s/.local/state/weighhouse", home) < 0)
+		return NULL;
+	return folder;
+}
+
+char *journal_folder(const char *store)
+{
+	char *beside = journal_folder_beside(store);
+	char *parent wh_free_auto = beside ? strdup(beside) : NULL;
+
+	if (parent && strrchr(parent, '/'))
+		*strrchr(parent, '/') = '\0';
+	else if (parent)
+		strcpy(parent, ".");
+	if (!parent || access(*parent ? parent : "/", W_OK) == 0)
+		return beside;
+	free(beside);
+	return journal_folder_of_user();
+}
+
 struct journal {
 	pthread_mutex_t lock;
 	json_t *paths; /* {path: {key: value}} */

@@ -18,6 +18,12 @@
 
 struct journal;
 
+/** Where journals of the store at this path are: beside it; or, for a store on
+ *  read-only media, in the user's state folder. malloc'd, or NULL. */
+char *journal_folder(const char *store);
+char *journal_folder_beside(const char *store);
+char *journal_folder_of_user(void);
+
 /** The journal `name` in `folder`, which is made; NULL folder, or one that
  *  can't be written: kept in memory alone. Safe for several threads. */
 enum wh_status journal_open(const char *folder, const char *name,

@@ -36,19 +36,26 @@ void time_print(int64_t seconds, char text[32])
 /* ---- Printing -------------------------------------------------------------
  */
 
-/* Takes the value. */
-static enum wh_status print_json(json_t *value, struct wh_buf *text,
-				 struct wh_error *err)
+enum wh_status json_print(json_t *value, size_t flags, struct wh_buf *text,
+			  struct wh_error *err)
 {
-	char *printed = value ? json_dumps(value, JSON_INDENT(1)) : NULL;
+	char *printed = value ? json_dumps(value, flags) : NULL;
 	enum wh_status status;
 
 	json_decref(value);
 	if (!printed)
 		return wh_fail_memory(err);
-	status = wh_buf_printf(text, err, "%s\n", printed);
+	status = wh_buf_append(text, printed, strlen(printed), err);
 	free(printed);
 	return status;
+}
+
+/* As files: indented, with a line's end. */
+static enum wh_status print_file(json_t *value, struct wh_buf *text,
+				 struct wh_error *err)
+{
+	WH_TRY(json_print(value, JSON_INDENT(1), text, err));
+	return wh_buf_append(text, "\n", 1, err);
 }
 
 enum wh_status manifest_print(const struct manifest *manifest,
@@ -66,7 +73,7 @@ enum wh_status manifest_print(const struct manifest *manifest,
 					 "size", (json_int_t)file->size,
 					 "sha256", file->sha256));
 	}
-	return print_json(json_pack("{s:s,s:s,s:s,s:o}", "snapshot",
+	return print_file(json_pack("{s:s,s:s,s:s,s:o}", "snapshot",
 				    manifest->snapshot, "tree", manifest->tree,
 				    "time", manifest->time, "files", files),
 			  text, err);
@@ -75,7 +82,7 @@ enum wh_status manifest_print(const struct manifest *manifest,
 enum wh_status pointer_print(const struct pointer *pointer, struct wh_buf *text,
 			     struct wh_error *err)
 {
-	return print_json(json_pack("{s:s,s:s,s:s,s:s}", "snapshot",
+	return print_file(json_pack("{s:s,s:s,s:s,s:s}", "snapshot",
 				    pointer->snapshot, "manifest",
 				    pointer->manifest, "sha256",
 				    pointer->sha256, "time", pointer->time),

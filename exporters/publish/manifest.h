@@ -11,6 +11,7 @@
 #ifndef WH_PUBLISH_MANIFEST_H
 #define WH_PUBLISH_MANIFEST_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/buf.h"
@@ -47,6 +48,10 @@ enum wh_status pointer_print(const struct pointer *pointer, struct wh_buf *text,
 			     struct wh_error *err);
 enum wh_status pointer_parse(const void *text, size_t size,
 			     struct pointer *pointer, struct wh_error *err);
+
+/** Appends `value` as text by jansson's flags, and frees it. */
+enum wh_status json_print(json_t *value, size_t flags, struct wh_buf *text,
+			  struct wh_error *err);
 
 /** "2026-11-25T18:00:00Z" */
 void time_print(int64_t seconds, char text[32]);

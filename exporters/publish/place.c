@@ -1,8 +1,13 @@
 /* The kinds of places: a line each. */
+#include "publish/manifest.h"
 #include "publish/place.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/auto.h"
 
 #include "config.h"
 
@@ -13,7 +18,8 @@ static const struct place_kind *const kinds[] = {
 #endif
 };
 
-#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+#define MAX_SMALL ((size_t)8 << 20)
+#define N_KINDS	  (sizeof(kinds) / sizeof(kinds[0]))
 
 #if !HAVE_HTTP
 static const char *const network_schemes[] = {
@@ -112,4 +118,85 @@ enum wh_status place_check_path(const char *path, struct wh_error *err)
 		if (!*at)
 			return WH_OK;
 	}
+}
+
+bool remote_is_same(const struct remote_file *there,
+		    const struct content *content)
+{
+	if (!there->exists || (there->has_size && there->size != content->size))
+		return false;
+	return !there->has_sha256 ||
+	       memcmp(there->sha256, content->sha256, DIGEST_SIZE) == 0;
+}
+
+static enum wh_status keep_small(void *arg, uint64_t offset, const void *bytes,
+				 size_t len, struct wh_error *err)
+{
+	struct wh_buf *buf = arg;
+
+	if (offset == 0)
+		buf->size = 0; /* from the start again */
+	return wh_buf_append(buf, bytes, len, err);
+}
+
+enum wh_status place_read(struct place *place, const char *path,
+			  struct wh_buf *bytes, struct wh_error *err)
+{
+	struct remote_range all = {.max_length = MAX_SMALL, .etag = ""};
+
+	return place->kind->get(place, path, &all, keep_small, bytes, err);
+}
+
+static enum wh_status read_pointer_file(struct place *place, const char *alias,
+					struct pointer *pointer,
+					struct wh_error *err)
+{
+	struct wh_buf text wh_buf_auto = {0};
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s.json", alias);
+	WH_TRY(place_read(place, name, &text, err));
+	return pointer_parse(text.data, text.size, pointer, err);
+}
+
+enum wh_status place_resolve(struct place *place, const char *alias,
+			     struct pointer *pointer, struct wh_error *err)
+{
+	if (place->kind->resolve)
+		return place->kind->resolve(place, alias, pointer, err);
+	return read_pointer_file(place, alias, pointer, err);
+}
+
+/* "file:PATH", of whatever folder: the same place has the same name. */
+static char *folder_name(const char *path)
+{
+	char *whole wh_free_auto = NULL;
+	char *folder wh_free_auto = getcwd(NULL, 0);
+	char *name = NULL;
+
+	path += strncmp(path, "//", 2) == 0 ? 2 : 0;
+	whole = realpath(path, NULL);
+	if (whole || *path == '/' || !folder)
+		return asprintf(&name, "file:%s", whole ? whole : path) < 0
+			       ? NULL
+			       : name;
+	return asprintf(&name, "file:%s/%s", folder, path) < 0 ? NULL : name;
+}
+
+char *place_name(const char *url)
+{
+	const char *host = strstr(url, "://"), *at;
+	char *name;
+	size_t len;
+
+	if (has_scheme(url, "file"))
+		return folder_name(url + 5);
+	name = strndup(url, strcspn(url, "?#"));
+	host = host && name ? name + (host + 3 - url) : NULL;
+	if (host && (at = memchr(host, '@', strcspn(host, "/"))))
+		memmove(name + (host - name), at + 1, strlen(at + 1) + 1);
+	len = name ? strlen(name) : 0;
+	while (len && name[len - 1] == '/')
+		name[--len] = '\0';
+	return name;
 }

@@ -53,6 +53,9 @@ struct place_settings {
 	struct journal *journal;
 };
 
+typedef enum wh_status alias_fn(void *arg, const char *alias,
+				struct wh_error *err);
+
 struct publication; /* publication.h */
 struct pointer;	    /* manifest.h */
 struct place;
@@ -101,8 +104,19 @@ struct place_kind {
 	enum wh_status (*resolve)(struct place *place, const char *alias,
 				  struct pointer *pointer,
 				  struct wh_error *err);
+	/** Calls `fn` for each alias that is there; NULL: it can't list. */
+	enum wh_status (*aliases)(struct place *place, alias_fn *fn, void *arg,
+				  struct wh_error *err);
+	/** Removes an alias that `point` made. With `point` mandatory. */
+	enum wh_status (*unpoint)(struct place *place, const char *alias,
+				  struct wh_error *err);
+	/** Removes what stands for a snapshot as a whole (a manifest, versions
+	 *  of a model), before its files. NULL: there is nothing. */
+	enum wh_status (*erase)(struct place *place, const char *snapshot,
+				struct wh_error *err);
 	void (*close)(struct place *place);
-	bool serial; /* takes one file at a time */
+	bool serial;	   /* takes one file at a time */
+	bool keeps_latest; /* "latest" is the server's own word */
 };
 
 struct place {
@@ -127,6 +141,23 @@ bool place_is_url(const char *text);
 /** Refuses what could leave the place's folder or confuse a server: empty
  *  parts, "." and "..", control characters, backslashes, a leading '/'. */
 enum wh_status place_check_path(const char *path, struct wh_error *err);
+
+/** Whether what is there is the content, as far as the place can tell. */
+bool remote_is_same(const struct remote_file *there,
+		    const struct content *content);
+
+/** Reads a small file whole (8 MiB at most) into `bytes`. WH_ENOTFOUND. */
+enum wh_status place_read(struct place *place, const char *path,
+			  struct wh_buf *bytes, struct wh_error *err);
+
+/** What an alias means in the place: by its pointer's file, or the place's own
+ *  way. WH_ENOTFOUND. */
+enum wh_status place_resolve(struct place *place, const char *alias,
+			     struct pointer *pointer, struct wh_error *err);
+
+/** A place's URL as it is told and recorded: without login and query, a
+ *  folder's path absolute; malloc'd. */
+char *place_name(const char *url);
 
 extern const struct place_kind folder_place;
 extern const struct place_kind http_place;

@@ -1,6 +1,7 @@
 /* A folder of this machine, with the layout of a server: file:PATH. */
 #include "publish/place.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +11,9 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/folder.h"
 #include "base/temporary.h"
+#include "base/text.h"
 
 #define PIECE ((size_t)1 << 20)
 
@@ -51,23 +54,6 @@ static enum wh_status stat_file(struct place *place,
 	return WH_OK;
 }
 
-static enum wh_status make_folders(const char *name, struct wh_error *err)
-{
-	char *folder wh_free_auto = strdup(name);
-	char *slash;
-
-	if (!folder)
-		return wh_fail_memory(err);
-	for (slash = strchr(folder + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(folder, 0777) && errno != EEXIST)
-			return wh_fail_errno(err, errno, "'%s'", folder);
-		*slash = '/';
-	}
-	return WH_OK;
-}
-
 static enum wh_status copy_content(const struct content *content, int fd,
 				   const char *name, struct wh_error *err)
 {
@@ -90,18 +76,6 @@ static enum wh_status copy_content(const struct content *content, int fd,
 		}
 	}
 	if (fsync(fd))
-		return wh_fail_errno(err, errno, "'%s'", name);
-	return WH_OK;
-}
-
-static enum wh_status sync_parent(const char *name, struct wh_error *err)
-{
-	char *folder wh_free_auto =
-		strndup(name, (size_t)(strrchr(name, '/') - name + 1));
-	int fd wh_close_auto =
-		folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-
-	if (fd < 0 || fsync(fd))
 		return wh_fail_errno(err, errno, "'%s'", name);
 	return WH_OK;
 }
@@ -129,7 +103,7 @@ static enum wh_status write_file(const struct content *content,
 		unlink(temporary);
 		return status;
 	}
-	return sync_parent(name, err);
+	return sync_folder(name, err);
 }
 
 static enum wh_status put_file(struct place *place,
@@ -193,7 +167,33 @@ static enum wh_status remove_file(struct place *place, const char *path,
 	WH_TRY(name_of(place, path, &name, err));
 	if (unlink(name) && errno != ENOENT)
 		return wh_fail_errno(err, errno, "'%s'", name);
+	*strrchr(name, '/') = '\0';
+	if (strchr(path, '/'))
+		rmdir(name); /* goes if it is empty */
 	return WH_OK;
+}
+
+static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
+				   struct wh_error *err)
+{
+	const struct folder_place *place = (struct folder_place *)base;
+	DIR *folder = opendir(place->folder);
+	enum wh_status status = WH_OK;
+	struct dirent *entry;
+
+	while (folder && !status && (entry = readdir(folder))) {
+		char *alias wh_free_auto = strdup(entry->d_name);
+
+		if (!alias)
+			status = wh_fail_memory(err);
+		else if (text_ends(alias, ".json")) {
+			alias[strlen(alias) - 5] = '\0';
+			status = fn(arg, alias, err);
+		}
+	}
+	if (folder)
+		closedir(folder);
+	return status;
 }
 
 static void close_place(struct place *base)
@@ -243,5 +243,6 @@ const struct place_kind folder_place = {
 	.replace = replace_file,
 	.get = get_file,
 	.remove = remove_file,
+	.aliases = list_aliases,
 	.close = close_place,
 };

@@ -151,15 +151,6 @@ static enum wh_status stat_file(struct place *base,
 	return stat_path((struct http_place *)base, content->path, file, err);
 }
 
-static bool is_same(const struct remote_file *file,
-		    const struct content *content)
-{
-	if (!file->exists || (file->has_size && file->size != content->size))
-		return false;
-	return !file->has_sha256 ||
-	       memcmp(file->sha256, content->sha256, DIGEST_SIZE) == 0;
-}
-
 /* ---- Folders --------------------------------------------------------------
  */
 
@@ -249,7 +240,7 @@ static enum wh_status has_arrived(void *arg, bool *yes, struct wh_error *err)
 	WH_TRY(stat_path(putting->place, putting->content->path, &file, err));
 	/* Without a digest the size alone proves nothing of a pointer that
 	 * was there before. */
-	*yes = is_same(&file, putting->content) &&
+	*yes = remote_is_same(&file, putting->content) &&
 	       (putting->content->immutable || file.has_sha256);
 	return WH_OK;
 }
@@ -332,7 +323,7 @@ static enum wh_status judge_existing(struct putting *putting,
 	struct remote_file file;
 
 	WH_TRY(stat_path(putting->place, putting->content->path, &file, err));
-	if (is_same(&file, putting->content) &&
+	if (remote_is_same(&file, putting->content) &&
 	    (putting->content->immutable || file.has_sha256))
 		return WH_OK;
 	if (file.exists)

@@ -399,6 +399,79 @@ static enum wh_status resolve(struct place *base, const char *alias,
 	return status;
 }
 
+/* ---- Removing -------------------------------------------------------------
+ */
+
+static enum wh_status unpoint(struct place *base, const char *alias,
+			      struct wh_error *err)
+{
+	struct mlflow_place *place = (struct mlflow_place *)base;
+	json_t *reply;
+
+	if (strcmp(alias, "latest") == 0)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "MLflow's 'latest' is the newest version of "
+			       "'%s': unpublish its snapshot instead",
+			       place->model);
+	WH_TRY(mlflow_call(
+		place, "DELETE", "mlflow/registered-models/alias",
+		json_pack("{s:s,s:s}", "name", place->model, "alias", alias),
+		&reply, err));
+	json_decref(reply);
+	return WH_OK;
+}
+
+/* All of a snapshot's versions: it may have been published in several formats.
+ */
+static enum wh_status erase(struct place *base, const char *snapshot,
+			    struct wh_error *err)
+{
+	struct mlflow_place *place = (struct mlflow_place *)base;
+	json_t *found, *reply;
+
+	for (;;) {
+		enum wh_status status;
+
+		WH_TRY(find_version(place, snapshot, NULL, &found, err));
+		if (!found)
+			return WH_OK;
+		status = mlflow_call(
+			place, "DELETE", "mlflow/model-versions/delete",
+			json_pack("{s:s,s:s?}", "name", place->model, "version",
+				  text_of(found, "version")),
+			&reply, err);
+		json_decref(found);
+		if (status)
+			return status;
+		json_decref(reply);
+	}
+}
+
+static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
+				   struct wh_error *err)
+{
+	struct mlflow_place *place = (struct mlflow_place *)base;
+	struct wh_buf path wh_buf_auto = {0};
+	enum wh_status status = WH_OK;
+	json_t *reply, *rows, *row;
+	size_t i;
+
+	WH_TRY(wh_buf_printf(&path, err, "mlflow/registered-models/get?name="));
+	WH_TRY(http_escape(&path, place->model, true, err));
+	WH_TRY(wh_buf_append(&path, "", 1, err));
+	WH_TRY(mlflow_try(place, "GET", (const char *)path.data, NULL,
+			  "RESOURCE_DOES_NOT_EXIST", &reply, err));
+	rows = json_object_get(json_object_get(reply, "registered_model"),
+			       "aliases");
+	json_array_foreach(rows, i, row)
+	{
+		if (!status && text_of(row, "alias"))
+			status = fn(arg, text_of(row, "alias"), err);
+	}
+	json_decref(reply);
+	return status;
+}
+
 static enum wh_status begin(struct place *base,
 			    const struct publication *publication,
 			    struct wh_error *err)
@@ -491,5 +564,9 @@ const struct place_kind mlflow_place = {
 	.remove = remove_file,
 	.point = point,
 	.resolve = resolve,
+	.aliases = list_aliases,
+	.unpoint = unpoint,
+	.erase = erase,
+	.keeps_latest = true,
 	.close = close_place,
 };

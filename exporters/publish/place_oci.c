@@ -226,20 +226,6 @@ static json_t *layer_json(const struct publish_file *file)
 			 "annotations", TITLE, name, FILE_PATH, name);
 }
 
-static enum wh_status print_json(json_t *value, struct wh_buf *text,
-				 struct wh_error *err)
-{
-	char *printed = value ? json_dumps(value, JSON_COMPACT) : NULL;
-	enum wh_status status;
-
-	json_decref(value);
-	if (!printed)
-		return wh_fail_memory(err);
-	status = wh_buf_append(text, printed, strlen(printed), err);
-	free(printed);
-	return status;
-}
-
 /* The model's config: what the layers are, by digest, as ModelPack wants. */
 static enum wh_status print_config(const struct publication *publication,
 				   struct wh_buf *text, struct wh_error *err)
@@ -257,12 +243,12 @@ static enum wh_status print_config(const struct publication *publication,
 		json_array_append_new(digests, json_string(digest));
 	}
 	time_print(publication->snapshot_time, created);
-	return print_json(json_pack("{s:{s:s,s:s},s:{s:s,s:o},s:{}}",
+	return json_print(json_pack("{s:{s:s,s:s},s:{s:s,s:o},s:{}}",
 				    "descriptor", "createdAt", created,
 				    "revision", publication->snapshot,
 				    "modelfs", "type", "layers", "diffIds",
 				    digests, "config"),
-			  text, err);
+			  JSON_COMPACT, text, err);
 }
 
 static enum wh_status print_manifest(const struct publication *publication,
@@ -279,7 +265,7 @@ static enum wh_status print_manifest(const struct publication *publication,
 	json_array_append_new(layers, layer_json(&publication->manifest));
 	digest_text(config->sha256, digest);
 	time_print(publication->snapshot_time, created);
-	return print_json(
+	return json_print(
 		json_pack("{s:i,s:s,s:s,s:{s:s,s:s,s:I},s:o,s:{s:s,s:s}}",
 			  "schemaVersion", 2, "mediaType", MANIFEST_TYPE,
 			  "artifactType", ARTIFACT_TYPE, "config", "mediaType",
@@ -288,7 +274,7 @@ static enum wh_status print_manifest(const struct publication *publication,
 			  "annotations", "org.opencontainers.image.created",
 			  created, "org.opencontainers.image.revision",
 			  publication->snapshot),
-		text, err);
+		JSON_COMPACT, text, err);
 }
 
 static enum wh_status read_bytes(void *arg, uint64_t offset, void *buf,
@@ -434,7 +420,10 @@ static enum wh_status resolve_layers(struct oci_place *place, json_t *root,
 	{
 		const char *name = strrchr(key, '/') + 1;
 
-		if (text_starts(name, "MANIFEST") && text_ends(name, ".json")) {
+		/* There may be layers of other snapshots, resolved before. */
+		if (strncmp(key, "v/", 2) == 0 &&
+		    text_starts(key + 2, snapshot) &&
+		    text_starts(name, "MANIFEST") && text_ends(name, ".json")) {
 			digest = json_string_value(value);
 			snprintf(pointer->manifest, sizeof(pointer->manifest),
 				 "%s", key);
@@ -549,6 +538,108 @@ static enum wh_status replace_file(struct place *base,
 		       content->path);
 }
 
+/* ---- Removing -------------------------------------------------------------
+ */
+
+/* A manifest is deleted by its digest, and its tags with it; a tag alone by
+ * its name, which docker-registry 2.8.2 refuses. */
+static enum wh_status delete_manifest(struct oci_place *place, const char *name,
+				      struct wh_error *err)
+{
+	struct http_response response;
+	struct http_request request;
+	char *url wh_free_auto = NULL;
+	enum wh_status status = WH_OK;
+
+	WH_TRY(url_of(place, "manifests", name, &url, err));
+	request = request_of(place, "DELETE", url);
+	WH_TRY(http_send(place->http, &request, &response, err));
+	if (response.status != 202 && response.status != 200 &&
+	    response.status != 404)
+		status = http_refused(&request, &response, err);
+	if (err && (response.status == 405 || response.status == 400))
+		status = err->status = WH_EUNSUPPORTED;
+	http_response_free(&response);
+	return status;
+}
+
+static enum wh_status unpoint(struct place *base, const char *alias,
+			      struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	enum wh_status status =
+		delete_manifest(place, oci_tag(place, alias), err);
+
+	if (status == WH_EUNSUPPORTED)
+		wh_error_prefix(err,
+				"this registry can't remove a tag: point it "
+				"elsewhere by publishing");
+	return status;
+}
+
+static enum wh_status erase(struct place *base, const char *snapshot,
+			    struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	struct wh_buf text wh_buf_auto = {0};
+	uint8_t sha256[DIGEST_SIZE];
+	enum wh_status status;
+	char digest[80];
+
+	status = read_manifest(place, snapshot, &text, err);
+	if (status)
+		return status == WH_ENOTFOUND ? WH_OK : status;
+	WH_TRY(sha256_of(text.data, text.size, sha256, err));
+	digest_text(sha256, digest);
+	status = delete_manifest(place, digest, err);
+	if (status == WH_EUNSUPPORTED)
+		wh_error_prefix(err, "this registry deletes nothing");
+	return status;
+}
+
+static enum wh_status tell_tags(json_t *tags, alias_fn *fn, void *arg,
+				struct wh_error *err)
+{
+	uint8_t digest[DIGEST_SIZE];
+	json_t *tag;
+	size_t i;
+
+	json_array_foreach(tags, i, tag)
+	{
+		const char *name = json_string_value(tag);
+
+		/* A snapshot's own tag is no alias. */
+		if (name && !text_unhex(name, digest, sizeof(digest)))
+			WH_TRY(fn(arg, name, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
+				   struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	struct http_response response;
+	struct http_request request;
+	char *url wh_free_auto = NULL;
+	enum wh_status status = WH_OK;
+	json_t *root;
+
+	WH_TRY(url_of(place, "tags", "list?n=10000", &url, err));
+	request = request_of(place, "GET", url);
+	WH_TRY(http_send(place->http, &request, &response, err));
+	if (response.status == 200) {
+		root = json_loadb((const char *)response.body.data,
+				  response.body.size, 0, NULL);
+		status = tell_tags(json_object_get(root, "tags"), fn, arg, err);
+		json_decref(root);
+	} else if (response.status != 404) {
+		status = http_refused(&request, &response, err);
+	}
+	http_response_free(&response);
+	return status;
+}
+
 /* Blobs that no manifest names are the registry's to collect. */
 static enum wh_status remove_file(struct place *base, const char *path,
 				  struct wh_error *err)
@@ -587,5 +678,8 @@ const struct place_kind oci_place = {
 	.remove = remove_file,
 	.point = point,
 	.resolve = resolve,
+	.aliases = list_aliases,
+	.unpoint = unpoint,
+	.erase = erase,
 	.close = close_place,
 };

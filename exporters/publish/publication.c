@@ -1,4 +1,4 @@
-#include "publish/publication.h"
+#include "publish/publication_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +10,6 @@
 #include "publish/transfers.h"
 
 #define PIECE	   ((size_t)1 << 20)
-#define MAX_SMALL  ((size_t)8 << 20)
-#define MAX_DUELS  5  /* for a pointer, with other publishers */
 #define MAX_HASHES 2u /* images that are hashed at a time */
 
 void publication_free(struct publication *publication)
@@ -53,7 +51,7 @@ static enum wh_status read_file(void *arg, uint64_t offset, void *buf,
 	return WH_OK;
 }
 
-static struct content content_of(struct publish_file *file)
+struct content content_of(struct publish_file *file)
 {
 	struct content content = {.path = file->path,
 				  .size = file->size,
@@ -65,35 +63,8 @@ static struct content content_of(struct publish_file *file)
 	return content;
 }
 
-static enum wh_status keep_small(void *arg, uint64_t offset, const void *bytes,
-				 size_t len, struct wh_error *err)
-{
-	struct wh_buf *buf = arg;
-
-	if (offset == 0)
-		buf->size = 0; /* from the start again */
-	return wh_buf_append(buf, bytes, len, err);
-}
-
-enum wh_status place_read(struct place *place, const char *path,
-			  struct wh_buf *bytes, struct wh_error *err)
-{
-	struct remote_range all = {.max_length = MAX_SMALL, .etag = ""};
-
-	return place->kind->get(place, path, &all, keep_small, bytes, err);
-}
-
 /* ---- One pass before a byte is sent ---------------------------------------
  */
-
-struct running {
-	struct publication *publication;
-	struct place *place;
-	const struct publication_options *options;
-	uint64_t total;
-	size_t *turn; /* indices of the files of this round */
-	size_t n_turn;
-};
 
 static enum wh_status hash_pieces(struct publish_file *file,
 				  struct sha256 *hash, struct wh_error *err)
@@ -187,15 +158,6 @@ static enum wh_status hash_all(struct running *running, struct wh_error *err)
 /* ---- One file -------------------------------------------------------------
  */
 
-static bool is_same(const struct remote_file *there,
-		    const struct content *content)
-{
-	if (!there->exists || (there->has_size && there->size != content->size))
-		return false;
-	return !there->has_sha256 ||
-	       memcmp(there->sha256, content->sha256, DIGEST_SIZE) == 0;
-}
-
 struct checking {
 	struct sha256 *hash;
 	uint64_t at;
@@ -246,7 +208,7 @@ static enum wh_status verify(struct running *running,
 	enum wh_status status;
 
 	status = place->kind->stat(place, content, &there, err);
-	if (!status && !is_same(&there, content))
+	if (!status && !remote_is_same(&there, content))
 		status = wh_fail(err, WH_EREMOTE,
 				 "'%s' is not there as it was sent: %s",
 				 content->path,
@@ -271,7 +233,7 @@ static enum wh_status look(struct running *running,
 	char begun[8];
 
 	WH_TRY(place->kind->stat(place, content, &there, err));
-	*present = is_same(&there, content);
+	*present = remote_is_same(&there, content);
 	if (*present || !there.exists || running->options->force ||
 	    journal_get(place->journal, content->path, "begun", begun,
 			sizeof(begun)))
@@ -448,172 +410,6 @@ static enum wh_status name_manifest(struct running *running,
 	return WH_OK;
 }
 
-/* ---- Pointers -------------------------------------------------------------
- */
-
-static enum wh_status hash_bytes(struct publish_file *file,
-				 struct wh_error *err)
-{
-	file->size = file->bytes.size;
-	return sha256_of(file->bytes.data, file->bytes.size, file->sha256, err);
-}
-
-/* Whether what is there means the same: a pointer's time aside. */
-static bool points_there(struct running *running, const char *path,
-			 const struct wh_buf *there,
-			 const struct publish_file *file)
-{
-	const struct publish_file *manifest = &running->publication->manifest;
-	struct pointer pointer;
-	char hex[HEX_SIZE];
-
-	if (!text_ends(path, ".json"))
-		return there->size == file->size &&
-		       memcmp(there->data, file->bytes.data, there->size) == 0;
-	text_hex(manifest->sha256, DIGEST_SIZE, hex);
-	return !pointer_parse(there->data, there->size, &pointer, NULL) &&
-	       strcmp(pointer.manifest, manifest->path) == 0 &&
-	       strcmp(pointer.sha256, hex) == 0;
-}
-
-/* A server that says yes and keeps the old one is found out; that another
- * publisher has moved it since is no failure. One that has moved it back to the
- * old one looks the same, so it is tried again first. */
-static enum wh_status check_moved(struct running *running, const char *path,
-				  const struct wh_buf *before,
-				  struct wh_error *err)
-{
-	struct wh_buf now wh_buf_auto = {0};
-
-	WH_TRY(place_read(running->place, path, &now, err));
-	if (now.size == before->size &&
-	    memcmp(now.data, before->data, now.size) == 0)
-		return wh_fail(err, WH_EMISMATCH,
-			       "the server took it, but has the old one still");
-	return WH_OK;
-}
-
-/* `expected`: what was there when it was read, just before. */
-static enum wh_status replace_once(struct running *running,
-				   struct publish_file *file,
-				   struct wh_error *err)
-{
-	struct place *place = running->place;
-	struct content content = content_of(file);
-	struct wh_buf there wh_buf_auto = {0};
-	struct remote_file expected;
-	enum wh_status status;
-
-	content.immutable = false;
-	WH_TRY(place->kind->stat(place, &content, &expected, err));
-	if (expected.exists) {
-		status = place_read(place, file->path, &there, err);
-		if (status && status != WH_ENOTFOUND)
-			return status;
-		if (points_there(running, file->path, &there, file))
-			return WH_OK;
-	}
-	WH_TRY(place->kind->replace(place, &content, &expected, err));
-	return check_moved(running, file->path, &there, err);
-}
-
-static enum wh_status replace(struct running *running,
-			      struct publish_file *file, struct wh_error *err)
-{
-	enum wh_status status = WH_EMISMATCH;
-	int i;
-
-	for (i = 0; i < MAX_DUELS && status == WH_EMISMATCH; i++)
-		status = replace_once(running, file, err);
-	return status;
-}
-
-/* Takes `bytes`. */
-static enum wh_status put_pointer(struct running *running, const char *name,
-				  struct wh_buf *bytes, struct wh_error *err)
-{
-	struct publish_file file = {.bytes = *bytes};
-	enum wh_status status;
-
-	file.path = strdup(name);
-	status = file.path ? hash_bytes(&file, err) : wh_fail_memory(err);
-	if (!status)
-		status = replace(running, &file, err);
-	free(file.path);
-	wh_buf_free(&file.bytes);
-	memset(bytes, 0, sizeof(*bytes));
-	if (status)
-		wh_error_prefix(err, "pointer '%s'", name);
-	return status;
-}
-
-static enum wh_status point_json(struct running *running, const char *alias,
-				 struct wh_error *err)
-{
-	const struct publication *publication = running->publication;
-	char name[256];
-	struct pointer pointer = {0};
-	struct wh_buf bytes = {0};
-	enum wh_status status;
-
-	snprintf(name, sizeof(name), "%s.json", alias);
-	memcpy(pointer.snapshot, publication->snapshot, HEX_SIZE);
-	snprintf(pointer.manifest, sizeof(pointer.manifest), "%s",
-		 publication->manifest.path);
-	text_hex(publication->manifest.sha256, DIGEST_SIZE, pointer.sha256);
-	time_print(publication->now, pointer.time);
-	status = pointer_print(&pointer, &bytes, err);
-	if (status) {
-		wh_buf_free(&bytes);
-		return status;
-	}
-	return put_pointer(running, name, &bytes, err);
-}
-
-/* TensorFlow's own pointer: tf.train.latest_checkpoint of the folder takes a
- * path that is relative to it. */
-static enum wh_status point_checkpoint(struct running *running,
-				       struct wh_error *err)
-{
-	const char *prefix = running->publication->tf_prefix;
-	struct wh_buf bytes = {0};
-	enum wh_status status;
-
-	if (!prefix)
-		return WH_OK;
-	status = wh_buf_printf(&bytes, err,
-			       "model_checkpoint_path: \"%s\"\n"
-			       "all_model_checkpoint_paths: \"%s\"\n",
-			       prefix, prefix);
-	if (status) {
-		wh_buf_free(&bytes);
-		return status;
-	}
-	return put_pointer(running, "checkpoint", &bytes, err);
-}
-
-static enum wh_status move_pointers(struct running *running,
-				    struct wh_error *err)
-{
-	static const char *const latest[] = {"latest", NULL};
-	const struct publication *publication = running->publication;
-	const struct place_kind *kind = running->place->kind;
-	const char *const *alias =
-		publication->aliases ? publication->aliases : latest;
-
-	for (; *alias; alias++) {
-		if (kind->point) {
-			WH_TRY(kind->point(running->place, publication, *alias,
-					   err));
-			continue;
-		}
-		if (strcmp(*alias, "latest") == 0)
-			WH_TRY(point_checkpoint(running, err));
-		WH_TRY(point_json(running, *alias, err));
-	}
-	return WH_OK;
-}
-
 /* ---- All of it ------------------------------------------------------------
  */
 
@@ -653,10 +449,19 @@ static enum wh_status run_alone(struct running *running,
 	return transfers_run(&alone, err);
 }
 
+static enum wh_status ask_protected(void *arg, size_t index,
+				    struct wh_error *err)
+{
+	(void)index;
+	return check_protected(arg, err);
+}
+
 static enum wh_status run_all(struct running *running, struct wh_error *err)
 {
 	struct publication *publication = running->publication;
 
+	if (publication->protected && !running->options->force)
+		WH_TRY(run_alone(running, ask_protected, err));
 	WH_TRY(hash_all(running, err));
 	WH_TRY(make_manifest(publication, err));
 	if (running->place->kind->begin && !running->options->dry_run)

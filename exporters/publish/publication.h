@@ -50,6 +50,7 @@ struct publication {
 	size_t n_files;
 	struct publish_file manifest; /* v/ID/MANIFEST.json */
 	const char *const *aliases;   /* NULL-terminated, or NULL: "latest" */
+	const char *const *protected; /* aliases that only `force` moves */
 	char *tf_prefix; /* "v/ID/model" if there is a tf checkpoint */
 	int64_t now;	 /* for pointers; UTC seconds */
 	char *run_name, run_uuid[64];
@@ -80,9 +81,5 @@ enum wh_status publication_run(struct publication *publication,
 			       struct place *place,
 			       const struct publication_options *options,
 			       struct wh_error *err);
-
-/** Reads a small file whole (8 MiB at most) into `bytes`. WH_ENOTFOUND. */
-enum wh_status place_read(struct place *place, const char *path,
-			  struct wh_buf *bytes, struct wh_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/folder.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "publish/publication.h"
@@ -30,26 +31,11 @@ struct pulling {
 /* ---- Pointer and manifest -------------------------------------------------
  */
 
-static enum wh_status read_pointer_file(struct place *place, const char *alias,
-					struct pointer *pointer,
-					struct wh_error *err)
-{
-	struct wh_buf text wh_buf_auto = {0};
-	char name[256];
-
-	snprintf(name, sizeof(name), "%s.json", alias);
-	WH_TRY(place_read(place, name, &text, err));
-	return pointer_parse(text.data, text.size, pointer, err);
-}
-
 static enum wh_status read_pointer(struct place *place, const char *alias,
 				   struct pointer *pointer,
 				   struct wh_error *err)
 {
-	enum wh_status status =
-		place->kind->resolve
-			? place->kind->resolve(place, alias, pointer, err)
-			: read_pointer_file(place, alias, pointer, err);
+	enum wh_status status = place_resolve(place, alias, pointer, err);
 
 	if (status == WH_ENOTFOUND)
 		wh_error_prefix(err, "nothing is published as '%s'", alias);
@@ -251,23 +237,6 @@ static enum wh_status take_file(struct pulling *pulling, const char *path,
 	WH_TRY(check_taken(taking, file, err));
 	if (ftruncate(taking->fd, (off_t)file->size) || fsync(taking->fd))
 		return wh_fail_errno(err, errno, "'%s'", taking->name);
-	return WH_OK;
-}
-
-static enum wh_status make_folders(const char *name, struct wh_error *err)
-{
-	char *folder wh_free_auto = strdup(name);
-	char *slash;
-
-	if (!folder)
-		return wh_fail_memory(err);
-	for (slash = strchr(folder + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(folder, 0777) && errno != EEXIST)
-			return wh_fail_errno(err, errno, "'%s'", folder);
-		*slash = '/';
-	}
 	return WH_OK;
 }
 

@@ -23,6 +23,9 @@ def asked(tmp_path_factory):
     wh.ok("commit", epoch(2), "-q", "-b", "aside", "--run", "other", "--step",
           "1", "--metric", "val_loss=0.9")
     wh.ok("run", "end", "digits", "-q")
+    wh.ok("publish", "best:val_loss", "file:models", "--alias",
+          "stable,latest", "--save-format", "h5,tf", "-q")
+    wh.ok("publish", "HEAD", "file:models", "-q")
     return wh
 
 
@@ -77,3 +80,14 @@ def test_forgotten_snapshots_are_in_no_answer(asked):
     rows = asked.rows("sql", "select * from changes where sha256 is not null")
     assert rows and all(len(row["snapshot"]) == 64 for row in rows)
     asked.ok("keep", "--undo", "-q")
+    pointers = {row["alias"]: row for row in answer(asked, "which alias now")}
+    assert set(pointers) == {"stable", "latest"}
+    assert curve[best] == min(
+        row["metrics"]["val_loss"] for row in log if
+        row["snapshot"].startswith(pointers["stable"]["snapshot"]))
+    published = {row["format"]: row for row in answer(asked, "in bytes")}
+    assert {name: row["files"] for name, row in published.items()} == {
+        "h5": 2, "tf": 2}
+    assert published["tf"]["bytes"] == sum(
+        file.stat().st_size
+        for file in (asked.folder / "models").glob("v/*/model.[id]*"))

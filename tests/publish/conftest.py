@@ -57,6 +57,10 @@ class Command:
         return [json.loads(line)
                 for line in self.ok(*words, "--json", **more).splitlines()]
 
+    def row(self, *words, **more):
+        (row,) = self.rows(*words, **more)
+        return row
+
     def fails(self, code, *words, **more):
         done = self(*words, **more)
         assert done.returncode == code, (done.returncode, done.stderr)

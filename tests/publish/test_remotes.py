@@ -34,9 +34,10 @@ def test_remotes_are_listed_changed_and_removed(wh):
     assert wh.rows("remote") == [
         {"name": "lab", "url": "s3://bucket/x", "profile": None,
          "endpoint": "https://s3.example", "token_env": None,
-         "token_file": None},
+         "token_file": None, "protect": None},
         {"name": "other", "url": "file:models", "profile": None,
-         "endpoint": None, "token_env": None, "token_file": None}]
+         "endpoint": None, "token_env": None, "token_file": None,
+         "protect": None}]
     wh.ok("remote", "rm", "lab")
     assert [row["name"] for row in wh.rows("remote", "ls")] == ["other"]
     assert "there is no remote 'lab'" in wh.fails(4, "publish", "lab")

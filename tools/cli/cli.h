@@ -222,6 +222,10 @@ int cli_read_text(struct cli *cli, const char *option, const char *path,
 int cli_save(struct cli *cli, struct wh_source *source, const char *path,
 	     struct save_request *request);
 
+/** publish_rules.c: after commits into the open store. What fails is warned of,
+ *  and tried again after the next. */
+void cli_apply_publish_rules(struct cli *cli);
+
 int cmd_init(struct cli *cli);
 int cmd_commit(struct cli *cli);
 int cmd_import(struct cli *cli);
@@ -232,6 +236,7 @@ int cmd_ls(struct cli *cli);
 int cmd_save_weights(struct cli *cli);
 int cmd_convert(struct cli *cli);
 int cmd_publish(struct cli *cli);
+int cmd_unpublish(struct cli *cli);
 int cmd_remote(struct cli *cli);
 int cmd_pull(struct cli *cli);
 int cmd_cat(struct cli *cli);

@@ -223,6 +223,8 @@ int cmd_commit(struct cli *cli)
 	}
 	if (!code)
 		code = commit_one(cli, path, &options);
+	if (!code)
+		cli_apply_publish_rules(cli);
 	while (figures->n_keys)
 		free(figures->keys[--figures->n_keys]);
 	free(figures);

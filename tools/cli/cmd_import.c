@@ -164,6 +164,8 @@ int cmd_import(struct cli *cli)
 		code = cli_open(cli, WH_OPEN_WRITE);
 	if (!code)
 		code = import_all(cli, &list);
+	if (!code)
+		cli_apply_publish_rules(cli);
 	import_list_free(&list);
 	return code;
 }

@@ -126,11 +126,16 @@ int cli_publish(struct cli *cli, const char *revision, const char *url)
 	char *alias_list = aliases ? strdup(aliases) : NULL;
 	const char *format_words[MAX_WORDS], *alias_words[MAX_WORDS];
 	struct wh_publish_options options = {.library = cli->library};
+	struct protected_aliases protected = {0};
 	struct remote remote = {0};
 	int code = remote_find(cli, url, &remote);
 
 	if (!code)
 		code = place_options_fill(cli, &remote, &options.place);
+	if (!code && protected_load(cli, &remote, &protected))
+		code = cli_fail(cli);
+	options.remote = remote.name;
+	options.protected_aliases = protected.words;
 	if (!code && format_list) {
 		code = split_words(cli, format_list, format_words);
 		options.formats = format_words;
@@ -142,26 +147,122 @@ int cli_publish(struct cli *cli, const char *revision, const char *url)
 	if (!code)
 		code = publish_to(cli, revision, remote.url, &options);
 	remote_free(&remote);
+	protected_free(&protected);
 	free(format_list);
 	free(alias_list);
 	return code;
 }
 
-int cmd_publish(struct cli *cli)
-{
-	const char *url = cli->args[cli->n_args - 1];
-	int code, i;
+/* ---- The list -------------------------------------------------------------
+ */
 
+static json_t *publication_json(const struct wh_publication *p)
+{
+	json_t *aliases = json_array(), *files = json_array();
+	size_t i;
+
+	for (i = 0; i < p->n_aliases; i++)
+		json_array_append_new(
+			aliases,
+			json_pack("{s:o,s:b}", "alias",
+				  json_text(p->aliases[i].alias), "current",
+				  !p->aliases[i].moved && !p->removed));
+	for (i = 0; i < p->n_files; i++)
+		json_array_append_new(
+			files, json_pack("{s:o,s:o,s:I,s:o}", "path",
+					 json_text(p->files[i].path), "format",
+					 json_text(p->files[i].format), "size",
+					 (json_int_t)p->files[i].size, "sha256",
+					 json_text(p->files[i].sha256)));
+	return json_pack(
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "time",
+		json_text(cli_time_utc(p->time)), "who", json_text(p->who),
+		"place", json_text(p->place), "remote", json_text(p->remote),
+		"snapshot", json_text(p->snapshot), "tree", json_text(p->tree),
+		"formats", json_text(p->formats), "manifest",
+		json_text(p->manifest), "sha256", json_text(p->manifest_sha256),
+		"state", json_text(p->removed ? "removed" : "published"),
+		"aliases", aliases, "files", files);
+}
+
+/* "stable,(latest)": what points elsewhere by now is in brackets. */
+static void print_aliases(const struct wh_publication *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_aliases; i++)
+		printf(p->aliases[i].moved ? "%s(%s)" : "%s%s", i ? "," : "",
+		       cli_escape(p->aliases[i].alias));
+}
+
+static int print_publication(void *arg, const struct wh_publication *p)
+{
+	const struct cli *cli = arg;
+
+	if (cli_json(cli)) {
+		cli_print_json(publication_json(p));
+		return 0;
+	}
+	printf("%s  %.12s  %-12s  ", cli_time(p->time), p->snapshot,
+	       cli_escape(p->formats));
+	if (p->removed)
+		printf("removed");
+	else
+		print_aliases(p);
+	printf("  %s  by %s\n", cli_escape(p->remote ? p->remote : p->place),
+	       cli_escape(p->who));
+	return cli_interrupted();
+}
+
+static int list_publications(struct cli *cli)
+{
+	const char *name = cli->n_args ? cli->args[0] : NULL;
+	struct remote remote = {0};
+	int code = cli_open(cli, WH_OPEN_READ);
+
+	if (!code && cli->n_args > 1)
+		code = cli_usage(cli, "--list takes one URL or REMOTE");
+	if (!code && name)
+		code = remote_find(cli, name, &remote);
+	if (!code && wh_published_list(cli->store, remote.url,
+				       print_publication, cli, &cli->err))
+		code = cli_fail(cli);
+	remote_free(&remote);
+	return code;
+}
+
+static int check_place(struct cli *cli)
+{
+	const char *url = cli->n_args ? cli->args[cli->n_args - 1] : NULL;
+
+	if (!url)
+		return cli_usage(cli, "it needs URL|REMOTE: where to");
 	if (!wh_is_place(url) && !remote_is_name(url))
 		return cli_usage(cli,
 				 "'%s' is no remote and no URL of a place: "
 				 "file:, http:, https:, s3:, oci: and mlflow: "
 				 "are",
 				 url);
-	code = cli_open(cli, WH_OPEN_READ);
+	return EXIT_DONE;
+}
+
+int cmd_publish(struct cli *cli)
+{
+	int code, i;
+
+	if (cli_flag(cli, "list"))
+		return list_publications(cli);
+	if (cli_flag(cli, "policies"))
+		return cli_list_rules(cli);
+	code = check_place(cli);
+	if (!code && (cli_flag(cli, "save") || cli_flag(cli, "drop")))
+		return cli_set_rule(cli);
+	if (!code)
+		code = cli_open(cli, WH_OPEN_READ);
 	if (cli->n_args == 1 && !code)
-		return cli_publish(cli, "HEAD", url);
+		return cli_publish(cli, "HEAD", cli->args[0]);
 	for (i = 0; i + 1 < cli->n_args && !code; i++)
-		code = cli_publish(cli, cli->args[i], url);
+		code = cli_publish(cli, cli->args[i],
+				   cli->args[cli->n_args - 1]);
 	return code;
 }

@@ -151,6 +151,8 @@ static int pull_to_store(struct cli *cli)
 	code = pull_into(cli, folder, &pulled);
 	if (!code) {
 		code = commit_pulled(cli, &pulled);
+		if (!code)
+			cli_apply_publish_rules(cli);
 		remove_files(folder, &pulled);
 	} else {
 		rmdir(folder); /* goes if it is empty */

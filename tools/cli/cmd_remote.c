@@ -7,8 +7,8 @@
 #include "place_options.h"
 
 /* In the order of struct remote's members. */
-static const char *const keys[] = {"url", "profile", "endpoint", "token-env",
-				   "token-file"};
+static const char *const keys[] = {"url",	"profile",    "endpoint",
+				   "token-env", "token-file", "protect"};
 #define N_KEYS	  (sizeof(keys) / sizeof(keys[0]))
 #define MAX_NAME  64
 #define KEY_SIZE  (MAX_NAME + 32)
@@ -36,30 +36,37 @@ void remote_free(struct remote *remote)
 	free(remote->endpoint);
 	free(remote->token_env);
 	free(remote->token_file);
+	free(remote->protect);
 	memset(remote, 0, sizeof(*remote));
 }
 
-int remote_find(struct cli *cli, const char *name, struct remote *remote)
+enum wh_status remote_load(struct cli *cli, const char *name,
+			   struct remote *remote)
 {
-	char **members[N_KEYS] = {&remote->url, &remote->profile,
-				  &remote->endpoint, &remote->token_env,
-				  &remote->token_file};
+	char **members[N_KEYS] = {&remote->url,	       &remote->profile,
+				  &remote->endpoint,   &remote->token_env,
+				  &remote->token_file, &remote->protect};
 	char key[KEY_SIZE];
 	size_t i;
 
 	if (wh_is_place(name)) {
 		remote->url = strdup(name);
-		return remote->url ? EXIT_DONE : EXIT_FAILED;
+		return remote->url ? WH_OK : wh_fail_memory(&cli->err);
 	}
 	for (i = 0; remote_is_name(name) && i < N_KEYS; i++) {
 		key_of(name, keys[i], key);
-		if (wh_config_get(cli->store, key, members[i], &cli->err))
-			return cli_fail(cli);
+		WH_TRY(wh_config_get(cli->store, key, members[i], &cli->err));
 	}
+	remote->name = name;
 	if (remote->url)
-		return EXIT_DONE;
-	wh_fail(&cli->err, WH_ENOTFOUND, "there is no remote '%s'", name);
-	return cli_fail(cli);
+		return WH_OK;
+	return wh_fail(&cli->err, WH_ENOTFOUND, "there is no remote '%s'",
+		       name);
+}
+
+int remote_find(struct cli *cli, const char *name, struct remote *remote)
+{
+	return remote_load(cli, name, remote) ? cli_fail(cli) : EXIT_DONE;
 }
 
 /* ---- Listing --------------------------------------------------------------
@@ -82,13 +89,14 @@ static int print_remote(struct cli *cli, const char *name)
 	int code = remote_find(cli, name, &remote);
 
 	if (!code && cli_json(cli))
-		cli_print_json(json_pack(
-			"{s:o,s:o,s:o,s:o,s:o,s:o}", "name", json_text(name),
-			"url", json_text(remote.url), "profile",
-			text_or_null(remote.profile), "endpoint",
-			text_or_null(remote.endpoint), "token_env",
-			text_or_null(remote.token_env), "token_file",
-			text_or_null(remote.token_file)));
+		cli_print_json(
+			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name",
+				  json_text(name), "url", json_text(remote.url),
+				  "profile", text_or_null(remote.profile),
+				  "endpoint", text_or_null(remote.endpoint),
+				  "token_env", text_or_null(remote.token_env),
+				  "token_file", text_or_null(remote.token_file),
+				  "protect", text_or_null(remote.protect)));
 	else if (!code)
 		printf("%-16s %s\n", name, cli_escape(remote.url));
 	remote_free(&remote);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/text.h"
 
 /* "500K", "20M": bytes per second, in powers of 1024 as curl's. */
@@ -65,7 +66,7 @@ int place_options_fill(struct cli *cli, const struct remote *remote,
 	return EXIT_DONE;
 }
 
-int split_words(struct cli *cli, char *text, const char **words)
+int cut_words(char *text, const char **words)
 {
 	char *rest = text, *word;
 	int n = 0;
@@ -74,6 +75,38 @@ int split_words(struct cli *cli, char *text, const char **words)
 		if (*word && n < MAX_WORDS - 1)
 			words[n++] = word;
 	words[n] = NULL;
-	return n ? EXIT_DONE
-		 : cli_usage(cli, "an empty list where words are wanted");
+	return n;
+}
+
+int split_words(struct cli *cli, char *text, const char **words)
+{
+	return cut_words(text, words)
+		       ? EXIT_DONE
+		       : cli_usage(cli, "an empty list where words are wanted");
+}
+
+enum wh_status protected_load(struct cli *cli, const struct remote *remote,
+			      struct protected_aliases *aliases)
+{
+	int n = 0;
+
+	memset(aliases, 0, sizeof(*aliases));
+	WH_TRY(wh_config_get(cli->store, "protected-aliases",
+			     &aliases->texts[0], &cli->err));
+	if (remote->protect) {
+		aliases->texts[1] = strdup(remote->protect);
+		if (!aliases->texts[1])
+			return wh_fail_memory(&cli->err);
+	}
+	if (aliases->texts[0])
+		n = cut_words(aliases->texts[0], aliases->words);
+	if (aliases->texts[1])
+		cut_words(aliases->texts[1], aliases->words + n);
+	return WH_OK;
+}
+
+void protected_free(struct protected_aliases *aliases)
+{
+	free(aliases->texts[0]);
+	free(aliases->texts[1]);
 }

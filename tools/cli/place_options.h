@@ -9,12 +9,16 @@
 /** A place by its URL or by a remote's name. The texts are owned: free them
  *  with remote_free. */
 struct remote {
-	char *url, *profile, *endpoint, *token_env, *token_file;
+	char *url, *profile, *endpoint, *token_env, *token_file, *protect;
+	const char *name; /* NULL for a URL */
 };
 
 /** `name` may be a URL. A remote's name needs the open store. EXIT_DONE, or
  *  what is wrong, told. */
 int remote_find(struct cli *cli, const char *name, struct remote *remote);
+/** The same, with what is wrong in cli->err. */
+enum wh_status remote_load(struct cli *cli, const char *name,
+			   struct remote *remote);
 void remote_free(struct remote *remote);
 
 /** Whether `text` is the name of a remote, by its form. */
@@ -28,6 +32,22 @@ int place_options_fill(struct cli *cli, const struct remote *remote,
 
 /** A comma-separated list as words; `text` is cut up and must be kept. */
 int split_words(struct cli *cli, char *text, const char **words);
+/** The same; the number of words, which may be none. */
+int cut_words(char *text, const char **words);
+
+/** Aliases that only --force moves or removes: the remote's, and those of the
+ *  setting `protected-aliases`. */
+struct protected_aliases {
+	char *texts[2]; /* owned, cut up */
+	const char *words[2 * MAX_WORDS];
+};
+enum wh_status protected_load(struct cli *cli, const struct remote *remote,
+			      struct protected_aliases *aliases);
+void protected_free(struct protected_aliases *aliases);
+
+/** publish_rules.c: `wh publish` with --save, --drop or --policies. */
+int cli_set_rule(struct cli *cli);
+int cli_list_rules(struct cli *cli);
 
 /** Publishes one revision to a URL or remote, and tells about it. */
 int cli_publish(struct cli *cli, const char *revision, const char *url);

@@ -338,11 +338,28 @@ static const struct option publish_options[] = {
 	 "pointers to move; 'latest' without it"},
 	{"verify", 0, OPTION_TEXT, "full", "read all back and hash it"},
 	{"dry-run", 0, OPTION_FLAG, NULL, "tell what lacks, send nothing"},
-	{"force", 0, OPTION_FLAG, NULL, "replace other content"},
+	{"force", 0, OPTION_FLAG, NULL,
+	 "replace other content, move protected aliases"},
 	{"canonical", 0, OPTION_FLAG, NULL,
 	 "as Keras or TensorFlow write it, not as imported"},
 	{"max-shard-size", 0, OPTION_INTEGER, "BYTES",
 	 "tf, safetensors: several files; tensors stay whole"},
+	{"list", 0, OPTION_FLAG, NULL, "who published what, when, where"},
+	{"save", 0, OPTION_FLAG, NULL,
+	 "publish after each commit that changes what REV is"},
+	{"drop", 0, OPTION_FLAG, NULL, "no longer, to this --alias"},
+	{"policies", 0, OPTION_FLAG, NULL, "list what is published so"},
+	PLACE_OPTIONS,
+	END,
+};
+
+static const struct option unpublish_options[] = {
+	{"grace", 0, OPTION_TEXT, "14d",
+	 "files stay so long after their last alias; 0: go at once"},
+	{"alias", 0, OPTION_TEXT, "A[,A]",
+	 "aliases to look at, besides those on record"},
+	{"dry-run", 'n', OPTION_FLAG, NULL, "say what would go, and no more"},
+	{"force", 0, OPTION_FLAG, NULL, "also a protected alias"},
 	PLACE_OPTIONS,
 	END,
 };
@@ -353,6 +370,7 @@ static const struct option remote_options[] = {
 	{"endpoint", 0, OPTION_TEXT, "URL", "s3: a store of your own"},
 	{"token-env", 0, OPTION_TEXT, "VAR", "the variable with its token"},
 	{"token-file", 0, OPTION_TEXT, "FILE", "the file with its token"},
+	{"protect", 0, OPTION_TEXT, "A[,A]", "aliases that only --force moves"},
 	END,
 };
 
@@ -390,10 +408,13 @@ const struct verb verbs[] = {
 	 "wh load-weights best:val_loss --into model.h5 --by-name"},
 	{"convert", NULL, "IN OUT", 2, 2, "turn one format into another",
 	 convert_options, cmd_convert, "wh convert vgg16.h5 vgg/ckpt"},
-	{"publish", NULL, "[REV...] URL|REMOTE", 1, -1,
+	{"publish", NULL, "[REV...] URL|REMOTE", 0, -1,
 	 "put a snapshot where others load it", publish_options, cmd_publish,
 	 "wh publish best:val_loss https://models.example/resnet "
 	 "--save-format h5,tf"},
+	{"unpublish", NULL, "URL|REMOTE ALIAS|SNAPSHOT", 2, 2,
+	 "remove an alias, or the files of a snapshot that has none",
+	 unpublish_options, cmd_unpublish, "wh unpublish lab candidate"},
 	{"pull", NULL, "URL|REMOTE [ALIAS|SNAPSHOT]", 1, 2,
 	 "get what was published, as files or as a snapshot", pull_options,
 	 cmd_pull, "wh pull https://models.example/resnet stable -o model"},

@@ -11,6 +11,7 @@
 #ifndef WEIGHHOUSE_PUBLISH_H
 #define WEIGHHOUSE_PUBLISH_H
 
+#include <weighhouse/publication.h>
 #include <weighhouse/weights.h>
 
 #ifdef __cplusplus
@@ -54,10 +55,15 @@ struct wh_publish_options {
 	const struct wh_library *library; /* where formats are looked for; NULL:
 					     the built-in ones */
 	const char *const *aliases;	  /* pointers to move; NULL: "latest" */
+	/* Of them, those that only `force` moves once they are there; or NULL.
+	 * NULL-terminated. */
+	const char *const *protected_aliases;
+	const char *remote; /* the place's name, for the record; or NULL */
 	struct wh_plan_options plan;
 	bool canonical;	  /* not from the template of an imported file */
 	bool dry_run;	  /* look what lacks, and send nothing */
-	bool force;	  /* replace other content under the same names */
+	bool force;	  /* replace other content under the same names, and
+			     move protected aliases */
 	bool verify_full; /* read all back and hash it */
 	/* Where an interrupted publication is noted; NULL: beside the store,
 	 * or, if that can't be written, in the user's state folder. */
@@ -80,6 +86,39 @@ WH_API enum wh_status wh_publish(struct wh_store *store, const char *revision,
 				 const char *url,
 				 const struct wh_publish_options *options,
 				 struct wh_error *err);
+
+/** What was published: wh_publication_list's rows, and those that could not be
+ *  written into the store yet. `place`: a URL, or NULL for all. */
+WH_API enum wh_status wh_published_list(struct wh_store *store,
+					const char *place,
+					wh_publication_fn *fn, void *arg,
+					struct wh_error *err);
+
+/** A zeroed struct removes "latest". */
+struct wh_unpublish_options {
+	struct wh_place_options place;
+	const char *alias;    /* its pointer goes; NULL: "latest" */
+	const char *snapshot; /* 64 digits: its files go, instead of an alias */
+	/* Aliases that may point to the snapshot, besides those on record and
+	 * "latest": few places can list theirs. NULL-terminated, or NULL. */
+	const char *const *aliases;
+	const char *const *protected_aliases; /* only `force` removes them */
+	bool has_grace;			      /* else WH_GRACE_S */
+	int64_t grace_s; /* files stay so long after the last pointer went */
+	bool dry_run, force;
+	/* What goes, one by one, in order: a pointer's, then files' paths. */
+	void (*told)(void *arg, const char *what);
+	void *arg;
+};
+
+/** Removes a pointer, or the files of a snapshot that no pointer names: its
+ *  manifests first, then what readers look for, then data. Again after a
+ *  failure: the rest. WH_ENOTFOUND for what isn't there; WH_EEXISTS while an
+ *  alias points there, for a protected one, and within the grace period;
+ *  WH_EUNSUPPORTED for what the server can't do; WH_EREMOTE. */
+WH_API enum wh_status wh_unpublish(struct wh_store *store, const char *url,
+				   const struct wh_unpublish_options *options,
+				   struct wh_error *err);
 
 /** Whether `text` is a URL that can be published to, in any build. */
 WH_API bool wh_is_place(const char *text);

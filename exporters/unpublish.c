@@ -1,0 +1,142 @@
+/* unpublish: what was published is gone, in the right order; and the record of
+ * it all. */
+#include "publishing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <weighhouse/keep.h>
+
+#include "base/auto.h"
+#include "publish/record.h"
+#include "publish/withdraw.h"
+
+static const struct wh_unpublish_options default_unpublish;
+
+bool wh_is_place(const char *text)
+{
+	return place_is_url(text);
+}
+
+struct place_settings place_settings_of(const char *url,
+					const struct wh_place_options *options)
+{
+	return (struct place_settings){
+		.url = url,
+		.profile = options->profile,
+		.endpoint = options->endpoint,
+		.token_env = options->token_env,
+		.token_file = options->token_file,
+		.parallel = options->parallel,
+		.http = {.ca_file = options->ca_file,
+			 .cert_file = options->cert_file,
+			 .key_file = options->key_file,
+			 .proxy = options->proxy,
+			 .allow_http = options->allow_http,
+			 .limit_rate = options->limit_rate,
+			 .max_tries = options->max_tries,
+			 .stall_seconds = options->stall_seconds,
+			 .reply_seconds = options->reply_seconds},
+	};
+}
+
+enum wh_status wh_published_list(struct wh_store *store, const char *place,
+				 wh_publication_fn *fn, void *arg,
+				 struct wh_error *err)
+{
+	char *name wh_free_auto = place ? place_name(place) : NULL;
+
+	if (place && !name)
+		return wh_fail_memory(err);
+	return record_list(store, name, fn, arg, err);
+}
+
+/* ---- What is on record ----------------------------------------------------
+ */
+
+static int note_record(void *arg, const struct wh_publication *publication)
+{
+	struct withdrawal *withdrawal = arg;
+	bool wanted = withdrawal->snapshot &&
+		      strcmp(publication->snapshot, withdrawal->snapshot) == 0;
+	size_t i;
+
+	for (i = 0; i < publication->n_aliases; i++) {
+		const struct wh_publication_alias *alias =
+			&publication->aliases[i];
+
+		withdraw_note_alias(withdrawal, alias->alias);
+		if (wanted)
+			withdraw_note_time(withdrawal, alias->ended);
+	}
+	if (!wanted)
+		return 0;
+	withdraw_note_time(withdrawal, publication->time);
+	if (publication->removed)
+		return 0;
+	withdraw_note_manifest(withdrawal, publication->manifest);
+	for (i = 0; i < publication->n_files; i++)
+		withdraw_note_file(withdrawal, publication->files[i].path);
+	return 0;
+}
+
+static enum wh_status note_all(struct withdrawal *withdrawal,
+			       struct wh_store *store, const char *place,
+			       const struct wh_unpublish_options *options,
+			       struct wh_error *err)
+{
+	const char *const *alias = options->aliases;
+
+	for (; alias && *alias; alias++)
+		withdraw_note_alias(withdrawal, *alias);
+	return record_list(store, place, note_record, withdrawal, err);
+}
+
+/* ---- Removing -------------------------------------------------------------
+ */
+
+static enum wh_status end(struct wh_store *store, const char *place,
+			  const struct wh_unpublish_options *options,
+			  struct wh_error *err)
+{
+	const char *alias = options->alias ? options->alias : "latest";
+
+	if (options->dry_run)
+		return WH_OK;
+	return record_end(store, place, options->snapshot ? NULL : alias,
+			  options->snapshot, (int64_t)time(NULL), err);
+}
+
+enum wh_status wh_unpublish(struct wh_store *store, const char *url,
+			    const struct wh_unpublish_options *given,
+			    struct wh_error *err)
+{
+	const struct wh_unpublish_options *options =
+		given ? given : &default_unpublish;
+	struct place_settings settings =
+		place_settings_of(url, &options->place);
+	struct withdrawal withdrawal = {
+		.alias = options->alias ? options->alias : "latest",
+		.snapshot = options->snapshot,
+		.protected = options->protected_aliases,
+		.grace_s = options->has_grace ? options->grace_s : WH_GRACE_S,
+		.now = (int64_t)time(NULL),
+		.dry_run = options->dry_run,
+		.force = options->force,
+		.told = options->told,
+		.arg = options->arg};
+	char *place wh_free_auto = place_name(url);
+	enum wh_status status;
+
+	if (!place)
+		return wh_fail_memory(err);
+	status = note_all(&withdrawal, store, place, options, err);
+	if (!status)
+		status = place_open(&settings, &withdrawal.place, err);
+	if (!status)
+		status = withdraw(&withdrawal, err);
+	place_close(withdrawal.place);
+	withdraw_free(&withdrawal);
+	return status ? status : end(store, place, options, err);
+}

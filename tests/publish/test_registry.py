@@ -1,0 +1,231 @@
+"""What was published where: recorded, protected, taken back, in the right
+order, on every kind of place."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from fault_server import Fault, FaultServer
+from servers import Distribution, Registry
+
+KINDS = ["file", "nginx", "s3", "docker-registry", "distribution", "mlflow"]
+
+
+class Place:
+    """Somewhere to publish to: its URL, and what logs in there."""
+
+    def __init__(self, url, env=None):
+        self.url, self.env = url, env or {}
+
+
+@pytest.fixture(params=KINDS)
+def lab(request, tmp_path, wh):
+    """A place of each kind, as the remote `lab` of the store."""
+    name = tmp_path.name.replace("_", "-").lower()
+    if request.param == "file":
+        there = Place(f"file:{tmp_path}/models")
+    elif request.param == "nginx":
+        there = Place(f"{request.getfixturevalue('nginx').url}/{name}")
+    elif request.param == "s3":
+        s3 = request.getfixturevalue("s3")
+        there = Place(f"s3://models/{name}", s3.login())
+    elif request.param == "mlflow":
+        server = request.getfixturevalue("mlflow_server")
+        there = Place(f"{server.place}/{name}")
+    else:
+        there = request.getfixturevalue(
+            {"docker-registry": "old_registry",
+             "distribution": "new_registry"}[request.param])
+        there = Place(f"oci+http://{there.host}/lab/{name}")
+    there.kind = request.param
+    wh.ok("remote", "add", "lab", there.url, "--protect", "prod")
+    return there
+
+
+def snapshots(wh):
+    """Newest first."""
+    return [row["snapshot"] for row in wh.rows("log")]
+
+
+def pointed(wh, lab, alias):
+    """The snapshot that an alias means there, or None."""
+    done = wh("pull", "lab", alias, "-o", "pulled", "--json", env=lab.env)
+    if done.returncode == 4:
+        return None
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["snapshot"]
+
+
+def test_what_is_published_is_on_record(wh, lab):
+    new, old = snapshots(wh)
+    wh.ok("publish", "HEAD~1", "lab", "--alias", "stable", env=lab.env)
+    last = wh.rows("publish", "HEAD", "lab", "--alias", "stable,best",
+                   "--save-format", "h5,tf", env=lab.env)[-1]
+    wh.ok("publish", "HEAD", "lab", "--alias", "stable,best", "--save-format",
+          "h5,tf", env=lab.env)  # nothing new: no row
+    first, second = wh.rows("publish", "--list")
+    assert (first["snapshot"], second["snapshot"]) == (old, new)
+    assert first["aliases"] == [{"alias": "stable", "current": False}]
+    assert second["aliases"] == [{"alias": "best", "current": True},
+                                 {"alias": "stable", "current": True}]
+    assert second["formats"] == "h5,tf"
+    assert {file["path"]: file["sha256"] for file in second["files"]} == {
+        file["path"]: file["sha256"] for file in last["files"]}
+    assert "@" in second["who"] and second["remote"] == "lab"
+    assert wh.rows("publish", "--list", "lab") == [first, second]
+    assert wh.rows("publish", "--list", "file:elsewhere") == []
+    assert wh.row("verify")["errors"] == []
+
+
+def test_a_protected_alias_moves_by_force_alone(wh, lab):
+    new, old = snapshots(wh)
+    wh.ok("publish", "HEAD~1", "lab", "--alias", "prod", env=lab.env)
+    text = wh.fails(14, "publish", "HEAD", "lab", "--alias", "prod",
+                    env=lab.env)
+    assert f"'prod' is protected, and is {old[:12]} now" in text
+    assert pointed(wh, lab, "prod") == old
+    wh.ok("publish", "HEAD~1", "lab", "--alias", "prod", env=lab.env)
+    wh.ok("publish", "HEAD", "lab", "--alias", "prod", "--force", env=lab.env)
+    assert pointed(wh, lab, "prod") == new
+    text = wh.fails(14, "unpublish", "lab", "prod", env=lab.env)
+    assert "'prod' is protected; --force removes it" in text
+    assert pointed(wh, lab, "prod") == new
+
+
+def test_an_alias_is_removed_and_then_its_snapshot(wh, lab):
+    new, old = snapshots(wh)
+    wh.ok("publish", "HEAD~1", "lab", "--alias", "stable", "--save-format",
+          "h5,tf", env=lab.env)
+    wh.ok("publish", "HEAD", "lab", env=lab.env)
+    text = wh.fails(14, "unpublish", "lab", old, "--grace", "0", env=lab.env)
+    assert "'stable' points to it" in text
+    if lab.kind == "docker-registry":
+        text = wh.fails(15, "unpublish", "lab", "stable", env=lab.env)
+        assert "this registry can't remove a tag" in text
+        wh.ok("publish", "HEAD", "lab", "--alias", "stable", env=lab.env)
+    else:
+        wh.ok("unpublish", "lab", "stable", env=lab.env)
+        assert pointed(wh, lab, "stable") is None
+    assert "it stays until" in wh.fails(14, "unpublish", "lab", old,
+                                        env=lab.env)
+    dry = wh.row("unpublish", "lab", old, "--grace", "0", "--dry-run",
+                 env=lab.env)["gone"]
+    gone = wh.row("unpublish", "lab", old, "--grace", "0",
+                  env=lab.env)["gone"]
+    assert gone == dry
+    assert [path.rsplit("/", 1)[1] for path in gone] == [
+        "MANIFEST.json", "model.index", "model.data-00000-of-00001",
+        "model.h5"]
+    assert pointed(wh, lab, old) is None
+    assert pointed(wh, lab, "latest") == new
+    assert "is not published there" in wh.fails(
+        4, "unpublish", "lab", old, "--grace", "0", env=lab.env)
+    assert [row["state"] for row in wh.rows("publish", "--list")
+            if row["snapshot"] == old] == ["removed"]
+    wh.ok("publish", "HEAD~1", "lab", "--alias", "again", env=lab.env)
+    assert pointed(wh, lab, "again") == old
+
+
+def test_a_store_without_a_record_waits_for_a_word(wh, lab, elsewhere):
+    old = snapshots(wh)[1]
+    wh.ok("publish", "HEAD~1", "lab", env=lab.env)
+    wh.ok("publish", "HEAD", "lab", env=lab.env)
+    elsewhere.ok("init", "-q")
+    text = elsewhere.fails(14, "unpublish", lab.url, old, env=lab.env)
+    assert "no record of when" in text
+    elsewhere.ok("unpublish", lab.url, old, "--grace", "0", env=lab.env)
+    assert pointed(wh, lab, old) is None
+
+
+def test_removal_that_was_cut_off_goes_on(wh):
+    """Pointer, manifest, index, data: whatever it breaks at, the manifest is
+    gone first, and the record still knows the files."""
+    old = snapshots(wh)[1]
+    with FaultServer() as server:
+        wh.ok("publish", "HEAD~1", f"{server.url}/m", "--save-format",
+              "h5,tf")
+        wh.ok("publish", "HEAD", f"{server.url}/m")
+        server.faults.append(Fault("DELETE .*model.index", times=1,
+                                   status=403))
+        wh.fails(12, "unpublish", f"{server.url}/m", old, "--grace", "0")
+        assert sorted(name.rsplit("/", 1)[1] for name in server.objects
+                      if old in name) == [
+            "model.data-00000-of-00001", "model.h5", "model.index"]
+        wh.ok("unpublish", f"{server.url}/m", old, "--grace", "0")
+        assert not [name for name in server.objects if old in name]
+
+
+def test_the_record_outlives_the_snapshot(wh, tmp_path):
+    old = snapshots(wh)[1]
+    wh.ok("publish", "HEAD~1", f"file:{tmp_path}/models", "--alias", "old")
+    before = wh.rows("publish", "--list")
+    wh.ok("keep", "--last", "1", "-q")
+    wh.ok("gc", "--grace", "0", "-q")
+    assert old not in snapshots(wh)
+    assert wh.rows("publish", "--list") == before
+    assert wh.row("verify", "--read-data")["errors"] == []
+    wh.ok("publish", "HEAD", f"file:{tmp_path}/models", "--alias", "old")
+    wh.ok("unpublish", f"file:{tmp_path}/models", old, "--grace", "0")
+
+
+@pytest.fixture
+def reader(wh):
+    """`wh` for someone who may read the store and write nothing beside it."""
+    folder = Path(tempfile.mkdtemp(prefix="wh-reader-"))
+    media, home = folder / "media", folder / "home"
+    shutil.copytree(wh.folder, media)
+    shutil.copy(os.environ["WH_BIN"], folder / "wh")
+    home.mkdir()
+    root = os.getuid() == 0
+    for path in (folder, home):
+        path.chmod(0o777 if root else 0o755)
+    media.chmod(0o555)
+
+    def run(*words):
+        done = subprocess.run(
+            [folder / "wh", *words], cwd=media, text=True,
+            capture_output=True, stdin=subprocess.DEVNULL,
+            env=dict(wh.environment(), HOME=str(home)), user=65534 if root else None)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    run.folder, run.media, run.home = folder, media, home
+    yield run
+    media.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def test_a_store_on_read_only_media_records_in_the_users_folder(reader):
+    for revision in ("HEAD~1", "HEAD"):
+        reader("publish", revision, f"file:{reader.home}/models", "--json")
+    listed = reader("publish", "--list", "--json")
+    assert [row["aliases"] for row in listed] == [
+        [{"alias": "latest", "current": False}],
+        [{"alias": "latest", "current": True}]]
+    assert not list(reader.media.glob("*-publish*"))
+    # Where it can be written now, the next publication takes them in.
+    reader.media.chmod(0o777)
+    for path in reader.media.iterdir():
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    reader("publish", "HEAD", f"file:{reader.home}/models", "--alias", "x",
+           "--json")
+    after = reader("publish", "--list", "--json")
+    assert after[:2] == listed and len(after) == 3
+    assert len(reader("sql", "select * from publications", "--json")) == 3
+    assert not list(reader.home.glob(".local/state/weighhouse/*"))
+
+
+@pytest.fixture(scope="session")
+def old_registry(tmp_path_factory):
+    with Registry(tmp_path_factory.mktemp("old-registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_registry(tmp_path_factory):
+    with Distribution(tmp_path_factory.mktemp("new-registry")) as server:
+        yield server

@@ -1,0 +1,107 @@
+"""Published by commits: whenever what a revision means changes."""
+import json
+
+import pytest
+
+from conftest import DIGITS
+from fault_server import Fault, FaultServer
+from servers import free_port
+
+
+@pytest.fixture
+def server():
+    with FaultServer() as running:
+        yield running
+
+
+@pytest.fixture
+def candidate(wh, server):
+    """The best by `loss` is the lab's candidate; gives what that is there."""
+    wh.ok("remote", "add", "lab", f"{server.url}/m")
+    wh.ok("publish", "best:loss", "lab", "--alias", "candidate", "--save")
+
+    def pointed():
+        pointer = server.objects.get("/m/candidate.json")
+        return pointer and json.loads(pointer)["snapshot"]
+
+    return pointed
+
+
+def commit(wh, epoch, loss):
+    return wh.row("commit", DIGITS / f"epoch-{epoch:02}.h5", "--metric",
+                  f"loss={loss}")["snapshot"]
+
+
+def test_a_commit_that_is_the_best_is_published(wh, server, candidate):
+    assert not server.log  # there is no best yet
+    first = commit(wh, 3, 0.5)
+    assert candidate() == first
+    n = len(server.log)
+    commit(wh, 4, 0.9)
+    assert candidate() == first and len(server.log) == n
+    better = commit(wh, 5, 0.1)
+    assert candidate() == better
+    assert [row["snapshot"] for row in wh.rows("publish", "--list")] == [
+        first, better]
+
+
+def test_an_import_publishes_once_at_its_end(wh, server, candidate):
+    (wh.folder / "metrics.csv").write_text("epoch,loss\n" + "".join(
+        f"{n},{1 / n}\n" for n in range(6, 10)))
+    rows = wh.rows("import", *(DIGITS / f"epoch-{n:02}.h5"
+                               for n in range(6, 10)),
+                   "--metrics", "metrics.csv")
+    assert candidate() == rows[-1]["snapshot"]
+    assert len(server.seen("PUT .*model.h5")) == 1
+
+
+def test_a_failing_publication_fails_no_commit(wh, server, candidate):
+    first = commit(wh, 3, 0.5)
+    server.faults.append(Fault("PUT .*", status=403))
+    done = wh("commit", DIGITS / "epoch-04.h5", "--metric", "loss=0.1",
+              "--json")
+    assert done.returncode == 0
+    better = json.loads(done.stdout)["snapshot"]
+    (line,) = done.stderr.splitlines()
+    assert "best:loss was not published to lab as 'candidate'" in line
+    assert "the next commit tries again" in line and "HTTP 403" in line
+    assert candidate() == first
+    assert wh.row("publish", "--policies")["published"] == first
+    server.faults.clear()
+    commit(wh, 5, 0.9)
+    assert candidate() == better
+
+
+def test_a_server_that_is_away_is_given_up_soon(wh, candidate):
+    wh.ok("remote", "add", "lab", f"http://127.0.0.1:{free_port()}/m")
+    done = wh("commit", DIGITS / "epoch-03.h5", "--metric", "loss=0.1",
+              timeout=60)
+    assert done.returncode == 0 and "was not published" in done.stderr
+
+
+def test_rules_are_listed_changed_and_dropped(wh, server, candidate):
+    wh.ok("publish", "HEAD", "lab", "--save", "--save-format", "h5,tf")
+    assert wh.rows("publish", "--policies") == [
+        {"remote": "lab", "alias": "candidate", "revision": "best:loss",
+         "formats": "h5", "published": None},
+        {"remote": "lab", "alias": "latest", "revision": "HEAD",
+         "formats": "h5,tf", "published": None}]
+    wh.ok("publish", "HEAD", "lab", "--alias", "candidate", "--save")
+    wh.ok("publish", "lab", "--drop")
+    snapshot = commit(wh, 3, 0.5)
+    assert candidate() == snapshot
+    assert "/m/latest.json" not in server.objects
+    wh.ok("publish", "lab", "--drop", "--alias", "candidate")
+    commit(wh, 4, 0.4)
+    assert candidate() == snapshot
+    assert "there is no rule for 'candidate' of lab" in wh.fails(
+        4, "publish", "lab", "--drop", "--alias", "candidate")
+
+
+@pytest.mark.parametrize("words, code", [
+    (("lab", "--save"), 2), (("HEAD", "HEAD~1", "lab", "--save"), 2),
+    (("HEAD", "nobody", "--save"), 4), (("HEAD", "lab", "--drop"), 2),
+    (("HEAD", "lab", "--save", "--save-format", "x"), 2)])
+def test_a_rule_that_cannot_be_is_refused(wh, server, candidate, words, code):
+    wh.fails(code, "publish", *words)
+    assert len(wh.rows("publish", "--policies")) == 1
