@@ -10,8 +10,8 @@ struct pool {
 	const struct transfers *transfers;
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t ended; /* a thread has */
-	size_t next;
-	unsigned running, limit, n_busy;
+	struct turns turns;
+	unsigned n_busy;
 	struct wh_error failure;
 };
 
@@ -30,27 +30,36 @@ static void mind_busy(struct pool *pool)
 	if (n == pool->n_busy)
 		return;
 	pool->n_busy = n;
-	if (pool->limit > 1)
-		pool->limit /= 2;
+	turns_halve(&pool->turns);
 }
 
-/* True: there is one, `*index`. Else the thread has ended, and is not counted
- * any more: of those above the limit each must see the others go, or all of
- * them would. */
+bool turns_take(struct turns *turns, size_t *index)
+{
+	if (turns->next < turns->n && turns->running <= turns->limit) {
+		*index = turns->next++;
+		return true;
+	}
+	turns->running--;
+	return false;
+}
+
+void turns_halve(struct turns *turns)
+{
+	if (turns->limit > 1)
+		turns->limit /= 2;
+}
+
 static bool take_turn(struct pool *pool, size_t *index)
 {
 	bool taken;
 
 	pthread_mutex_lock(&pool->lock);
 	mind_busy(pool);
-	taken = !pool->failure.status && pool->next < pool->transfers->n &&
-		pool->running <= pool->limit;
-	if (taken) {
-		*index = pool->next++;
-	} else {
-		pool->running--;
+	if (pool->failure.status)
+		pool->turns.next = pool->turns.n; /* none begins any more */
+	taken = turns_take(&pool->turns, index);
+	if (!taken)
 		pthread_cond_signal(&pool->ended);
-	}
 	pthread_mutex_unlock(&pool->lock);
 	return taken;
 }
@@ -109,11 +118,11 @@ static unsigned start_threads(struct pool *pool, pthread_t *threads)
 		wanted = MAX_PARALLEL;
 	if (wanted > pool->transfers->n)
 		wanted = (unsigned)pool->transfers->n;
-	pool->limit = wanted ? wanted : 1;
-	while (started < pool->limit) {
-		pool->running++;
+	pool->turns.limit = wanted ? wanted : 1;
+	while (started < pool->turns.limit) {
+		pool->turns.running++;
 		if (pthread_create(&threads[started], NULL, run_thread, pool)) {
-			pool->running--;
+			pool->turns.running--;
 			break;
 		}
 		started++;
@@ -124,7 +133,8 @@ static unsigned start_threads(struct pool *pool, pthread_t *threads)
 enum wh_status transfers_run(const struct transfers *transfers,
 			     struct wh_error *err)
 {
-	struct pool pool = {.transfers = transfers};
+	struct pool pool = {.transfers = transfers,
+			    .turns = {.n = transfers->n}};
 	pthread_t threads[MAX_PARALLEL];
 	unsigned i, n;
 
@@ -136,7 +146,7 @@ enum wh_status transfers_run(const struct transfers *transfers,
 	pthread_cond_init(&pool.ended, NULL);
 	pthread_mutex_lock(&pool.lock);
 	n = start_threads(&pool, threads);
-	while (pool.running) {
+	while (pool.turns.running) {
 		wait_some(&pool);
 		poll_user(&pool);
 	}

@@ -28,4 +28,17 @@ struct transfers {
 enum wh_status transfers_run(const struct transfers *transfers,
 			     struct wh_error *err);
 
+/** Whose turn it is: of `n` transfers `next` is the first that nobody has
+ *  taken; `running` workers, of which `limit` may go on. The caller locks. */
+struct turns {
+	size_t n, next;
+	unsigned running, limit;
+};
+/** True: the worker goes on with transfer `*index`. False: it has left, and is
+ *  not counted any more, so of those above the limit each sees the others go;
+ *  or all of them would. */
+bool turns_take(struct turns *turns, size_t *index);
+/** The server is busy: fewer at a time, but one. */
+void turns_halve(struct turns *turns);
+
 #endif

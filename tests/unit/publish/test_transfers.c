@@ -70,15 +70,37 @@ static void a_busy_server_gets_fewer_at_a_time(void **state)
 				      .arg = &counting,
 				      .meter = &counting.meter};
 	struct wh_error err;
+
+	(void)state;
+	assert_ok(transfers_run(&transfers, &err), &err);
+	assert_int_equal(counting.done, 30);
+}
+
+/* Eight workers end their transfers, and only then look for the next ones:
+ * when they still were counted after that, all of them left. */
+static void those_above_the_limit_leave_and_the_others_stay(void **state)
+{
+	struct turns turns = {.n = 100, .next = 8, .running = 8, .limit = 8};
+	unsigned stayed = 0;
+	size_t index;
 	int i;
 
 	(void)state;
-	/* Threads that all saw too many of them once all went. */
-	for (i = 0; i < 20; i++) {
-		atomic_store(&counting.done, 0);
-		assert_ok(transfers_run(&transfers, &err), &err);
-		assert_int_equal(counting.done, 30);
-	}
+	turns_halve(&turns);
+	turns_halve(&turns);
+	for (i = 0; i < 8; i++)
+		stayed += turns_take(&turns, &index);
+	assert_int_equal(stayed, 2);
+	assert_int_equal(turns.running, 2);
+	assert_int_equal(turns.next, 10);
+	turns_halve(&turns);
+	turns_halve(&turns);
+	assert_int_equal(turns.limit, 1);
+	assert_false(turns_take(&turns, &index));
+	assert_true(turns_take(&turns, &index));
+	turns.next = turns.n;
+	assert_false(turns_take(&turns, &index));
+	assert_int_equal(turns.running, 0);
 }
 
 static void the_caller_can_cancel(void **state)
@@ -104,6 +126,8 @@ int main(void)
 		cmocka_unit_test(all_are_done_side_by_side),
 		cmocka_unit_test(after_a_failure_none_begins),
 		cmocka_unit_test(a_busy_server_gets_fewer_at_a_time),
+		cmocka_unit_test(
+			those_above_the_limit_leave_and_the_others_stay),
 		cmocka_unit_test(the_caller_can_cancel),
 	};
 
