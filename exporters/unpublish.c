@@ -14,33 +14,6 @@
 
 static const struct wh_unpublish_options default_unpublish;
 
-bool wh_is_place(const char *text)
-{
-	return place_is_url(text);
-}
-
-struct place_settings place_settings_of(const char *url,
-					const struct wh_place_options *options)
-{
-	return (struct place_settings){
-		.url = url,
-		.profile = options->profile,
-		.endpoint = options->endpoint,
-		.token_env = options->token_env,
-		.token_file = options->token_file,
-		.parallel = options->parallel,
-		.http = {.ca_file = options->ca_file,
-			 .cert_file = options->cert_file,
-			 .key_file = options->key_file,
-			 .proxy = options->proxy,
-			 .allow_http = options->allow_http,
-			 .limit_rate = options->limit_rate,
-			 .max_tries = options->max_tries,
-			 .stall_seconds = options->stall_seconds,
-			 .reply_seconds = options->reply_seconds},
-	};
-}
-
 enum wh_status wh_published_list(struct wh_store *store, const char *place,
 				 wh_publication_fn *fn, void *arg,
 				 struct wh_error *err)

@@ -172,6 +172,68 @@ def test_the_record_outlives_the_snapshot(wh, tmp_path):
     wh.ok("unpublish", f"file:{tmp_path}/models", old, "--grace", "0")
 
 
+# What each can do: digest, ranges, conditions, remove.
+ABILITIES = {
+    "file": (False, False, False, True),
+    "nginx": (False, True, False, True),
+    "s3": (True, True, True, True),
+    "docker-registry": (True, True, False, False),
+    "distribution": (True, True, False, False),
+}
+
+
+def test_a_place_is_tried_and_left_as_it_was(wh, lab, request, tmp_path):
+    told = wh.row("remote", "test", "lab", env=lab.env)
+    assert told["ok"] and told["url"] == lab.url
+    checks = {check["check"]: check["ok"] for check in told["checks"]}
+    if lab.kind == "mlflow":
+        assert checks == {"look": True, "write": None}
+        return
+    assert checks.pop("look") and checks.pop("write") and checks.pop("read")
+    assert tuple(checks.values()) == ABILITIES[lab.kind]
+    assert list(checks) == ["digest", "ranges", "conditions", "remove"]
+    assert "MiB/s" in wh.ok("remote", "test", "lab", env=lab.env)
+    if lab.kind == "file":
+        left = [path for path in tmp_path.glob("models/**/*")
+                if path.is_file()]
+    elif lab.kind == "nginx":
+        data = request.getfixturevalue("nginx").data
+        left = [path for path in data.glob("**/probe")]
+    elif lab.kind == "s3":
+        left = request.getfixturevalue("s3").client.list_objects_v2(
+            Bucket="models", Prefix=lab.url.split("/", 3)[3]).get("Contents")
+    else:
+        left = wh("pull", "lab", "-o", "x", env=lab.env).returncode != 4
+    assert not left
+
+
+def test_a_test_says_what_a_publication_would_fail_at(wh):
+    with FaultServer([Fault("PUT .*", status=403)]) as server:
+        wh.ok("remote", "add", "lab", f"{server.url}/m")
+        assert "HTTP 403" in wh("remote", "test", "lab").stderr
+        done = wh("remote", "test", "lab", "--json")
+        assert done.returncode == 12
+        assert json.loads(done.stdout)["ok"] is False
+        server.faults[:] = [Fault("PUT .*", damage=bytes.swapcase)]
+        assert "reads back with other bytes" in wh(
+            "remote", "test", "lab").stderr
+        assert not server.objects
+
+
+def test_a_remote_has_places_below_it(wh, tmp_path):
+    wh.ok("remote", "add", "lab", f"file:{tmp_path}/models/")
+    wh.ok("save-weights", "HEAD", "lab:resnet", "--save-format", "h5")
+    wh.ok("publish", "HEAD~1", "lab:vgg/16", "--alias", "stable")
+    assert (tmp_path / "models/resnet/latest.json").exists()
+    assert (tmp_path / "models/vgg/16/stable.json").exists()
+    assert wh.row("pull", "lab:vgg/16", "stable", "-o", "out")[
+        "snapshot"] == snapshots(wh)[1]
+    wh.ok("unpublish", "lab:vgg/16", "stable")
+    # A file may have a colon in its name where no remote has that name.
+    wh.ok("save-weights", "HEAD", "other:x.h5", "-q")
+    assert (wh.folder / "other:x.h5").exists()
+
+
 @pytest.fixture
 def reader(wh):
     """`wh` for someone who may read the store and write nothing beside it."""

@@ -134,7 +134,7 @@ int cli_publish(struct cli *cli, const char *revision, const char *url)
 		code = place_options_fill(cli, &remote, &options.place);
 	if (!code && protected_load(cli, &remote, &protected))
 		code = cli_fail(cli);
-	options.remote = remote.name;
+	options.remote = *remote.name ? remote.name : NULL;
 	options.protected_aliases = protected.words;
 	if (!code && format_list) {
 		code = split_words(cli, format_list, format_words);
@@ -237,7 +237,7 @@ static int check_place(struct cli *cli)
 
 	if (!url)
 		return cli_usage(cli, "it needs URL|REMOTE: where to");
-	if (!wh_is_place(url) && !remote_is_name(url))
+	if (!wh_is_place(url) && !remote_is_path(url))
 		return cli_usage(cli,
 				 "'%s' is no remote and no URL of a place: "
 				 "file:, http:, https:, s3:, oci: and mlflow: "

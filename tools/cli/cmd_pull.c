@@ -167,7 +167,7 @@ int cmd_pull(struct cli *cli)
 	struct wh_pulled pulled = {0};
 	int code = EXIT_DONE;
 
-	if (!wh_is_place(cli->args[0]) && !remote_is_name(cli->args[0]))
+	if (!wh_is_place(cli->args[0]) && !remote_is_path(cli->args[0]))
 		return cli_usage(cli, "'%s' is no remote and no URL of a place",
 				 cli->args[0]);
 	if (!folder)

@@ -10,23 +10,56 @@
 static const char *const keys[] = {"url",	"profile",    "endpoint",
 				   "token-env", "token-file", "protect"};
 #define N_KEYS	  (sizeof(keys) / sizeof(keys[0]))
-#define MAX_NAME  64
+#define MAX_NAME  (REMOTE_NAME_SIZE - 1)
 #define KEY_SIZE  (MAX_NAME + 32)
-#define NAME_SIZE (MAX_NAME + 1)
+#define NAME_SIZE REMOTE_NAME_SIZE
 
 static void key_of(const char *name, const char *key, char text[KEY_SIZE])
 {
 	snprintf(text, KEY_SIZE, "remote.%s.%s", name, key);
 }
 
-bool remote_is_name(const char *text)
+/* The length of a name that `text` begins with: "lab" of "lab:resnet". */
+static size_t name_length(const char *text)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789-_";
 	size_t len = strspn(text, allowed);
 
-	return len && len <= MAX_NAME && text[len] == '\0';
+	return len <= MAX_NAME ? len : 0;
+}
+
+bool remote_is_name(const char *text)
+{
+	size_t len = name_length(text);
+
+	return len && text[len] == '\0';
+}
+
+bool remote_is_path(const char *text)
+{
+	size_t len = name_length(text);
+
+	return len && (text[len] == '\0' || text[len] == ':');
+}
+
+/* "https://host/models" and "resnet": what is below it. */
+static enum wh_status go_down(struct remote *remote, const char *below,
+			      struct wh_error *err)
+{
+	size_t len = strlen(remote->url);
+	char *whole;
+
+	while (len && remote->url[len - 1] == '/')
+		len--;
+	if (!*below)
+		return WH_OK;
+	if (asprintf(&whole, "%.*s/%s", (int)len, remote->url, below) < 0)
+		return wh_fail_memory(err);
+	free(remote->url);
+	remote->url = whole;
+	return WH_OK;
 }
 
 void remote_free(struct remote *remote)
@@ -40,28 +73,28 @@ void remote_free(struct remote *remote)
 	memset(remote, 0, sizeof(*remote));
 }
 
-enum wh_status remote_load(struct cli *cli, const char *name,
+enum wh_status remote_load(struct cli *cli, const char *text,
 			   struct remote *remote)
 {
 	char **members[N_KEYS] = {&remote->url,	       &remote->profile,
 				  &remote->endpoint,   &remote->token_env,
 				  &remote->token_file, &remote->protect};
+	size_t i, len = name_length(text);
 	char key[KEY_SIZE];
-	size_t i;
 
-	if (wh_is_place(name)) {
-		remote->url = strdup(name);
+	if (wh_is_place(text)) {
+		remote->url = strdup(text);
 		return remote->url ? WH_OK : wh_fail_memory(&cli->err);
 	}
-	for (i = 0; remote_is_name(name) && i < N_KEYS; i++) {
-		key_of(name, keys[i], key);
+	snprintf(remote->name, sizeof(remote->name), "%.*s", (int)len, text);
+	for (i = 0; remote_is_path(text) && i < N_KEYS; i++) {
+		key_of(remote->name, keys[i], key);
 		WH_TRY(wh_config_get(cli->store, key, members[i], &cli->err));
 	}
-	remote->name = name;
-	if (remote->url)
-		return WH_OK;
-	return wh_fail(&cli->err, WH_ENOTFOUND, "there is no remote '%s'",
-		       name);
+	if (!remote->url)
+		return wh_fail(&cli->err, WH_ENOTFOUND,
+			       "there is no remote '%s'", text);
+	return text[len] ? go_down(remote, text + len + 1, &cli->err) : WH_OK;
 }
 
 int remote_find(struct cli *cli, const char *name, struct remote *remote)
@@ -200,6 +233,54 @@ static int remove_remote(struct cli *cli, const char *name)
 	return code;
 }
 
+/* ---- Testing --------------------------------------------------------------
+ */
+
+struct testing {
+	struct cli *cli;
+	json_t *checks;
+};
+
+static void tell_check(void *arg, const char *check, int answer,
+		       const char *detail)
+{
+	static const char *const words[] = {"-", "no", "yes"};
+	struct testing *testing = arg;
+
+	json_array_append_new(
+		testing->checks,
+		json_pack("{s:o,s:o,s:o}", "check", json_text(check), "ok",
+			  answer < 0 ? json_null() : json_boolean(answer),
+			  "detail", json_text(detail)));
+	if (!cli_json(testing->cli))
+		printf("%-12s %-4s %s\n", check, words[answer + 1],
+		       cli_escape(detail));
+}
+
+static int test_remote(struct cli *cli, const char *name)
+{
+	struct testing testing = {.cli = cli, .checks = json_array()};
+	struct wh_place_options options;
+	struct remote remote = {0};
+	int code = wh_is_place(name) ? EXIT_DONE : cli_open(cli, WH_OPEN_READ);
+
+	if (!code)
+		code = remote_find(cli, name, &remote);
+	if (!code)
+		code = place_options_fill(cli, &remote, &options);
+	if (!code && wh_place_test(remote.url, &options, tell_check, &testing,
+				   &cli->err))
+		code = cli_fail(cli);
+	if (json_array_size(testing.checks) && cli_json(cli))
+		cli_print_json(json_pack(
+			"{s:o,s:o,s:b,s:O}", "remote", json_text(name), "url",
+			json_text(remote.url), "ok", code == EXIT_DONE,
+			"checks", testing.checks));
+	json_decref(testing.checks);
+	remote_free(&remote);
+	return code;
+}
+
 int cmd_remote(struct cli *cli)
 {
 	const char *what = cli->n_args ? cli->args[0] : "ls";
@@ -210,6 +291,8 @@ int cmd_remote(struct cli *cli)
 		return add_remote(cli, cli->args[1], cli->args[2]);
 	if (strcmp(what, "rm") == 0 && cli->n_args == 2)
 		return remove_remote(cli, cli->args[1]);
-	return cli_usage(cli, "'wh remote' takes nothing, 'add NAME URL' or "
-			      "'rm NAME'");
+	if (strcmp(what, "test") == 0 && cli->n_args == 2)
+		return test_remote(cli, cli->args[1]);
+	return cli_usage(cli, "'wh remote' takes nothing, 'add NAME URL', "
+			      "'rm NAME' or 'test NAME'");
 }

@@ -6,14 +6,17 @@
 
 #include "cli.h"
 
+#define REMOTE_NAME_SIZE 65 /* with the NUL */
+
 /** A place by its URL or by a remote's name. The texts are owned: free them
  *  with remote_free. */
 struct remote {
 	char *url, *profile, *endpoint, *token_env, *token_file, *protect;
-	const char *name; /* NULL for a URL */
+	char name[REMOTE_NAME_SIZE]; /* "" for a URL */
 };
 
-/** `name` may be a URL. A remote's name needs the open store. EXIT_DONE, or
+/** `name` may be a URL, or with a path below the remote's: "lab:resnet". A
+ *  remote's name needs the open store. EXIT_DONE, or
  *  what is wrong, told. */
 int remote_find(struct cli *cli, const char *name, struct remote *remote);
 /** The same, with what is wrong in cli->err. */
@@ -23,6 +26,8 @@ void remote_free(struct remote *remote);
 
 /** Whether `text` is the name of a remote, by its form. */
 bool remote_is_name(const char *text);
+/** The same, or such a name with ":PATH" behind it. */
+bool remote_is_path(const char *text);
 
 /** From the command line. EXIT_DONE, or a usage error told. */
 int place_options_fill(struct cli *cli, const struct remote *remote,

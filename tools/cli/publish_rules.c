@@ -165,13 +165,14 @@ static enum wh_status publish_to(struct cli *cli, const struct rule *rule,
 	char *formats wh_free_auto = strdup(rule->formats);
 	const char *words[MAX_WORDS], *aliases[] = {rule->alias, NULL};
 	struct protected_aliases protected = {0};
-	struct wh_publish_options options = {.library = cli->library,
-					     .formats = words,
-					     .aliases = aliases,
-					     .progress = cli_progress,
-					     .warn = cli_warn,
-					     .arg = cli,
-					     .remote = remote->name};
+	struct wh_publish_options options = {
+		.library = cli->library,
+		.formats = words,
+		.aliases = aliases,
+		.progress = cli_progress,
+		.warn = cli_warn,
+		.arg = cli,
+		.remote = *remote->name ? remote->name : NULL};
 	enum wh_status status;
 
 	if (!formats || !cut_words(formats, words))

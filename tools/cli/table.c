@@ -365,9 +365,7 @@ static const struct option unpublish_options[] = {
 };
 
 static const struct option remote_options[] = {
-	{"profile", 0, OPTION_TEXT, "NAME",
-	 "http: generic, webdav, artifactory, nexus or gitlab"},
-	{"endpoint", 0, OPTION_TEXT, "URL", "s3: a store of your own"},
+	PLACE_OPTIONS,
 	{"token-env", 0, OPTION_TEXT, "VAR", "the variable with its token"},
 	{"token-file", 0, OPTION_TEXT, "FILE", "the file with its token"},
 	{"protect", 0, OPTION_TEXT, "A[,A]", "aliases that only --force moves"},
@@ -418,8 +416,9 @@ const struct verb verbs[] = {
 	{"pull", NULL, "URL|REMOTE [ALIAS|SNAPSHOT]", 1, 2,
 	 "get what was published, as files or as a snapshot", pull_options,
 	 cmd_pull, "wh pull https://models.example/resnet stable -o model"},
-	{"remote", NULL, "[add NAME URL|rm NAME]", 0, 3,
-	 "name places to publish to and pull from", remote_options, cmd_remote,
+	{"remote", NULL, "[add NAME URL|rm NAME|test NAME]", 0, 3,
+	 "name places to publish to and pull from, and try them",
+	 remote_options, cmd_remote,
 	 "wh remote add lab https://models.example/resnet --token-env "
 	 "LAB_TOKEN"},
 	{"cat", NULL, "REV TENSOR", 2, 2, "write one tensor to stdout",

@@ -120,6 +120,18 @@ WH_API enum wh_status wh_unpublish(struct wh_store *store, const char *url,
 				   const struct wh_unpublish_options *options,
 				   struct wh_error *err);
 
+/** What a place can do. `check`: "look", "write", "digest", "read", "ranges",
+ *  "conditions" or "remove"; `answer`: 1 yes, 0 no, -1 was not tried. */
+typedef void wh_place_test_fn(void *arg, const char *check, int answer,
+			      const char *detail);
+/** Tries a place with a file of 4 MiB that it removes again, and tells of each
+ *  check. The status is of what a publication can't do without: looking,
+ *  writing, reading; WH_EREMOTE with the server's reason. */
+WH_API enum wh_status wh_place_test(const char *url,
+				    const struct wh_place_options *options,
+				    wh_place_test_fn *fn, void *arg,
+				    struct wh_error *err);
+
 /** Whether `text` is a URL that can be published to, in any build. */
 WH_API bool wh_is_place(const char *text);
 

@@ -1,0 +1,61 @@
+/* Places as callers name them, and what they can do. */
+#include "publishing.h"
+
+#include "publish/probe.h"
+
+bool wh_is_place(const char *text)
+{
+	return place_is_url(text);
+}
+
+struct place_settings place_settings_of(const char *url,
+					const struct wh_place_options *options)
+{
+	return (struct place_settings){
+		.url = url,
+		.profile = options->profile,
+		.endpoint = options->endpoint,
+		.token_env = options->token_env,
+		.token_file = options->token_file,
+		.parallel = options->parallel,
+		.http = {.ca_file = options->ca_file,
+			 .cert_file = options->cert_file,
+			 .key_file = options->key_file,
+			 .proxy = options->proxy,
+			 .allow_http = options->allow_http,
+			 .limit_rate = options->limit_rate,
+			 .max_tries = options->max_tries,
+			 .stall_seconds = options->stall_seconds,
+			 .reply_seconds = options->reply_seconds},
+	};
+}
+
+struct telling {
+	wh_place_test_fn *fn;
+	void *arg;
+};
+
+static void tell(void *arg, const char *check, enum probe_answer answer,
+		 const char *detail)
+{
+	const struct telling *telling = arg;
+
+	telling->fn(telling->arg, check,
+		    answer == PROBE_UNTRIED ? -1 : answer == PROBE_YES, detail);
+}
+
+enum wh_status wh_place_test(const char *url,
+			     const struct wh_place_options *options,
+			     wh_place_test_fn *fn, void *arg,
+			     struct wh_error *err)
+{
+	struct place_settings settings = place_settings_of(url, options);
+	struct telling telling = {fn, arg};
+	struct place *place;
+	enum wh_status status;
+
+	WH_TRY(place_open(&settings, &place, err));
+	status = probe_run(place, tell, &telling, err);
+	place_close(place);
+	return status;
+}
