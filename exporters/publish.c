@@ -435,6 +435,28 @@ static enum wh_status check_aliases(const char *const *alias,
 	return WH_OK;
 }
 
+static int note_nothing(void *arg, const struct wh_snapshot *snapshot)
+{
+	(void)arg;
+	(void)snapshot;
+	return 0;
+}
+
+/* What gc took under our hands is no damage. */
+static enum wh_status explain_loss(struct wh_store *store,
+				   const struct publication *publication,
+				   enum wh_status status, struct wh_error *err)
+{
+	if (status == WH_ECORRUPT &&
+	    wh_snapshot_get(store, publication->snapshot, note_nothing, NULL,
+			    NULL) == WH_ENOTFOUND)
+		return wh_fail(err, WH_ENOTFOUND,
+			       "snapshot %.12s was removed from the store "
+			       "while it was being published",
+			       publication->snapshot);
+	return status;
+}
+
 enum wh_status wh_publish(struct wh_store *store, const char *revision,
 			  const char *url,
 			  const struct wh_publish_options *options,
@@ -455,6 +477,9 @@ enum wh_status wh_publish(struct wh_store *store, const char *revision,
 	journal_close(publishing.journal);
 	if (!status)
 		record_or_warn(&publishing, store, url);
+	else
+		status = explain_loss(store, &publishing.publication, status,
+				      err);
 	publication_free(&publishing.publication);
 	for (i = 0; i < publishing.n_plans; i++)
 		wh_plan_free(publishing.plans[i]);

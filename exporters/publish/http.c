@@ -326,6 +326,8 @@ static enum wh_status judge_silence(struct sending *sending, bool *again,
 	bool arrived;
 
 	*again = false;
+	if (sending->attempt.stalled)
+		atomic_fetch_add(&sending->http->meter.busy, 1);
 	WH_TRY(ask_arrived(sending, &arrived, err));
 	if (arrived)
 		return WH_OK;

@@ -36,7 +36,7 @@ struct http_settings {
 /** Counters that any thread may read, and the way to stop all requests. */
 struct http_meter {
 	atomic_ullong sent, received; /* bytes of bodies, retries included */
-	atomic_uint busy;	      /* replies 429 and 503 */
+	atomic_uint busy;	      /* replies 429 and 503, stalls */
 	atomic_uint requests, retries;
 	atomic_bool cancelled; /* set it: running requests end */
 };

@@ -20,6 +20,7 @@ struct http_try {
 	bool foreign, refresh;
 	struct http_response *response;
 	enum http_outcome outcome;
+	bool stalled; /* too slow, or no reply in time: the server is busy */
 	char libcurl[256];   /* its text */
 	struct wh_error err; /* of read, sink or authorize; or none */
 };

@@ -500,6 +500,9 @@ static void finish(struct trying *trying, CURLcode code)
 	}
 	attempt->response->status = 0;
 	attempt->outcome = classify(trying, code);
+	attempt->stalled = code == CURLE_OPERATION_TIMEDOUT ||
+			   (code == CURLE_ABORTED_BY_CALLBACK &&
+			    attempt->outcome == HTTP_AMBIGUOUS);
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
 		explain_distrust(attempt);
 	else if (attempt->libcurl != explain(trying, code))

@@ -166,6 +166,17 @@ static enum wh_status ask_why(struct s3_place *place,
 	return http_send(place->http, &get, response, err);
 }
 
+static enum wh_status send_once(struct s3_place *place,
+				const struct http_request *request,
+				struct http_response *response,
+				struct wh_error *err)
+{
+	WH_TRY(http_send(place->http, request, response, err));
+	return is_mute(request, response)
+		       ? ask_why(place, request, response, err)
+		       : WH_OK;
+}
+
 enum wh_status s3_send(struct s3_place *place, const struct s3_request *request,
 		       struct http_response *response, struct wh_error *err)
 {
@@ -175,14 +186,12 @@ enum wh_status s3_send(struct s3_place *place, const struct s3_request *request,
 
 	WH_TRY(url_of(place, request, &url, err));
 	http = http_of(request, url, &signer);
-	WH_TRY(http_send(place->http, &http, response, err));
-	if (is_mute(&http, response))
-		WH_TRY(ask_why(place, &http, response, err));
+	WH_TRY(send_once(place, &http, response, err));
 	if (response->status < 300 ||
 	    (!learn_clock(place, response) && !learn_region(place, response)))
 		return WH_OK;
 	http_response_free(response);
-	return http_send(place->http, &http, response, err);
+	return send_once(place, &http, response, err);
 }
 
 enum wh_status s3_refused(struct s3_place *place,

@@ -7,6 +7,7 @@ with a small receive buffer, so that "half of the body" is about half.
 `faults` is a list of Fault: the first one that matches and is not used up
 plays. `log` has a Request for each request that came.
 """
+import calendar
 import hashlib
 import re
 import socket
@@ -39,6 +40,7 @@ class Fault:
     think: float = 0  # seconds before the reply
     damage: object = None  # bytes -> bytes to store, or None: nothing
     reply: str = ""  # short, junk, half-header, hang
+    drip: int = 0  # bytes a second that are read, and of the reply sent
 
     def matches(self, line):
         if self.times <= 0 or not re.match(self.match, line):
@@ -58,6 +60,8 @@ class Request:
     when: float = field(default_factory=time.monotonic)
     received: int = 0
     status: int = 0
+    ended: float = 0
+    sent: int = 0  # bytes of the reply's body
 
     def __str__(self):
         return f"{self.method} {self.target} {self.status}"
@@ -75,6 +79,7 @@ class FaultServer:
         self.faults, self.tls = list(faults), tls
         self.objects, self.digests, self.log = {}, {}, []
         self.uploads, self.lock = {}, threading.Lock()
+        self.clock = 0  # seconds that it is ahead of ours
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
                                  RECEIVE_BUFFER)
@@ -170,6 +175,8 @@ class Line:
                 time.sleep(fault.stall[1])
             if request.received >= length:
                 return b"".join(parts)
+            if fault.drip:
+                time.sleep(min(len(self.buffer) or PIECE, 1000) / fault.drip)
             if not self.buffer:
                 self.more()
             some = self.buffer[:length - request.received]
@@ -194,15 +201,22 @@ class Line:
 
     # -- Answering ----------------------------------------------------------
 
-    def send(self, request, status, headers=(), body=b""):
-        request.status = status
-        lines = [f"HTTP/1.1 {status} Some", f"Date: {formatdate(usegmt=True)}",
-                 *headers]
+    def send(self, request, status, headers=(), body=b"", drip=0):
+        request.status, request.ended = status, time.monotonic()
+        date = formatdate(time.time() + self.server.clock, usegmt=True)
+        lines = [f"HTTP/1.1 {status} Some", f"Date: {date}", *headers]
         if not any(line.lower().startswith("content-length")
                    for line in lines):
             lines.append(f"Content-Length: {len(body)}")
         head = "\r\n".join(lines).encode() + b"\r\n\r\n"
-        self.line.sendall(head + (b"" if request.method == "HEAD" else body))
+        body = b"" if request.method == "HEAD" else body
+        request.sent = len(body)
+        for at in range(0, len(body) if drip else 0, max(drip // 4, 1)):
+            self.line.sendall(head + body[at:at + max(drip // 4, 1)])
+            head = b""
+            time.sleep(0.25)
+        if not drip:
+            self.line.sendall(head + body)
 
     def answer(self, request, fault, body):
         if fault.status:
@@ -224,10 +238,19 @@ class Line:
                       [*headers, f"Content-Length: {len(data) + 100}"], data)
             time.sleep(30 if fault.reply == "hang" else 0)
             raise Gone
-        return self.send(request, *reply)
+        return self.send(request, *reply, drip=fault.drip)
+
+    def is_skewed(self, request):
+        """As S3 sees it: a signature of another quarter of an hour."""
+        date = request.headers.get("x-amz-date")
+        when = date and calendar.timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))
+        return date and abs(when - time.time() - self.server.clock) > 900
 
     def act(self, request, fault, body):
         path, _, query = request.target.partition("?")
+        if self.is_skewed(request):
+            return 403, (), (b"<Error><Code>RequestTimeTooSkewed</Code>"
+                             b"<Message>It is late</Message></Error>")
         if "/blobs/uploads" in path or "uploadId" in query or \
                 query in ("uploads", "uploads="):
             return self.act_in_parts(request, fault, path, query, body)

@@ -201,6 +201,70 @@ def test_a_reply_that_stops_in_its_middle_ends(wh, server, place):
     check_published(server)
 
 
+def test_a_server_that_drips_is_given_up(wh, large, server, place):
+    server.faults = [Fault(MODEL, drip=500)]
+    text = wh.fails(1, "publish", place, "--tries", "1", "--stall-time", "1",
+                    timeout=60)
+    assert "slow" in text
+    finish(wh, server, place, data=large)
+
+
+def test_a_download_that_drips_is_given_up(wh, large, server, place,
+                                           elsewhere):
+    wh.ok("publish", place)
+    server.faults = [Fault("GET .*/model.h5", drip=200)]
+    text = elsewhere.fails(1, "pull", place, "-o", "out", "--tries", "1",
+                           "--stall-time", "1", timeout=60)
+    assert "slow" in text
+    assert not (elsewhere.folder / "out/model.h5").exists()
+    server.faults.clear()
+    elsewhere.ok("pull", place, "-o", "out")
+    assert (elsewhere.folder / "out/model.h5").read_bytes() == large
+
+
+def test_servers_that_do_not_answer_get_fewer_at_a_time(wh, server, place):
+    """All of the first eight time out; of the others four run at a time."""
+    server.faults = [Fault("PUT .*model.data", times=8, think=30),
+                     Fault("PUT .*model.data", think=0.5)]
+    wh.ok("publish", place, "--save-format", "tf", "--max-shard-size", "1",
+          "--parallel", "8", "--reply-time", "1")
+    puts = server.seen("PUT .*model.data")
+    first = {request.target for request in puts[:8]}
+    later = [request for request in puts if request.target not in first]
+    assert len(later) == 6
+    assert max(sum(other.when <= request.when < other.ended
+                   for other in later) for request in later) <= 4
+
+
+# -- Stores that change ------------------------------------------------------
+
+@pytest.mark.parametrize("kind", ["forgotten", "gone"])
+def test_a_snapshot_that_goes_meanwhile(wh, server, place, kind):
+    """Forgotten, it still is there, and goes out whole. Gone, nothing points
+    to what was sent."""
+    commit_large(wh, 24)
+    large = (wh.folder / "large.h5").read_bytes()
+    old = wh.row("show")["snapshot"]
+    wh.ok("commit", "-q", DIGITS / "epoch-02.h5")
+    server.faults = [Fault(MODEL, times=1, stall=(20, 6))]
+    running = wh.start("publish", old, place)
+    while not any(request.received for request in server.seen(MODEL)):
+        assert running.poll() is None
+    wh.ok("keep", "--last", "1", "-q")
+    if kind == "gone":
+        wh.ok("gc", "--grace", "0", "-q")
+    code, text = running.wait(timeout=60), running.stderr.read()
+    if kind == "forgotten":
+        assert code == 0, text
+        check_published(server, large)
+        return
+    assert code == 4 and len(text.splitlines()) == 1, (code, text)
+    assert "was removed from the store while it was being published" in text
+    assert not pointers(server)
+    wh.fails(4, "publish", old, place)
+    assert not pointers(server)
+
+
 # -- Servers that lie --------------------------------------------------------
 
 @pytest.mark.parametrize("damage", [lambda body: body[:-1],
@@ -439,6 +503,27 @@ def test_what_s3_refuses_is_aborted(wh, in_parts, server, s3_place):
     assert not server.uploads and not pointers(server)
 
 
+@pytest.mark.parametrize("ahead", [-7200, 3600])
+def test_a_clock_that_is_wrong_is_learnt(wh, in_parts, server, s3_place,
+                                         ahead):
+    server.clock = ahead
+    wh.ok("publish", s3_place, env=S3_LOGIN)
+    check_published(server, in_parts)
+    assert len([request for request in server.log
+                if request.status == 403]) <= 2
+    assert len(server.seen("PUT .*partNumber=1")) == 1
+
+
+def test_a_clock_that_stays_wrong_is_told(wh, server, s3_place):
+    server.faults = [Fault("(PUT|HEAD|GET) .*model.h5", status=403, body=(
+        b"<Error><Code>RequestTimeTooSkewed</Code>"
+        b"<Message>It is late</Message></Error>"))]
+    text = wh.fails(12, "publish", s3_place, env=S3_LOGIN)
+    assert "RequestTimeTooSkewed" in text and "It is late" in text
+    assert len(server.seen(".*model.h5")) <= 4
+    finish(wh, server, s3_place, env=S3_LOGIN)
+
+
 # -- Registries --------------------------------------------------------------
 
 def test_a_blob_that_breaks_gets_a_new_session(wh, server):
@@ -454,6 +539,67 @@ def test_a_wrong_digest_is_final(wh, server):
         wh.fails(1, "publish", f"oci://{server.host}/team/model:v1")
     assert len(server.seen("PUT .*digest=")) <= 4
     assert not server.seen("PUT .*/manifests")
+
+
+NO_SPACE = json.dumps({"errors": [{"code": "UNKNOWN", "message":
+                       "no space left on device"}]}).encode()
+
+
+@pytest.mark.parametrize("status, hint", [
+    (413, "limits the size"), (500, "no space left"), (507, "quota is full")])
+def test_a_registry_whose_disk_is_full(wh, server, status, hint):
+    place = f"oci+http://{server.host}/team/model:v1"
+    words = ("--save-format", "h5,tf", *QUICK)
+    # The first blobs fit.
+    server.faults = [Fault("PUT .*digest=", after=2, status=status,
+                           body=NO_SPACE)]
+    text = wh.fails(1, "publish", place, *words)
+    assert hint in text and "no space left" in text
+    assert not server.seen("PUT .*/manifests")
+    server.faults.clear()
+    there, before = len(server.objects), len(server.log)
+    wh.ok("publish", place, *words)
+    puts = [request for request in server.log[before:]
+            if re.match("PUT .*digest=", str(request))]
+    # Three files, the manifest and the config, less what fitted.
+    assert there == 2 and len(puts) == 5 - there
+    assert server.seen("PUT .*/manifests/v1")
+
+
+# -- MLflow ------------------------------------------------------------------
+
+def mlflow_replies(url):
+    """As much of MLflow as it takes to come to a part's URL."""
+    run = {"info": {"run_id": "r1",
+                    "artifact_uri": "mlflow-artifacts:/1/r1/artifacts"},
+           "data": {}}
+    replies = {
+        "GET .*/experiments/get-by-name": {
+            "experiment": {"experiment_id": "1", "lifecycle_stage": "active"}},
+        "POST .*/runs/search": {"runs": [run]},
+        "GET .*/runs/get": {"run": run},
+        "GET .*/mlflow-artifacts/artifacts": {"files": []},
+        "POST .*/mpu/create": {"upload_id": "u", "credentials": [
+            {"url": url, "part_number": n + 1} for n in range(5)]},
+        "POST .*": {},
+    }
+    return [Fault(match, status=200, body=json.dumps(reply).encode())
+            for match, reply in replies.items()]
+
+
+@pytest.mark.parametrize("url", [
+    "http://169.254.169.254/latest/meta-data", "http://[fe80::1]/x",
+    "file:///etc/passwd", "http://user:pw@127.0.0.1/x"])
+def test_mlflow_may_not_send_parts_anywhere(wh, server, url):
+    commit_large(wh, 65)
+    server.faults = mlflow_replies(url)
+    text = wh.fails(1, "publish", f"mlflow+http://{server.host}/lab",
+                    "--tries", "1", "--allow-http")
+    assert any(word in text for word in ("may not point to", "no URL",
+                                         "password")), text
+    assert server.seen("POST .*/mpu/abort")
+    assert not server.seen("POST .*/(model-versions|alias)")
+    assert not server.seen("PUT")
 
 
 # -- Pulling -----------------------------------------------------------------
