@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -189,7 +190,8 @@ static enum wh_status put_blob(struct oci_place *place, const char *location,
 	return status;
 }
 
-#define SESSIONS 4 /* of a blob */
+#define SESSIONS       4 /* of a blob */
+#define MAX_COLLISIONS 5 /* of manifests */
 
 static enum wh_status put_file(struct place *base,
 			       const struct content *content,
@@ -302,6 +304,18 @@ static enum wh_status put_config(struct oci_place *place, struct wh_buf *bytes,
 	return there.exists ? WH_OK : put_file(&place->base, config, err);
 }
 
+/* docker-registry 2.8.2 takes two PUTs of the same manifest at once for a wrong
+ * digest, though a tag names none. */
+static bool is_collision(const struct http_response *response)
+{
+	char reason[200];
+
+	if (response->status != 400)
+		return false;
+	http_reason(response, reason, sizeof(reason));
+	return strstr(reason, "DIGEST_INVALID") != NULL;
+}
+
 static enum wh_status put_tag(struct oci_place *place, const char *tag,
 			      struct wh_buf *manifest, struct wh_error *err)
 {
@@ -313,12 +327,18 @@ static enum wh_status put_tag(struct oci_place *place, const char *tag,
 	struct http_request request;
 	char *url wh_free_auto = NULL;
 	enum wh_status status = WH_OK;
+	int i;
 
 	WH_TRY(url_of(place, "manifests", tag, &url, err));
 	request = request_of(place, "PUT", url);
 	request.headers = headers;
 	request.body = &body;
 	WH_TRY(http_send(place->http, &request, &response, err));
+	for (i = 1; i < MAX_COLLISIONS && is_collision(&response); i++) {
+		http_response_free(&response);
+		usleep(50000u * (unsigned)i);
+		WH_TRY(http_send(place->http, &request, &response, err));
+	}
 	if (response.status != 201)
 		status = http_refused(&request, &response, err);
 	http_response_free(&response);

@@ -4,12 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/sha256.h"
 #include "base/text.h"
 
-#define MAX_DUELS 5 /* for a pointer, with other publishers */
+/* For a pointer, with other publishers: of sixteen at once one lost five in a
+ * row to versitygw. */
+#define MAX_DUELS     40
+#define MAX_KEPT      5 /* times that a server says yes and keeps the old one */
+#define LONGEST_PAUSE 400u /* ms between two of them */
 
 static enum wh_status hash_bytes(struct publish_file *file,
 				 struct wh_error *err)
@@ -55,7 +61,7 @@ static enum wh_status check_moved(struct running *running, const char *path,
 
 /* `expected`: what was there when it was read, just before. */
 static enum wh_status replace_once(struct running *running,
-				   struct publish_file *file,
+				   struct publish_file *file, int *n_kept,
 				   struct wh_error *err)
 {
 	struct place *place = running->place;
@@ -74,17 +80,38 @@ static enum wh_status replace_once(struct running *running,
 			return WH_OK;
 	}
 	WH_TRY(place->kind->replace(place, &content, &expected, err));
-	return check_moved(running, file->path, &there, err);
+	status = check_moved(running, file->path, &there, err);
+	*n_kept += status == WH_EMISMATCH;
+	return status;
+}
+
+/* Those that lost don't all come back at once. */
+static void pause_after(int duel)
+{
+	unsigned most = 20u << (duel < 5 ? duel : 5), ms = 0;
+
+	if (getrandom(&ms, sizeof(ms), 0) != (ssize_t)sizeof(ms))
+		ms = most;
+	most = most < LONGEST_PAUSE ? most : LONGEST_PAUSE;
+	usleep((ms % most + 1) * 1000u);
 }
 
 static enum wh_status replace(struct running *running,
 			      struct publish_file *file, struct wh_error *err)
 {
+	struct http_meter *meter = running->place->meter;
 	enum wh_status status = WH_EMISMATCH;
-	int i;
+	int i, n_kept = 0;
 
-	for (i = 0; i < MAX_DUELS && status == WH_EMISMATCH; i++)
-		status = replace_once(running, file, err);
+	for (i = 0;
+	     i < MAX_DUELS && n_kept < MAX_KEPT && status == WH_EMISMATCH;
+	     i++) {
+		if (i)
+			pause_after(i);
+		if (meter && atomic_load(&meter->cancelled))
+			return wh_fail(err, WH_ECANCELLED, "cancelled");
+		status = replace_once(running, file, &n_kept, err);
+	}
 	return status;
 }
 

@@ -103,6 +103,9 @@ class InRegistry:
 
 
 class InMlflow:
+    """MLflow shows a version for a moment before it has its tags; whoever
+    follows by `models:/NAME/latest` finds its files complete all the same."""
+
     env = {}
 
     def __init__(self, server, name):
@@ -111,9 +114,10 @@ class InMlflow:
 
     def follow(self):
         rows = json.loads(fetch(
-            f"{self.api}/mlflow/model-versions/search?max_results=1"
+            f"{self.api}/mlflow/model-versions/search?max_results=20"
             f"&order_by=version_number%20DESC&filter=name%3D%27{self.name}%27"
         )).get("model_versions")
+        rows = [row for row in rows or () if row.get("tags")]
         if not rows:
             raise NotYet
         tags = {tag["key"]: tag["value"] for tag in rows[0]["tags"]}
