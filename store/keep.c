@@ -140,8 +140,14 @@ static enum wh_status decide_and_forget(struct keeping *keeping,
 		WH_TRY(transaction_read(&tx, keeping->db, err));
 	else
 		WH_TRY(transaction_begin(&tx, keeping->db, err));
-	WH_TRY(keep_find_scope(keeping, options->branch, options->run, err));
-	WH_TRY(keep_decide(keeping, err));
+	if (options->policies) {
+		WH_TRY(policy_decide(keeping, options->branch, options->run,
+				     err));
+	} else {
+		WH_TRY(keep_find_scope(keeping, options->branch, options->run,
+				       err));
+		WH_TRY(keep_decide(keeping, err));
+	}
 	if (options->dry_run)
 		return WH_OK;
 	WH_TRY(forget(keeping, err));
@@ -157,8 +163,10 @@ enum wh_status wh_keep(struct wh_store *store,
 				  .grace_s = options->grace_s ? options->grace_s
 							      : WH_GRACE_S};
 	enum wh_status status =
-		keep_parse(options->rules, &keeping.arena, keeping.rules,
-			   &keeping.n_rules, err);
+		options->policies
+			? WH_OK
+			: keep_parse(options->rules, &keeping.arena,
+				     keeping.rules, &keeping.n_rules, err);
 
 	if (!status)
 		status = decide_and_forget(&keeping, options, err);

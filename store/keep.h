@@ -38,6 +38,7 @@ struct keep_why {
 struct candidate {
 	int64_t id, run_id, step, epoch, time;
 	bool has_step, has_epoch;
+	bool in_scope;	      /* of a policy that is applied (policy.c) */
 	struct keep_why *why; /* NULL: it goes */
 };
 
@@ -64,6 +65,17 @@ bool keep_in_scope(const struct keeping *keeping, int64_t run_id, int64_t line,
 enum wh_status keep_decide(struct keeping *keeping, struct wh_error *err);
 void keeping_free(struct keeping *keeping);
 
+/** By its id, among those that were loaded; or NULL. */
+struct candidate *keep_find(const struct keeping *keeping, int64_t id);
+/** Gives it a reason, once. `text` lives as long as the arena. */
+enum wh_status keep_hold(struct keeping *keeping, struct candidate *one,
+			 const char *text, struct wh_error *err);
+
+/** policy.c: decides by what is stored: candidates are what the policies of
+ *  the store, of `branch` and of `run` are about, or with both NULL any policy;
+ *  what a policy holds, whichever, stays. */
+enum wh_status policy_decide(struct keeping *keeping, const char *branch,
+			     const char *run, struct wh_error *err);
 /** policy.c: what is stored for the branch, the run, or all, after a commit. */
 enum wh_status policy_apply(struct wh_store *store, const char *branch,
 			    const char *run, struct wh_error *err);

@@ -136,8 +136,7 @@ static enum wh_status load_candidates(struct keeping *keeping,
 	return WH_OK;
 }
 
-/* They stand by falling ids. */
-static struct candidate *find(const struct keeping *keeping, int64_t id)
+struct candidate *keep_find(const struct keeping *keeping, int64_t id)
 {
 	size_t low = 0, high = keeping->n;
 
@@ -154,8 +153,8 @@ static struct candidate *find(const struct keeping *keeping, int64_t id)
 	return &keeping->candidates[low];
 }
 
-static enum wh_status hold(struct keeping *keeping, struct candidate *one,
-			   const char *text, struct wh_error *err)
+enum wh_status keep_hold(struct keeping *keeping, struct candidate *one,
+			 const char *text, struct wh_error *err)
 {
 	struct keep_why **end = &one->why;
 	struct keep_why *why = arena_alloc(&keeping->arena, 1, sizeof(*why));
@@ -181,7 +180,8 @@ static enum wh_status hold_last(struct keeping *keeping,
 	size_t i;
 
 	for (i = 0; i < keeping->n && i < rule->n; i++)
-		WH_TRY(hold(keeping, &keeping->candidates[i], rule->text, err));
+		WH_TRY(keep_hold(keeping, &keeping->candidates[i], rule->text,
+				 err));
 	return WH_OK;
 }
 
@@ -194,8 +194,8 @@ static enum wh_status hold_within(struct keeping *keeping,
 	for (i = 0; i < keeping->n; i++)
 		if (keeping->candidates[i].time >=
 		    keeping->now - (int64_t)rule->n)
-			WH_TRY(hold(keeping, &keeping->candidates[i],
-				    rule->text, err));
+			WH_TRY(keep_hold(keeping, &keeping->candidates[i],
+					 rule->text, err));
 	return WH_OK;
 }
 
@@ -269,7 +269,8 @@ static enum wh_status hold_every(struct keeping *keeping,
 	for (i = 0; i < n && !status; i++)
 		if (i == 0 || all[i].run_id != all[i - 1].run_id ||
 		    all[i].window != all[i - 1].window)
-			status = hold(keeping, all[i].one, rule->text, err);
+			status =
+				keep_hold(keeping, all[i].one, rule->text, err);
 	free(all);
 	return status;
 }
@@ -292,7 +293,7 @@ static enum wh_status load_values(struct keeping *keeping,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		one = find(keeping, column_integer(stmt, 0));
+		one = keep_find(keeping, column_integer(stmt, 0));
 		if (!one)
 			continue;
 		value = metric_value(column_integer(stmt, 1),
@@ -334,7 +335,7 @@ static enum wh_status hold_best(struct keeping *keeping,
 			k++;
 		if (k < i)
 			continue;
-		status = hold(keeping, all[i].one, rule->text, err);
+		status = keep_hold(keeping, all[i].one, rule->text, err);
 		held++;
 	}
 	free(all);
@@ -352,7 +353,8 @@ static enum wh_status hold_tag(struct keeping *keeping, struct candidate *one,
 	for (i = 0; i < keeping->n_rules; i++)
 		if (keeping->rules[i].kind == KEEP_TAG &&
 		    text_glob(keeping->rules[i].metric, tag))
-			WH_TRY(hold(keeping, one, keeping->rules[i].text, err));
+			WH_TRY(keep_hold(keeping, one, keeping->rules[i].text,
+					 err));
 	return WH_OK;
 }
 
@@ -371,7 +373,7 @@ static enum wh_status hold_names(struct keeping *keeping, struct wh_error *err)
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		one = find(keeping, column_integer(stmt, 0));
+		one = keep_find(keeping, column_integer(stmt, 0));
 		if (!one)
 			continue;
 		tag = column_integer(stmt, 1) == REF_TAG;
@@ -383,7 +385,7 @@ static enum wh_status hold_names(struct keeping *keeping, struct wh_error *err)
 		why = arena_strdup(&keeping->arena, text);
 		if (!why)
 			return wh_fail_memory(err);
-		WH_TRY(hold(keeping, one, why, err));
+		WH_TRY(keep_hold(keeping, one, why, err));
 	}
 	stmt_reset(stmt);
 	return WH_OK;
@@ -402,9 +404,9 @@ static enum wh_status hold_reflog(struct keeping *keeping, struct wh_error *err)
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		one = find(keeping, column_integer(stmt, 0));
+		one = keep_find(keeping, column_integer(stmt, 0));
 		if (one)
-			WH_TRY(hold(keeping, one, "reflog", err));
+			WH_TRY(keep_hold(keeping, one, "reflog", err));
 	}
 	stmt_reset(stmt);
 	return WH_OK;

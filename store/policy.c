@@ -100,79 +100,216 @@ enum wh_status wh_policy_set(struct wh_store *store, const char *branch,
 	return status;
 }
 
-enum wh_status wh_policy_list(struct wh_store *store, wh_policy_fn *fn,
-			      void *arg, struct wh_error *err)
+/* ---- Stored ones -----------------------------------------------------------
+ */
+
+struct policies {
+	struct arena arena;
+	struct stored {
+		enum policy_kind kind;
+		const char *name, *rules[KEEP_MAX_RULES + 1];
+		struct stored *next;
+	} * first;
+};
+
+static enum wh_status add(struct policies *all, struct stored **end,
+			  struct stmt *stmt, struct wh_error *err)
 {
-	const char *rules[KEEP_MAX_RULES + 1];
+	struct stored *one = arena_alloc(&all->arena, 1, sizeof(*one));
+	const char *name = column_text(stmt, 1), *rules = column_text(stmt, 2);
+	char *text = arena_strdup(&all->arena, rules ? rules : "");
+
+	if (!one || !text)
+		return wh_fail_memory(err);
+	one->kind = (enum policy_kind)column_integer(stmt, 0);
+	one->name = arena_strdup(&all->arena, name ? name : "");
+	if (!one->name)
+		return wh_fail_memory(err);
+	split(text, one->rules);
+	*end = one;
+	return WH_OK;
+}
+
+static enum wh_status load(struct db *db, struct policies *all,
+			   struct wh_error *err)
+{
+	struct stored **end = &all->first;
 	struct stmt *stmt;
 	bool row;
 
-	WH_TRY(db_stmt(store->db, STMT_POLICY_LIST, &stmt, err));
+	WH_TRY(db_stmt(db, STMT_POLICY_LIST, &stmt, err));
 	for (;;) {
-		struct wh_policy policy = {.rules = rules};
-		const char *name;
-		int64_t kind;
-		char *text;
-		int stop;
-
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		kind = column_integer(stmt, 0);
-		name = column_text(stmt, 1);
-		text = strdup(column_text(stmt, 2));
-		if (!text)
-			return wh_fail_memory(err);
-		policy.branch = kind == POLICY_BRANCH ? name : NULL;
-		policy.run = kind == POLICY_RUN ? name : NULL;
-		split(text, rules);
-		stop = fn(arg, &policy);
-		free(text);
-		if (stop)
-			break;
+		WH_TRY(add(all, end, stmt, err));
+		end = &(*end)->next;
 	}
 	stmt_reset(stmt);
 	return WH_OK;
 }
 
-static enum wh_status load(struct db *db, enum policy_kind kind,
-			   const char *name, char **text, struct wh_error *err)
+enum wh_status wh_policy_list(struct wh_store *store, wh_policy_fn *fn,
+			      void *arg, struct wh_error *err)
 {
-	struct stmt *stmt;
-	bool row;
+	struct policies all = {.first = NULL};
+	enum wh_status status = load(store->db, &all, err);
+	const struct stored *one;
 
-	*text = NULL;
-	WH_TRY(db_stmt(db, STMT_POLICY_GET, &stmt, err));
-	stmt_integer(stmt, 1, kind);
-	stmt_text(stmt, 2, name);
-	WH_TRY(stmt_step(stmt, &row, err));
-	if (row && !(*text = strdup(column_text(stmt, 0))))
-		return wh_fail_memory(err);
-	stmt_reset(stmt);
+	for (one = all.first; !status && one; one = one->next) {
+		const struct wh_policy policy = {
+			.branch = one->kind == POLICY_BRANCH ? one->name : NULL,
+			.run = one->kind == POLICY_RUN ? one->name : NULL,
+			.rules = one->rules,
+		};
+
+		if (fn(arg, &policy))
+			break;
+	}
+	arena_free(&all.arena);
+	return status;
+}
+
+/* ---- Applying --------------------------------------------------------------
+ */
+
+static bool is_applied(const struct stored *one, const char *branch,
+		       const char *run)
+{
+	if (!branch && !run)
+		return true;
+	switch (one->kind) {
+	case POLICY_BRANCH:
+		return branch && strcmp(one->name, branch) == 0;
+	case POLICY_RUN:
+		return run && strcmp(one->name, run) == 0;
+	case POLICY_STORE:
+		break;
+	}
+	return true;
+}
+
+static bool is_rule(const struct keeping *part, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < part->n_rules; i++)
+		if (part->rules[i].text == text)
+			return true;
+	return false;
+}
+
+/* "last 5 of branch main" */
+static const char *name_rule(struct keeping *keeping, const struct stored *one,
+			     const char *rule)
+{
+	if (one->kind == POLICY_STORE)
+		return arena_printf(&keeping->arena, "%s of the store", rule);
+	return arena_printf(&keeping->arena, "%s of %s %s", rule,
+			    one->kind == POLICY_RUN ? "run" : "branch",
+			    one->name);
+}
+
+/* What one policy is about and what its rules hold; names hold anyway. */
+static enum wh_status merge(struct keeping *keeping, const struct keeping *part,
+			    const struct stored *one, bool applied,
+			    struct wh_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < part->n; i++) {
+		const struct keep_why *why = part->candidates[i].why;
+		struct candidate *to =
+			keep_find(keeping, part->candidates[i].id);
+
+		if (!to)
+			continue;
+		to->in_scope |= applied;
+		for (; why; why = why->next) {
+			const char *text;
+
+			if (!is_rule(part, why->text))
+				continue;
+			text = name_rule(keeping, one, why->text);
+			if (!text)
+				return wh_fail_memory(err);
+			WH_TRY(keep_hold(keeping, to, text, err));
+		}
+	}
 	return WH_OK;
 }
 
-static enum wh_status apply(struct wh_store *store, const char *branch,
-			    const char *run, struct wh_error *err)
+/* One whose branch or run is gone is about nothing. */
+static enum wh_status decide_one(struct keeping *keeping,
+				 const struct stored *one, bool applied,
+				 struct wh_error *err)
 {
-	const char *rules[KEEP_MAX_RULES + 1];
-	struct wh_keep_options options = {
-		.rules = rules, .branch = branch, .run = run};
-	enum wh_status status = WH_OK;
-	char *text;
+	struct keeping part = {.db = keeping->db,
+			       .now = keeping->now,
+			       .grace_s = keeping->grace_s};
+	enum wh_status status = keep_parse(one->rules, &part.arena, part.rules,
+					   &part.n_rules, err);
 
-	WH_TRY(load(store->db, kind_of(branch, run), name_of(branch, run),
-		    &text, err));
-	if (text && split(text, rules))
-		status = wh_keep(store, &options, NULL, NULL, err);
-	free(text);
+	if (!status)
+		status = keep_find_scope(
+			&part, one->kind == POLICY_BRANCH ? one->name : NULL,
+			one->kind == POLICY_RUN ? one->name : NULL, err);
+	if (status == WH_ENOTFOUND)
+		status = WH_OK;
+	else if (!status) {
+		status = keep_decide(&part, err);
+		if (!status)
+			status = merge(keeping, &part, one, applied, err);
+	}
+	keeping_free(&part);
+	return status;
+}
+
+static enum wh_status decide_all(struct keeping *keeping,
+				 const struct policies *all, const char *branch,
+				 const char *run, struct wh_error *err)
+{
+	const struct stored *one;
+	size_t i, n = 0;
+
+	WH_TRY(keep_decide(keeping, err));
+	for (one = all->first; one; one = one->next)
+		WH_TRY(decide_one(keeping, one, is_applied(one, branch, run),
+				  err));
+	for (i = 0; i < keeping->n; i++)
+		if (keeping->candidates[i].in_scope)
+			keeping->candidates[n++] = keeping->candidates[i];
+	keeping->n = n;
+	return WH_OK;
+}
+
+enum wh_status policy_decide(struct keeping *keeping, const char *branch,
+			     const char *run, struct wh_error *err)
+{
+	struct policies all = {.first = NULL};
+	enum wh_status status = load(keeping->db, &all, err);
+	const struct stored *one;
+	bool any = false;
+
+	for (one = all.first; one; one = one->next)
+		any |= is_applied(one, branch, run);
+	if (!status && any)
+		status = decide_all(keeping, &all, branch, run, err);
+	arena_free(&all.arena);
 	return status;
 }
 
 enum wh_status policy_apply(struct wh_store *store, const char *branch,
 			    const char *run, struct wh_error *err)
 {
-	WH_TRY(apply(store, NULL, NULL, err));
-	WH_TRY(apply(store, branch, NULL, err));
-	return apply(store, NULL, run, err);
+	const struct wh_keep_options options = {
+		.policies = true, .branch = branch, .run = run};
+	struct policies all = {.first = NULL};
+	enum wh_status status = load(store->db, &all, err);
+
+	/* Mostly there are none: then a commit takes no second turn. */
+	if (!status && all.first)
+		status = wh_keep(store, &options, NULL, NULL, err);
+	arena_free(&all.arena);
+	return status;
 }

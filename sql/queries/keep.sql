@@ -46,9 +46,5 @@ ON CONFLICT(kind, name) DO UPDATE SET rules = excluded.rules,
 -- ?1 kind, ?2 name
 DELETE FROM policy WHERE kind = ?1 AND name = ?2;
 
--- name: policy_get
--- ?1 kind, ?2 name
-SELECT rules FROM policy WHERE kind = ?1 AND name = ?2;
-
 -- name: policy_list
 SELECT kind, name, rules FROM policy ORDER BY kind, name;

@@ -147,6 +147,78 @@ def test_what_stays_is_what_a_plain_model_of_the_rules_says(wh, seed):
             assert set(row["why"]) == set(wanted), (rules, row)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_policies_add_up_as_a_plain_model_says(wh, seed):
+    """Policies of the store, branches and runs: each forgets in its scope what
+    none holds in its own. Then commits, rollbacks, undos, tags, gc and
+    `--undo`, and all of it is still so."""
+    made = make_history(wh, seed)
+    chance = random.Random(2000 + seed)
+    scopes = [("the store", []), ("branch main", ["--branch", "main"]),
+              ("branch side", ["--branch", "side"]), ("run a", ["--run", "a"]),
+              ("run gone", ["--run", "gone"])]
+    policies = {}
+    for name, words in scopes:
+        if chance.random() < 0.7:
+            policies[name] = random_rules(chance)
+            wh.ok("keep", "--save", "-q", *words,
+                  *(word for rule, value in policies[name]
+                    for word in (f"--{rule}", value)))
+    alive = list(made)
+    for _ in range(6):
+        tips = {row["name"]: row["snapshot"] for row in wh.rows("branch")}
+        tags = {row["name"]: row["snapshot"] for row in wh.rows("tag")}
+        protected = {row[end] for row in wh.rows("reflog")
+                     if row["why"] != "commit" for end in ("from", "to")}
+        about, why = set(), {}
+        for name, rules in policies.items():
+            kind, _, value = name.partition(" ")
+            mine = {row["snapshot"] for row in made}
+            if kind == "branch":
+                mine = ancestors(made, tips[value])
+            elif kind == "run":
+                mine = {row["snapshot"] for row in made if row["run"] == value}
+            scope = [row for row in alive if row["snapshot"] in mine]
+            about |= {row["snapshot"] for row in scope}
+            for snapshot, texts in held(scope, rules, {}).items():
+                why.setdefault(snapshot, set()).update(
+                    f"{text} of {name}" for text in texts
+                    if text.split()[0] in ("last", "best", "every", "within")
+                    or text in [f"tag {v}" for r, v in rules if r == "tag"])
+        for snapshot in about:
+            texts = why.setdefault(snapshot, set())
+            texts |= {f"branch {b}" for b, tip in tips.items()
+                      if tip == snapshot}
+            texts |= {f"tag {t}" for t, at in tags.items() if at == snapshot}
+            if snapshot in protected:
+                texts.add("reflog")
+        found = wh.rows("keep", "--apply", "--dry-run")
+        assert {row["snapshot"] for row in found} == about
+        for row in found:
+            assert set(row["why"]) == why[row["snapshot"]], (policies, row)
+            assert row["keep"] == bool(why[row["snapshot"]])
+        wh.ok("keep", "--apply", "-q")
+        gone = {row["snapshot"] for row in found if not row["keep"]}
+        alive = [row for row in alive if row["snapshot"] not in gone]
+        assert {row["snapshot"] for row in wh.rows("log", "--all")} == \
+            {row["snapshot"] for row in alive}
+        act = chance.choice(["undo", "rollback", "tag", "gc"])
+        if act == "undo":
+            wh.ok("keep", "--undo", "-q")
+            dead = {row["sha256"] for row in wh.rows(
+                "sql", "SELECT lower(hex(sha256)) AS sha256 FROM tombstone")}
+            alive = [row for row in made if row["snapshot"] not in dead]
+        elif act == "rollback":
+            wh.ok("rollback", chance.choice(alive)["snapshot"], "-q")
+        elif act == "tag":
+            row = chance.choice(alive)
+            wh.ok("tag", "-f", f"z{chance.randrange(3)}", row["snapshot"],
+                  "-q")
+        else:
+            wh.ok("gc", "--grace", "0", "-q")
+    assert wh.row("verify", "--read-data")["errors"] == []
+
+
 def test_what_is_forgotten_is_hidden_and_comes_back(history):
     rows = history.rows("keep", "--last", "2")
     gone = [row["snapshot"] for row in rows if not row["keep"]]

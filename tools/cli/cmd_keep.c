@@ -192,8 +192,12 @@ static int dispatch(struct cli *cli, const struct rules *rules)
 	bool reads = options.dry_run || cli_flag(cli, "policies");
 	int code = take_grace(cli, &options.grace_s);
 
+	options.policies = cli_flag(cli, "apply");
+	if (!code && options.policies && rules->n)
+		code = cli_usage(cli, "--apply is for the stored rules alone");
 	if (!code && rules->n == 0 && !cli_flag(cli, "undo") &&
-	    !cli_flag(cli, "policies") && !cli_flag(cli, "drop"))
+	    !cli_flag(cli, "policies") && !cli_flag(cli, "drop") &&
+	    !options.policies)
 		code = cli_usage(cli, "say which snapshots to keep: --last, "
 				      "--best, --every, --tag, --within");
 	if (!code)

@@ -236,6 +236,8 @@ static const struct option keep_options[] = {
 	 "apply the rules after each commit to --branch or --run"},
 	{"drop", 0, OPTION_FLAG, NULL, "apply them no longer"},
 	{"policies", 0, OPTION_FLAG, NULL, "list the rules that are applied"},
+	{"apply", 0, OPTION_FLAG, NULL,
+	 "by the stored rules; with --dry-run, what they do"},
 	{"grace", 0, OPTION_TEXT, "14d", "what rollbacks left stays that long"},
 	END,
 };

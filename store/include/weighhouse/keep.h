@@ -31,10 +31,13 @@ extern "C" {
  *  a switch or a change of branches left within the grace period. */
 struct wh_keep_options {
 	const char *const *rules; /* NULL-terminated */
-	const char *branch;	  /* only its tip's ancestors, or NULL */
-	const char *run;	  /* only its snapshots, or NULL */
-	bool dry_run;		  /* decide, and change nothing */
-	int64_t grace_s;	  /* of the reflog's entries; 0: WH_GRACE_S */
+	/* The stored rules instead: those of the store, of `branch` and of
+	 * `run`, or without either all. */
+	bool policies;
+	const char *branch; /* only its tip's ancestors, or NULL */
+	const char *run;    /* only its snapshots, or NULL */
+	bool dry_run;	    /* decide, and change nothing */
+	int64_t grace_s;    /* of the reflog's entries; 0: WH_GRACE_S */
 };
 
 struct wh_kept {
@@ -63,8 +66,9 @@ WH_API enum wh_status wh_keep_undo(struct wh_store *store, const char *branch,
 				   struct wh_error *err);
 
 /** Rules that are applied after each commit to this branch, or of this run, or
- *  (with both NULL) any. Each forgets in its own scope. NULL or no rules: there
- *  are none any more. A commit
+ *  (with both NULL) any. Policies add up as rules do: a commit forgets in the
+ *  scopes of those that it is about, and what any stored policy holds in its
+ *  own scope stays. NULL or no rules: there are none any more. A commit
  *  succeeds also if they can't be applied then: the next one does it. */
 WH_API enum wh_status wh_policy_set(struct wh_store *store, const char *branch,
 				    const char *run, const char *const *rules,
