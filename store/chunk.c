@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "chunk_reader.h"
 #include "store.h"
+#include "tensor.h"
 
 #define MAX_READERS 8
 
@@ -195,6 +196,21 @@ enum wh_status chunk_pool_read(struct chunk_pool *pool, int64_t storage,
 		offset += some;
 		len -= some;
 	}
+	give_back(pool, reader);
+	return status;
+}
+
+enum wh_status chunk_pool_locate(struct chunk_pool *pool, int64_t tensor,
+				 int64_t *storage, struct wh_error *err)
+{
+	struct reader *reader;
+	enum wh_status status;
+	uint64_t nbytes;
+
+	WH_TRY(take_reader(pool, -1, &reader, err));
+	db_lock_shared(reader->db);
+	status = tensor_locate(reader->db, tensor, storage, &nbytes, err);
+	db_unlock(reader->db);
 	give_back(pool, reader);
 	return status;
 }

@@ -38,4 +38,8 @@ enum wh_status chunk_pool_read(struct chunk_pool *pool, int64_t storage,
 			       uint64_t nbytes, uint64_t offset, void *buf,
 			       size_t len, struct wh_error *err);
 
+/** Where a tensor lies now; safe from several threads. */
+enum wh_status chunk_pool_locate(struct chunk_pool *pool, int64_t tensor,
+				 int64_t *storage, struct wh_error *err);
+
 #endif

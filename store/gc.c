@@ -66,10 +66,18 @@ static enum wh_status count_unmarked(struct gc *gc, struct wh_error *err)
 	return WH_OK;
 }
 
+static enum wh_status count_all(struct gc *gc, struct wh_error *err)
+{
+	WH_TRY(count_unmarked(gc, err));
+	return gc->options->deep ? gc_deepen(gc, err) : WH_OK;
+}
+
 static enum wh_status collect(struct gc *gc, struct wh_error *err)
 {
 	WH_TRY(gc_end_leases(gc, err));
 	WH_TRY(gc_sweep(gc, err));
+	if (gc->options->deep)
+		WH_TRY(gc_deepen(gc, err));
 	if (gc->options->compact)
 		return db_compact(gc->db, err);
 	return db_give_back(gc->db, err);
@@ -86,8 +94,7 @@ enum wh_status wh_gc(struct wh_store *store,
 	gc.forgotten_by =
 		ref_now() -
 		(gc.options->has_grace ? gc.options->grace_s : WH_GRACE_S);
-	WH_TRY(gc.options->dry_run ? count_unmarked(&gc, err)
-				   : collect(&gc, err));
+	WH_TRY(gc.options->dry_run ? count_all(&gc, err) : collect(&gc, err));
 	WH_TRY(db_file_size(gc.db, &gc.result.file_bytes, err));
 	if (result)
 		*result = gc.result;

@@ -33,6 +33,9 @@ enum wh_status gc_sweep(struct gc *gc, struct wh_error *err);
 /** Storages that neither a tensor nor another storage needs. */
 enum wh_status gc_sweep_storages(struct gc *gc, struct wh_error *err);
 
+/** gc_deep.c: recodes old history. */
+enum wh_status gc_deepen(struct gc *gc, struct wh_error *err);
+
 /** gc_lease.c: what commits that died have left. */
 enum wh_status gc_end_leases(struct gc *gc, struct wh_error *err);
 

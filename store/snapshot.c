@@ -15,7 +15,8 @@
 #define MAX_TEXT_BYTES ((uint64_t)1 << 30) /* of a graph, a template */
 
 struct place { /* of one tensor */
-	int64_t storage;
+	int64_t tensor;
+	_Atomic int64_t storage; /* gc --deep and repairs move it */
 };
 
 struct snapshot_source {
@@ -64,11 +65,20 @@ static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 				  struct wh_error *err)
 {
 	struct snapshot_source *source = (struct snapshot_source *)base;
+	uint64_t nbytes = base->manifest.tensors[index].nbytes;
+	struct place *place = &source->places[index];
+	int64_t storage = place->storage, now;
 	enum wh_status status;
 
-	status = chunk_pool_read(source->pool, source->places[index].storage,
-				 base->manifest.tensors[index].nbytes, offset,
-				 buf, len, err);
+	status = chunk_pool_read(source->pool, storage, nbytes, offset, buf,
+				 len, err);
+	if (status == WH_ECORRUPT &&
+	    !chunk_pool_locate(source->pool, place->tensor, &now, NULL) &&
+	    now != storage) {
+		place->storage = now;
+		status = chunk_pool_read(source->pool, now, nbytes, offset, buf,
+					 len, err);
+	}
 	if (status == WH_ECORRUPT || status == WH_EUNSUPPORTED)
 		name_place(source, index, err);
 	return status;
@@ -369,6 +379,7 @@ static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 					   tensor->shape, tensor->nbytes,
 					   &index, err));
 		draft->variable.tensor = index;
+		source->places[index].tensor = draft->tensor_id;
 		source->places[index].storage = draft->storage;
 	}
 	for (i = 0; i < loading->n_drafts; i++)
@@ -399,13 +410,15 @@ static enum wh_status add_skeleton(struct loading *loading, int64_t skeleton_id,
 				   struct wh_error *err)
 {
 	struct place *place;
+	int64_t storage;
 	uint64_t nbytes;
 	uint32_t index;
 
 	place = &loading->source->places[loading->n_drafts];
-	WH_TRY(tensor_locate(loading->db, skeleton_id, &place->storage, &nbytes,
-			     err));
-	WH_TRY(storage_check(loading->db, place->storage, nbytes, err));
+	WH_TRY(tensor_locate(loading->db, skeleton_id, &storage, &nbytes, err));
+	WH_TRY(storage_check(loading->db, storage, nbytes, err));
+	place->tensor = skeleton_id;
+	place->storage = storage;
 	WH_TRY(manifest_add_skeleton(loading->builder, nbytes, &index, err));
 	loading->template_->skeleton = index;
 	return WH_OK;

@@ -179,3 +179,23 @@ SELECT base_id, context_id, stored_bytes FROM storage WHERE id = ?1;
 -- name: mark_all
 SELECT (SELECT count(*) FROM tensor),
   (SELECT coalesce(sum(stored_bytes), 0) FROM storage);
+
+-- name: deep_changes
+-- ?1 weight, ?2 line, ?3 generation: after this one
+SELECT weight_id, line_id, generation, tensor_id FROM change
+WHERE (weight_id, line_id, generation) > (?1, ?2, ?3)
+ORDER BY weight_id, line_id, generation LIMIT 256;
+
+-- name: deep_line
+-- ?1 line
+SELECT parent_id, parent_generation FROM line WHERE id = ?1;
+
+-- name: deep_version
+-- ?1 weight, ?2 line, ?3 up to this generation
+SELECT tensor_id FROM change
+WHERE weight_id = ?1 AND line_id = ?2 AND generation <= ?3
+ORDER BY generation DESC LIMIT 1;
+
+-- name: deep_named
+-- ?1 storage
+SELECT EXISTS (SELECT 1 FROM tensor WHERE storage_id = ?1);

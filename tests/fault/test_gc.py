@@ -74,6 +74,52 @@ def test_commits_gc_and_exports_at_once(wh):
     assert errors(wh) == []
 
 
+def test_a_deep_gc_that_is_killed_has_lost_nothing(wh):
+    """Each time a little further, in the end all the way."""
+    wh.ok("init")
+    wh.ok("import", *EPOCHS, "--codec", "none")
+    kept = ids(wh)
+    chance = random.Random(SEED)
+    for number in range(ROUNDS // 2):
+        process = wh.start("gc", "--deep")
+        time.sleep(chance.uniform(0, 0.4))
+        process.kill()
+        process.wait()
+        assert ids(wh) == kept, number
+        assert errors(wh) == [], number
+    done = json.loads(wh.ok("gc", "--deep", "--json"))
+    assert errors(wh) == []
+    wh.ok("init", "-s", "fresh.wh")
+    wh.ok("import", "-s", "fresh.wh", *EPOCHS, "--codec", "none")
+    fresh = json.loads(wh.ok("gc", "-s", "fresh.wh", "--deep", "--compact",
+                             "--json"))
+    wh.ok("gc", "--compact")
+    assert done["recoded"] <= fresh["recoded"]
+    assert (wh.folder / "weights.wh").stat().st_size < \
+        1.03 * fresh["file_bytes"]
+
+
+def test_a_deep_gc_beside_commits_and_exports(wh):
+    """Whoever reads finds a tensor where it was or where it is."""
+    wh.ok("init")
+    wh.ok("import", *EPOCHS, "--codec", "none", "--run", "r")
+    wh.ok("tag", "base", "HEAD~15")
+    for round_ in range(6):
+        running = [wh.start("gc", "--deep", "--codec",
+                            ("dense", "fast")[round_ % 2])]
+        running += [wh.start("commit", EPOCHS[(4 * round_ + k) % 16], "-b",
+                             f"b{k}", "--codec", "none") for k in range(3)]
+        running += [wh.start("save-weights", f"HEAD~{k}",
+                             f"out-{round_}-{k}.h5") for k in range(0, 16, 4)]
+        assert [process.wait() for process in running] == [0] * len(running)
+        for k in range(0, 16, 4):
+            assert (wh.folder / f"out-{round_}-{k}.h5").read_bytes() == \
+                EPOCHS[15 - k].read_bytes()
+        assert errors(wh) == []
+    wh.ok("gc", "--deep")
+    assert errors(wh) == []
+
+
 def test_what_a_killed_commit_left_goes_and_a_running_one_stays(wh):
     wh.ok("init")
     wh.ok("commit", EPOCHS[0])

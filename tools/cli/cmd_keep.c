@@ -235,12 +235,16 @@ int cmd_gc(struct cli *cli)
 		.has_grace = cli_flag(cli, "grace"),
 		.dry_run = cli_flag(cli, "dry-run"),
 		.compact = cli_flag(cli, "compact"),
+		.deep = cli_flag(cli, "deep"),
+		.codec = cli_text(cli, "codec"),
 		.progress = cli_progress,
 		.arg = cli,
 	};
 	struct wh_gc_result r;
 	int code = take_grace(cli, &options.grace_s);
 
+	if (!code && options.codec && !options.deep)
+		code = cli_usage(cli, "--codec goes with --deep");
 	if (!code)
 		code = cli_open(cli,
 				options.dry_run ? WH_OPEN_READ : WH_OPEN_WRITE);
@@ -250,12 +254,21 @@ int cmd_gc(struct cli *cli)
 		return cli_fail(cli);
 	cli_progress_end(cli);
 	if (cli_json(cli))
-		cli_print_json(json_pack("{s:I,s:I,s:I,s:I}", "snapshots",
-					 (json_int_t)r.n_snapshots, "tensors",
-					 (json_int_t)r.n_tensors, "freed_bytes",
-					 (json_int_t)r.freed_bytes,
-					 "file_bytes",
-					 (json_int_t)r.file_bytes));
+		cli_print_json(
+			json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "snapshots",
+				  (json_int_t)r.n_snapshots, "tensors",
+				  (json_int_t)r.n_tensors, "freed_bytes",
+				  (json_int_t)r.freed_bytes, "file_bytes",
+				  (json_int_t)r.file_bytes, "recoded",
+				  (json_int_t)r.n_recoded, "recoded_before",
+				  (json_int_t)r.recoded_before, "recoded_after",
+				  (json_int_t)r.recoded_after));
+	if (options.deep)
+		cli_say(cli, "%" PRIu64 " tensors %s from %s to %s",
+			r.n_recoded,
+			options.dry_run ? "would shrink" : "recoded",
+			cli_size(cli, r.recoded_before),
+			cli_size(cli, r.recoded_after));
 	cli_say(cli,
 		"%" PRIu64 " snapshots and %" PRIu64
 		" tensors %s, %s; the store has %s",

@@ -272,6 +272,8 @@ static const struct option gc_options[] = {
 	 "take what was forgotten longer ago; 0: at once"},
 	{"dry-run", 'n', OPTION_FLAG, NULL, "say what would go, and no more"},
 	{"compact", 0, OPTION_FLAG, NULL, "rewrite the file without gaps"},
+	{"deep", 0, OPTION_FLAG, NULL, "recode old history more densely"},
+	{"codec", 0, OPTION_CHOICE, "fast|dense", "of --deep; dense without"},
 	END,
 };
 

@@ -90,6 +90,12 @@ struct wh_gc_options {
 	bool has_grace;	 /* else WH_GRACE_S */
 	int64_t grace_s; /* forgotten longer ago than this */
 	bool dry_run;
+	/* Recode old history: what is stored whole as differences, what is
+	 * from better bases, by `codec` ("fast", or "dense", which NULL
+	 * means). Identities stay. It can be ended at any point: what has been
+	 * recoded until then is. */
+	bool deep;
+	const char *codec;
 	bool compact; /* rewrite the file without gaps, in place; as much room
 			 again is needed among the temporary files */
 	wh_progress_fn *progress;
@@ -99,6 +105,9 @@ struct wh_gc_result {
 	uint64_t n_snapshots, n_tensors; /* gone, or that would go */
 	uint64_t freed_bytes;		 /* of their chunks */
 	uint64_t file_bytes;		 /* of the store file now */
+	uint64_t n_recoded;		 /* tensors that deep has moved */
+	uint64_t recoded_before, recoded_after; /* bytes of their chunks; a dry
+						   run guesses the latter */
 };
 /** Takes what only forgotten snapshots name, and what dead commits left, in
  *  transactions of at most a quarter of a second, so that others get their

@@ -1,0 +1,424 @@
+/* gc --deep: old history, coded more densely.
+ *
+ * Weights are walked version by version along the lines of snapshots, oldest
+ * first, so that what a tensor may be coded against has been looked at before
+ * it. A tensor moves (recode.h) where that saves something, and wherever its
+ * old chain names a storage that is only kept as a base: one that this run has
+ * replaced, or one whose own tensor is gone. So no base stays behind for one
+ * dependant alone. Identities are of the payloads and stay as they are.
+ *
+ * Each tensor is a matter of its own: ended anywhere, all is as readable as
+ * before. Memory is that of a chunk and its bases.
+ */
+#include "gc.h"
+
+#include <string.h>
+
+#include "chunk_reader.h"
+#include "lease.h"
+#include "mark.h"
+#include "recode.h"
+#include "storage.h"
+
+#define BATCH	    256 /* changes; the query's LIMIT */
+#define GAIN	    3u	/* percent, below which nothing moves */
+#define WHOLE_EACH  64u /* versions: as commits do */
+#define FAST_RADIX  4u
+#define DENSE_RADIX 16u
+#define MAX_DEPTH   (MAX_CHAIN - 2u)
+#define MAX_PASSES  4
+#define MAX_LINES   10000 /* to look for a version before */
+
+struct deep {
+	struct gc *gc;
+	struct recoder *recoder;
+	struct chunk_reader *reader;
+	enum codec_effort effort;
+	struct bitmap seen;	/* tensors of this pass */
+	struct bitmap replaced; /* storages */
+	bool first_pass;
+	uint64_t n_moved; /* in this pass */
+	uint64_t done, total;
+};
+
+/* A weight's tensor from a place of a line on. */
+struct change {
+	int64_t weight, line, generation, tensor;
+};
+
+/* ---- What a tensor may be coded against ------------------------------------
+ */
+
+/* The version before the first one of a line: where the line left another. */
+static enum wh_status before_line(struct db *db, const struct change *change,
+				  int64_t *tensor, struct wh_error *err)
+{
+	int64_t line = change->line;
+	int i;
+
+	*tensor = 0;
+	for (i = 0; i < MAX_LINES; i++) {
+		int64_t generation;
+		struct stmt *stmt;
+		bool row;
+
+		WH_TRY(db_stmt(db, STMT_DEEP_LINE, &stmt, err));
+		stmt_integer(stmt, 1, line);
+		WH_TRY(stmt_step(stmt, &row, err));
+		line = row ? column_integer(stmt, 0) : 0;
+		generation = row ? column_integer(stmt, 1) : 0;
+		stmt_reset(stmt);
+		if (!line)
+			break;
+		WH_TRY(db_stmt(db, STMT_DEEP_VERSION, &stmt, err));
+		stmt_integer(stmt, 1, change->weight);
+		stmt_integer(stmt, 2, line);
+		stmt_integer(stmt, 3, generation);
+		WH_TRY(stmt_step(stmt, &row, err));
+		*tensor = row ? column_integer(stmt, 0) : 0;
+		stmt_reset(stmt);
+		if (row)
+			break;
+	}
+	return WH_OK;
+}
+
+static unsigned base_generation(unsigned generation, unsigned radix)
+{
+	unsigned unit = 1;
+
+	while (generation / unit % radix == 0)
+		unit *= radix;
+	return generation - unit;
+}
+
+/* As a commit chooses: commit_base.c. Never a chain that leads through the
+ * tensor's own storage, which would have to stay for it. */
+static enum wh_status choose_base(struct deep *deep,
+				  const struct recode_tensor *previous,
+				  struct recode_request *request,
+				  struct wh_error *err)
+{
+	unsigned radix = deep->effort == CODEC_DENSE ? DENSE_RADIX : FAST_RADIX;
+	struct storage_chain chain;
+	unsigned generation, target, i = 0, k;
+
+	WH_TRY(storage_chain_get(deep->gc->db, previous->storage, &chain, err));
+	generation = chain.links[0].generation + 1;
+	if (generation >= WHOLE_EACH)
+		return WH_OK;
+	target = base_generation(generation, radix);
+	while (i + 1 < chain.n && chain.links[i].generation > target)
+		i++;
+	if (chain.n - i > MAX_DEPTH)
+		return WH_OK;
+	for (k = i; k < chain.n; k++)
+		if (chain.links[k].id == request->tensor.storage)
+			return WH_OK;
+	request->base = chain.links[i].id;
+	request->generation = generation;
+	return WH_OK;
+}
+
+static enum wh_status find_base(struct deep *deep, int64_t previous,
+				struct recode_request *request,
+				struct wh_error *err)
+{
+	struct recode_tensor tensor;
+	bool there = false;
+
+	if (previous)
+		WH_TRY(recode_tensor_get(deep->gc->db, previous, &tensor,
+					 &there, err));
+	if (!there || tensor.dtype != request->tensor.dtype ||
+	    tensor.nbytes != request->tensor.nbytes)
+		return WH_OK;
+	return choose_base(deep, &tensor, request, err);
+}
+
+/* ---- One tensor ------------------------------------------------------------
+ */
+
+/* Whether its chain holds on to something that no tensor needs. */
+static enum wh_status holds_on(struct deep *deep, int64_t storage, bool *yes,
+			       struct wh_error *err)
+{
+	struct storage_chain chain;
+	struct stmt *stmt;
+	unsigned i;
+
+	*yes = false;
+	WH_TRY(storage_chain_get(deep->gc->db, storage, &chain, err));
+	for (i = 1; i < chain.n && !*yes; i++) {
+		if (bitmap_has(&deep->replaced, chain.links[i].id)) {
+			*yes = true;
+			break;
+		}
+		WH_TRY(db_stmt(deep->gc->db, STMT_DEEP_NAMED, &stmt, err));
+		stmt_integer(stmt, 1, chain.links[i].id);
+		WH_TRY(step_row(stmt, err));
+		*yes = column_integer(stmt, 0) == 0;
+		stmt_reset(stmt);
+	}
+	return WH_OK;
+}
+
+static enum wh_status report(struct deep *deep, struct wh_error *err)
+{
+	const struct wh_gc_options *options = deep->gc->options;
+
+	if (!options->progress || options->progress(options->arg, "recoding",
+						    deep->done, deep->total))
+		return WH_OK;
+	return wh_fail(err, WH_ECANCELLED, "cancelled");
+}
+
+struct reading {
+	struct deep *deep;
+	int64_t storage;
+};
+
+static enum wh_status read_payload(void *arg, uint64_t offset, void *buf,
+				   size_t len, struct wh_error *err)
+{
+	struct reading *reading = arg;
+
+	WH_TRY(report(reading->deep, err));
+	return chunk_reader_read(reading->deep->reader, reading->storage,
+				 (uint32_t)(offset / CHUNK_SIZE), buf, len,
+				 err);
+}
+
+static enum wh_status stored_bytes(struct db *db, int64_t storage,
+				   uint64_t *nbytes, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_MARK_STORAGE, &stmt, err));
+	stmt_integer(stmt, 1, storage);
+	WH_TRY(step_row(stmt, err));
+	*nbytes = (uint64_t)column_integer(stmt, 2);
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+/* A dry run counts what fits. */
+static enum wh_status note_move(struct deep *deep, int64_t old, int64_t now,
+				uint64_t before, uint64_t after,
+				struct wh_error *err)
+{
+	struct wh_gc_result *result = &deep->gc->result;
+	bool was;
+
+	if (deep->gc->options->dry_run ? after > before - before * GAIN / 100
+				       : now == 0)
+		return WH_OK;
+	result->n_recoded++;
+	result->recoded_before += before;
+	result->recoded_after += after;
+	deep->n_moved++;
+	return now ? bitmap_set(&deep->replaced, old, &was, err) : WH_OK;
+}
+
+/* What is damaged stays for verify; what a commit or gc has taken in between
+ * is tried another time. */
+static bool is_passed_over(enum wh_status status)
+{
+	return status == WH_ECORRUPT || status == WH_EUNSUPPORTED ||
+	       status == WH_EBUSY;
+}
+
+static enum wh_status move_tensor(struct deep *deep,
+				  struct recode_request *request,
+				  int64_t previous, struct wh_error *err)
+{
+	struct reading reading = {.deep = deep,
+				  .storage = request->tensor.storage};
+	uint64_t before, after = 0;
+	int64_t storage = 0;
+	bool held;
+
+	WH_TRY(holds_on(deep, reading.storage, &held, err));
+	if (!held && !deep->first_pass)
+		return WH_OK;
+	WH_TRY(stored_bytes(deep->gc->db, reading.storage, &before, err));
+	WH_TRY(find_base(deep, previous, request, err));
+	request->effort = deep->effort;
+	request->limit = held && !deep->gc->options->dry_run
+				 ? UINT64_MAX
+				 : before - before * GAIN / 100;
+	if (before == 0)
+		return WH_OK;
+	request->count_only = deep->gc->options->dry_run;
+	request->read = read_payload;
+	request->arg = &reading;
+	WH_TRY(recode(deep->recoder, request, &storage, &after, err));
+	return note_move(deep, reading.storage, storage, before, after, err);
+}
+
+static enum wh_status look_at(struct deep *deep, int64_t tensor,
+			      int64_t previous, struct wh_error *err)
+{
+	struct recode_request request = {.count_only = false};
+	struct wh_error found = {0};
+	enum wh_status status;
+	bool was, there;
+
+	WH_TRY(bitmap_set(&deep->seen, tensor, &was, err));
+	if (was)
+		return WH_OK;
+	WH_TRY(recode_tensor_get(deep->gc->db, tensor, &request.tensor, &there,
+				 err));
+	if (!there)
+		return WH_OK;
+	status = move_tensor(deep, &request, previous, &found);
+	deep->done += request.tensor.nbytes;
+	if (status && !is_passed_over(status)) {
+		if (err)
+			*err = found;
+		return status;
+	}
+	return report(deep, err);
+}
+
+/* ---- Along the weights -----------------------------------------------------
+ */
+
+static enum wh_status changes_after(struct db *db, const struct change *last,
+				    struct change batch[BATCH], size_t *n,
+				    struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	*n = 0;
+	WH_TRY(db_stmt(db, STMT_DEEP_CHANGES, &stmt, err));
+	stmt_integer(stmt, 1, last->weight);
+	stmt_integer(stmt, 2, last->line);
+	stmt_integer(stmt, 3, last->generation);
+	while (*n < BATCH) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		batch[(*n)++] = (struct change){
+			.weight = column_integer(stmt, 0),
+			.line = column_integer(stmt, 1),
+			.generation = column_integer(stmt, 2),
+			.tensor = column_integer(stmt, 3),
+		};
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status walk(struct deep *deep, struct wh_error *err)
+{
+	struct change batch[BATCH], last = {0, 0, 0, 0};
+	size_t n, i;
+
+	do {
+		WH_TRY(changes_after(deep->gc->db, &last, batch, &n, err));
+		for (i = 0; i < n; i++) {
+			const struct change *change = &batch[i];
+			int64_t previous = last.tensor;
+
+			if (change->weight != last.weight ||
+			    change->line != last.line)
+				WH_TRY(before_line(deep->gc->db, change,
+						   &previous, err));
+			if (change->tensor)
+				WH_TRY(look_at(deep, change->tensor, previous,
+					       err));
+			last = *change;
+		}
+	} while (n);
+	return WH_OK;
+}
+
+static enum wh_status walk_until_nothing_moves(struct deep *deep,
+					       struct wh_error *err)
+{
+	int pass;
+
+	for (pass = 0; pass < MAX_PASSES; pass++) {
+		deep->first_pass = pass == 0;
+		deep->n_moved = 0;
+		bitmap_free(&deep->seen);
+		memset(&deep->seen, 0, sizeof(deep->seen));
+		WH_TRY(walk(deep, err));
+		if (!deep->n_moved || deep->gc->options->dry_run)
+			break;
+	}
+	return WH_OK;
+}
+
+/* ---- The whole -------------------------------------------------------------
+ */
+
+/* A commit under way may have chosen a base that was replaced meanwhile: what
+ * this leaves goes with the next gc. */
+static enum wh_status anyone_commits(struct db *db, bool *yes,
+				     struct wh_error *err)
+{
+	struct stmt *stmt;
+	int64_t lease = 0;
+	bool row = true;
+
+	*yes = false;
+	while (row && !*yes) {
+		WH_TRY(db_stmt(db, STMT_LEASE_NEXT, &stmt, err));
+		stmt_integer(stmt, 1, lease);
+		WH_TRY(stmt_step(stmt, &row, err));
+		lease = row ? column_integer(stmt, 0) : 0;
+		stmt_reset(stmt);
+		if (row)
+			WH_TRY(lease_is_alive(db, lease, yes, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status choose_effort(struct deep *deep, struct wh_error *err)
+{
+	const char *name = deep->gc->options->codec;
+
+	deep->effort = CODEC_DENSE;
+	if (!name || (codec_effort_of(name, &deep->effort) &&
+		      deep->effort != CODEC_NONE))
+		return WH_OK;
+	return wh_fail(err, WH_EINVAL,
+		       "old history can't be recoded by '%s', only by fast or "
+		       "dense",
+		       name);
+}
+
+static enum wh_status run(struct deep *deep, struct wh_error *err)
+{
+	struct db *db = deep->gc->db;
+	struct stmt *stmt;
+	bool busy;
+
+	WH_TRY(choose_effort(deep, err));
+	WH_TRY(recoder_new(db, &deep->recoder, err));
+	WH_TRY(chunk_reader_new(db, NULL, &deep->reader, err));
+	WH_TRY(db_stmt(db, STMT_USAGE_TOTAL, &stmt, err));
+	WH_TRY(step_row(stmt, err));
+	deep->total = (uint64_t)column_integer(stmt, 0);
+	stmt_reset(stmt);
+	WH_TRY(walk_until_nothing_moves(deep, err));
+	if (deep->gc->options->dry_run)
+		return WH_OK;
+	WH_TRY(anyone_commits(db, &busy, err));
+	return busy ? WH_OK : gc_sweep_storages(deep->gc, err);
+}
+
+enum wh_status gc_deepen(struct gc *gc, struct wh_error *err)
+{
+	struct deep deep = {.gc = gc};
+	enum wh_status status = run(&deep, err);
+
+	recoder_free(deep.recoder);
+	chunk_reader_free(deep.reader);
+	bitmap_free(&deep.seen);
+	bitmap_free(&deep.replaced);
+	return status;
+}
