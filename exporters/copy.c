@@ -422,18 +422,19 @@ static bool read_piece(int fd, uint64_t offset, uint8_t *buf, size_t len)
 	return true;
 }
 
-enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
-			     bool *equal, struct wh_error *err)
+enum wh_status compare_range(struct wh_plan *plan, uint32_t image, int fd,
+			     uint64_t begin, uint64_t end, bool *equal,
+			     struct wh_error *err)
 {
-	uint64_t offset, size = wh_plan_image(plan, image)->size;
 	uint8_t *planned wh_free_auto = malloc(PIECE);
 	uint8_t *written wh_free_auto = malloc(PIECE);
+	uint64_t offset;
 
 	if (!planned || !written)
 		return wh_fail_memory(err);
-	*equal = lseek(fd, 0, SEEK_END) == (off_t)size;
-	for (offset = 0; offset < size && *equal; offset += PIECE) {
-		uint64_t left = size - offset;
+	*equal = true;
+	for (offset = begin; offset < end && *equal; offset += PIECE) {
+		uint64_t left = end - offset;
 		size_t len = (size_t)(left < PIECE ? left : PIECE);
 
 		WH_TRY(wh_plan_read(plan, image, offset, planned, len, err));
@@ -441,4 +442,15 @@ enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
 			 memcmp(planned, written, len) == 0;
 	}
 	return WH_OK;
+}
+
+enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
+			     bool *equal, struct wh_error *err)
+{
+	uint64_t size = wh_plan_image(plan, image)->size;
+
+	*equal = lseek(fd, 0, SEEK_END) == (off_t)size;
+	if (!*equal)
+		return WH_OK;
+	return compare_range(plan, image, fd, 0, size, equal, err);
 }

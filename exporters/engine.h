@@ -28,7 +28,12 @@ enum wh_status copy_image(struct wh_plan *plan, uint32_t image, int fd,
 const struct wh_format *format_of_file(const struct wh_library *library,
 				       const char *path);
 
-/** Whether the file holds the image's very bytes. */
+/** Whether the file holds the image's very bytes from `begin` to `end`. */
+enum wh_status compare_range(struct wh_plan *plan, uint32_t image, int fd,
+			     uint64_t begin, uint64_t end, bool *equal,
+			     struct wh_error *err);
+
+/** Whether it holds all of them, and no more. */
 enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,
 			     bool *equal, struct wh_error *err);
 
