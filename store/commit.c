@@ -7,10 +7,10 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "canonical.h"
+#include "core/weigh.h"
 #include "keep.h"
 #include "tensor.h"
 
-#define NEEDS	  (WH_SHA256 | WH_CRC32C | WH_CRC32 | WH_STATISTICS)
 #define MAX_TRIES 5 /* of publishing, while gc takes what we counted on */
 
 /* Pages by the size of the first model: README.md, "The file". */
@@ -34,6 +34,7 @@ static void commit_free(struct commit *commit)
 	lease_free(&commit->lease);
 	commit_free_small(commit);
 	free(commit->items);
+	free(commit->probes);
 	free(commit->layers);
 	arena_free(&commit->arena);
 }
@@ -96,8 +97,13 @@ static enum wh_status list_items(struct commit *commit, struct wh_error *err)
 	if (!commit->items)
 		return wh_fail_memory(err);
 	for (i = 0; i < n; i++)
-		commit->items[i] =
-			(struct item){.source = commit->source, .index = i};
+		commit->items[i] = (struct item){
+			.source = commit->source,
+			.index = i,
+			.eager = commit->probes && commit->probes[i].skip,
+		};
+	for (i = 0; i < n; i++)
+		commit->any_eager |= commit->items[i].eager;
 	commit->n_source_items = n;
 	for (i = 0; i < N_TEXTS; i++) {
 		commit->text_item[i] = UINT32_MAX;
@@ -134,6 +140,7 @@ static enum wh_status hash_layers(struct commit *commit, struct wh_error *err)
 	enum wh_status status;
 	struct sha256 *hash;
 
+	free(commit->layers);
 	commit->layers = calloc((size_t)n + 1, sizeof(*commit->layers));
 	if (!commit->layers)
 		return wh_fail_memory(err);
@@ -177,7 +184,8 @@ static enum wh_status find_tensors(struct commit *commit, struct wh_error *err)
 			commit->items[layer->variables[k].tensor].id = -1;
 	}
 	for (i = 0; i < commit->n_items; i++)
-		if (!commit->items[i].id)
+		if (!commit->items[i].id && !commit->items[i].eager &&
+		    !commit->items[i].stored)
 			WH_TRY(tensor_find(commit->store->db,
 					   item_tensor(&commit->items[i]),
 					   &commit->items[i].id, err));
@@ -209,10 +217,17 @@ static void count_new(struct commit *commit)
 
 	commit->result.n_tensors = manifest->n_tensors;
 	commit->result.n_new_tensors = 0;
-	for (i = 0; i < manifest->n_tensors; i++) {
-		commit->result.nbytes += manifest->tensors[i].nbytes;
+	for (i = 0; i < manifest->n_tensors; i++)
 		commit->result.n_new_tensors += commit->items[i].id == 0;
-	}
+}
+
+static void count_bytes(struct commit *commit)
+{
+	const struct wh_manifest *manifest = &commit->source->manifest;
+	uint32_t i;
+
+	for (i = 0; i < manifest->n_tensors; i++)
+		commit->result.nbytes += manifest->tensors[i].nbytes;
 }
 
 static enum wh_status choose_page_size(struct commit *commit,
@@ -253,16 +268,37 @@ static enum wh_status identify_again(struct commit *commit,
 	return WH_OK;
 }
 
+/* Layers of tensors that were weighed only now have their identities now. */
+static enum wh_status identify_late(struct commit *commit, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+
+	WH_TRY(hash_layers(commit, err));
+	WH_TRY(transaction_read(&tx, commit->store->db, err));
+	commit->mark = MARK_NONE;
+	return find_layers(commit, err);
+}
+
+static enum wh_status store_first(struct commit *commit, struct wh_error *err)
+{
+	WH_TRY(commit_store(commit, err));
+	count_new(commit);
+	WH_TRY(commit_read_again(commit, err));
+	return commit->any_eager ? identify_late(commit, err) : WH_OK;
+}
+
 static enum wh_status store_and_publish(struct commit *commit,
 					struct wh_error *err)
 {
 	bool again = true;
 	int tries;
 
+	WH_TRY(store_first(commit, err));
 	for (tries = 0; again && tries < MAX_TRIES; tries++) {
-		if (tries)
+		if (tries) {
 			WH_TRY(identify_again(commit, err));
-		WH_TRY(commit_store(commit, err));
+			WH_TRY(commit_store(commit, err));
+		}
 		WH_TRY(check_unchanged(commit->source, err));
 		WH_TRY(commit_publish(commit, &again, err));
 	}
@@ -292,20 +328,18 @@ static enum wh_status choose_effort(struct commit *commit, struct wh_error *err)
 
 static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 {
-	const struct wh_commit_options *options = commit->options;
-
 	WH_TRY(choose_effort(commit, err));
-	WH_TRY(wh_source_weigh(commit->source, NEEDS, options->threads,
-			       options->progress, options->arg, err));
+	WH_TRY(commit_weigh(commit, err));
 	WH_TRY(check_unchanged(commit->source, err));
 	/* Only now: the template's text holds the skeleton's digest. */
 	WH_TRY(make_texts(commit, err));
-	WH_TRY(wh_source_weigh(commit->texts, NEEDS & ~WH_STATISTICS, 1, NULL,
-			       NULL, err));
+	WH_TRY(wh_source_weigh(commit->texts,
+			       commit_needs() & ~(unsigned)WH_STATISTICS, 1,
+			       NULL, NULL, err));
 	WH_TRY(list_items(commit, err));
 	WH_TRY(hash_layers(commit, err));
 	WH_TRY(identify(commit, err));
-	count_new(commit);
+	count_bytes(commit);
 	WH_TRY(choose_page_size(commit, err));
 	return store_and_publish(commit, err);
 }

@@ -1,6 +1,7 @@
 /* commit.h: the steps of a commit, in the order in which they run.
  *
- *	weigh     digests of every tensor of the source and of the texts
+ *	weigh     digests of every tensor of the source and of the texts, but
+ *		  of large tensors that are likely new (commit_eager.c)
  *	identify  canonical texts of layers: which of them the store lacks
  *	base      older versions of tensors that it lacks (commit_base.c)
  *	store     their payloads, as chunks that nothing names yet
@@ -27,6 +28,7 @@ struct item {
 	int64_t storage; /* reserved for it, 0: none */
 	bool stored;	 /* its chunks are there */
 	bool waits;	 /* they are coded, and go in when it is published */
+	bool eager;	 /* is weighed while it is stored */
 	/* What it may be coded against, and how many versions have been since
 	 * a whole one (commit_base.c). */
 	int64_t base; /* storage, 0: none */
@@ -54,6 +56,9 @@ struct commit {
 	/* Of the store when the ids above were looked up: while it is the
 	 * same they hold. MARK_NONE: they may not. */
 	int64_t mark;
+	/* One for each tensor, hidden ones too; NULL: none is eager. */
+	struct weigh_probe *probes;
+	bool any_eager;
 	struct lease lease; /* of the items' storages */
 	enum codec_effort effort;
 	struct wh_commit_result result;
@@ -67,6 +72,23 @@ enum wh_status commit_parent(struct db *db,
 			     const struct wh_commit_options *options,
 			     char branch[REF_NAME_SIZE], int64_t *tip,
 			     int64_t *parent, struct wh_error *err);
+
+/** Which digests a commit asks for. */
+unsigned commit_needs(void);
+
+/** Weighs the source's tensors, but those that shall be weighed while they are
+ *  stored: `probes[i].skip`. */
+enum wh_status commit_weigh(struct commit *commit, struct wh_error *err);
+
+/** An eager item is stored and weighed. `*known`: the store has it, or this
+ *  commit has stored it under another name; its chunks were taken back. In a
+ *  transaction. */
+enum wh_status commit_settle(struct commit *commit, struct item *item,
+			     bool *known, struct wh_error *err);
+
+/** Reads the eager tensors of a source that can't say whether it has changed
+ *  once more. WH_EMISMATCH. */
+enum wh_status commit_read_again(struct commit *commit, struct wh_error *err);
 
 /** Finds bases for the items of `todo`. */
 enum wh_status commit_choose_bases(struct commit *commit, struct item **todo,
@@ -84,6 +106,9 @@ enum wh_status commit_put_storage(struct db *db, const struct item *item,
 				  const struct coded_sum *sum,
 				  struct wh_error *err);
 
+/* Bytes of payloads that wait in memory at most. */
+#define COMMIT_SMALL_TOTAL ((uint64_t)8 << 20)
+
 /** Takes those out of `todo` that are small, and codes them into memory. */
 enum wh_status commit_code_small(struct commit *commit, struct item **todo,
 				 uint32_t *n_todo, struct wh_error *err);
@@ -93,6 +118,11 @@ void commit_free_small(struct commit *commit);
 
 /** Chunks of all items that have neither row nor storage. */
 enum wh_status commit_store(struct commit *commit, struct wh_error *err);
+
+/** Deletes the chunks of a storage that nothing names; in a transaction
+ *  (commit_abandon.c). */
+enum wh_status commit_take_back(struct db *db, int64_t storage,
+				struct wh_error *err);
 
 /** After a failure: deletes what commit_store stored (commit_abandon.c). */
 enum wh_status commit_abandon(struct commit *commit, struct wh_error *err);

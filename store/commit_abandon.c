@@ -27,6 +27,14 @@ static enum wh_status delete_storage(struct db *db, int64_t storage,
 	return step_done(stmt, err);
 }
 
+enum wh_status commit_take_back(struct db *db, int64_t storage,
+				struct wh_error *err)
+{
+	WH_TRY(allow_deleting(db, true, err));
+	WH_TRY(delete_storage(db, storage, err));
+	return allow_deleting(db, false, err);
+}
+
 enum wh_status commit_abandon(struct commit *commit, struct wh_error *err)
 {
 	struct db *db = commit->store->db;

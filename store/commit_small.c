@@ -16,7 +16,7 @@
 #include "storage.h"
 
 #define SMALL_ITEM  ((uint64_t)64 << 10) /* bytes */
-#define SMALL_TOTAL ((uint64_t)8 << 20)	 /* that wait in memory at most */
+#define SMALL_TOTAL COMMIT_SMALL_TOTAL
 
 struct small_chunk {
 	struct chunk chunk; /* `bytes`: in `small_chunks.bytes` */
@@ -67,6 +67,7 @@ static uint64_t choose_small(struct item **todo, uint32_t *n_todo,
 		uint64_t nbytes = item_tensor(todo[i])->nbytes;
 
 		todo[i]->waits =
+			!todo[i]->eager &&
 			(nbytes <= SMALL_ITEM || total <= SMALL_TOTAL) &&
 			taken + nbytes <= SMALL_TOTAL;
 		if (todo[i]->waits) {

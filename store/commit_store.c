@@ -1,11 +1,12 @@
 /* Payloads that the store lacks, as chunks that nothing names yet.
  *
- * A helper thread reads, checks and codes; the caller's thread inserts: SQLite
- * is given one writer, and coding overlaps with it. The chunks go in through
- * transactions of at most 250 ms, so that other writers get their turns.
+ * One thread reads and weighs or checks, one codes, and the caller's inserts:
+ * SQLite is given one writer, and the others' work overlaps with it. The chunks
+ * go in through transactions of at most 250 ms, so that other writers get their
+ * turns.
  *
- * The helper reads the chunks of bases through the caller's own connection: a
- * second one would wait for the very transaction that waits for the helper.
+ * The coder reads the chunks of bases through the caller's own connection: a
+ * second one would wait for the very transaction that waits for the coder.
  * `turn` is held by whoever uses the connection.
  */
 #include "commit.h"
@@ -19,10 +20,11 @@
 #include "base/crc.h"
 #include "chunk.h"
 #include "chunk_reader.h"
+#include "core/scale.h"
 #include "storage.h"
 #include "tensor.h"
 
-#define RING	      4 /* coded chunks under way: 2 x 4 MiB at most */
+#define RING	      5 /* chunks under way: 2 x 5 MiB at most */
 #define TURN_MS	      250
 #define PROGRESS_EACH ((uint64_t)8 << 20)
 
@@ -35,51 +37,87 @@ struct slot {
 	bool uses_base, uses_context;
 };
 
+enum stage { READ, CODE, INSERT, N_STAGES };
+
 struct pipeline {
 	struct commit *commit;
 	struct item **todo;
 	uint32_t n_todo;
 	struct slot slots[RING];
-	unsigned head, tail; /* next to fill, next to insert; count up */
-	bool ended, stopped; /* by the helper, by the caller */
+	unsigned passed[N_STAGES]; /* slots, by each stage; count up */
+	bool ended[N_STAGES];	   /* will pass no more */
+	bool stopped;		   /* by the caller, or a failure */
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	struct wh_error failure; /* of the helper */
+	struct wh_error failure; /* the first one, of a helper */
 	pthread_mutex_t turn;	 /* of the store's connection */
 };
 
-/* What the helper works with. */
+/* What the coder works with. */
 struct tools {
 	struct codec_coder *coder;
 	struct chunk_reader *bases;
 };
 
-/* ---- The helper: read, check, code ----------------------------------------
+/* ---- From stage to stage ---------------------------------------------------
  */
 
-static struct slot *wait_to_fill(struct pipeline *line)
+/* The next slot that the stage before has passed on, or, to read into, that is
+ * free again; NULL: there will be none. */
+static struct slot *wait_for_slot(struct pipeline *line, enum stage stage)
 {
+	unsigned *passed = line->passed;
 	struct slot *slot = NULL;
 
 	pthread_mutex_lock(&line->lock);
-	while (!line->stopped && line->head - line->tail == RING)
-		pthread_cond_wait(&line->moved, &line->lock);
-	if (!line->stopped)
-		slot = &line->slots[line->head % RING];
+	if (stage == READ)
+		while (!line->stopped && passed[READ] - passed[INSERT] == RING)
+			pthread_cond_wait(&line->moved, &line->lock);
+	else
+		while (!line->stopped && !line->ended[stage - 1] &&
+		       passed[stage] == passed[stage - 1])
+			pthread_cond_wait(&line->moved, &line->lock);
+	if (!line->stopped &&
+	    (stage == READ || passed[stage] != passed[stage - 1]))
+		slot = &line->slots[passed[stage] % RING];
 	pthread_mutex_unlock(&line->lock);
 	return slot;
 }
 
-static void pass_on(struct pipeline *line)
+static bool codes(const struct pipeline *line)
+{
+	return line->commit->effort != CODEC_NONE;
+}
+
+/* Where nothing is coded the reader stands for the coder, too. */
+static void pass_on(struct pipeline *line, enum stage stage)
 {
 	pthread_mutex_lock(&line->lock);
-	line->head++;
+	line->passed[stage]++;
+	if (stage == READ && !codes(line))
+		line->passed[CODE]++;
 	pthread_cond_broadcast(&line->moved);
 	pthread_mutex_unlock(&line->lock);
 }
 
-/* Coded bytes are copied out of the coder, whose memory its next call reuses;
- * raw ones stay where they were read. */
+static void end_stage(struct pipeline *line, enum stage stage,
+		      enum wh_status status, const struct wh_error *err)
+{
+	pthread_mutex_lock(&line->lock);
+	if (status && !line->failure.status)
+		line->failure = *err;
+	line->stopped |= status != WH_OK;
+	line->ended[stage] = true;
+	if (stage == READ && !codes(line))
+		line->ended[CODE] = true;
+	pthread_cond_broadcast(&line->moved);
+	pthread_mutex_unlock(&line->lock);
+}
+
+/* ---- The coder ------------------------------------------------------------
+ */
+
+/* The slot takes the coder's memory for its own, unless the chunk stays raw. */
 static enum wh_status code_chunk(struct slot *slot, enum codec_effort effort,
 				 const struct tools *tools,
 				 struct wh_error *err)
@@ -100,20 +138,48 @@ static enum wh_status code_chunk(struct slot *slot, enum codec_effort effort,
 	WH_TRY(codec_encode(tools->coder, &input, &coded, err));
 	chunk->codec = coded.codec;
 	chunk->size = coded.size;
-	chunk->bytes = slot->raw;
+	chunk->bytes = coded.bytes;
 	slot->uses_base = coded.uses_base;
 	slot->uses_context = coded.uses_context;
-	if (coded.bytes == slot->raw)
-		return WH_OK;
-	slot->coded.size = 0;
-	WH_TRY(wh_buf_append(&slot->coded, coded.bytes, chunk->size, err));
-	chunk->bytes = slot->coded.data;
+	if (coded.bytes != slot->raw)
+		codec_take(tools->coder, &slot->coded);
 	return WH_OK;
 }
 
+static enum wh_status code_all(struct pipeline *line, struct tools *tools,
+			       struct wh_error *err)
+{
+	struct slot *slot;
+
+	WH_TRY(codec_coder_new(&tools->coder, err));
+	WH_TRY(chunk_reader_new(line->commit->store->db, &line->turn,
+				&tools->bases, err));
+	while ((slot = wait_for_slot(line, CODE))) {
+		WH_TRY(code_chunk(slot, line->commit->effort, tools, err));
+		pass_on(line, CODE);
+	}
+	return WH_OK;
+}
+
+static void *run_coder(void *arg)
+{
+	struct pipeline *line = arg;
+	struct tools tools = {0};
+	struct wh_error err = {0};
+	enum wh_status status = code_all(line, &tools, &err);
+
+	codec_coder_free(tools.coder);
+	chunk_reader_free(tools.bases);
+	end_stage(line, CODE, status, &err);
+	return NULL;
+}
+
+/* ---- The reader: read, and weigh or check ---------------------------------
+ */
+
 static enum wh_status fill_slot(struct slot *slot, struct item *item,
-				uint64_t offset, enum codec_effort effort,
-				const struct tools *tools, struct wh_error *err)
+				uint64_t offset, struct scale *scale,
+				struct wh_error *err)
 {
 	const struct wh_tensor *tensor = item_tensor(item);
 	uint64_t left = tensor->nbytes - offset;
@@ -123,68 +189,71 @@ static enum wh_status fill_slot(struct slot *slot, struct item *item,
 			      size, err));
 	slot->item = item;
 	slot->last = size == left;
+	slot->uses_base = slot->uses_context = false;
 	slot->chunk = (struct chunk){
 		.storage = item->storage,
 		.position = (uint32_t)(offset / CHUNK_SIZE),
-		.crc32c = crc32c_update(0, slot->raw, size),
+		.codec = CODEC_RAW,
 		.raw_size = size,
+		.size = size,
+		.bytes = slot->raw,
 	};
-	return code_chunk(slot, effort, tools, err);
+	if (!item->eager) {
+		slot->chunk.crc32c = crc32c_update(0, slot->raw, size);
+		return WH_OK;
+	}
+	WH_TRY(scale_add(scale, slot->raw, size, err));
+	slot->chunk.crc32c = scale_chunk_crc32c(scale);
+	return slot->last ? scale_finish(scale, err) : WH_OK;
 }
 
 static enum wh_status feed_item(struct pipeline *line, struct item *item,
-				const struct tools *tools, struct wh_error *err)
+				struct scale *scale, struct wh_error *err)
 {
-	const struct wh_tensor *tensor = item_tensor(item);
+	struct wh_tensor *tensor = &item->source->manifest.tensors[item->index];
 	uint64_t offset;
 	uint32_t crc = 0;
 
+	if (item->eager)
+		WH_TRY(scale_begin(scale, tensor, commit_needs(), err));
 	for (offset = 0; offset < tensor->nbytes; offset += CHUNK_SIZE) {
-		struct slot *slot = wait_to_fill(line);
+		struct slot *slot = wait_for_slot(line, READ);
 
 		if (!slot)
 			return WH_OK;
-		WH_TRY(fill_slot(slot, item, offset, line->commit->effort,
-				 tools, err));
+		WH_TRY(fill_slot(slot, item, offset, scale, err));
 		crc = crc32c_combine(crc, slot->chunk.crc32c,
 				     slot->chunk.raw_size);
 		if (slot->last && crc != tensor->crc32c)
 			return wh_fail(err, WH_EMISMATCH,
 				       "tensor '%s' changed while it was read",
 				       tensor->key);
-		pass_on(line);
+		pass_on(line, READ);
 	}
 	return WH_OK;
 }
 
-static enum wh_status feed_all(struct pipeline *line, struct tools *tools,
+static enum wh_status feed_all(struct pipeline *line, struct scale **scale,
 			       struct wh_error *err)
 {
 	uint32_t i;
 
-	WH_TRY(codec_coder_new(&tools->coder, err));
-	WH_TRY(chunk_reader_new(line->commit->store->db, &line->turn,
-				&tools->bases, err));
+	if (line->commit->any_eager)
+		WH_TRY(scale_new(scale, err));
 	for (i = 0; i < line->n_todo; i++)
-		WH_TRY(feed_item(line, line->todo[i], tools, err));
+		WH_TRY(feed_item(line, line->todo[i], *scale, err));
 	return WH_OK;
 }
 
-static void *run_helper(void *arg)
+static void *run_reader(void *arg)
 {
 	struct pipeline *line = arg;
-	struct tools tools = {0};
+	struct scale *scale = NULL;
 	struct wh_error err = {0};
-	enum wh_status status = feed_all(line, &tools, &err);
+	enum wh_status status = feed_all(line, &scale, &err);
 
-	codec_coder_free(tools.coder);
-	chunk_reader_free(tools.bases);
-	pthread_mutex_lock(&line->lock);
-	if (status)
-		line->failure = err;
-	line->ended = true;
-	pthread_cond_broadcast(&line->moved);
-	pthread_mutex_unlock(&line->lock);
+	scale_free(scale);
+	end_stage(line, READ, status, &err);
 	return NULL;
 }
 
@@ -200,22 +269,15 @@ static struct slot *wait_to_insert(struct pipeline *line,
 	int code = 0;
 
 	pthread_mutex_lock(&line->lock);
-	while (!line->ended && line->head == line->tail && code != ETIMEDOUT)
+	while (!line->ended[CODE] && !line->stopped &&
+	       line->passed[INSERT] == line->passed[CODE] && code != ETIMEDOUT)
 		code = until ? pthread_cond_timedwait(&line->moved, &line->lock,
 						      until)
 			     : pthread_cond_wait(&line->moved, &line->lock);
-	if (line->head != line->tail && !line->failure.status)
-		slot = &line->slots[line->tail % RING];
+	if (line->passed[INSERT] != line->passed[CODE] && !line->failure.status)
+		slot = &line->slots[line->passed[INSERT] % RING];
 	pthread_mutex_unlock(&line->lock);
 	return slot;
-}
-
-static void let_go(struct pipeline *line)
-{
-	pthread_mutex_lock(&line->lock);
-	line->tail++;
-	pthread_cond_broadcast(&line->moved);
-	pthread_mutex_unlock(&line->lock);
 }
 
 struct inserter {
@@ -248,6 +310,24 @@ enum wh_status commit_put_storage(struct db *db, const struct item *item,
 	return storage_insert(db, &storage, sum->stored, err);
 }
 
+static enum wh_status end_item(struct inserter *to, struct db *db,
+			       struct item *item, struct wh_error *err)
+{
+	struct commit *commit = to->line->commit;
+	bool known = false;
+
+	if (item->eager)
+		WH_TRY(commit_settle(commit, item, &known, err));
+	item->eager = false;
+	if (known) {
+		commit->result.stored_bytes -= to->sum.stored;
+		return WH_OK;
+	}
+	WH_TRY(commit_put_storage(db, item, &to->sum, err));
+	item->stored = true;
+	return WH_OK;
+}
+
 static enum wh_status insert_slot(struct inserter *to, struct db *db,
 				  struct slot *slot, struct wh_error *err)
 {
@@ -260,8 +340,7 @@ static enum wh_status insert_slot(struct inserter *to, struct db *db,
 	to->line->commit->result.stored_bytes += slot->chunk.size;
 	if (!slot->last)
 		return WH_OK;
-	WH_TRY(commit_put_storage(db, slot->item, &to->sum, err));
-	slot->item->stored = true;
+	WH_TRY(end_item(to, db, slot->item, err));
 	to->sum = (struct coded_sum){0};
 	return WH_OK;
 }
@@ -301,7 +380,7 @@ static struct timespec end_of_turn(void)
 	return until;
 }
 
-/* Lets the helper at the connection while there is nothing to insert. */
+/* Lets the coder at the connection while there is nothing to insert. */
 static struct slot *next_slot(struct pipeline *line,
 			      const struct timespec *until)
 {
@@ -325,7 +404,7 @@ static enum wh_status use_turn(struct inserter *to, struct slot *slot,
 	until = end_of_turn();
 	while (slot) {
 		WH_TRY(insert_slot(to, db, slot, err));
-		let_go(to->line);
+		pass_on(to->line, INSERT);
 		WH_TRY(report(to, err));
 		slot = is_past(&until) ? NULL : next_slot(to->line, &until);
 	}
@@ -423,7 +502,7 @@ static enum wh_status list_new(struct commit *commit, struct item_set *seen,
 			return wh_fail(err, WH_EUNSUPPORTED,
 				       "tensor '%s' is too large to store",
 				       item_tensor(item)->key);
-		if (set_add(seen, item))
+		if (item->eager || set_add(seen, item))
 			todo[n++] = item;
 	}
 	*n_todo = n;
@@ -481,19 +560,31 @@ static void close_ring(struct pipeline *line)
 	}
 }
 
-static enum wh_status run_pipeline(struct pipeline *line, struct wh_error *err)
+static void stop(struct pipeline *line)
 {
-	enum wh_status status;
-	pthread_t helper;
-
-	if (pthread_create(&helper, NULL, run_helper, line))
-		return wh_fail_memory(err);
-	status = insert_all(line, err);
 	pthread_mutex_lock(&line->lock);
 	line->stopped = true;
 	pthread_cond_broadcast(&line->moved);
 	pthread_mutex_unlock(&line->lock);
-	pthread_join(helper, NULL);
+}
+
+static enum wh_status run_pipeline(struct pipeline *line, struct wh_error *err)
+{
+	enum wh_status status = WH_OK;
+	pthread_t reader, coder;
+
+	if (pthread_create(&reader, NULL, run_reader, line))
+		return wh_fail_memory(err);
+	if (codes(line) && pthread_create(&coder, NULL, run_coder, line)) {
+		stop(line);
+		pthread_join(reader, NULL);
+		return wh_fail_memory(err);
+	}
+	status = insert_all(line, err);
+	stop(line);
+	pthread_join(reader, NULL);
+	if (codes(line))
+		pthread_join(coder, NULL);
 	return status;
 }
 

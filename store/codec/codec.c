@@ -379,3 +379,11 @@ enum wh_status codec_encode(struct codec_coder *coder,
 			delta_needs_context(output->bytes, output->size);
 	return WH_OK;
 }
+
+void codec_take(struct codec_coder *coder, struct wh_buf *other)
+{
+	struct wh_buf taken = coder->best;
+
+	coder->best = *other;
+	*other = taken;
+}

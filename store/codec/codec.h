@@ -73,6 +73,10 @@ enum wh_status codec_encode(struct codec_coder *coder,
 			    const struct codec_input *input,
 			    struct codec_output *output, struct wh_error *err);
 
+/** Gives the memory of the last output away, which is `bytes` if that isn't
+ *  the input's own; the coder goes on with `other`'s, which may be none. */
+void codec_take(struct codec_coder *coder, struct wh_buf *other);
+
 /** Whether decoding such a chunk reads its base; WH_EUNSUPPORTED. */
 enum wh_status codec_needs(int64_t codec, bool *base, struct wh_error *err);
 

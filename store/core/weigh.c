@@ -1,9 +1,10 @@
 /* Weighing: every digest of every tensor, in one bounded pass.
  *
  * Tensors are hashed in parallel, each by one thread, since SHA-256 is a
- * chain. A thread reads a MiB, then runs all digests over pieces of it that
- * stay in its L2 cache.
+ * chain. A thread reads a MiB, then runs all digests over it.
  */
+#include "core/weigh.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,11 +15,8 @@
 
 #include "base/crc.h"
 #include "base/error.h"
-#include "base/sha256.h"
-#include "core/statistics.h"
-#include <weighhouse/source.h>
+#include "core/scale.h"
 
-#define PIECE	      ((size_t)128 << 10)
 #define SMALL_MODEL   ((uint64_t)4 << 20) /* bytes: threads don't pay below */
 #define MAX_THREADS   16u
 #define PROGRESS_MS   100
@@ -26,6 +24,7 @@
 
 struct weighing {
 	struct wh_source *source;
+	struct weigh_probe *probes; /* or NULL */
 	unsigned needs;
 	uint32_t n_tensors;
 	atomic_uint next; /* tensor to take */
@@ -38,24 +37,23 @@ struct weighing {
 	struct wh_error failure;
 };
 
-struct scale { /* what one thread works with */
-	struct sha256 *hash;
+struct weigher { /* what one thread works with */
+	struct scale *scale;
 	uint8_t *buffer;
-	struct statistics_sum sum;
 };
 
-static enum wh_status scale_new(struct scale *scale, struct wh_error *err)
+static enum wh_status weigher_new(struct weigher *weigher, struct wh_error *err)
 {
-	scale->buffer = malloc(STATISTICS_CHUNK);
-	if (!scale->buffer)
+	weigher->buffer = malloc(SCALE_CHUNK);
+	if (!weigher->buffer)
 		return wh_fail_memory(err);
-	return sha256_new(&scale->hash, err);
+	return scale_new(&weigher->scale, err);
 }
 
-static void scale_free(struct scale *scale)
+static void weigher_free(struct weigher *weigher)
 {
-	sha256_free(scale->hash);
-	free(scale->buffer);
+	scale_free(weigher->scale);
+	free(weigher->buffer);
 }
 
 static unsigned missing_digests(const struct wh_tensor *tensor, unsigned needs)
@@ -63,119 +61,85 @@ static unsigned missing_digests(const struct wh_tensor *tensor, unsigned needs)
 	return needs & ~tensor->weighed;
 }
 
-static enum wh_status add_piece(struct scale *scale, struct wh_tensor *tensor,
-				unsigned missing, const uint8_t *piece,
-				size_t len, struct wh_error *err)
+/* By the CRC-32C of its first chunk. */
+static bool is_unlike(const struct weigh_probe *probe, const uint8_t *bytes,
+		      size_t len)
 {
-	if (missing & WH_CRC32C)
-		tensor->crc32c = crc32c_update(tensor->crc32c, piece, len);
-	if (missing & WH_CRC32)
-		tensor->crc32 = crc32_update(tensor->crc32, piece, len);
-	if ((missing & WH_STATISTICS) && tensor->has_statistics)
-		statistics_add(&scale->sum, piece, len);
-	if (missing & WH_SHA256)
-		return sha256_update(scale->hash, piece, len, err);
-	return WH_OK;
-}
-
-static enum wh_status weigh_chunk(struct weighing *all, struct scale *scale,
-				  uint32_t index, unsigned missing,
-				  uint64_t offset, size_t len,
-				  struct wh_error *err)
-{
-	struct wh_tensor *tensor = &all->source->manifest.tensors[index];
-	size_t at;
-
-	WH_TRY(wh_source_read(all->source, index, offset, scale->buffer, len,
-			      err));
-	for (at = 0; at < len; at += PIECE) {
-		size_t some = len - at < PIECE ? len - at : PIECE;
-
-		WH_TRY(add_piece(scale, tensor, missing, scale->buffer + at,
-				 some, err));
-	}
-	statistics_end_chunk(&scale->sum);
-	atomic_fetch_add(&all->done_bytes, len);
-	return WH_OK;
-}
-
-/* Clears what is about to be summed: a source may have hints in there. */
-static void begin_tensor(struct scale *scale, struct wh_tensor *tensor,
-			 unsigned missing)
-{
-	if (missing & WH_CRC32C)
-		tensor->crc32c = 0;
-	if (missing & WH_CRC32)
-		tensor->crc32 = 0;
-	if (missing & WH_STATISTICS)
-		tensor->has_statistics = statistics_has(tensor->dtype);
-	statistics_begin(&scale->sum, tensor->dtype);
-}
-
-static enum wh_status check_expected(const struct wh_tensor *tensor,
-				     unsigned missing, struct wh_error *err)
-{
-	if (!(missing & WH_CRC32C) || !tensor->has_expected_crc32c ||
-	    tensor->crc32c == tensor->expected_crc32c)
-		return WH_OK;
-	return wh_fail(err, WH_ECORRUPT,
-		       "tensor '%s': checksum does not match: stored %u vs. "
-		       "calculated %u",
-		       tensor->key, tensor->expected_crc32c, tensor->crc32c);
+	return probe->has_first &&
+	       crc32c_update(0, bytes, len) != probe->first_crc32c;
 }
 
 typedef enum wh_status chunk_done_fn(struct weighing *all, void *arg,
 				     struct wh_error *err);
 
-static enum wh_status weigh_tensor(struct weighing *all, struct scale *scale,
-				   uint32_t index, chunk_done_fn *chunk_done,
-				   void *arg, struct wh_error *err)
+/* All chunks of a tensor; `*unlike`: the first one was another than the probe
+ * names. */
+static enum wh_status weigh_chunks(struct weighing *all,
+				   struct weigher *weigher, uint32_t index,
+				   chunk_done_fn *chunk_done, void *arg,
+				   bool *unlike, struct wh_error *err)
 {
-	struct wh_tensor *tensor = &all->source->manifest.tensors[index];
-	unsigned missing = missing_digests(tensor, all->needs);
+	const struct wh_tensor *tensor = &all->source->manifest.tensors[index];
 	uint64_t offset = 0;
 
-	if (!missing)
-		return WH_OK;
-	begin_tensor(scale, tensor, missing);
-	if (missing & WH_SHA256)
-		WH_TRY(sha256_reset(scale->hash, err));
 	while (offset < tensor->nbytes && !atomic_load(&all->stopped)) {
 		uint64_t left = tensor->nbytes - offset;
-		size_t len = left < STATISTICS_CHUNK ? (size_t)left
-						     : STATISTICS_CHUNK;
+		size_t len = left < SCALE_CHUNK ? (size_t)left : SCALE_CHUNK;
 
-		WH_TRY(weigh_chunk(all, scale, index, missing, offset, len,
-				   err));
+		WH_TRY(wh_source_read(all->source, index, offset,
+				      weigher->buffer, len, err));
+		*unlike = all->probes && offset == 0 &&
+			  is_unlike(&all->probes[index], weigher->buffer, len);
+		if (*unlike)
+			return WH_OK;
+		WH_TRY(scale_add(weigher->scale, weigher->buffer, len, err));
 		offset += len;
+		atomic_fetch_add(&all->done_bytes, len);
 		if (chunk_done)
 			WH_TRY(chunk_done(all, arg, err));
 	}
-	if (missing & WH_SHA256)
-		WH_TRY(sha256_final(scale->hash, tensor->sha256, err));
-	if (tensor->has_statistics && (missing & WH_STATISTICS))
-		statistics_finish(&scale->sum, &tensor->statistics);
+	return WH_OK;
+}
+
+static enum wh_status weigh_tensor(struct weighing *all,
+				   struct weigher *weigher, uint32_t index,
+				   chunk_done_fn *chunk_done, void *arg,
+				   struct wh_error *err)
+{
+	struct wh_tensor *tensor = &all->source->manifest.tensors[index];
+	bool unlike = false;
+
+	if (!missing_digests(tensor, all->needs) ||
+	    (all->probes && all->probes[index].skip))
+		return WH_OK;
+	WH_TRY(scale_begin(weigher->scale, tensor, all->needs, err));
+	WH_TRY(weigh_chunks(all, weigher, index, chunk_done, arg, &unlike,
+			    err));
 	if (atomic_load(&all->stopped))
 		return WH_OK;
-	tensor->weighed |= missing;
-	return check_expected(tensor, missing, err);
+	if (!unlike)
+		return scale_finish(weigher->scale, err);
+	all->probes[index].skip = true;
+	atomic_fetch_add(&all->done_bytes, tensor->nbytes);
+	return chunk_done ? chunk_done(all, arg, err) : WH_OK;
 }
 
 static enum wh_status weigh_some(struct weighing *all,
 				 chunk_done_fn *chunk_done, void *arg,
 				 struct wh_error *err)
 {
-	struct scale scale = {0};
-	enum wh_status status = scale_new(&scale, err);
+	struct weigher weigher = {0};
+	enum wh_status status = weigher_new(&weigher, err);
 
 	while (!status && !atomic_load(&all->stopped)) {
 		uint32_t index = atomic_fetch_add(&all->next, 1);
 
 		if (index >= all->n_tensors)
 			break;
-		status = weigh_tensor(all, &scale, index, chunk_done, arg, err);
+		status = weigh_tensor(all, &weigher, index, chunk_done, arg,
+				      err);
 	}
-	scale_free(&scale);
+	weigher_free(&weigher);
 	return status;
 }
 
@@ -297,19 +261,22 @@ static enum wh_status weigh_all(struct weighing *all, unsigned n_helpers,
 	return all->failure.status;
 }
 
-enum wh_status wh_source_weigh(struct wh_source *source, unsigned needs,
-			       unsigned threads, wh_progress_fn *progress,
-			       void *arg, struct wh_error *err)
+enum wh_status weigh_unlike(struct wh_source *source, unsigned needs,
+			    unsigned threads, wh_progress_fn *progress,
+			    void *arg, struct weigh_probe *probes,
+			    struct wh_error *err)
 {
 	const struct wh_manifest *manifest = &source->manifest;
-	struct weighing all = {.source = source, .needs = needs};
+	struct weighing all = {
+		.source = source, .probes = probes, .needs = needs};
 	struct reporter reporter = {.progress = progress, .arg = arg};
 	enum wh_status status;
 	uint32_t i;
 
 	all.n_tensors = manifest->n_tensors + manifest->n_hidden;
 	for (i = 0; i < all.n_tensors; i++)
-		if (missing_digests(&manifest->tensors[i], needs))
+		if (missing_digests(&manifest->tensors[i], needs) &&
+		    !(probes && probes[i].skip))
 			all.total_bytes += manifest->tensors[i].nbytes;
 	pthread_mutex_init(&all.lock, NULL);
 	pthread_cond_init(&all.ended, NULL);
@@ -317,4 +284,11 @@ enum wh_status wh_source_weigh(struct wh_source *source, unsigned needs,
 	pthread_cond_destroy(&all.ended);
 	pthread_mutex_destroy(&all.lock);
 	return status;
+}
+
+enum wh_status wh_source_weigh(struct wh_source *source, unsigned needs,
+			       unsigned threads, wh_progress_fn *progress,
+			       void *arg, struct wh_error *err)
+{
+	return weigh_unlike(source, needs, threads, progress, arg, NULL, err);
 }

@@ -217,8 +217,8 @@ WH_API enum wh_status wh_builder_layer(struct wh_builder *builder,
 
 /** Adds a weight to the layer begun last, or, before any layer, to the model
  *  itself. The array's memory is borrowed: it must stay as it is until the
- *  source is closed; a change between the two passes of a commit is noticed
- *  and refused. */
+ *  source is closed; a change between the two times that a commit reads it
+ *  is noticed and refused. */
 WH_API enum wh_status wh_builder_weight(struct wh_builder *builder,
 					const struct wh_array *array,
 					struct wh_error *err);
