@@ -90,12 +90,11 @@ static enum wh_status configure(struct db *db, struct wh_error *err)
 	sqlite3_limit(handle, SQLITE_LIMIT_VARIABLE_NUMBER, MAX_VARIABLES);
 	sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0);
 	return db_exec(db,
-		       "PRAGMA cache_size = -2048;"
-		       "PRAGMA secure_delete = OFF;"
-		       "PRAGMA temp_store = MEMORY;"
-		       "PRAGMA cell_size_check = ON;"
-		       "PRAGMA mmap_size = 0;"
-		       "PRAGMA synchronous = FULL;",
+		       DB_CACHE_SIZE "PRAGMA secure_delete = OFF;"
+				     "PRAGMA temp_store = MEMORY;"
+				     "PRAGMA cell_size_check = ON;"
+				     "PRAGMA mmap_size = 0;"
+				     "PRAGMA synchronous = FULL;",
 		       err);
 }
 

@@ -27,6 +27,9 @@ struct db {
 	struct stmt statements[N_STATEMENTS];
 };
 
+/* 2 MiB. */
+#define DB_CACHE_SIZE "PRAGMA cache_size = -2048;"
+
 /** The status and a sentence for what SQLite just said; never shows SQL. */
 enum wh_status db_failed(struct db *db, int code, struct wh_error *err);
 

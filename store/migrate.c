@@ -232,7 +232,9 @@ static enum wh_status vacuum_empty(struct db *db, unsigned bytes,
 		return WH_OK;
 	snprintf(pragma, sizeof(pragma), "PRAGMA page_size = %u; VACUUM",
 		 bytes);
-	return db_exec(db, pragma, err);
+	WH_TRY(db_exec(db, pragma, err));
+	/* It is counted in pages, of the size that they were of. */
+	return db_exec(db, DB_CACHE_SIZE, err);
 }
 
 enum wh_status db_set_page_size(struct db *db, unsigned bytes,
