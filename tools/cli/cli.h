@@ -86,6 +86,8 @@ struct cli {
 	int n_args;
 	const char **globs; /* what follows `--`, for log and diff */
 	int n_globs;
+	char **command; /* what follows `--`, for run exec; NULL-terminated */
+	int n_command;
 	struct wh_store *store;
 	struct wh_library *library; /* with plug-ins; NULL without any */
 	struct wh_error err;
@@ -190,12 +192,23 @@ json_t *statistics_json(const struct wh_tensor *tensor);
 json_t *number_json(double value);
 /** cmd_run.c: numbers and truths as such, the rest as text. */
 json_t *param_json(const char *value);
+/** cmd_run.c: starts a run with --param and --tag; an exit code. */
+int cli_run_begin(struct cli *cli, const char *name, const char *command);
+/** cmd_exec.c: `run exec`. */
+int cli_run_exec(struct cli *cli, const char *name);
 
 /** cmd_commit.c: `PATH` into the open store; `file` is shown. */
 struct commit_outcome {
 	struct wh_commit_result result;
 	bool reproducible;
+	bool opened; /* the file was read: what failed then is the commit */
 };
+/** The same without telling of a failure; warnings go to `warn`. */
+enum wh_status cli_try_commit(struct cli *cli, const char *path,
+			      struct wh_commit_options *options,
+			      struct commit_outcome *outcome,
+			      void (*warn)(void *arg, const char *sentence),
+			      void *arg);
 int cli_commit_path(struct cli *cli, const char *path,
 		    struct wh_commit_options *options,
 		    struct commit_outcome *outcome);
@@ -242,6 +255,7 @@ int cmd_pull(struct cli *cli);
 int cmd_cat(struct cli *cli);
 int cmd_diff(struct cli *cli);
 int cmd_rollback(struct cli *cli);
+int cmd_watch(struct cli *cli);
 int cmd_undo(struct cli *cli);
 int cmd_blame(struct cli *cli);
 int cmd_history(struct cli *cli);

@@ -11,31 +11,44 @@
 #define MAX_FIGURES 256
 #define SPOOL_PIECE (64 << 10)
 
-int cli_commit_path(struct cli *cli, const char *path,
-		    struct wh_commit_options *options,
-		    struct commit_outcome *outcome)
+enum wh_status cli_try_commit(struct cli *cli, const char *path,
+			      struct wh_commit_options *options,
+			      struct commit_outcome *outcome,
+			      void (*warn)(void *arg, const char *sentence),
+			      void *arg)
 {
 	struct wh_load_options load = {.library = cli->library};
 	struct wh_source *source;
 	enum wh_status status;
 	uint32_t i;
 
-	cli->subject = path;
-	options->progress = cli_progress;
-	options->arg = cli;
+	outcome->opened = false;
 	status = wh_checkpoint_open(path, cli_text(cli, "format"), &load,
 				    &source, &cli->err);
 	if (status)
-		return cli_fail(cli);
+		return status;
 	status = wh_checkpoint_prove(source, path, cli->library,
 				     &outcome->reproducible, &cli->err);
+	outcome->opened = !status;
 	if (!status)
 		status = wh_commit(cli->store, source, options,
 				   &outcome->result, &cli->err);
 	for (i = 0; !status && i < source->manifest.n_warnings; i++)
-		cli_warn(cli, source->manifest.warnings[i]);
+		warn(arg, source->manifest.warnings[i]);
 	wh_source_close(source);
-	return status ? cli_fail(cli) : EXIT_DONE;
+	return status;
+}
+
+int cli_commit_path(struct cli *cli, const char *path,
+		    struct wh_commit_options *options,
+		    struct commit_outcome *outcome)
+{
+	cli->subject = path;
+	options->progress = cli_progress;
+	options->arg = cli;
+	if (cli_try_commit(cli, path, options, outcome, cli_warn, cli))
+		return cli_fail(cli);
+	return EXIT_DONE;
 }
 
 json_t *commit_json(const struct commit_outcome *outcome, const char *file)

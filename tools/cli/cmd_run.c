@@ -244,7 +244,7 @@ static int take_pair(struct cli *cli, struct pairs *pairs, const char *text)
 	return EXIT_DONE;
 }
 
-static int run_begin(struct cli *cli, const char *name, const char *command)
+int cli_run_begin(struct cli *cli, const char *name, const char *command)
 {
 	struct pairs pairs = {.n = 0};
 	struct wh_run_request request = {.name = name, .params = pairs.params};
@@ -273,7 +273,7 @@ static int run_start(struct cli *cli, const char *name)
 	int code = cli_open(cli, WH_OPEN_WRITE);
 
 	if (!code)
-		code = run_begin(cli, name, command);
+		code = cli_run_begin(cli, name, command);
 	free(command);
 	if (code)
 		return code;
@@ -489,14 +489,17 @@ int cmd_run(struct cli *cli)
 	if (strcmp(verb, "diff") == 0)
 		return run_diff(cli);
 	if (cli->n_args != 2)
-		return cli_usage(cli, "it takes start NAME, end NAME, show "
-				      "NAME or diff A B");
+		return cli_usage(cli, "it takes start NAME, exec NAME, end "
+				      "NAME, show NAME or diff A B");
+	if (strcmp(verb, "exec") == 0)
+		return cli_run_exec(cli, cli->args[1]);
 	if (strcmp(verb, "start") == 0)
 		return run_start(cli, cli->args[1]);
 	if (strcmp(verb, "end") == 0)
 		return run_end(cli, cli->args[1]);
 	if (strcmp(verb, "show") == 0)
 		return run_show(cli, cli->args[1]);
-	return cli_usage(cli, "run knows start, end, show and diff, not '%s'",
+	return cli_usage(cli,
+			 "run knows start, exec, end, show and diff, not '%s'",
 			 verb);
 }

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
-
-#define MAX_LINE (64 << 10)
 #define MAX_ROWS 1000000
 
 void import_list_free(struct import_list *list)
@@ -19,8 +16,7 @@ void import_list_free(struct import_list *list)
 		free(list->files[i].path);
 		name_values_free(&list->files[i].said);
 	}
-	for (i = 0; i < list->n_columns; i++)
-		free(list->columns[i]);
+	csv_head_free(&list->head);
 	free(list->files);
 	free(list->rows);
 }
@@ -36,71 +32,23 @@ bool import_read_name(struct import_file *file, const char *pattern)
 /* ---- CSV
  * ------------------------------------------------------------------------ */
 
-/* Cells have no quotes: CSVLogger writes names and numbers. */
-static size_t cut_line(char *line, char **cells, size_t max)
+static bool read_head(struct import_list *list, char *line)
 {
-	size_t n = 0;
-
-	line[strcspn(line, "\r\n")] = '\0';
-	while (line && n < max) {
-		char *comma = strchr(line, ',');
-
-		if (comma)
-			*comma = '\0';
-		cells[n++] = line;
-		line = comma ? comma + 1 : NULL;
-	}
-	return n;
-}
-
-static bool read_header(struct import_list *list, char *line)
-{
-	char *cells[IMPORT_MAX_METRICS];
-	size_t i, n = cut_line(line, cells, IMPORT_MAX_METRICS);
-	bool has_epoch = false;
-
-	for (i = 0; i < n; i++) {
-		list->columns[i] = strdup(cells[i]);
-		if (!list->columns[i])
-			return false;
-		list->n_columns = i + 1;
-		has_epoch |= strcmp(cells[i], "epoch") == 0;
-	}
-	return has_epoch;
-}
-
-static bool read_row(struct import_list *list, char *line,
-		     struct import_row *row)
-{
-	char *cells[IMPORT_MAX_METRICS];
-	size_t i, n = cut_line(line, cells, IMPORT_MAX_METRICS);
-
-	memset(row, 0, sizeof(*row));
-	if (n != list->n_columns)
-		return false;
-	for (i = 0; i < n; i++) {
-		row->present[i] = text_to_double(cells[i], &row->values[i]);
-		if (strcmp(list->columns[i], "epoch") != 0)
-			continue;
-		if (!row->present[i] ||
-		    !name_count(row->values[i], &row->epoch))
-			return false;
-		row->present[i] = false;
-	}
-	return true;
+	return csv_head_read(&list->head, line) &&
+	       csv_has_column(&list->head, "epoch");
 }
 
 static int read_rows(struct cli *cli, struct import_list *list, FILE *file,
 		     const char *path)
 {
-	char *line = malloc(MAX_LINE);
+	char *line = malloc(CSV_MAX_LINE);
 	int code = EXIT_DONE;
 
-	if (!line || !fgets(line, MAX_LINE, file) || !read_header(list, line))
+	if (!line || !fgets(line, CSV_MAX_LINE, file) || !read_head(list, line))
 		code = cli_usage(
 			cli, "--metrics %s: there is no column 'epoch'", path);
-	while (!code && fgets(line, MAX_LINE, file)) {
-		struct import_row *moved;
+	while (!code && fgets(line, CSV_MAX_LINE, file)) {
+		struct csv_row *moved;
 
 		if (line[strspn(line, "\r\n")] == '\0')
 			continue;
@@ -114,7 +62,7 @@ static int read_rows(struct cli *cli, struct import_list *list, FILE *file,
 			break;
 		}
 		list->rows = moved;
-		if (!read_row(list, line, &moved[list->n_rows]))
+		if (!csv_row_read(&list->head, line, &moved[list->n_rows]))
 			code = cli_usage(cli,
 					 "--metrics %s: line %zu is not "
 					 "as its head says",
@@ -126,8 +74,8 @@ static int read_rows(struct cli *cli, struct import_list *list, FILE *file,
 	return code;
 }
 
-static const struct import_row *row_of(const struct import_list *list,
-				       const struct import_file *file)
+static const struct csv_row *row_of(const struct import_list *list,
+				    const struct import_file *file)
 {
 	size_t i;
 
@@ -183,12 +131,12 @@ size_t import_metrics(const struct import_list *list,
 		      const struct import_file *file,
 		      struct wh_metric metrics[IMPORT_MAX_METRICS])
 {
-	const struct import_row *row = row_of(list, file);
+	const struct csv_row *row = row_of(list, file);
 	size_t i, n = 0;
 
-	for (i = 0; row && i < list->n_columns && n < IMPORT_MAX_METRICS; i++)
+	for (i = 0; row && i < list->head.n && n < IMPORT_MAX_METRICS; i++)
 		if (row->present[i])
-			metrics[n++] = (struct wh_metric){list->columns[i],
+			metrics[n++] = (struct wh_metric){list->head.columns[i],
 							  row->values[i]};
 	for (i = 0; i < file->said.n && n < IMPORT_MAX_METRICS; i++)
 		metrics[n++] = (struct wh_metric){file->said.names[i],

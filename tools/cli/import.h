@@ -3,6 +3,7 @@
 #define WH_CLI_IMPORT_H
 
 #include "cli.h"
+#include "csv_log.h"
 #include "name_pattern.h"
 
 #define IMPORT_MAX_METRICS NAME_MAX_METRICS
@@ -12,19 +13,11 @@ struct import_file {
 	struct name_values said; /* by its name */
 };
 
-/** A row of Keras's CSVLogger. */
-struct import_row {
-	int64_t epoch;
-	double values[IMPORT_MAX_METRICS];
-	bool present[IMPORT_MAX_METRICS];
-};
-
 struct import_list {
 	struct import_file *files;
 	size_t n;
-	char *columns[IMPORT_MAX_METRICS];
-	size_t n_columns;
-	struct import_row *rows;
+	struct csv_head head;
+	struct csv_row *rows;
 	size_t n_rows;
 	int64_t shift; /* a file's epoch minus its row's */
 };

@@ -7,34 +7,8 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "checkpoint_path.h"
 #include "import.h"
-
-#define INDEX	    ".index" /* of a TensorFlow checkpoint's prefix */
-#define SAVED_MODEL "/variables/variables" INDEX
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* A TF prefix for its .index or data files, NULL for a state file. */
-static char *resolve(const char *path)
-{
-	const char *base = base_of(path);
-	const char *data = strstr(base, ".data-");
-	size_t len = strlen(path);
-
-	if (strcmp(base, "checkpoint") == 0)
-		return NULL;
-	if (text_ends(path, ".index"))
-		return strndup(path, len - strlen(".index"));
-	/* PREFIX.data-00000-of-00001 */
-	if (data && strlen(data) >= strlen(".data-00000-of-00001"))
-		return strndup(path, (size_t)(data - path));
-	return strdup(path);
-}
 
 static int add_path(struct cli *cli, struct import_list *list, const char *path)
 {
@@ -42,7 +16,7 @@ static int add_path(struct cli *cli, struct import_list *list, const char *path)
 	char *resolved;
 	size_t i;
 
-	resolved = resolve(path);
+	resolved = checkpoint_of(path);
 	if (!resolved)
 		return EXIT_DONE; /* a state file */
 	for (i = 0; i < list->n; i++)
@@ -73,23 +47,6 @@ static int nothing_in(struct cli *cli, const char *path, const char *what)
 /* ---- Folders
  * ------------------------------------------------------------------- */
 
-/* By its name: what some format writes. */
-static bool is_checkpoint(const struct cli *cli, const char *name)
-{
-	const struct wh_format *const *format = wh_formats(cli->library);
-	const char *const *suffix;
-
-	if (name[0] == '.')
-		return false;
-	if (text_ends(name, INDEX))
-		return true;
-	for (; *format; format++)
-		for (suffix = (*format)->suffixes; *suffix; suffix++)
-			if (text_ends(name, *suffix))
-				return true;
-	return false;
-}
-
 static int add_entry(struct cli *cli, struct import_list *list,
 		     const char *folder, const char *name)
 {
@@ -107,18 +64,6 @@ static int add_entry(struct cli *cli, struct import_list *list,
 	return code;
 }
 
-static bool is_saved_model(const char *folder)
-{
-	char *index;
-	bool found;
-
-	if (asprintf(&index, "%s" SAVED_MODEL, folder) < 0)
-		return false;
-	found = access(index, F_OK) == 0;
-	free(index);
-	return found;
-}
-
 /* All that is in it; a SavedModel is one checkpoint. */
 static int add_folder(struct cli *cli, struct import_list *list,
 		      const char *folder)
@@ -128,11 +73,11 @@ static int add_folder(struct cli *cli, struct import_list *list,
 	struct dirent *at;
 	DIR *listing;
 
-	if (is_saved_model(folder))
+	if (checkpoint_is_saved_model(folder))
 		return add_path(cli, list, folder);
 	listing = opendir(folder);
 	while (listing && !code && (at = readdir(listing)))
-		if (is_checkpoint(cli, at->d_name))
+		if (checkpoint_name(cli->library, at->d_name))
 			code = add_entry(cli, list, folder, at->d_name);
 	if (listing)
 		closedir(listing);

@@ -188,12 +188,24 @@ static int take_word(struct cli *cli, char *word, struct words *rest)
 	return unknown_verb(cli, word);
 }
 
-/* After `--`: tensors for log and diff, plain arguments for the others. */
+static bool is_exec(const struct cli *cli)
+{
+	return cli->verb && cli->verb->run == cmd_run && cli->n_args &&
+	       strcmp(cli->args[0], "exec") == 0;
+}
+
+/* After `--`: tensors for log and diff, the command for run exec, plain
+ * arguments for the others. */
 static void take_rest(struct cli *cli, struct words *rest)
 {
 	bool globs = cli->verb &&
 		     (cli->verb->run == cmd_log || cli->verb->run == cmd_diff);
 
+	if (is_exec(cli)) {
+		cli->command = rest->at;
+		cli->n_command = rest->left;
+		return;
+	}
 	for (; rest->left; rest->left--, rest->at++) {
 		if (globs)
 			cli->globs[cli->n_globs++] = *rest->at;

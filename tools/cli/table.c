@@ -242,12 +242,49 @@ static const struct option keep_options[] = {
 	END,
 };
 
+#define WATCH_OPTIONS                                                          \
+	{"pattern", 0, OPTION_TEXT, "PATTERN",                                 \
+	 "names as 'epoch-{epoch:02d}-{val_loss:.2f}.h5'"},                    \
+		{"branch", 'b', OPTION_TEXT, "NAME",                           \
+		 "the branch; made if need be"},                               \
+		{"metrics", 0, OPTION_TEXT, "CSV",                             \
+		 "figures, as CSVLogger writes them; else any *.csv there"},   \
+		{"csv-shift", 0, OPTION_INTEGER, "N",                          \
+		 "a checkpoint's epoch minus its row's; 1 without it"},        \
+		{"keep", 0, OPTION_LIST, "RULE",                               \
+		 "forget what no rule holds: last=5, best=3:val_loss:min"},    \
+		{"delete-source", 0, OPTION_FLAG, NULL,                        \
+		 "delete files that are safe in the store"},                   \
+		{"keep-sources", 0, OPTION_COUNT, "N",                         \
+		 "the same, but for the N newest"},                            \
+		{"poll", 0, OPTION_FLAG, NULL,                                 \
+		 "look from time to time; so on network file systems"},        \
+		{"settle", 0, OPTION_COUNT, "MS",                              \
+		 "silence after which a closed file is complete; 100"},        \
+		{"format", 0, OPTION_TEXT, "FORMAT",                           \
+		 "don't look what they are"},                                  \
+	{                                                                      \
+		"codec", 0, OPTION_TEXT, "CODEC", "none, fast, or dense"       \
+	}
+
+static const struct option watch_options[] = {
+	{"run", 0, OPTION_TEXT, "NAME", "the run; else named as the branch"},
+	{"once", 0, OPTION_FLAG, NULL, "take what is there, and end"},
+	{"new-only", 0, OPTION_FLAG, NULL, "leave alone what is there now"},
+	WATCH_OPTIONS,
+	END,
+};
+
 static const struct option run_options[] = {
-	{"param", 0, OPTION_LIST, "K=V", "start: a parameter"},
-	{"tag", 0, OPTION_LIST, "TAG", "start: a label"},
+	{"param", 0, OPTION_LIST, "K=V", "start, exec: a parameter"},
+	{"tag", 0, OPTION_LIST, "TAG", "start, exec: a label"},
 	{"status", 0, OPTION_CHOICE, "finished|failed|killed",
 	 "end: how it ended; finished without it"},
 	{"exit-status", 0, OPTION_COUNT, "N", "end: as a shell tells it"},
+	{"watch", 0, OPTION_LIST, "DIR", "exec: where checkpoints are written"},
+	{"resume", 0, OPTION_FLAG, NULL,
+	 "exec: go on with the run if it is there"},
+	WATCH_OPTIONS,
 	END,
 };
 
@@ -394,6 +431,9 @@ const struct verb verbs[] = {
 	{"import", NULL, "PATH...", 1, -1,
 	 "store many checkpoints, in the order of their steps", import_options,
 	 cmd_import, "wh import 'ckpt/epoch-*.h5' --run baseline"},
+	{"watch", NULL, "DIR", 1, 1,
+	 "store checkpoints as training writes them", watch_options, cmd_watch,
+	 "wh watch ckpt --pattern 'epoch-{epoch:02d}-{val_loss:.2f}.h5'"},
 	{"log", NULL, "[REV|A..B] [-- GLOB...]", 0, 1,
 	 "list snapshots, newest first", log_options, cmd_log,
 	 "wh log --metric val_loss -n 20"},
@@ -448,9 +488,11 @@ const struct verb verbs[] = {
 	 ref_options, cmd_tag, "wh tag v1.0 best:val_loss"},
 	{"reflog", NULL, "[BRANCH]", 0, 1, "list where branches were",
 	 no_options, cmd_reflog, "wh reflog"},
-	{"run", NULL, "start|end|show NAME, diff A B", 2, 3,
-	 "start, end, show or compare training runs", run_options, cmd_run,
-	 "wh run start resnet --param lr=1e-3"},
+	{"run", NULL, "start|end|show NAME, diff A B, exec NAME -- CMD...", 2,
+	 3,
+	 "start, end, show or compare training runs, or run a trainer as one",
+	 run_options, cmd_run,
+	 "wh run exec resnet --watch ckpt -- python train.py"},
 	{"runs", NULL, "", 0, 0, "list training runs, newest first",
 	 runs_options, cmd_runs,
 	 "wh runs --sort val_loss --where 'params.lr < 1e-3'"},

@@ -1,0 +1,137 @@
+#include "watch_sources.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#define MAX_FILES 4096 /* shards of a checkpoint */
+
+void watch_sources_free(struct watch_sources *sources)
+{
+	while (sources->n)
+		free(sources->files[--sources->n].path);
+	free(sources->files);
+	sources->files = NULL;
+}
+
+static void take_out(struct watch_sources *sources, size_t at)
+{
+	memmove(&sources->files[at], &sources->files[at + 1],
+		(sources->n - at - 1) * sizeof(*sources->files));
+	sources->n--;
+}
+
+bool watch_sources_add(struct watch_sources *sources,
+		       const struct watch_source *source)
+{
+	struct watch_source *moved;
+	size_t i;
+
+	if (!sources->wanted)
+		return true;
+	for (i = 0; i < sources->n; i++) {
+		if (strcmp(sources->files[i].path, source->path) != 0)
+			continue;
+		free(sources->files[i].path);
+		take_out(sources, i);
+		break;
+	}
+	moved = realloc(sources->files, (sources->n + 1) * sizeof(*moved));
+	if (!moved)
+		return false;
+	sources->files = moved;
+	moved[sources->n] = *source;
+	moved[sources->n].path = strdup(source->path);
+	if (!moved[sources->n].path)
+		return false;
+	sources->n++;
+	return true;
+}
+
+bool watch_sources_next(struct watch_sources *sources,
+			struct watch_source *gone)
+{
+	if (!sources->wanted || sources->n <= sources->keep)
+		return false;
+	*gone = sources->files[0];
+	take_out(sources, 0);
+	return true;
+}
+
+/* ---- Deleting --------------------------------------------------------------
+ */
+
+struct paths {
+	char *at[MAX_FILES];
+	size_t n;
+	bool all;
+};
+
+static void note(void *arg, const char *file)
+{
+	struct paths *paths = arg;
+
+	if (paths->n < MAX_FILES && (paths->at[paths->n] = strdup(file)))
+		paths->n++;
+	else
+		paths->all = false;
+}
+
+/* The main file first: without it the others are no checkpoint. */
+static enum watch_deletion delete_files(const struct watch_source *source,
+					struct paths *paths)
+{
+	struct checkpoint_state now;
+	size_t i;
+
+	checkpoint_look(source->path, &now, note, paths);
+	if (!paths->all || !now.exists ||
+	    !checkpoint_same(&now, &source->state))
+		return WATCH_NOT_AS_BEFORE;
+	for (i = 0; i < paths->n; i++)
+		if (unlink(paths->at[i]) && errno != ENOENT)
+			return WATCH_UNDELETABLE;
+	return WATCH_DELETED;
+}
+
+enum watch_deletion watch_source_delete(const struct watch_source *source)
+{
+	struct paths *paths;
+	enum watch_deletion how;
+	struct stat at;
+	int why;
+
+	if (!source->reproducible)
+		return WATCH_NOT_REPRODUCIBLE;
+	if (stat(source->path, &at) == 0 && S_ISDIR(at.st_mode))
+		return WATCH_NOT_FILES;
+	paths = calloc(1, sizeof(*paths));
+	if (!paths)
+		return WATCH_UNDELETABLE;
+	paths->all = true;
+	how = delete_files(source, paths);
+	why = errno;
+	while (paths->n)
+		free(paths->at[--paths->n]);
+	free(paths);
+	errno = why;
+	return how;
+}
+
+enum wh_status watch_source_verify(struct wh_store *store, const char *snapshot,
+				   struct wh_error *err)
+{
+	struct wh_verify_options options = {.revision = snapshot,
+					    .read_data = true};
+	struct wh_verify_result result;
+
+	WH_TRY(wh_verify(store, &options, NULL, &result, err));
+	if (result.n_errors)
+		return wh_fail(err, WH_ECORRUPT,
+			       "snapshot %.12s is damaged in the store",
+			       snapshot);
+	return WH_OK;
+}
