@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "core/manifest.h"
 #include "engine.h"
 #include "plan_internal.h"
 
@@ -112,6 +113,21 @@ static enum wh_status plan_filtered(struct wh_source *source,
 	return format->plan(source, options, plan, err);
 }
 
+/* Else the bytes of two numbers would pass for one. */
+static enum wh_status check_packed(const struct wh_manifest *manifest,
+				   const struct wh_format *format,
+				   struct wh_error *err)
+{
+	const struct wh_attribute *packed = manifest_packed(manifest);
+
+	if (!packed || format->holds_packed)
+		return WH_OK;
+	return wh_fail(err, WH_EUNSUPPORTED,
+		       "tensor '%s' is %s, which format %s can't hold",
+		       packed->path, packed->text ? packed->text : "packed",
+		       format->name);
+}
+
 static enum wh_status plan_format(struct wh_source *source,
 				  const struct wh_format *format,
 				  const struct wh_plan_options *options,
@@ -124,6 +140,7 @@ static enum wh_status plan_format(struct wh_source *source,
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "format %s is read here, not written",
 			       format->name);
+	WH_TRY(check_packed(&source->manifest, format, err));
 	WH_TRY(make_filter(source, format, options, &filter, err));
 	status = plan_filtered(filter ? filter : source, format, options, plan,
 			       err);

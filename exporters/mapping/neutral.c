@@ -175,6 +175,9 @@ static json_t *describe_layer(const struct wh_layer *layer,
  * loaders convert, and a model's configuration. */
 static json_t *describe_attribute(const struct wh_attribute *at)
 {
+	/* The file says that itself. */
+	if (strcmp(at->key, MANIFEST_PACKED) == 0)
+		return NULL;
 	if (at->kind == WH_VALUE_TEXT &&
 	    text_is_name(at->text, (size_t)at->size))
 		return json_pack("[s,s,s]", at->path, at->key, at->text);

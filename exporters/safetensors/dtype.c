@@ -48,17 +48,20 @@ bool st_dtype_find(const char *name, enum wh_dtype *dtype)
 
 const char *st_dtype_name(enum wh_dtype dtype)
 {
-	unsigned rank = st_dtype_rank(dtype);
+	size_t i;
 
-	return rank < N_FACTS ? facts[rank].name : NULL;
+	for (i = 0; i < N_FACTS; i++)
+		if (facts[i].dtype == dtype && dtype != WH_DTYPE_NONE)
+			return facts[i].name;
+	return NULL;
 }
 
-unsigned st_dtype_rank(enum wh_dtype dtype)
+unsigned st_dtype_rank(const char *name)
 {
 	unsigned i;
 
 	for (i = 0; i < N_FACTS; i++)
-		if (facts[i].dtype == dtype && dtype != WH_DTYPE_NONE)
-			return i;
-	return N_FACTS;
+		if (strcmp(facts[i].name, name) == 0)
+			break;
+	return i;
 }

@@ -13,6 +13,6 @@ const char *st_dtype_name(enum wh_dtype dtype);
 
 /** Where the dtype stands in the reference library's order of alignment, by
  *  which it sorts, descending. */
-unsigned st_dtype_rank(enum wh_dtype dtype);
+unsigned st_dtype_rank(const char *name);
 
 #endif

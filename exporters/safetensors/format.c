@@ -4,6 +4,7 @@ static const char *const suffixes[] = {".safetensors", NULL};
 
 const struct wh_format safetensors_format = {
 	.name = "safetensors",
+	.holds_packed = true,
 	.summary = "safetensors, as save_file(tensors, 'x.safetensors')",
 	.suffixes = suffixes,
 	.plan = st_plan,

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "core/name_map.h"
 #include "safetensors/dtype.h"
+#include "safetensors/packed.h"
 #include "safetensors/scan.h"
 
 #define LENGTH_SIZE 8u /* bytes of the length in front */
@@ -120,10 +121,10 @@ static enum wh_status take_dtype(struct parsing *p, struct st_entry *entry)
 		return wh_fail(p->err, WH_ECORRUPT,
 			       "tensor '%s': there is no dtype '%s'",
 			       entry->name, name);
-	if (entry->dtype == WH_DTYPE_NONE)
-		return wh_fail(p->err, WH_EUNSUPPORTED,
-			       "tensor '%s': dtype %s is not known here",
-			       entry->name, name);
+	if (entry->dtype == WH_DTYPE_NONE) {
+		entry->packed = name;
+		entry->dtype = WH_UINT8;
+	}
 	return WH_OK;
 }
 
@@ -236,19 +237,23 @@ static enum wh_status take_entry(struct parsing *p, struct st_entry *entry)
 static enum wh_status check_size(struct parsing *p,
 				 const struct st_entry *entry)
 {
-	uint64_t n = 1, nbytes;
+	unsigned bits = entry->packed
+				? st_packed_bits(entry->packed)
+				: 8 * (unsigned)wh_dtype_size(entry->dtype);
+	uint64_t n = 1, nbits;
 	uint32_t i;
 
 	for (i = 0; i < entry->rank; i++)
 		if (!checked_mul(n, entry->shape[i], &n))
 			return fail_entry(p, entry->name,
 					  "shape product overflows");
-	if (n > UINT64_MAX / 64 ||
-	    !checked_mul(n, wh_dtype_size(entry->dtype), &nbytes))
+	if (n > UINT64_MAX / 64 || !checked_mul(n, bits, &nbits))
 		return fail_entry(p, entry->name, "shape product overflows");
+	if (nbits % 8)
+		return fail_entry(p, entry->name, "it ends inside of a byte");
 	if (entry->end < entry->begin)
 		return fail_entry(p, entry->name, "its offsets are reversed");
-	if (entry->end - entry->begin != nbytes)
+	if (entry->end - entry->begin != nbits / 8)
 		return fail_entry(p, entry->name,
 				  "its offsets don't fit dtype and shape");
 	return WH_OK;

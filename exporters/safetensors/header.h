@@ -22,6 +22,7 @@
 struct st_entry {
 	const char *name;
 	enum wh_dtype dtype;
+	const char *packed; /* what it is called, if it has no dtype here */
 	uint32_t rank;
 	const uint64_t *shape;
 	uint64_t begin, end; /* in the payloads */
@@ -41,8 +42,8 @@ struct st_header {
 };
 
 /** Reads and checks a file's header; lists are in the header's order and in
- *  the arena. WH_ECORRUPT; WH_EUNSUPPORTED for a dtype that safetensors has
- *  and weighhouse hasn't. */
+ *  the arena. Dtypes that weighhouse hasn't are uint8 and `packed`.
+ *  WH_ECORRUPT. */
 enum wh_status st_header_read(const struct file_reader *file,
 			      struct arena *arena, struct st_header *header,
 			      struct wh_error *err);

@@ -11,6 +11,7 @@
 #include "core/name_map.h"
 #include "mapping/neutral.h"
 #include "safetensors/index.h"
+#include "safetensors/packed.h"
 #include "safetensors/safetensors.h"
 #include "safetensors/source.h"
 
@@ -157,11 +158,18 @@ static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 	for (i = 0; i < loading->n_keys; i++) {
 		const struct listed *at = &loading->listed[loading->order[i]];
 		const struct st_entry *entry = at->entry;
+		const uint64_t *shape = entry->shape;
+		uint32_t rank = entry->rank;
 
+		if (entry->packed) {
+			WH_TRY(st_packed_note(loading->builder,
+					      loading->names[i], entry, err));
+			WH_TRY(st_packed_shape(entry, &source->arena, &rank,
+					       &shape, err));
+		}
 		WH_TRY(manifest_add_tensor(
-			loading->builder, loading->names[i], entry->dtype,
-			entry->rank, entry->shape, entry->end - entry->begin,
-			NULL, err));
+			loading->builder, loading->names[i], entry->dtype, rank,
+			shape, entry->end - entry->begin, NULL, err));
 		source->places[i] = (struct st_place){
 			at->file,
 			source->files[at->file].header.size + entry->begin};

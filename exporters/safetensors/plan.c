@@ -13,10 +13,12 @@
 #include "base/buf.h"
 #include "base/endian.h"
 #include "base/text.h"
+#include "core/name_map.h"
 #include "mapping/neutral.h"
 #include "safetensors/dtype.h"
 #include "safetensors/header.h"
 #include "safetensors/index.h"
+#include "safetensors/packed.h"
 #include "safetensors/safetensors.h"
 
 #define ALIGNMENT 8u
@@ -29,6 +31,8 @@ struct item {
 	const struct wh_tensor *tensor;
 	uint32_t index; /* in the manifest */
 	uint32_t shard;
+	/* "F4" and "[3,8]" of what is uint8 here; else NULL. */
+	const char *packed, *packed_shape;
 };
 
 struct layout {
@@ -77,6 +81,36 @@ static enum wh_status take_tensor(struct layout *layout, const char *key,
 	return WH_OK;
 }
 
+/* What is called otherwise in safetensors than here. */
+static enum wh_status name_packed(struct layout *layout, struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &layout->source->manifest;
+	struct name_map tensors = {0};
+	enum wh_status status = WH_OK;
+	uint32_t i, at;
+	bool added;
+
+	if (!manifest_packed(manifest))
+		return WH_OK;
+	for (i = 0; i < layout->n_items && !status; i++)
+		status = name_map_add(&tensors, layout->items[i].tensor->key, i,
+				      &added, err);
+	for (i = 0; i < manifest->n_attributes && !status; i++) {
+		const struct wh_attribute *attribute = &manifest->attributes[i];
+		const char *name, *shape;
+
+		at = name_map_find(&tensors, attribute->path);
+		if (at != UINT32_MAX &&
+		    st_packed_read(attribute, layout->items[at].tensor,
+				   &layout->arena, &name, &shape)) {
+			layout->items[at].packed = name;
+			layout->items[at].packed_shape = shape;
+		}
+	}
+	name_map_free(&tensors);
+	return status;
+}
+
 static enum wh_status take_tensors(struct layout *layout, struct wh_error *err)
 {
 	const struct wh_manifest *manifest = &layout->source->manifest;
@@ -90,6 +124,7 @@ static enum wh_status take_tensors(struct layout *layout, struct wh_error *err)
 		return wh_fail_memory(err);
 	for (i = 0; i < manifest->n_tensors; i++)
 		WH_TRY(take_tensor(layout, keys[i], i, err));
+	WH_TRY(name_packed(layout, err));
 	if (neutral_is_plain(manifest) || layout->n_items < manifest->n_tensors)
 		return WH_OK;
 	return neutral_describe(manifest, keys, &layout->description, err);
@@ -114,11 +149,16 @@ static void assign_shards(struct layout *layout)
 	layout->n_shards = shard + 1;
 }
 
+static const char *dtype_name(const struct item *item)
+{
+	return item->packed ? item->packed : st_dtype_name(item->tensor->dtype);
+}
+
 static int by_layout(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
-	unsigned left = st_dtype_rank(x->tensor->dtype);
-	unsigned right = st_dtype_rank(y->tensor->dtype);
+	unsigned left = st_dtype_rank(dtype_name(x));
+	unsigned right = st_dtype_rank(dtype_name(y));
 
 	if (x->shard != y->shard)
 		return x->shard < y->shard ? -1 : 1;
@@ -187,19 +227,32 @@ static enum wh_status put_metadata(struct layout *layout, struct wh_buf *out,
 	return first ? WH_OK : wh_buf_append(out, "}", 1, err);
 }
 
+static enum wh_status put_shape(struct wh_buf *out,
+				const struct wh_tensor *tensor,
+				struct wh_error *err)
+{
+	uint32_t i;
+
+	WH_TRY(wh_buf_append(out, "[", 1, err));
+	for (i = 0; i < tensor->rank; i++)
+		WH_TRY(wh_buf_printf(out, err, "%s%llu", i ? "," : "",
+				     (unsigned long long)tensor->shape[i]));
+	return wh_buf_append(out, "]", 1, err);
+}
+
 static enum wh_status put_entry(struct wh_buf *out, const struct item *item,
 				uint64_t begin, struct wh_error *err)
 {
 	const struct wh_tensor *tensor = item->tensor;
-	uint32_t i;
 
 	WH_TRY(put_string(out, item->key, strlen(item->key), err));
-	WH_TRY(wh_buf_printf(out, err, ":{\"dtype\":\"%s\",\"shape\":[",
-			     st_dtype_name(tensor->dtype)));
-	for (i = 0; i < tensor->rank; i++)
-		WH_TRY(wh_buf_printf(out, err, "%s%llu", i ? "," : "",
-				     (unsigned long long)tensor->shape[i]));
-	return wh_buf_printf(out, err, "],\"data_offsets\":[%llu,%llu]}",
+	WH_TRY(wh_buf_printf(
+		out, err, ":{\"dtype\":\"%s\",\"shape\":", dtype_name(item)));
+	if (item->packed)
+		WH_TRY(wh_buf_printf(out, err, "%s", item->packed_shape));
+	else
+		WH_TRY(put_shape(out, tensor, err));
+	return wh_buf_printf(out, err, ",\"data_offsets\":[%llu,%llu]}",
 			     (unsigned long long)begin,
 			     (unsigned long long)(begin + tensor->nbytes));
 }

@@ -381,6 +381,16 @@ enum wh_status manifest_finish(struct manifest_builder *builder,
 	return WH_OK;
 }
 
+const struct wh_attribute *manifest_packed(const struct wh_manifest *manifest)
+{
+	uint32_t i;
+
+	for (i = 0; i < manifest->n_attributes; i++)
+		if (strcmp(manifest->attributes[i].key, MANIFEST_PACKED) == 0)
+			return &manifest->attributes[i];
+	return NULL;
+}
+
 const struct wh_attribute *
 manifest_attribute(const struct wh_manifest *manifest, const char *path,
 		   const char *key)

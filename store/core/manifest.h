@@ -68,6 +68,13 @@ const struct wh_attribute *
 manifest_attribute(const struct wh_manifest *manifest, const char *path,
 		   const char *key);
 
+/** Key of the attribute that says of tensor `path`, which is uint8, that its
+ *  bytes are of a dtype that is none here: "F4 [3,8]". */
+#define MANIFEST_PACKED "packed dtype"
+
+/** The first such attribute, or NULL. */
+const struct wh_attribute *manifest_packed(const struct wh_manifest *manifest);
+
 /** Checks nbytes against dtype and shape with overflow checks; WH_ECORRUPT. */
 enum wh_status tensor_check(const char *name, enum wh_dtype dtype,
 			    uint32_t rank, const uint64_t *shape,

@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tf_keras as keras
-from safetensors import deserialize, safe_open
+from safetensors import TensorSpec, deserialize, safe_open, serialize
 from safetensors.numpy import save_file
 from zoo import BY_NAME, ZOO, arrays, fill
 
@@ -112,6 +112,83 @@ def test_what_the_other_cannot_hold_is_refused_by_name(wh):
     np.savez(wh.folder / "c.npz", z=np.zeros(2, np.complex128))
     assert "'z'" in wh.refused("convert", "c.npz", "c.safetensors")
     wh("convert", "c.npz", "c.safetensors", "--cast", "complex64")
+
+
+PACKED = {"four": ("F4", [3, 8], 12), "odd": ("F4", [3, 3, 2], 9),
+          "six": ("F6_E2M3", [2, 4], 6), "other_six": ("F6_E3M2", [8], 6),
+          "scale": ("F8_E8M0", [5], 5), "none": ("F4", [0, 2], 0),
+          "plain": ("F32", [3], 12)}
+
+
+def write_packed(path, tensors, end=b""):
+    """By hand, in the library's order: its writer doesn't know F6."""
+    header, at, payload = {}, 0, b""
+    for key, (code, shape, size) in tensors.items():
+        header[key] = {"dtype": code, "shape": shape,
+                       "data_offsets": [at, at + size]}
+        payload += bytes((7 * i + len(key)) % 256 for i in range(size))
+        at += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + payload + end)
+
+
+def seen(path):
+    return {key: (view["dtype"], view["shape"], bytes(view["data"]))
+            for key, view in deserialize(path.read_bytes())}
+
+
+def test_dtypes_that_share_bytes_come_back_byte_for_byte(wh):
+    write_packed(wh.folder / "theirs.safetensors", PACKED)
+    expected = seen(wh.folder / "theirs.safetensors")
+    assert len(expected) == len(PACKED)
+    assert wh.commit("theirs.safetensors")["reproducible"]
+    rows = {row["name"]: (row["dtype"], row["shape"]) for row in wh.ls()}
+    assert rows["four"] == ("uint8", [3, 4])
+    assert rows["odd"] == ("uint8", [3, 3, 1])
+    assert rows["six"] == ("uint8", [2, 3])
+    assert rows["scale"] == ("uint8", [5])
+    wh("save-weights", "HEAD", "again.safetensors")
+    assert same_bytes(wh, "again.safetensors", "theirs.safetensors")
+    wh("save-weights", "HEAD", "ours.safetensors", "--canonical")
+    assert seen(wh.folder / "ours.safetensors") == expected
+    wh("save-weights", "HEAD", "m.safetensors", "--max-shard-size", "20")
+    wh("convert", "m.safetensors.index.json", "one.safetensors")
+    assert same_bytes(wh, "one.safetensors", "ours.safetensors")
+    for target in ("a.npz", "a.h5", "a"):
+        said = wh.refused("save-weights", "HEAD", target)
+        assert "F4 [3,8]" in said and "can't hold" in said
+        assert not (wh.folder / target).exists()
+
+
+def same_bytes(wh, one, other):
+    return (wh.folder / one).read_bytes() == (wh.folder / other).read_bytes()
+
+
+def test_packed_dtypes_are_laid_out_as_the_library_does(wh):
+    data = np.arange(12, dtype=np.uint8)
+    specs = {key: TensorSpec(dtype=dtype, shape=shape, data_len=12,
+                             data_ptr=data.ctypes.data)
+             for key, dtype, shape in (
+                 ("b", "float4_e2m1fn_x2", [3, 4]),
+                 ("a", "float8_e8m0fnu", [12]), ("c", "float32", [3]),
+                 ("d", "uint8", [12]))}
+    (wh.folder / "theirs.safetensors").write_bytes(bytes(serialize(specs)))
+    wh("convert", "theirs.safetensors", "ours.safetensors", "--canonical")
+    assert same_bytes(wh, "ours.safetensors", "theirs.safetensors")
+
+
+@pytest.mark.parametrize("code, shape, size", [
+    ("F4", [3], 2), ("F4", [3, 3], 5), ("F6_E2M3", [2], 2),
+    ("F4", [2, 4], 8), ("F6_E3M2", [4], 4), ("F8_E8M0", [4], 8),
+    ("F4", [1 << 62, 4], 8)])
+def test_packed_dtypes_of_another_size_are_refused_by_both(code, shape, size,
+                                                           wh):
+    write_packed(wh.folder / "a.safetensors", {"x": (code, shape, size)})
+    with pytest.raises(Exception):
+        seen(wh.folder / "a.safetensors")
+    wh("init")
+    assert "'x'" in wh.refused("commit", "a.safetensors")
 
 
 def test_fortran_and_big_endian_arrays_are_converted(wh):

@@ -132,6 +132,8 @@ struct wh_format {
 	 *  format, are of the kind that `filepath` (or NULL) asks for. NULL
 	 *  member: they always are. */
 	bool (*fits)(const struct wh_manifest *manifest, const char *filepath);
+	bool holds_packed;    /* safetensors' dtypes that are uint8 here: its
+			       * planner writes them as what they are */
 	bool widens_bfloat16; /* its planner is given float32 for bfloat16,
 				 unless that is asked for as it is */
 	bool takes_checkpoint_options; /* tf.train.CheckpointOptions concern
