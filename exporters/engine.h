@@ -47,4 +47,9 @@ enum wh_status filter_cast(struct wh_source *inner, const struct wh_cast *casts,
 enum wh_status filter_tell(struct wh_source *filter, struct wh_plan *plan,
 			   struct wh_error *err);
 
+/** subset.c: the tensors of `inner` that are wanted, and their layers; without
+ *  graph and attributes, which are of the whole. Borrows `inner`. */
+enum wh_status subset_new(struct wh_source *inner, const bool *wanted,
+			  struct wh_source **out, struct wh_error *err);
+
 #endif

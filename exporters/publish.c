@@ -133,7 +133,7 @@ static enum wh_status add_image(struct publication *publication,
 	size_t n = publication->n_files;
 	struct publish_file *longer =
 		realloc(publication->files, (n + 1) * sizeof(*longer));
-	bool own_suffix = *image->suffix == '\0';
+	char *base wh_free_auto = NULL, *name wh_free_auto = NULL;
 
 	if (!longer)
 		return wh_fail_memory(err);
@@ -144,11 +144,13 @@ static enum wh_status add_image(struct publication *publication,
 	longer[n].image = index;
 	longer[n].size = image->size;
 	longer[n].commits = image->commits;
-	/* "model.h5"; for tf "model" and what its images add. */
-	if (asprintf(&longer[n].path, "v/%s/model%s%s", publication->snapshot,
-		     own_suffix && format->suffixes[0] ? format->suffixes[0]
-						       : "",
-		     image->suffix) < 0) {
+	/* As if it was saved to "model.h5"; for tf to "model". */
+	if (asprintf(&base, "model%s",
+		     format->suffixes[0] ? format->suffixes[0] : "") < 0)
+		base = NULL;
+	name = base ? wh_image_path(base, image->suffix) : NULL;
+	if (!name || asprintf(&longer[n].path, "v/%s/%s", publication->snapshot,
+			      name) < 0) {
 		longer[n].path = NULL;
 		return wh_fail_memory(err);
 	}

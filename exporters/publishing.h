@@ -5,9 +5,17 @@
 #include <weighhouse/publish.h>
 
 #include "publish/place.h"
+#include "publish/pull.h"
 
 /** The options as the places take them; borrowed. */
 struct place_settings place_settings_of(const char *url,
 					const struct wh_place_options *options);
+
+/** pull_only.c: the weights that `options->only` names, as a file of their own
+ *  in `folder`. */
+enum wh_status pull_only(struct place *place, const char *folder,
+			 const struct wh_pull_options *options,
+			 const struct pull_options *pulling,
+			 struct wh_pulled *pulled, struct wh_error *err);
 
 #endif

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "publish/pull.h"
-
 static const struct wh_pull_options default_pull;
 
 void wh_pulled_free(struct wh_pulled *pulled)
@@ -79,6 +77,16 @@ enum wh_status wh_pull(const char *url, const char *folder,
 	enum wh_status status;
 
 	WH_TRY(place_open(&settings, &place, err));
+	if (options->only) {
+		status =
+			pull_only(place, folder, options, &pulling, &made, err);
+		place_close(place);
+		if (!status && pulled)
+			*pulled = made;
+		else
+			wh_pulled_free(&made);
+		return status;
+	}
 	status = pull_run(place, folder, &pulling, &manifest, err);
 	place_close(place);
 	if (status)

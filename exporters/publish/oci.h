@@ -44,4 +44,19 @@ enum wh_status oci_authorize(void *place, const struct http_request *request,
 enum wh_status oci_login_find(const char *host, struct credentials *credentials,
 			      struct wh_error *err);
 
+/* ---- oci_manifest.c --------------------------------------------------------
+ */
+
+#define OCI_MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
+#define OCI_TITLE	  "org.opencontainers.image.title"
+
+/** "sha256:" and 64 digits. */
+void oci_digest_text(const uint8_t sha256[DIGEST_SIZE], char text[80]);
+/** The model's config: what the layers are, by digest, as ModelPack wants. */
+enum wh_status oci_print_config(const struct publication *publication,
+				struct wh_buf *text, struct wh_error *err);
+enum wh_status oci_print_manifest(const struct publication *publication,
+				  const struct content *config,
+				  struct wh_buf *text, struct wh_error *err);
+
 #endif

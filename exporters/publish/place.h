@@ -33,7 +33,9 @@ struct remote_file {
 
 /** A run of a file. `etag`: the file that is meant; "" for any. */
 struct remote_range {
-	uint64_t offset, max_length; /* 0: to the end */
+	uint64_t offset;
+	uint64_t length;     /* exactly so many bytes; 0: to the end */
+	uint64_t max_length; /* of what is there; 0: any */
 	const char *etag;
 };
 typedef enum wh_status remote_sink_fn(void *arg, uint64_t offset,

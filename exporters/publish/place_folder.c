@@ -133,7 +133,7 @@ static enum wh_status get_file(struct place *place, const char *path,
 {
 	uint8_t *piece wh_free_auto = malloc(PIECE);
 	char *name wh_free_auto = NULL;
-	uint64_t offset = range->offset;
+	uint64_t offset = range->offset, end = offset + range->length;
 	int fd wh_close_auto = -1;
 	ssize_t got = 1;
 
@@ -143,8 +143,12 @@ static enum wh_status get_file(struct place *place, const char *path,
 	fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return wh_fail_errno(err, errno, "'%s'", name);
-	while (got > 0) {
-		got = pread(fd, piece, PIECE, (off_t)offset);
+	while (got > 0 && (!range->length || offset < end)) {
+		got = pread(fd, piece,
+			    range->length && end - offset < PIECE
+				    ? (size_t)(end - offset)
+				    : PIECE,
+			    (off_t)offset);
 		if (got < 0)
 			return wh_fail_errno(err, errno, "'%s'", name);
 		if (got > 0)

@@ -21,6 +21,7 @@
 #include "base/auto.h"
 #include "base/text.h"
 #include "publish/credentials.h"
+#include "publish/ranged.h"
 
 #define MIN_CHECKSUM_DEPLOY ((uint64_t)10 << 10) /* as JFrog's client */
 
@@ -423,78 +424,28 @@ static enum wh_status replace_file(struct place *base,
 /* ---- Getting --------------------------------------------------------------
  */
 
-struct getting {
-	const struct http_response *response;
-	remote_sink_fn *sink;
-	void *arg;
-	uint64_t begin; /* of the reply, in the file */
-};
-
-/* "bytes 100-199/500". A server that ignores Range sends all from 0. */
-static uint64_t begin_of(const struct http_response *response)
-{
-	char range[100], *end;
-
-	if (!http_header(response, "Content-Range", range, sizeof(range)) ||
-	    strncmp(range, "bytes ", 6) != 0)
-		return 0;
-	return strtoull(range + 6, &end, 10);
-}
-
-static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
-			   size_t len, struct wh_error *err)
-{
-	struct getting *getting = arg;
-
-	if (offset == 0)
-		getting->begin = begin_of(getting->response);
-	return getting->sink(getting->arg, getting->begin + offset, bytes, len,
-			     err);
-}
-
-static enum wh_status judge_get(const struct http_request *request,
-				const struct http_response *response,
-				struct wh_error *err)
-{
-	if (response->status == 200 || response->status == 206)
-		return WH_OK;
-	if (response->status == 412)
-		return wh_fail(err, WH_EMISMATCH,
-			       "the file changed on the server");
-	return http_refused(request, response, err);
-}
-
 static enum wh_status get_file(struct place *base, const char *path,
 			       const struct remote_range *range,
 			       remote_sink_fn *sink, void *arg,
 			       struct wh_error *err)
 {
 	struct http_place *place = (struct http_place *)base;
-	char wanted[80], condition[256];
-	const char *headers[3] = {0};
 	struct http_response response;
-	struct getting getting = {
-		.response = &response, .sink = sink, .arg = arg};
+	struct ranged ranged = {
+		.sink = sink, .arg = arg, .response = &response};
 	struct http_request request;
 	char *url wh_free_auto = NULL;
 	enum wh_status status;
 
 	WH_TRY(url_of(place, path, &url, err));
+	ranged_begin(&ranged, range, RANGED_IF_RANGE);
 	request = request_of(place, "GET", url);
-	if (range->offset) {
-		snprintf(wanted, sizeof(wanted), "Range: bytes=%llu-",
-			 (unsigned long long)range->offset);
-		snprintf(condition, sizeof(condition), "If-Range: %s",
-			 range->etag);
-		headers[0] = wanted;
-		headers[1] = condition;
-		request.headers = headers;
-	}
-	request.sink = take;
-	request.sink_arg = &getting;
-	request.max_reply = range->max_length;
+	request.headers = ranged.headers;
+	request.sink = ranged_take;
+	request.sink_arg = &ranged;
+	request.max_reply = ranged_most(&ranged);
 	WH_TRY(http_send(place->http, &request, &response, err));
-	status = judge_get(&request, &response, err);
+	status = ranged_judge(&request, &response, err);
 	http_response_free(&response);
 	return status;
 }

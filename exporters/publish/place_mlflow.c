@@ -17,6 +17,7 @@
 #include "base/auto.h"
 #include "base/text.h"
 #include "publish/publication.h"
+#include "publish/ranged.h"
 
 #define SNAPSHOT_TAG "weighhouse.snapshot"
 #define MANIFEST_TAG "weighhouse.manifest" /* "PATH SHA-256" */
@@ -146,41 +147,30 @@ static enum wh_status replace_file(struct place *base,
 		       content->path);
 }
 
-struct getting {
-	remote_sink_fn *sink;
-	void *arg;
-};
-
-static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
-			   size_t len, struct wh_error *err)
-{
-	const struct getting *getting = arg;
-
-	return getting->sink(getting->arg, offset, bytes, len, err);
-}
-
-/* From the start: the ETag of a HEAD is another than that of a GET, so there
- * is none to go on with. */
+/* A cut-off pull begins anew: the ETag of a HEAD is another than that of a GET,
+ * so there is none to go on with. A run that is asked for is another thing. */
 static enum wh_status get_file(struct place *base, const char *path,
 			       const struct remote_range *range,
 			       remote_sink_fn *sink, void *arg,
 			       struct wh_error *err)
 {
 	struct mlflow_place *place = (struct mlflow_place *)base;
-	struct getting getting = {sink, arg};
 	struct http_response response;
+	struct ranged ranged = {
+		.sink = sink, .arg = arg, .response = &response};
 	struct http_request request;
 	char *url wh_free_auto = NULL;
-	enum wh_status status = WH_OK;
+	enum wh_status status;
 
 	WH_TRY(mlflow_artifact_url(place, path, &url, err));
+	ranged_begin(&ranged, range, RANGED_PLAIN);
 	request = request_of(place, "GET", url);
-	request.sink = take;
-	request.sink_arg = &getting;
-	request.max_reply = range->max_length;
+	request.headers = ranged.headers;
+	request.sink = ranged_take;
+	request.sink_arg = &ranged;
+	request.max_reply = ranged_most(&ranged);
 	WH_TRY(http_send(place->http, &request, &response, err));
-	if (response.status != 200)
-		status = http_refused(&request, &response, err);
+	status = ranged_judge(&request, &response, err);
 	http_response_free(&response);
 	return status;
 }

@@ -27,13 +27,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "publish/publication.h"
-
-#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
-#define ARTIFACT_TYPE "application/vnd.cncf.model.manifest.v1+json"
-#define CONFIG_TYPE   "application/vnd.cncf.model.config.v1+json"
-#define LAYER_TYPE    "application/vnd.cncf.model.weight.v1.raw"
-#define TITLE	      "org.opencontainers.image.title"
-#define FILE_PATH     "org.cncf.model.filepath"
+#include "publish/ranged.h"
 
 /* ---- Requests -------------------------------------------------------------
  */
@@ -59,12 +53,6 @@ static enum wh_status url_of(const struct oci_place *place, const char *kind,
 	return WH_OK;
 }
 
-static void digest_text(const uint8_t sha256[DIGEST_SIZE], char text[80])
-{
-	memcpy(text, "sha256:", 7);
-	text_hex(sha256, DIGEST_SIZE, text + 7);
-}
-
 /* ---- Blobs ----------------------------------------------------------------
  */
 
@@ -79,7 +67,7 @@ static enum wh_status has_blob(struct oci_place *place,
 	char digest[80], length[32];
 
 	memset(file, 0, sizeof(*file));
-	digest_text(content->sha256, digest);
+	oci_digest_text(content->sha256, digest);
 	WH_TRY(url_of(place, "blobs", digest, &url, err));
 	request = request_of(place, "HEAD", url);
 	WH_TRY(http_send(place->http, &request, &response, err));
@@ -107,7 +95,7 @@ static enum wh_status stat_file(struct place *base,
 	WH_TRY(has_blob(place, content, file, err));
 	if (!file->exists)
 		return WH_OK;
-	digest_text(content->sha256, digest);
+	oci_digest_text(content->sha256, digest);
 	pthread_mutex_lock(&place->lock);
 	json_object_set_new(place->layers, content->path, json_string(digest));
 	pthread_mutex_unlock(&place->lock);
@@ -168,7 +156,7 @@ static enum wh_status put_blob(struct oci_place *place, const char *location,
 	enum wh_status status = WH_OK;
 	char digest[80];
 
-	digest_text(content->sha256, digest);
+	oci_digest_text(content->sha256, digest);
 	if (asprintf(&url, "%s%sdigest=%s", location,
 		     strchr(location, '?') ? "&" : "?", digest) < 0) {
 		url = NULL;
@@ -217,68 +205,6 @@ static enum wh_status put_file(struct place *base,
 /* ---- Manifests ------------------------------------------------------------
  */
 
-static json_t *layer_json(const struct publish_file *file)
-{
-	const char *name = strchr(strchr(file->path, '/') + 1, '/') + 1;
-	char digest[80];
-
-	digest_text(file->sha256, digest);
-	return json_pack("{s:s,s:s,s:I,s:{s:s,s:s}}", "mediaType", LAYER_TYPE,
-			 "digest", digest, "size", (json_int_t)file->size,
-			 "annotations", TITLE, name, FILE_PATH, name);
-}
-
-/* The model's config: what the layers are, by digest, as ModelPack wants. */
-static enum wh_status print_config(const struct publication *publication,
-				   struct wh_buf *text, struct wh_error *err)
-{
-	json_t *digests = json_array();
-	char digest[80], created[32];
-	size_t i;
-
-	for (i = 0; i <= publication->n_files; i++) {
-		const struct publish_file *file =
-			i < publication->n_files ? &publication->files[i]
-						 : &publication->manifest;
-
-		digest_text(file->sha256, digest);
-		json_array_append_new(digests, json_string(digest));
-	}
-	time_print(publication->snapshot_time, created);
-	return json_print(json_pack("{s:{s:s,s:s},s:{s:s,s:o},s:{}}",
-				    "descriptor", "createdAt", created,
-				    "revision", publication->snapshot,
-				    "modelfs", "type", "layers", "diffIds",
-				    digests, "config"),
-			  JSON_COMPACT, text, err);
-}
-
-static enum wh_status print_manifest(const struct publication *publication,
-				     const struct content *config,
-				     struct wh_buf *text, struct wh_error *err)
-{
-	json_t *layers = json_array();
-	char digest[80], created[32];
-	size_t i;
-
-	for (i = 0; i < publication->n_files; i++)
-		json_array_append_new(layers,
-				      layer_json(&publication->files[i]));
-	json_array_append_new(layers, layer_json(&publication->manifest));
-	digest_text(config->sha256, digest);
-	time_print(publication->snapshot_time, created);
-	return json_print(
-		json_pack("{s:i,s:s,s:s,s:{s:s,s:s,s:I},s:o,s:{s:s,s:s}}",
-			  "schemaVersion", 2, "mediaType", MANIFEST_TYPE,
-			  "artifactType", ARTIFACT_TYPE, "config", "mediaType",
-			  CONFIG_TYPE, "digest", digest, "size",
-			  (json_int_t)config->size, "layers", layers,
-			  "annotations", "org.opencontainers.image.created",
-			  created, "org.opencontainers.image.revision",
-			  publication->snapshot),
-		JSON_COMPACT, text, err);
-}
-
 static enum wh_status read_bytes(void *arg, uint64_t offset, void *buf,
 				 size_t len, struct wh_error *err)
 {
@@ -319,8 +245,8 @@ static bool is_collision(const struct http_response *response)
 static enum wh_status put_tag(struct oci_place *place, const char *tag,
 			      struct wh_buf *manifest, struct wh_error *err)
 {
-	static const char *const headers[] = {"Content-Type: " MANIFEST_TYPE,
-					      NULL};
+	static const char *const headers[] = {
+		"Content-Type: " OCI_MANIFEST_TYPE, NULL};
 	struct http_body body = {
 		.read = read_bytes, .arg = manifest, .size = manifest->size};
 	struct http_response response;
@@ -356,9 +282,9 @@ static enum wh_status point(struct place *base,
 	struct wh_buf manifest wh_buf_auto = {0};
 	struct content config;
 
-	WH_TRY(print_config(publication, &config_text, err));
+	WH_TRY(oci_print_config(publication, &config_text, err));
 	WH_TRY(put_config(place, &config_text, &config, err));
-	WH_TRY(print_manifest(publication, &config, &manifest, err));
+	WH_TRY(oci_print_manifest(publication, &config, &manifest, err));
 	WH_TRY(put_tag(place, publication->snapshot, &manifest, err));
 	return put_tag(place, oci_tag(place, alias), &manifest, err);
 }
@@ -370,7 +296,8 @@ static enum wh_status read_manifest(struct oci_place *place, const char *name,
 				    struct wh_buf *text, struct wh_error *err)
 {
 	/* distribution 3.1.2 says 404 to a request that accepts nothing. */
-	static const char *const headers[] = {"Accept: " MANIFEST_TYPE, NULL};
+	static const char *const headers[] = {"Accept: " OCI_MANIFEST_TYPE,
+					      NULL};
 	struct http_response response;
 	struct http_request request;
 	char *url wh_free_auto = NULL;
@@ -396,7 +323,7 @@ static const char *text_of(json_t *object, const char *key)
 
 static const char *title_of(json_t *layer)
 {
-	return text_of(json_object_get(layer, "annotations"), TITLE);
+	return text_of(json_object_get(layer, "annotations"), OCI_TITLE);
 }
 
 /* What `resolve` found, for the gets that follow: {path: digest}. */
@@ -474,54 +401,27 @@ static enum wh_status resolve(struct place *base, const char *alias,
 	return status;
 }
 
-struct getting {
-	remote_sink_fn *sink;
-	void *arg;
-	uint64_t begin;
-	const struct http_response *response;
-};
-
-static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
-			   size_t len, struct wh_error *err)
-{
-	struct getting *getting = arg;
-	char range[100];
-
-	/* A server that ignores Range sends all. */
-	if (offset == 0 && !http_header(getting->response, "Content-Range",
-					range, sizeof(range)))
-		getting->begin = 0;
-	return getting->sink(getting->arg, getting->begin + offset, bytes, len,
-			     err);
-}
-
 static enum wh_status get_blob(struct oci_place *place, const char *digest,
 			       const struct remote_range *range,
 			       remote_sink_fn *sink, void *arg,
 			       struct wh_error *err)
 {
 	struct http_response response;
-	struct getting getting = {sink, arg, range->offset, &response};
-	const char *headers[2] = {0};
+	struct ranged ranged = {
+		.sink = sink, .arg = arg, .response = &response};
 	struct http_request request;
 	char *url wh_free_auto = NULL;
-	enum wh_status status = WH_OK;
-	char wanted[80];
+	enum wh_status status;
 
 	WH_TRY(url_of(place, "blobs", digest, &url, err));
+	ranged_begin(&ranged, range, RANGED_PLAIN);
 	request = request_of(place, "GET", url);
-	request.headers = headers;
-	request.sink = take;
-	request.sink_arg = &getting;
-	request.max_reply = range->max_length;
-	if (range->offset) {
-		snprintf(wanted, sizeof(wanted), "Range: bytes=%llu-",
-			 (unsigned long long)range->offset);
-		headers[0] = wanted;
-	}
+	request.headers = ranged.headers;
+	request.sink = ranged_take;
+	request.sink_arg = &ranged;
+	request.max_reply = ranged_most(&ranged);
 	WH_TRY(http_send(place->http, &request, &response, err));
-	if (response.status != 200 && response.status != 206)
-		status = http_refused(&request, &response, err);
+	status = ranged_judge(&request, &response, err);
 	http_response_free(&response);
 	return status;
 }
@@ -610,7 +510,7 @@ static enum wh_status erase(struct place *base, const char *snapshot,
 	if (status)
 		return status == WH_ENOTFOUND ? WH_OK : status;
 	WH_TRY(sha256_of(text.data, text.size, sha256, err));
-	digest_text(sha256, digest);
+	oci_digest_text(sha256, digest);
 	status = delete_manifest(place, digest, err);
 	if (status == WH_EUNSUPPORTED)
 		wh_error_prefix(err, "this registry deletes nothing");

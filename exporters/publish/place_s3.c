@@ -3,6 +3,7 @@
  * Signed with the real SHA-256 of each body, which every store takes; a file's
  * own SHA-256 travels as metadata, so that it can be asked for.
  */
+#include "publish/ranged.h"
 #include "publish/s3.h"
 
 #include <stdio.h>
@@ -367,53 +368,28 @@ static enum wh_status replace_file(struct place *base,
 /* ---- Getting --------------------------------------------------------------
  */
 
-struct getting {
-	remote_sink_fn *sink;
-	void *arg;
-	uint64_t begin;
-};
-
-static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
-			   size_t len, struct wh_error *err)
-{
-	const struct getting *getting = arg;
-
-	return getting->sink(getting->arg, getting->begin + offset, bytes, len,
-			     err);
-}
-
-/* If-Match: versitygw and others ignore If-Range and send a part of a changed
- * object. */
 static enum wh_status get_file(struct place *base, const char *path,
 			       const struct remote_range *range,
 			       remote_sink_fn *sink, void *arg,
 			       struct wh_error *err)
 {
 	struct s3_place *place = (struct s3_place *)base;
-	struct getting getting = {sink, arg, range->offset};
-	char wanted[80], condition[256];
-	const char *headers[3] = {0};
+	struct http_response response;
+	struct ranged ranged = {
+		.sink = sink, .arg = arg, .response = &response};
 	struct s3_request request = {.method = "GET",
 				     .path = path,
-				     .headers = headers,
-				     .sink = take,
-				     .sink_arg = &getting,
-				     .max_reply = range->max_length};
-	struct http_response response;
+				     .headers = ranged.headers,
+				     .sink = ranged_take,
+				     .sink_arg = &ranged};
 	enum wh_status status = WH_OK;
 
-	if (range->offset) {
-		snprintf(wanted, sizeof(wanted), "Range: bytes=%llu-",
-			 (unsigned long long)range->offset);
-		snprintf(condition, sizeof(condition), "If-Match: %s",
-			 range->etag);
-		headers[0] = wanted;
-		headers[1] = condition;
-	}
+	ranged_begin(&ranged, range, RANGED_IF_MATCH);
+	request.max_reply = ranged_most(&ranged);
 	WH_TRY(s3_send(place, &request, &response, err));
 	if (response.status == 412)
 		status = wh_fail(err, WH_EMISMATCH, "'%s' changed there", path);
-	else if (response.status != (range->offset ? 206 : 200))
+	else if (response.status != 200 && response.status != 206)
 		status = s3_refused(place, &request, &response, err);
 	http_response_free(&response);
 	return status;

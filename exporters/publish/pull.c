@@ -353,15 +353,28 @@ static enum wh_status pull_files(struct pulling *pulling, struct wh_error *err)
 	return show_files(pulling, err);
 }
 
+enum wh_status pull_find(struct place *place,
+			 const struct pull_options *options,
+			 struct manifest *manifest, char *root, size_t size,
+			 struct wh_error *err)
+{
+	char *slash;
+
+	WH_TRY(read_manifest(place, options, manifest, root, size, err));
+	slash = strrchr(root, '/');
+	slash = slash ? slash + 1 : root;
+	*slash = '\0';
+	return WH_OK;
+}
+
 /* In a thread of its own too, so that Ctrl-C is heard. */
 static enum wh_status find_out(void *arg, size_t index, struct wh_error *err)
 {
 	struct pulling *pulling = arg;
 
 	(void)index;
-	return read_manifest(pulling->place, pulling->options,
-			     pulling->manifest, pulling->root,
-			     sizeof(pulling->root), err);
+	return pull_find(pulling->place, pulling->options, pulling->manifest,
+			 pulling->root, sizeof(pulling->root), err);
 }
 
 static enum wh_status pull_manifest(struct pulling *pulling,
@@ -387,12 +400,8 @@ enum wh_status pull_run(struct place *place, const char *folder,
 				  .options = options,
 				  .manifest = manifest};
 	enum wh_status status;
-	char *slash;
 
 	WH_TRY(pull_manifest(&pulling, err));
-	slash = strrchr(pulling.root, '/');
-	slash = slash ? slash + 1 : pulling.root;
-	*slash = '\0';
 	if (options->format)
 		drop_other_formats(manifest, options->format);
 	status = manifest->n_files

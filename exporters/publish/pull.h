@@ -24,4 +24,10 @@ enum wh_status pull_run(struct place *place, const char *folder,
 			const struct pull_options *options,
 			struct manifest *manifest, struct wh_error *err);
 
+/** The manifest alone, checked; `root`: of its paths, "v/ID/". */
+enum wh_status pull_find(struct place *place,
+			 const struct pull_options *options,
+			 struct manifest *manifest, char *root, size_t size,
+			 struct wh_error *err);
+
 #endif

@@ -280,12 +280,13 @@ class Line:
         headers = [f'ETag: "{hashlib.md5(data).hexdigest()}"']
         if self.server.digests.get(path):
             headers.append(f"x-amz-meta-sha256: {self.server.digests[path]}")
-        wanted = re.match(r"bytes=(\d+)-", request.headers.get("range", ""))
+        wanted = re.match(r"bytes=(\d+)-(\d*)",
+                          request.headers.get("range", ""))
         if wanted and request.method == "GET":
-            begin = int(wanted[1])
-            headers.append(f"Content-Range: bytes {begin}-{len(data) - 1}/"
+            begin, end = int(wanted[1]), int(wanted[2] or len(data) - 1) + 1
+            headers.append(f"Content-Range: bytes {begin}-{end - 1}/"
                            f"{len(data)}")
-            return 206, headers, data[begin:]
+            return 206, headers, data[begin:end]
         if request.method == "HEAD":
             headers.append(f"Content-Length: {len(data)}")
         return 200, headers, data

@@ -48,10 +48,22 @@ static void tell_pulled(struct cli *cli, const struct wh_pulled *pulled)
 	cli_print_json(row);
 }
 
+/* How many --only there are. */
+static int take_globs(const struct cli *cli, const char **globs)
+{
+	int n = 0, at = 0;
+
+	while (n < MAX_WORDS && (globs[n] = cli_next(cli, "only", &at)))
+		n++;
+	globs[n] = NULL;
+	return n;
+}
+
 static int pull_into(struct cli *cli, const char *folder,
 		     struct wh_pulled *pulled)
 {
 	struct wh_pull_options options = {.progress = cli_progress, .arg = cli};
+	const char *only[MAX_WORDS + 1] = {NULL};
 	const char *what = cli->n_args > 1 ? cli->args[1] : NULL;
 	uint8_t digest[32];
 	struct remote remote = {0};
@@ -68,6 +80,8 @@ static int pull_into(struct cli *cli, const char *folder,
 	else
 		options.alias = what;
 	options.format = cli_text(cli, "save-format");
+	if (take_globs(cli, only))
+		options.only = only;
 	if (wh_pull(remote.url, folder, &options, pulled, &cli->err))
 		code = cli_fail(cli);
 	remote_free(&remote);
@@ -170,6 +184,9 @@ int cmd_pull(struct cli *cli)
 	if (!wh_is_place(cli->args[0]) && !remote_is_path(cli->args[0]))
 		return cli_usage(cli, "'%s' is no remote and no URL of a place",
 				 cli->args[0]);
+	if (!folder && cli_text(cli, "only"))
+		return cli_usage(cli, "--only needs -o FOLDER: a part of a "
+				      "model is no snapshot");
 	if (!folder)
 		return pull_to_store(cli);
 	if (!wh_is_place(cli->args[0]))

@@ -418,6 +418,8 @@ static const struct option pull_options[] = {
 	{"branch", 'b', OPTION_TEXT, "NAME", "commit to this branch"},
 	{"message", 'm', OPTION_TEXT, "TEXT", "of the snapshot"},
 	{"save-format", 0, OPTION_TEXT, "F", "only this format's files"},
+	{"only", 0, OPTION_LIST, "GLOB",
+	 "only such layers or weights, as a file of their own"},
 	PLACE_OPTIONS,
 	END,
 };

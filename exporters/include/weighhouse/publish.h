@@ -141,6 +141,11 @@ struct wh_pull_options {
 	const char *alias;    /* NULL: "latest" */
 	const char *snapshot; /* 64 digits, instead of an alias */
 	const char *format;   /* only these files; NULL: all */
+	/* Some weights alone, by globs of LAYER, LAYER/WEIGHT or the weight's
+	 * name, as one file `model.safetensors`: of what was published as
+	 * safetensors or tf, only the tables and their bytes are fetched.
+	 * NULL-terminated; NULL: all. */
+	const char *const *only;
 	wh_progress_fn *progress;
 	void *arg;
 };
@@ -155,7 +160,8 @@ struct wh_pulled {
 WH_API void wh_pulled_free(struct wh_pulled *pulled);
 
 /** Pointer, manifest, files into `folder`, each verified before it is visible;
- *  goes on where an earlier call stopped. WH_ENOTFOUND for an alias, snapshot
+ *  goes on where an earlier call stopped. With `only`, tf's weights are held
+ *  against the checksums of its index; safetensors has none of parts. WH_ENOTFOUND for an alias, snapshot
  *  or format that isn't there; WH_EMISMATCH, WH_ECORRUPT for what is not what
  *  was published; WH_EREMOTE. */
 WH_API enum wh_status wh_pull(const char *url, const char *folder,
