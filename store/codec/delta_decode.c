@@ -22,8 +22,8 @@ struct lane {
 };
 
 struct decoding {
-	const struct delta_coder *coder;
-	const struct delta_cell *rows[N_CLASSES];
+	/* By class, with CLASS_DOWN or not. */
+	const struct delta_cell *rows[256];
 	struct codec_element element;
 	unsigned n_lanes;
 	struct lane lanes[MAX_LANES];
@@ -42,6 +42,8 @@ bool delta_needs_context(const uint8_t *coded, size_t size)
 /* ---- The head -------------------------------------------------------------
  */
 
+/* A chunk may be damaged: of narrow elements no more bits follow than a load
+ * gives. */
 static void make_cells(struct delta_cell *cells, const struct ans_model *model,
 		       unsigned log, bool wide)
 {
@@ -51,15 +53,17 @@ static void make_cells(struct delta_cell *cells, const struct ans_model *model,
 	ans_decoder_make(plain, model, log);
 	for (i = 0; i < (size_t)1 << log; i++) {
 		unsigned half = plain[i].symbol >> 1;
-		unsigned rest = symbol_bits(half);
-		bool turned = plain[i].symbol & 1;
+		unsigned rest = symbol_bits(half) & (wide ? 63 : 31);
 
 		cells[i] = (struct delta_cell){
-			.base = wide ? half : (uint32_t)symbol_base(half),
 			.next = plain[i].next,
+			.mask = (uint16_t)((1u << plain[i].bits) - 1),
 			.bits = plain[i].bits,
-			.rest = (uint8_t)((wide ? rest : rest & 31) |
-					  (turned ? CELL_TURNED : 0)),
+			.total = (uint8_t)(plain[i].bits + rest),
+			.top = (uint8_t)symbol_top(half),
+			.rest = (uint8_t)(rest |
+					  (plain[i].symbol & 1 ? CELL_TURNED
+							       : 0)),
 		};
 	}
 }
@@ -137,7 +141,6 @@ static enum wh_status read_head(struct delta_coder *coder, struct decoding *to,
 	if (size < HEAD_SIZE || coded[0] > 15 || coded[2] < 8 ||
 	    coded[2] > ANS_LOG_MAX)
 		return damaged(err);
-	to->coder = coder;
 	to->element.width = (uint8_t)(1u << (coded[0] & 3));
 	to->element.mantissa = coded[1];
 	if (coded[1] >= 8u * to->element.width)
@@ -146,9 +149,14 @@ static enum wh_status read_head(struct delta_coder *coder, struct decoding *to,
 	models.log = coded[2];
 	WH_TRY(read_models(coder, &from, &models, to->element.width == 8, err));
 	bits_align(&from);
-	for (i = 0; i < N_CLASSES; i++)
+	for (i = 0; i < 256; i++) {
+		unsigned class_ = i & CLASS_MASK;
+
+		if (class_ >= N_CLASSES)
+			class_ = 0;
 		to->rows[i] = coder->cells +
-			      ((size_t)models.model_of[i] << models.log);
+			      ((size_t)models.model_of[class_] << models.log);
+	}
 	return read_lanes(to, from.at, coded + size, models.log, err);
 }
 
@@ -189,46 +197,6 @@ static bool is_far_from_end(const struct lane *lane, size_t n, unsigned most)
 	return lane->bit <= end && end - lane->bit >= needed;
 }
 
-struct found {
-	uint64_t magnitude, down; /* down: all ones or 0 */
-};
-
-/* All ones where it moved down. */
-static inline uint64_t direction(struct delta_cell cell, uint8_t class_)
-{
-	return (uint64_t)0 - (uint64_t)((cell.rest ^ class_) >> 7);
-}
-
-INLINE struct found decode32(const struct decoding *from, struct lane *lane,
-			     uint8_t class_, uint64_t bits)
-{
-	struct delta_cell cell = from->rows[class_ & CLASS_MASK][lane->state];
-	unsigned rest = cell.rest & 31;
-
-	lane->state = cell.next + (uint32_t)low_bits(bits, cell.bits);
-	lane->bit += cell.bits + rest;
-	return (struct found){cell.base + low_bits(bits >> cell.bits, rest),
-			      direction(cell, class_)};
-}
-
-static struct found decode64(const struct decoding *from, struct lane *lane,
-			     uint8_t class_)
-{
-	struct delta_cell cell = from->rows[class_ & CLASS_MASK][lane->state];
-	unsigned rest = cell.rest & 63, low = rest < 32 ? rest : 32;
-	struct found found = {symbol_base(cell.base & 127),
-			      direction(cell, class_)};
-
-	lane->state =
-		cell.next + (uint32_t)low_bits(peek_safely(lane), cell.bits);
-	lane->bit += cell.bits;
-	found.magnitude += low_bits(peek_safely(lane), low);
-	lane->bit += low;
-	found.magnitude += low_bits(peek_safely(lane), rest - low) << 32;
-	lane->bit += rest - low;
-	return found;
-}
-
 /* ---- Blocks ---------------------------------------------------------------
  */
 
@@ -238,7 +206,8 @@ struct block {
 		uint32_t narrow[BLOCK_ELEMENTS];
 		uint64_t wide[BLOCK_ELEMENTS]; /* of 8-byte elements */
 	} values;
-	uint8_t classes[BLOCK_ELEMENTS];
+	uint32_t moves[BLOCK_ELEMENTS];
+	uint8_t classes[BLOCK_ELEMENTS], turned[BLOCK_ELEMENTS];
 };
 
 static void prepare32(const struct decoding *from,
@@ -258,56 +227,106 @@ static void prepare32(const struct decoding *from,
 			    block->classes, from->element);
 }
 
-INLINE void take32(struct decoding *from, struct block *block,
-		   struct lane *lane, size_t i, uint64_t bits)
-{
-	struct found found = decode32(from, lane, block->classes[i], bits);
-	uint32_t down = (uint32_t)found.down;
+/* A lane in registers. `ahead` are the bits from `bit` on, enough of them for a
+ * state's: so the next state needs not wait for a load from where the last
+ * element ended. `bit` counts from a place that all lanes share. */
+struct quick_lane {
+	uint64_t bit, ahead;
+	size_t state;
+};
 
-	block->values.narrow[i] += ((uint32_t)found.magnitude ^ down) - down;
+INLINE struct quick_lane begin_quickly(const struct lane *lane,
+				       const uint8_t *bytes)
+{
+	return (struct quick_lane){lane->bit +
+					   8 * (uint64_t)(lane->bytes - bytes),
+				   peek(lane), lane->state};
 }
 
-static void decode_slowly32(struct decoding *from, struct block *block,
+INLINE void end_quickly(struct lane *lane, const struct quick_lane *quick,
+			const uint8_t *bytes)
+{
+	lane->bit = quick->bit - 8 * (uint64_t)(lane->bytes - bytes);
+	lane->state = (uint32_t)quick->state;
+}
+
+/* The move of a cell, from the bits that it stands at. */
+INLINE uint32_t move_of(const struct delta_cell *cell, uint64_t bits)
+{
+	unsigned rest = cell->rest & 63;
+
+	return (uint32_t)((uint64_t)cell->top << rest |
+			  low_bits(bits >> cell->bits, rest));
+}
+
+INLINE void take32(const struct delta_cell *const *rows, struct block *block,
+		   struct quick_lane *lane, const uint8_t *bytes, size_t i)
+{
+	const struct delta_cell *cell = rows[block->classes[i]] + lane->state;
+	uint64_t bits = get_le64(bytes + (lane->bit >> 3)) >> (lane->bit & 7);
+
+	lane->state = cell->next + (lane->ahead & cell->mask);
+	lane->ahead = bits >> (cell->total & 63);
+	lane->bit += cell->total;
+	block->moves[i] = move_of(cell, bits);
+	block->turned[i] = cell->rest;
+}
+
+static void decode_slowly32(const struct decoding *from, struct block *block,
 			    struct lane *lane, size_t begin, size_t n)
 {
 	size_t i;
 
-	for (i = begin; i < n; i++)
-		take32(from, block, lane, i, peek_safely(lane));
+	for (i = begin; i < n; i++) {
+		const struct delta_cell *cell =
+			from->rows[block->classes[i]] + lane->state;
+		uint64_t bits = peek_safely(lane);
+
+		lane->state = cell->next + (uint32_t)(bits & cell->mask);
+		lane->bit += cell->total;
+		block->moves[i] = move_of(cell, bits);
+		block->turned[i] = cell->rest;
+	}
 }
 
-static void decode_lane32(struct decoding *from, struct block *block,
-			  struct lane *at, size_t begin, size_t n)
+static void decode_lane32(const struct decoding *from, struct block *block,
+			  struct lane *lane, size_t begin, size_t n)
 {
-	struct lane lane = *at;
+	struct quick_lane quick;
 	size_t i;
 
-	if (is_far_from_end(&lane, n, MOST_BITS32))
-		for (i = begin; i < n; i++)
-			take32(from, block, &lane, i, peek(&lane));
-	else
-		decode_slowly32(from, block, &lane, begin, n);
-	*at = lane;
+	if (!is_far_from_end(lane, n, MOST_BITS32)) {
+		decode_slowly32(from, block, lane, begin, n);
+		return;
+	}
+	quick = begin_quickly(lane, lane->bytes);
+	for (i = begin; i < n; i++)
+		take32(from->rows, block, &quick, lane->bytes, i);
+	end_quickly(lane, &quick, lane->bytes);
 }
 
 /* Four lanes in step: none waits for another's table. */
 INLINE void decode_four32_body(struct decoding *from, struct block *blocks,
 			       size_t n)
 {
-	struct lane a = from->lanes[0], b = from->lanes[1];
-	struct lane c = from->lanes[2], d = from->lanes[3];
+	const uint8_t *bytes = from->lanes[0].bytes;
+	const struct delta_cell *const *rows = from->rows;
+	struct quick_lane a = begin_quickly(&from->lanes[0], bytes);
+	struct quick_lane b = begin_quickly(&from->lanes[1], bytes);
+	struct quick_lane c = begin_quickly(&from->lanes[2], bytes);
+	struct quick_lane d = begin_quickly(&from->lanes[3], bytes);
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		take32(from, &blocks[0], &a, i, peek(&a));
-		take32(from, &blocks[1], &b, i, peek(&b));
-		take32(from, &blocks[2], &c, i, peek(&c));
-		take32(from, &blocks[3], &d, i, peek(&d));
+		take32(rows, &blocks[0], &a, bytes, i);
+		take32(rows, &blocks[1], &b, bytes, i);
+		take32(rows, &blocks[2], &c, bytes, i);
+		take32(rows, &blocks[3], &d, bytes, i);
 	}
-	from->lanes[0] = a;
-	from->lanes[1] = b;
-	from->lanes[2] = c;
-	from->lanes[3] = d;
+	end_quickly(&from->lanes[0], &a, bytes);
+	end_quickly(&from->lanes[1], &b, bytes);
+	end_quickly(&from->lanes[2], &c, bytes);
+	end_quickly(&from->lanes[3], &d, bytes);
 }
 
 static void decode_four32_portable(struct decoding *from, struct block *blocks,
@@ -318,7 +337,7 @@ static void decode_four32_portable(struct decoding *from, struct block *blocks,
 
 #if defined(__x86_64__)
 /* Shifts and masks by a variable number of bits in one step each. */
-__attribute__((target("bmi2"))) static void
+__attribute__((target("bmi,bmi2"))) static void
 decode_four32_bmi2(struct decoding *from, struct block *blocks, size_t n)
 {
 	decode_four32_body(from, blocks, n);
@@ -369,17 +388,43 @@ static void prepare64(const struct decoding *from,
 			    block->classes, from->element);
 }
 
-static void decode_lane64(struct decoding *from, struct block *block,
+/* Up to 62 bits don't fit beside the state's. */
+static void take64(const struct decoding *from, struct block *block,
+		   struct lane *lane, size_t i)
+{
+	const struct delta_cell *cell =
+		from->rows[block->classes[i]] + lane->state;
+	unsigned rest = cell->rest & 63, low = rest < 32 ? rest : 32;
+	uint64_t magnitude = (uint64_t)cell->top << rest, down;
+
+	lane->state =
+		cell->next + (uint32_t)low_bits(peek_safely(lane), cell->bits);
+	lane->bit += cell->bits;
+	magnitude += low_bits(peek_safely(lane), low);
+	lane->bit += low;
+	magnitude += low_bits(peek_safely(lane), rest - low) << 32;
+	lane->bit += rest - low;
+	down = (uint64_t)0 - (uint64_t)((cell->rest ^ block->classes[i]) >> 7);
+	block->values.wide[i] += (magnitude ^ down) - down;
+}
+
+static void decode_lane64(const struct decoding *from, struct block *block,
 			  struct lane *lane, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		struct found found = decode64(from, lane, block->classes[i]);
+	for (i = 0; i < n; i++)
+		take64(from, block, lane, i);
+}
 
-		block->values.wide[i] +=
-			(found.magnitude ^ found.down) - found.down;
-	}
+static void finish32(const struct decoding *from, struct block *block, size_t n,
+		     uint8_t *out)
+{
+	const struct element_kernels *kernels = element_kernels();
+	uint32_t *values = block->values.narrow;
+
+	kernels->move32(values, block->moves, block->turned, block->classes, n);
+	kernels->store32(values, n, out, from->element);
 }
 
 /* Elements `at` to `at` + BLOCK_ELEMENTS of every lane. */
@@ -418,8 +463,7 @@ static void decode_step(struct decoding *from,
 			kernels->store64(blocks[k].values.wide, n[k], to,
 					 from->element);
 		else
-			kernels->store32(blocks[k].values.narrow, n[k], to,
-					 from->element);
+			finish32(from, &blocks[k], n[k], to);
 	}
 }
 

@@ -21,13 +21,14 @@ struct delta_models {
 	unsigned n, log;
 };
 
-/* All that a state means, in one load. Of 8-byte elements, whose bases don't
- * fit, `base` is the magnitude's class. */
+/* All that a state means, in one line of the cache. */
 struct delta_cell {
-	uint32_t base;
-	uint16_t next;
-	uint8_t bits;
-	uint8_t rest; /* bits of the magnitude that follow; CELL_TURNED */
+	uint16_t next; /* the new state, but for its low bits */
+	uint16_t mask; /* of those */
+	uint8_t bits;  /* how many they are */
+	uint8_t total; /* with those of the magnitude that follow */
+	uint8_t top;   /* the magnitude's bits above those */
+	uint8_t rest;  /* how many they are; CELL_TURNED */
 };
 #define CELL_TURNED 0x80u /* moved the other way than the base did */
 
@@ -52,10 +53,10 @@ static inline unsigned symbol_bits(unsigned half)
 	return half < 4 ? 0 : half / 2 - 1;
 }
 
-/* The least magnitude of a class. */
-static inline uint64_t symbol_base(unsigned half)
+/* The bits above those: of a magnitude under 4 all. */
+static inline unsigned symbol_top(unsigned half)
 {
-	return half < 4 ? half : (uint64_t)(2 + (half & 1)) << (half / 2 - 1);
+	return half < 4 ? half : 2 + (half & 1);
 }
 
 /* Elements of each lane but the last. */

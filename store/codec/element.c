@@ -199,6 +199,19 @@ INLINE void classify32_body(const uint32_t *base, const uint32_t *context,
 	}
 }
 
+INLINE void move32_body(uint32_t *restrict values, const uint32_t *moves,
+			const uint8_t *turned, const uint8_t *classes, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t down =
+			0u - (uint32_t)((turned[i] ^ classes[i]) >> 7 & 1);
+
+		values[i] += (moves[i] ^ down) - down;
+	}
+}
+
 INLINE void load64_body(const uint8_t *bytes, size_t n, uint64_t *out,
 			struct codec_element element)
 {
@@ -269,6 +282,12 @@ INLINE void classify64_body(const uint64_t *base, const uint64_t *context,
 	{                                                                      \
 		classify32_body(base, context, n, classes, element);           \
 	}                                                                      \
+	target static void move32_##suffix(                                    \
+		uint32_t *values, const uint32_t *moves,                       \
+		const uint8_t *turned, const uint8_t *classes, size_t n)       \
+	{                                                                      \
+		move32_body(values, moves, turned, classes, n);                \
+	}                                                                      \
 	target static void store32_##suffix(const uint32_t *ordered, size_t n, \
 					    uint8_t *bytes,                    \
 					    struct codec_element element)      \
@@ -294,13 +313,10 @@ INLINE void classify64_body(const uint64_t *base, const uint64_t *context,
 		store64_body(ordered, n, bytes, element);                      \
 	}                                                                      \
 	static const struct element_kernels kernels_##suffix = {               \
-		load32_##suffix,                                               \
-		classify32_##suffix,                                           \
-		store32_##suffix,                                              \
-		load64_##suffix,                                               \
-		classify64_##suffix,                                           \
-		store64_##suffix,                                              \
-		bmi2}
+		load32_##suffix,  classify32_##suffix,                         \
+		move32_##suffix,  store32_##suffix,                            \
+		load64_##suffix,  classify64_##suffix,                         \
+		store64_##suffix, bmi2}
 
 KERNELS(portable, , false);
 #if defined(__x86_64__)
@@ -311,7 +327,8 @@ static const struct element_kernels *fastest(void)
 {
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+	    __builtin_cpu_supports("bmi2"))
 		return &kernels_avx2;
 #endif
 	return &kernels_portable;

@@ -41,6 +41,10 @@ typedef void load32_fn(const uint8_t *bytes, size_t n, uint32_t *out,
 typedef void classify32_fn(const uint32_t *base, const uint32_t *context,
 			   size_t n, uint8_t *classes,
 			   struct codec_element element);
+/** Adds each move to its base, in place: down where `turned` and the class, by
+ *  the bit CLASS_DOWN, differ. */
+typedef void move32_fn(uint32_t *values, const uint32_t *moves,
+		       const uint8_t *turned, const uint8_t *classes, size_t n);
 typedef void store32_fn(const uint32_t *ordered, size_t n, uint8_t *bytes,
 			struct codec_element element);
 
@@ -56,6 +60,7 @@ typedef void store64_fn(const uint64_t *ordered, size_t n, uint8_t *bytes,
 struct element_kernels {
 	load32_fn *load32;
 	classify32_fn *classify32;
+	move32_fn *move32;
 	store32_fn *store32;
 	load64_fn *load64;
 	classify64_fn *classify64;
