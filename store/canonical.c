@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "tensor.h"
 
 static const char *const kind_words[] = {
 	[WH_LAYER] = "layer",
@@ -26,16 +27,17 @@ static enum wh_status add_tensor(struct wh_buf *out,
 				 const struct wh_tensor *tensor,
 				 struct wh_error *err)
 {
-	char hex[2 * WH_SHA256_SIZE + 1];
-	uint32_t i;
+	const char *dtype = wh_dtype_name(tensor->dtype);
+	char hex[2 * WH_SHA256_SIZE + 1], shape[SHAPE_TEXT_SIZE];
 
+	tensor_shape_text(tensor, shape);
 	text_hex(tensor->sha256, sizeof(tensor->sha256), hex);
-	WH_TRY(wh_buf_printf(out, err, "tensor %s [",
-			     wh_dtype_name(tensor->dtype)));
-	for (i = 0; i < tensor->rank; i++)
-		WH_TRY(wh_buf_printf(out, err, "%s%" PRIu64, i ? "," : "",
-				     tensor->shape[i]));
-	return wh_buf_printf(out, err, "] %s\n", hex);
+	WH_TRY(wh_buf_append(out, "tensor ", 7, err));
+	WH_TRY(wh_buf_append(out, dtype, strlen(dtype), err));
+	WH_TRY(wh_buf_append(out, " ", 1, err));
+	WH_TRY(wh_buf_append(out, shape, strlen(shape), err));
+	WH_TRY(wh_buf_append(out, " ", 1, err));
+	return line_field(out, hex, "", err);
 }
 
 enum wh_status canonical_layer(struct wh_buf *out,
@@ -78,12 +80,13 @@ enum wh_status canonical_tree(struct wh_buf *out, const uint8_t *graph,
 	WH_TRY(line_digest(out, "attributes", attributes, err));
 	for (i = 0; i < n; i++) {
 		text_hex(places[i].layer, WH_SHA256_SIZE, hex);
+		WH_TRY(wh_buf_append(out, "layer ", 6, err));
+		WH_TRY(wh_buf_append(out, hex, sizeof(hex) - 1, err));
 		if (places[i].container == WH_NO_LAYER)
-			WH_TRY(wh_buf_printf(out, err, "layer %s\n", hex));
+			WH_TRY(wh_buf_append(out, "\n", 1, err));
 		else
-			WH_TRY(wh_buf_printf(out, err,
-					     "layer %s in %" PRIu32 "\n", hex,
-					     places[i].container));
+			WH_TRY(line_number(out, " in", places[i].container,
+					   "\n", err));
 	}
 	return WH_OK;
 }

@@ -79,6 +79,10 @@ enum wh_status line_field(struct wh_buf *out, const char *word,
 enum wh_status line_digest(struct wh_buf *out, const char *word,
 			   const uint8_t *digest, struct wh_error *err);
 
+/** "WORD 12" and what comes after it. */
+enum wh_status line_number(struct wh_buf *out, const char *word, uint64_t value,
+			   const char *after, struct wh_error *err);
+
 /** Walks a text line by line; fields are cut in place by tabs. */
 struct line_reader {
 	const char *at, *end;

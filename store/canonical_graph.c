@@ -17,7 +17,7 @@ static enum wh_status add_attribute(struct wh_buf *out,
 				    const struct wh_graph_attribute *at,
 				    struct wh_error *err)
 {
-	WH_TRY(wh_buf_printf(out, err, "value %d\t", at->optional_restore));
+	WH_TRY(line_number(out, "value", at->optional_restore, "\t", err));
 	WH_TRY(add_escaped(out, at->name, "\t", err));
 	WH_TRY(add_escaped(out, at->full_name ? at->full_name : "", "\t", err));
 	return add_escaped(out, at->checkpoint_key, "\n", err);
@@ -29,10 +29,10 @@ static enum wh_status add_node(struct wh_buf *out,
 {
 	uint32_t i;
 
-	WH_TRY(wh_buf_printf(out, err, "node %d\n", (int)node->has_values));
+	WH_TRY(line_number(out, "node", (unsigned)node->has_values, "\n", err));
 	for (i = 0; i < node->n_edges; i++) {
-		WH_TRY(wh_buf_printf(out, err, "edge %" PRIu32 "\t",
-				     node->edges[i].node));
+		WH_TRY(line_number(out, "edge", node->edges[i].node, "\t",
+				   err));
 		WH_TRY(add_escaped(out, node->edges[i].name, "\n", err));
 	}
 	for (i = 0; i < node->n_attributes; i++)

@@ -55,6 +55,18 @@ enum wh_status line_digest(struct wh_buf *out, const char *word,
 	return line_field(out, word, hex, err);
 }
 
+enum wh_status line_number(struct wh_buf *out, const char *word, uint64_t value,
+			   const char *after, struct wh_error *err)
+{
+	char digits[TEXT_DECIMAL_SIZE];
+	size_t len = text_decimal(value, digits);
+
+	WH_TRY(wh_buf_append(out, word, strlen(word), err));
+	WH_TRY(wh_buf_append(out, " ", 1, err));
+	WH_TRY(wh_buf_append(out, digits, len, err));
+	return wh_buf_append(out, after, strlen(after), err);
+}
+
 enum wh_status line_bad(const struct line_reader *reader, struct wh_error *err)
 {
 	return wh_fail(err, WH_ECORRUPT, "a stored text has a bad line '%.60s'",

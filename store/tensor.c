@@ -1,11 +1,11 @@
 #include "tensor.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "store.h"
 
 void tensor_shape_text(const struct wh_tensor *tensor,
@@ -15,10 +15,11 @@ void tensor_shape_text(const struct wh_tensor *tensor,
 	uint32_t i;
 
 	text[used++] = '[';
-	for (i = 0; i < tensor->rank; i++)
-		used += (size_t)snprintf(text + used, SHAPE_TEXT_SIZE - used,
-					 "%s%" PRIu64, i ? "," : "",
-					 tensor->shape[i]);
+	for (i = 0; i < tensor->rank; i++) {
+		if (i)
+			text[used++] = ',';
+		used += text_decimal(tensor->shape[i], text + used);
+	}
 	text[used++] = ']';
 	text[used] = '\0';
 }

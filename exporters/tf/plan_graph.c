@@ -4,6 +4,7 @@
 
 #include "base/crc.h"
 #include "base/endian.h"
+#include "base/text.h"
 #include "core/name_map.h"
 #include "tf/graph_pb.h"
 #include "tf/layout.h"
@@ -35,31 +36,39 @@ static bool is_python_state(const struct wh_graph_attribute *at)
 
 /* Keys that an attribute's key stands for: a hash table has two. */
 static const char *const key_forms[] = {"", "-keys", "-values", "_STATE"};
+#define N_FORMS (sizeof(key_forms) / sizeof(key_forms[0]))
+
+struct keys {
+	struct name_map tensors;
+	bool any[N_FORMS]; /* that end so: mostly none */
+};
 
 static enum wh_status add_attribute(struct layout *layout,
-				    const struct name_map *tensors,
+				    const struct keys *keys,
 				    const struct wh_graph_attribute *at,
 				    struct wh_error *err)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(key_forms) / sizeof(key_forms[0]); i++) {
-		const char *key =
-			arena_printf(&layout->arena, "%s%s", at->checkpoint_key,
-				     key_forms[i]);
+	for (i = 0; i < N_FORMS; i++) {
+		const char *key = at->checkpoint_key;
 		uint32_t tensor;
 
+		if (!keys->any[i])
+			continue;
+		if (*key_forms[i])
+			key = arena_printf(&layout->arena, "%s%s", key,
+					   key_forms[i]);
 		if (!key)
 			return wh_fail_memory(err);
-		tensor = name_map_find(tensors, key);
+		tensor = name_map_find(&keys->tensors, key);
 		if (tensor != NO_TENSOR)
 			WH_TRY(add_item(layout, key, tensor));
 	}
 	return WH_OK;
 }
 
-static enum wh_status add_values(struct layout *layout,
-				 const struct name_map *tensors,
+static enum wh_status add_values(struct layout *layout, const struct keys *keys,
 				 bool python_state, struct wh_error *err)
 {
 	const struct wh_graph *graph = &layout->mapping.graph;
@@ -71,23 +80,26 @@ static enum wh_status add_values(struct layout *layout,
 				&graph->nodes[i].attributes[k];
 
 			if (is_python_state(at) == python_state)
-				WH_TRY(add_attribute(layout, tensors, at, err));
+				WH_TRY(add_attribute(layout, keys, at, err));
 		}
 	return WH_OK;
 }
 
-static enum wh_status map_keys(const struct layout *layout,
-			       struct name_map *tensors, struct wh_error *err)
+static enum wh_status map_keys(const struct layout *layout, struct keys *keys,
+			       struct wh_error *err)
 {
 	uint32_t i, n = layout->source->manifest.n_tensors;
 	bool added;
+	size_t k;
 
 	for (i = 0; i < n; i++) {
 		const char *key = layout->mapping.key_of[i];
 
 		if (!key)
 			continue;
-		WH_TRY(name_map_add(tensors, key, i, &added, err));
+		for (k = 0; k < N_FORMS; k++)
+			keys->any[k] |= text_ends(key, key_forms[k]);
+		WH_TRY(name_map_add(&keys->tensors, key, i, &added, err));
 		if (!added)
 			return wh_fail(err, WH_EUNSUPPORTED,
 				       "two tensors would have the key '%s'",
@@ -99,11 +111,11 @@ static enum wh_status map_keys(const struct layout *layout,
 enum wh_status layout_order_items(struct layout *layout, struct wh_error *err)
 {
 	uint32_t i, n = layout->source->manifest.n_tensors;
-	struct name_map tensors = {0};
-	enum wh_status status = map_keys(layout, &tensors, err);
+	struct keys keys = {0};
+	enum wh_status status = map_keys(layout, &keys, err);
 
 	if (!status && layout->has_graph)
-		status = add_values(layout, &tensors, false, err);
+		status = add_values(layout, &keys, false, err);
 	/* What no node names, before Python's own state. */
 	for (i = 0; i < n && !status; i++) {
 		const char *key = layout->mapping.key_of[i];
@@ -112,11 +124,11 @@ enum wh_status layout_order_items(struct layout *layout, struct wh_error *err)
 			status = add_item(layout, key, i);
 	}
 	if (!status && layout->has_graph)
-		status = add_values(layout, &tensors, true, err);
+		status = add_values(layout, &keys, true, err);
 	for (i = 0; i < n && !status; i++)
 		if (layout->mapping.key_of[i])
 			status = add_item(layout, layout->mapping.key_of[i], i);
-	name_map_free(&tensors);
+	name_map_free(&keys.tensors);
 	return status;
 }
 

@@ -93,6 +93,21 @@ bool text_is_name(const char *text, size_t len)
 	return true;
 }
 
+size_t text_decimal(uint64_t value, char out[TEXT_DECIMAL_SIZE])
+{
+	char reversed[TEXT_DECIMAL_SIZE];
+	size_t n = 0, i;
+
+	do {
+		reversed[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	for (i = 0; i < n; i++)
+		out[i] = reversed[n - 1 - i];
+	out[n] = '\0';
+	return n;
+}
+
 void text_hex(const uint8_t *bytes, size_t len, char *out)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -22,6 +22,12 @@ void text_hex(const uint8_t *bytes, size_t len, char *out);
 /** Reads exactly 2 * `len` lower-case hex digits; false if there are others. */
 bool text_unhex(const char *hex, uint8_t *bytes, size_t len);
 
+#define TEXT_DECIMAL_SIZE 21 /* bytes of any uint64_t, with a NUL */
+
+/** Writes a decimal and a NUL; its length. For what is written by the
+ *  thousand, where printf is most of the cost. */
+size_t text_decimal(uint64_t value, char out[TEXT_DECIMAL_SIZE]);
+
 /** A whole string as a decimal; false on empty, sign of an unsigned, blanks,
  *  trailing bytes or overflow. */
 bool text_to_u64(const char *text, uint64_t *value);

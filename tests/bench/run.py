@@ -130,13 +130,23 @@ def bench_small(table, folder, given, count=5000):
     file = folder / "small.h5"
     make(file, count, 16, 16)
     runs = {name: [] for name in ("commit", "h5", "tf")}
+    others = {"a TensorFlow checkpoint": "small",
+              "safetensors": "small.safetensors"}
+    for name, target in others.items():
+        Usage(WH, "convert", file, target, cwd=folder)
+        runs[name] = []
     for _ in range(rounds):
+        for name, target in others.items():
+            fresh(folder)
+            runs[name].append(Usage(WH, "commit", target, cwd=folder))
         fresh(folder)
         runs["commit"].append(Usage(WH, "commit", file, cwd=folder))
         runs["h5"].append(Usage(WH, "save-weights", "s.h5", cwd=folder))
         runs["tf"].append(Usage(WH, "save-weights", "s", cwd=folder))
     what = f"{count} tensors of 1 KB"
-    table.add(f"commit, {what}", runs["commit"])
+    table.add(f"commit, {what}, from h5", runs["commit"])
+    for name in others:
+        table.add(f"commit, {what}, from {name}", runs[name])
     table.add(f"save-weights h5, {what}", runs["h5"])
     table.add(f"save-weights tf, {what}", runs["tf"])
 
@@ -192,6 +202,8 @@ def bench_start(table, folder, given):
         Usage(WH, "commit", "tiny.h5", cwd=folder)
     table.add("`wh version`", [Usage(WH, "version", cwd=folder)
                                for _ in range(10 * given.rounds)])
+    table.add("`wh log -n 20`", [Usage(WH, "log", "-n", "20", cwd=folder)
+                                 for _ in range(10 * given.rounds)])
     table.add("rollback", [Usage(WH, "rollback", "HEAD", cwd=folder)
                            for _ in range(given.rounds + 1)])
 

@@ -74,6 +74,23 @@ static void a_message_grows_outwards(void **state)
 	assert_string_equal(err.message, "tensor 'w': bad\\x0athing");
 }
 
+static void decimals_are_those_of_printf(void **state)
+{
+	static const uint64_t values[] = {0,	 9,	     10,
+					  65536, UINT32_MAX, UINT64_MAX};
+	char out[TEXT_DECIMAL_SIZE], expected[32];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		snprintf(expected, sizeof(expected), "%llu",
+			 (unsigned long long)values[i]);
+		assert_int_equal(text_decimal(values[i], out),
+				 strlen(expected));
+		assert_string_equal(out, expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -83,6 +100,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_whole_strings),
 		cmocka_unit_test(near_words_are_found),
 		cmocka_unit_test(a_message_grows_outwards),
+		cmocka_unit_test(decimals_are_those_of_printf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
