@@ -6,6 +6,8 @@
 #include "base/endian.h"
 #include "codec/delta_internal.h"
 
+#define MANY_ELEMENTS 8192 /* in which most classes occur */
+
 #define MIN_MODEL  512u /* elements: fewer don't pay for a model's head */
 #define MODELS	   32u	/* wanted at most: a class of fewer shares one */
 #define LANE_SLACK 16u
@@ -164,6 +166,30 @@ static void count_block(struct delta_coder *coder, struct codec_element element,
 	}
 }
 
+/* The counts are 96 KiB, of which a small chunk uses little. */
+static void clear_counts(struct delta_coder *coder)
+{
+	unsigned i;
+
+	for (i = 0; i < N_CLASSES; i++)
+		if (coder->used[i])
+			memset(coder->counts[i], 0, sizeof(coder->counts[i]));
+	memset(coder->used, 0, sizeof(coder->used));
+}
+
+static void note_used(struct delta_coder *coder, size_t n)
+{
+	size_t i;
+
+	if (n >= MANY_ELEMENTS) {
+		memset(coder->used, 1, sizeof(coder->used));
+		return;
+	}
+	coder->used[0] = 1; /* where counts are joined first */
+	for (i = 0; i < n; i++)
+		coder->used[coder->classes[i] & CLASS_MASK] = 1;
+}
+
 /* ---- Models ---------------------------------------------------------------
  */
 
@@ -206,7 +232,7 @@ static void join_classes(struct delta_coder *coder, size_t n,
 
 	models->n = 0;
 	for (i = 0; i < N_CLASSES; i++) {
-		size_t own = sum_counts(coder->counts[i]);
+		size_t own = coder->used[i] ? sum_counts(coder->counts[i]) : 0;
 
 		if (models->n == 0 ||
 		    (held >= enough && left >= enough && own)) {
@@ -404,7 +430,7 @@ static size_t count_noise(const struct delta_coder *coder)
 	unsigned i, k;
 
 	for (i = 0; i < N_CLASSES; i++)
-		for (k = 4; k < ANS_SYMBOLS / 2; k++)
+		for (k = 4; coder->used[i] && k < ANS_SYMBOLS / 2; k++)
 			bits += (uint64_t)symbol_bits(k) *
 				(coder->counts[i][2 * k] +
 				 coder->counts[i][2 * k + 1]);
@@ -424,10 +450,11 @@ enum wh_status delta_encode(struct delta_coder *coder,
 
 	*fits = false;
 	WH_TRY(make_room(coder, n, n_lanes, element.width, err));
-	memset(coder->counts, 0, sizeof(coder->counts));
+	clear_counts(coder);
 	for (at = 0; at < n; at += BLOCK_ELEMENTS)
 		count_block(coder, element, reference, bytes, at,
 			    n - at < BLOCK_ELEMENTS ? n - at : BLOCK_ELEMENTS);
+	note_used(coder, n);
 	if (count_noise(coder) > limit)
 		return WH_OK;
 	make_models(coder, n, &models);

@@ -44,6 +44,7 @@ struct delta_coder {
 	uint8_t *lanes;		      /* scratch for the bits */
 	size_t lanes_room;
 	uint32_t counts[N_CLASSES][ANS_SYMBOLS];
+	uint8_t used[N_CLASSES]; /* rows of `counts` that may not be zero */
 };
 
 /* A magnitude of n > 1 bits: its class of length and second-highest bit, and
