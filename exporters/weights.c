@@ -1,4 +1,5 @@
 /* save_weights: sources meet formats. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +19,16 @@ static const struct wh_save_options default_options;
 /* ---- Plans
  * --------------------------------------------------------------------- */
 
-static bool changes_layout(const struct wh_plan_options *options)
+/* What a format doesn't know changes nothing of its files. */
+static bool changes_layout(const struct wh_plan_options *options,
+			   const struct wh_format *format)
 {
-	return options->root != WH_ROOT_MODEL || options->max_shard_size ||
-	       options->async_layout || options->save_counter ||
-	       options->n_casts;
+	bool is_rooted = options->root != WH_ROOT_MODEL ||
+			 options->async_layout || options->save_counter;
+
+	return options->n_casts ||
+	       (format->shards && options->max_shard_size) ||
+	       (format->takes_checkpoint_options && is_rooted);
 }
 
 static bool is_canonical(const struct wh_template *template_)
@@ -165,7 +171,8 @@ enum wh_status wh_plan_for(struct wh_source *source,
 	struct wh_plan_options as_written = {.bfloat16_opaque = true,
 					     .filepath = options->filepath};
 
-	*reproduced = template_ && !canonical && !changes_layout(options) &&
+	*reproduced = template_ && !canonical &&
+		      !changes_layout(options, format) &&
 		      strcmp(template_->format, format->name) == 0 &&
 		      fits_path(template_, options->filepath) &&
 		      (!format->fits ||
@@ -260,6 +267,40 @@ static struct wh_plan_options plan_options(const struct wh_save_options *from,
 	return options;
 }
 
+static bool has_file(struct wh_plan *plan, const char *path, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < wh_plan_n_images(plan); i++) {
+		char *file wh_free_auto =
+			wh_image_path(path, wh_plan_image(plan, i)->suffix);
+		const char *slash = file ? strrchr(file, '/') : NULL;
+
+		if (!file || strcmp(slash ? slash + 1 : file, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Files of the checkpoint that was there, which readers would take for parts
+ * of the new one, or for all of it. */
+static void remove_outlived(struct wh_plan *plan,
+			    const struct wh_format *format, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder wh_free_auto =
+		slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
+	DIR *listing = folder ? opendir(folder) : NULL;
+	struct dirent *at;
+
+	while (listing && (at = readdir(listing)))
+		if (format->outlives(plan, path, at->d_name) &&
+		    !has_file(plan, path, at->d_name))
+			unlinkat(dirfd(listing), at->d_name, 0);
+	if (listing)
+		closedir(listing);
+}
+
 static enum wh_status save_plan(struct wh_plan *plan,
 				const struct wh_format *format,
 				const char *filepath,
@@ -273,6 +314,8 @@ static enum wh_status save_plan(struct wh_plan *plan,
 	call_back(checkpoint_options(options, format), filepath);
 	if (format->finish)
 		WH_TRY(format->finish(filepath, &options->state, err));
+	if (format->outlives)
+		remove_outlived(plan, format, filepath);
 	tell_warnings(plan, options);
 	return WH_OK;
 }

@@ -412,3 +412,29 @@ enum wh_status st_plan(struct wh_source *source,
 		*out = wh_steal(&plan);
 	return status;
 }
+
+/* "-00001-of-00002.safetensors" */
+static bool is_shard_suffix(const char *suffix)
+{
+	unsigned shard, of;
+	int end = 0;
+
+	return sscanf(suffix, "-%5u-of-%5u" SUFFIX "%n", &shard, &of, &end) ==
+		       2 &&
+	       end && !suffix[end];
+}
+
+bool st_outlives(const struct wh_plan *plan, const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	size_t len = strlen(base), stem = len;
+
+	(void)plan;
+	if (strncmp(name, base, len) == 0 &&
+	    (!name[len] || strcmp(name + len, ST_INDEX_SUFFIX) == 0))
+		return true;
+	if (text_ends(base, SUFFIX))
+		stem -= strlen(SUFFIX);
+	return strncmp(name, base, stem) == 0 && is_shard_suffix(name + stem);
+}

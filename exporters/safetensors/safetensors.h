@@ -23,4 +23,9 @@ enum wh_status st_load(const char *path, const struct wh_load_options *options,
 enum wh_status st_resolve(const char *path, char **resolved,
 			  struct wh_error *err);
 
+/** Of "x.safetensors": that file, its index, and shards as they are called
+ *  here. */
+bool st_outlives(const struct wh_plan *plan, const char *path,
+		 const char *name);
+
 #endif

@@ -337,3 +337,49 @@ def test_a_checkpoint_comes_back_through_it(name, suffix, made, wh):
         assert len(done.stderr.splitlines()) == 1 and BY_NAME[name].to_tf
         return
     check_loads(model, wh.folder / "b", expected)
+
+
+# ---- What a save replaces ---------------------------------------------------
+
+
+def test_shards_and_one_file_replace_each_other(wh):
+    """Else a reader would find the older model, which is there as well."""
+    tensors = {f"l{i}.w": np.full((64, 4), i, np.float32) for i in range(9)}
+    save_file(tensors, wh.folder / "in.safetensors")
+    target = wh.folder / "out"
+    target.mkdir()
+    for other in ("m-extra.safetensors", "n.safetensors",
+                  "m-00001-of-00002.safetensors.bak"):
+        (target / other).write_bytes(b"another's")
+    others = sorted(path.name for path in target.iterdir())
+    one = ["m.safetensors"]
+    shards = [f"m-{i:05}-of-00005.safetensors" for i in range(1, 6)]
+    for size, expected in (
+            (0, one), (2500, shards + ["m.safetensors.index.json"]),
+            (5000, [f"m-{i:05}-of-00003.safetensors" for i in (1, 2, 3)] +
+             ["m.safetensors.index.json"]), (0, one)):
+        words = ["--max-shard-size", size] if size else []
+        wh("convert", "in.safetensors", "out/m.safetensors", *words)
+        assert sorted(expected + others) == sorted(
+            path.name for path in target.iterdir())
+        wh("convert", "out/m.safetensors", "back.safetensors", "--canonical")
+        same(load_safetensors(wh.folder / "back.safetensors"), tensors)
+
+
+def test_a_shard_size_leaves_a_format_without_shards_as_it_came(wh):
+    """h5 and npz have one file, which comes back byte for byte."""
+    model = BY_NAME["dense_sequential"].make()
+    model.save(wh.folder / "full.h5")
+    wh.commit(wh.folder / "full.h5")
+    wh("save-weights", "HEAD", "again.h5", "--max-shard-size", 100)
+    assert same_bytes(wh, "again.h5", "full.h5")
+
+
+def test_an_archive_that_is_laid_out_anew_keeps_its_generator(wh):
+    """What wrote the h5 file that the arrays came from."""
+    BY_NAME["dense_sequential"].make().save_weights(wh.folder / "a.h5")
+    wh("convert", "a.h5", "b.npz")
+    wh("convert", "b.npz", "c.npz", "--canonical")
+    assert same_bytes(wh, "c.npz", "b.npz")
+    wh("convert", "c.npz", "d.h5")
+    assert same_bytes(wh, "d.h5", "a.h5")

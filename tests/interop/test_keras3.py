@@ -311,6 +311,34 @@ def test_shards_under_another_name_are_mapped_anew(made, wh):
     assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
 
 
+def test_shards_that_the_new_map_lacks_are_removed(made, wh):
+    model = made(K3, "u_net")
+    model.save_weights(str(wh.folder / "in.weights.h5"))
+    target = wh.folder / "out"
+    target.mkdir()
+    counts, sizes = [], [a.nbytes for a in zoo.arrays(model)]
+    for size in (max(sizes), sum(sizes)):
+        wh("convert", "in.weights.h5", "out/m.weights.json",
+           "--max-shard-size", size)
+        held = json.loads((target / "m.weights.json").read_text())
+        used = {file for files in held["weight_map"].values()
+                for file in ([files] if isinstance(files, str) else files)}
+        assert sorted([*used, "m.weights.json"]) == sorted(
+            path.name for path in target.iterdir())
+        counts.append(len(used))
+    assert counts[0] > counts[1]
+    # One file is a checkpoint of another name, until shards are asked for it.
+    wh("convert", "in.weights.h5", "out/m.weights.h5")
+    assert (target / "m.weights.json").exists()
+    wh("convert", "in.weights.h5", "out/m.weights.h5", "--max-shard-size",
+       max(sizes))
+    assert not (target / "m.weights.h5").exists()
+    expected = zoo.arrays(model)
+    zoo.fill(model, 2)
+    model.load_weights(target / "m.weights.json")
+    assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
+
+
 # ---- Archives -------------------------------------------------------------
 
 @pytest.mark.parametrize("K, name", [

@@ -288,3 +288,31 @@ bool keras3_fits(const struct wh_manifest *manifest, const char *filepath)
 		return archive;
 	return text_ends(filepath, ".h5") && !sharded && !archive;
 }
+
+/* "_00001.weights.h5" */
+static bool is_shard_suffix(const char *suffix)
+{
+	unsigned shard;
+	int end = 0;
+
+	return sscanf(suffix, "_%5u" HDF5_SUFFIX "%n", &shard, &end) == 1 &&
+	       end && !suffix[end];
+}
+
+bool keras3_outlives(const struct wh_plan *plan, const char *path,
+		     const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	size_t stem = strlen(base);
+
+	/* One file and a map beside it are checkpoints of two names. */
+	if (wh_plan_n_images(plan) == 1)
+		return false;
+	if (strcmp(name, base) == 0)
+		return true;
+	stem -= strlen(text_ends(base, MAP_SUFFIX)    ? MAP_SUFFIX
+		       : text_ends(base, HDF5_SUFFIX) ? HDF5_SUFFIX
+						      : "");
+	return strncmp(name, base, stem) == 0 && is_shard_suffix(name + stem);
+}

@@ -41,4 +41,9 @@ enum wh_status keras3_archive_fill(struct wh_source *source,
 				   struct wh_image *image,
 				   struct wh_error *err);
 
+/** Of a map: shards that it doesn't name; and the one file, where a user's
+ *  `path` was that and shards were written. */
+bool keras3_outlives(const struct wh_plan *plan, const char *path,
+		     const char *name);
+
 #endif

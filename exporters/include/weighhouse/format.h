@@ -132,6 +132,12 @@ struct wh_format {
 	 *  format, are of the kind that `filepath` (or NULL) asks for. NULL
 	 *  member: they always are. */
 	bool (*fits)(const struct wh_manifest *manifest, const char *filepath);
+	/** Whether `name`, a file beside `path`, is of the checkpoint that
+	 *  was saved there before: `plan`, which has replaced it and has no
+	 *  such file, leaves it to be removed. NULL member: none is. */
+	bool (*outlives)(const struct wh_plan *plan, const char *path,
+			 const char *name);
+	bool shards;	      /* max_shard_size cuts it into files */
 	bool holds_packed;    /* safetensors' dtypes that are uint8 here: its
 			       * planner writes them as what they are */
 	bool widens_bfloat16; /* its planner is given float32 for bfloat16,
