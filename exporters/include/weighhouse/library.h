@@ -25,7 +25,7 @@ WH_API enum wh_status wh_library_add(struct wh_library *library,
 /* ---- Plug-ins ----------------------------------------------------------- */
 
 /* Raised whenever a struct that formats see changes its layout. */
-#define WH_PLUGIN_ABI 1u
+#define WH_PLUGIN_ABI 2u
 
 struct wh_plugin {
 	uint32_t abi;	     /* WH_PLUGIN_ABI of the headers it saw */
