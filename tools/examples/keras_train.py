@@ -46,12 +46,18 @@ def make_data():
     return x, (np.square(x).sum(1, keepdims=True) < 0.6).astype("float32")
 
 
-def newest(folder, suffix):
-    """(the last epoch that was saved, or 0, and what load_weights takes)"""
+def resume(model, folder, suffix):
+    """Loads the newest checkpoint; the last epoch that is done. The one that a
+    training was killed over may not load."""
     found = [(int(re.search(r"\d+", path.name)[0]), path)
              for path in folder.glob(f"*{suffix or '.index'}")]
-    epoch, path = max(found, default=(0, None))
-    return epoch, path and (path if suffix else path.with_suffix(""))
+    for epoch, path in sorted(found, reverse=True):
+        try:
+            model.load_weights(path if suffix else path.with_suffix(""))
+            return epoch
+        except Exception as error:  # of as many kinds as there are formats
+            print(f"{path}: {error}")
+    return 0
 
 
 def main():
@@ -65,9 +71,7 @@ def main():
         suffix = ".weights.h5" if given.keras == "3" else ".h5"
     given.folder.mkdir(exist_ok=True)
     model = make_model(keras)
-    done, path = newest(given.folder, suffix)
-    if path:
-        model.load_weights(path)
+    done = resume(model, given.folder, suffix)
     x, y = make_data()
     model.fit(
         x, y, validation_data=(x, y), verbose=0, initial_epoch=done,

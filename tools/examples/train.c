@@ -1,12 +1,14 @@
 /* train.c: a trainer whose arrays are committed without a file in between.
  *
  *	cc train.c -o train $(pkg-config --cflags --libs weighhouse) -lm
- *	./train weights.wh
+ *	./train weights.wh [EPOCHS [RUN]]
  *	wh -s weights.wh save-weights best:loss:min best.h5
  *
  * It fits two dense layers to a circle by gradient descent and commits each
  * epoch with its loss. What is borrowed is borrowed: the arrays stay where
- * they are, and nothing is copied but what has changed, into the store.
+ * they are, and nothing is copied but what has changed, into the store. If it
+ * is killed and started again, what it computes and commits again is there
+ * already.
  */
 #include <math.h>
 #include <stdio.h>
@@ -66,18 +68,21 @@ static enum wh_status describe(struct model *model, struct wh_source **source,
 	return status;
 }
 
-static enum wh_status commit(struct wh_store *store, struct model *model,
-			     int epoch, float loss, struct wh_error *err)
+static enum wh_status commit(struct wh_store *store, const char *run,
+			     struct model *model, int epoch, float loss,
+			     struct wh_error *err)
 {
 	const struct wh_metric metric = {.key = "loss", .value = (double)loss};
 	const struct wh_commit_options options = {
 		.message = "an epoch of train.c",
+		.run = run,
 		.has_epoch = true,
 		.epoch = epoch,
 		.has_step = true,
 		.step = model->iteration,
 		.metrics = &metric,
 		.n_metrics = 1,
+		.once = true,
 	};
 	struct wh_commit_result result;
 	struct wh_source *source;
@@ -128,7 +133,8 @@ static float train_point(struct model *m)
 	return (out - wanted) * (out - wanted);
 }
 
-static enum wh_status train(struct wh_store *store, struct wh_error *err)
+static enum wh_status train(struct wh_store *store, int n_epochs,
+			    const char *run, struct wh_error *err)
 {
 	struct model model = {.iteration = 0};
 	enum wh_status status = WH_OK;
@@ -138,12 +144,12 @@ static enum wh_status train(struct wh_store *store, struct wh_error *err)
 	for (i = 0; i < 2 * N_HIDDEN; i++)
 		model.kernel1[i / N_HIDDEN][i % N_HIDDEN] =
 			2 * (float)rand() / (float)RAND_MAX - 1;
-	for (epoch = 1; epoch <= N_EPOCHS && !status; epoch++) {
+	for (epoch = 1; epoch <= n_epochs && !status; epoch++) {
 		float loss = 0;
 
 		for (i = 0; i < N_POINTS; i++)
 			loss += train_point(&model) / N_POINTS;
-		status = commit(store, &model, epoch, loss, err);
+		status = commit(store, run, &model, epoch, loss, err);
 	}
 	return status;
 }
@@ -151,6 +157,8 @@ static enum wh_status train(struct wh_store *store, struct wh_error *err)
 int main(int argc, char **argv)
 {
 	const char *path = argc > 1 ? argv[1] : "weights.wh";
+	int n_epochs = argc > 2 ? (int)strtol(argv[2], NULL, 10) : N_EPOCHS;
+	const char *run = argc > 3 ? argv[3] : NULL; /* as the branch */
 	struct wh_store *store = NULL;
 	struct wh_error err = {0};
 	enum wh_status status = wh_store_create(path, &err);
@@ -159,7 +167,7 @@ int main(int argc, char **argv)
 	if (!status || status == WH_EEXISTS)
 		status = wh_store_open(path, WH_OPEN_WRITE, &store, &err);
 	if (!status)
-		status = train(store, &err);
+		status = train(store, n_epochs, run, &err);
 	if (status)
 		fprintf(stderr, "%s\n", err.message);
 	wh_store_close(store);
