@@ -226,6 +226,11 @@ def suite_fault():
     return pytest_suite("fault")
 
 
+def suite_model():
+    """every history of a small model of the store, by Spin"""
+    return pytest_suite("model")
+
+
 def suite_publish():
     """real HTTP, S3, OCI and MLflow servers take what we publish, and give it back"""
     return pytest_suite("publish", "tests/publish/requirements.txt")

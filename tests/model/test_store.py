@@ -1,0 +1,38 @@
+"""Every history of a small store, by Spin: see README.md."""
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+MODEL = Path(__file__).with_name("store.pml")
+
+
+def search(folder, *defines):
+    """What Spin's search of all states says."""
+    for command in (["spin", *(f"-D{name}" for name in defines), "-a", MODEL],
+                    ["cc", "-O2", "-w", "-DSAFETY", "-DCOLLAPSE", "-o", "pan",
+                     "pan.c"]):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return subprocess.run(["./pan", "-m200000"], cwd=folder, check=False,
+                          capture_output=True, timeout=600).stdout.decode()
+
+
+def errors(told):
+    return int(re.search(r"errors: (\d+)", told).group(1))
+
+
+def test_no_history_loses_a_snapshot_or_leaves_one_unreadable(tmp_path):
+    told = search(tmp_path)
+    assert errors(told) == 0
+    assert "search was truncated" not in told and "max search depth" not in told
+    # The model does all that it describes.
+    for process in ("commit", "people", "gc"):
+        assert re.search(rf"unreached in proctype {process}\n\t\(0 of", told)
+
+
+@pytest.mark.parametrize("guard", ["NO_LEASE", "NO_LOOKUP", "NO_NAMED",
+                                   "NO_TIP"])
+def test_without_a_guard_some_history_breaks_something(tmp_path, guard):
+    told = search(tmp_path, guard)
+    assert errors(told) == 1 and "assertion violated" in told
