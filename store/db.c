@@ -94,7 +94,7 @@ static enum wh_status configure(struct db *db, struct wh_error *err)
 				     "PRAGMA temp_store = MEMORY;"
 				     "PRAGMA cell_size_check = ON;"
 				     "PRAGMA mmap_size = 0;"
-				     "PRAGMA synchronous = FULL;",
+				     "PRAGMA synchronous = EXTRA;",
 		       err);
 }
 

@@ -200,6 +200,12 @@ static enum wh_status copy_aside(struct db *db, const char *aside,
 	db_unlock(db);
 	if (status)
 		return status;
+	return db_put_in_place(aside, path, err);
+}
+
+enum wh_status db_put_in_place(const char *aside, const char *path,
+			       struct wh_error *err)
+{
 	/* Not every file system knows the flag; those that lack it mostly
 	 * have links. */
 	if (renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_NOREPLACE) &&

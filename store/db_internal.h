@@ -56,6 +56,11 @@ enum wh_status db_run_migrations(struct db *db, const char *const *texts, int n,
 enum wh_status db_note_identity(struct db *db, struct wh_error *err);
 enum wh_status db_make_views(struct db *db, struct wh_error *err);
 
+/** db_file.c: `aside` becomes `path`, which must not be there: WH_EEXISTS. The
+ *  folder is synced. */
+enum wh_status db_put_in_place(const char *aside, const char *path,
+			       struct wh_error *err);
+
 /** db_lock.c: a reader goes on with the file that the path names now, if that
  *  is the same store. */
 void db_follow(struct db *db);

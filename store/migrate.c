@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/temporary.h"
 #include "base/text.h"
 #include "lineage.h"
 
@@ -144,19 +145,27 @@ static void remove_new(const char *path)
 			unlink(name);
 }
 
+/* Made beside its place and put there whole: who is stopped half-way leaves no
+ * file that looks like a store. */
 enum wh_status db_create(const char *path, struct wh_error *err)
 {
+	char *aside wh_free_auto = temporary_name(path, 0);
 	enum wh_status status;
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int fd;
 
-	if (fd < 0 && errno == EEXIST)
+	if (!aside)
+		return wh_fail_memory(err);
+	if (access(path, F_OK) == 0)
 		return wh_fail(err, WH_EEXISTS, "'%s' is there already", path);
+	temporary_remove_stale(path);
+	fd = open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return wh_fail_errno(err, errno, "store '%s'", path);
 	close(fd);
-	status = fill_new(path, err);
-	if (status)
-		remove_new(path);
+	status = fill_new(aside, err);
+	if (!status)
+		status = db_put_in_place(aside, path, err);
+	remove_new(aside);
 	return status;
 }
 

@@ -1,0 +1,487 @@
+/* Calls that fail, fall short or never return: preloaded into `wh`.
+ *
+ * WH_FAULT_FOLDER names the folder whose files are watched; WH_FAULT says what
+ * happens there, N counting calls from 0:
+ *   count           nothing: how many calls there are
+ *   fail:N:ERRNO    the Nth call fails with this error, later ones work
+ *   stay:N:ERRNO    the Nth and all later ones fail
+ *   short:N         the Nth write or read does half of its work
+ *   kill:N          the process is killed before the Nth change
+ *   cut:N:SEED      the power goes before the Nth change: see disk.c; -1: right
+ *                   after the process has ended
+ *   memory:N        the Nth allocation fails, counted from when the first
+ *                   watched file is opened
+ * WH_FAULT_REPORT names a file that gets, at exit, the number of calls, of
+ * changes among them, of allocations, and whether it happened (1) or not (0).
+ *
+ * Changes are what a disk can lose: writes, syncs, sizes, names. Calls are
+ * these, and opening and reading.
+ */
+/* Both names of each call are ours, so neither may be the other's alias. */
+#undef _FILE_OFFSET_BITS
+
+#include "faults.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *old, size_t size);
+
+enum mode { OFF, COUNT, FAIL, STAY, SHORT, KILL, CUT, MEMORY };
+
+static enum mode mode;
+static long wanted, detail;
+static long calls, changes, allocations;
+static bool happened, armed;
+static pid_t owner;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local int inside; /* our own calls are not watched */
+
+/* The next definition of a call: libc's. */
+#define REAL(name) ((__typeof__(&name))real(#name))
+
+static void *real(const char *name)
+{
+	inside++;
+	void *found = dlsym(RTLD_NEXT, name);
+	inside--;
+	if (!found)
+		abort();
+	return found;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	static const char *const names[] = {"off",   "count", "fail", "stay",
+					    "short", "kill",  "cut",  "memory"};
+	const char *text = getenv("WH_FAULT"), *folder;
+	char name[16] = "";
+
+	folder = getenv("WH_FAULT_FOLDER");
+	if (!text || !folder)
+		return;
+	if (sscanf(text, "%15[a-z]:%ld:%ld", name, &wanted, &detail) < 1)
+		abort();
+	inside++;
+	disk_start(folder);
+	inside--;
+	owner = getpid();
+	for (int i = 0; i < 8; i++) {
+		if (strcmp(name, names[i]) == 0)
+			mode = (enum mode)i;
+	}
+}
+
+__attribute__((destructor)) static void report(void)
+{
+	const char *path = getenv("WH_FAULT_REPORT");
+	FILE *file;
+
+	if (!mode || !path || getpid() != owner)
+		return;
+	inside++;
+	if (mode == CUT && wanted < 0) {
+		disk_cut((unsigned)detail);
+		happened = true;
+	}
+	file = fopen(path, "we");
+	if (file) {
+		fprintf(file, "%ld %ld %ld %d\n", calls, changes, allocations,
+			happened);
+		fclose(file);
+	}
+	inside--;
+}
+
+static void lock(void)
+{
+	pthread_mutex_lock(&turn);
+	inside++;
+}
+
+static void unlock(void)
+{
+	inside--;
+	pthread_mutex_unlock(&turn);
+}
+
+static void die(void)
+{
+	if (mode == CUT)
+		disk_cut((unsigned)detail);
+	kill(getpid(), SIGKILL);
+	syscall(SYS_exit_group, 137);
+}
+
+/* Counts one call. True: it fails, with errno set. With the lock held. */
+static bool strikes(bool change)
+{
+	long number = calls++, which = change ? changes++ : -1;
+
+	armed = true;
+	if ((mode == KILL || mode == CUT) && change && which == wanted)
+		die();
+	if ((mode == FAIL && number == wanted) ||
+	    (mode == STAY && number >= wanted)) {
+		happened = true;
+		errno = (int)detail;
+		return true;
+	}
+	return false;
+}
+
+/* How much of `len` this call does. */
+static size_t shortened(size_t len)
+{
+	if (mode != SHORT || calls - 1 != wanted || len < 2)
+		return len;
+	happened = true;
+	return len / 2;
+}
+
+static bool watched(int fd)
+{
+	bool known;
+
+	if (!mode || inside)
+		return false;
+	lock();
+	known = disk_knows(fd);
+	unlock();
+	return known;
+}
+
+static bool watched_path(const char *path, char *full)
+{
+	const char *found;
+
+	if (!mode || inside)
+		return false;
+	lock();
+	found = disk_path(path);
+	if (found)
+		strcpy(full, found);
+	unlock();
+	return found != NULL;
+}
+
+static int open_watched(const char *path, const char *full, int flags,
+			mode_t access)
+{
+	bool created, failed;
+	struct stat at;
+	int fd;
+
+	lock();
+	created = (flags & O_CREAT) && stat(path, &at) != 0;
+	failed = strikes(created || (flags & O_TRUNC));
+	fd = failed ? -1 : REAL(open64)(path, flags, access);
+	if (fd >= 0)
+		disk_opened(fd, full, created);
+	if (fd >= 0 && !created && (flags & O_TRUNC))
+		disk_resized(fd, 0);
+	unlock();
+	return fd;
+}
+
+static int open_either(const char *path, int flags, mode_t access)
+{
+	char full[2 * PATH_MAX];
+
+	if ((flags & O_TMPFILE) == O_TMPFILE || !watched_path(path, full))
+		return REAL(open64)(path, flags, access);
+	return open_watched(path, full, flags, access);
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t access;
+
+	va_start(rest, flags);
+	access = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	return open_either(path, flags, access);
+}
+
+int open64(const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t access;
+
+	va_start(rest, flags);
+	access = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	return open_either(path, flags, access);
+}
+
+static ssize_t write_at(int fd, const void *bytes, size_t len, off64_t offset)
+{
+	ssize_t put = -1;
+
+	lock();
+	if (!strikes(true)) {
+		put = REAL(pwrite64)(fd, bytes, shortened(len), offset);
+		if (put > 0)
+			disk_wrote(fd, offset, bytes, (size_t)put);
+	}
+	unlock();
+	return put;
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t offset)
+{
+	return watched(fd) ? write_at(fd, bytes, len, offset)
+			   : REAL(pwrite64)(fd, bytes, len, offset);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)
+{
+	return pwrite64(fd, bytes, len, offset);
+}
+
+/* At the descriptor's own place, or the file's end. */
+ssize_t write(int fd, const void *bytes, size_t len)
+{
+	off64_t offset;
+	ssize_t put;
+	struct stat at;
+
+	if (!watched(fd))
+		return REAL(write)(fd, bytes, len);
+	lock();
+	offset = lseek64(fd, 0, SEEK_CUR);
+	if ((fcntl(fd, F_GETFL) & O_APPEND) && fstat(fd, &at) == 0)
+		offset = at.st_size;
+	put = strikes(true) ? -1 : REAL(write)(fd, bytes, shortened(len));
+	if (put > 0)
+		disk_wrote(fd, offset, bytes, (size_t)put);
+	unlock();
+	return put;
+}
+
+/* Piece by piece: a program must bear less than it asked for. */
+ssize_t pwritev64(int fd, const struct iovec *pieces, int n, off64_t offset)
+{
+	if (!watched(fd))
+		return REAL(pwritev64)(fd, pieces, n, offset);
+	return n ? write_at(fd, pieces->iov_base, pieces->iov_len, offset) : 0;
+}
+
+ssize_t pwritev(int fd, const struct iovec *pieces, int n, off_t offset)
+{
+	return pwritev64(fd, pieces, n, offset);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t len, off64_t offset)
+{
+	ssize_t got = -1;
+
+	if (!watched(fd))
+		return REAL(pread64)(fd, bytes, len, offset);
+	lock();
+	if (!strikes(false))
+		got = REAL(pread64)(fd, bytes, shortened(len), offset);
+	unlock();
+	return got;
+}
+
+ssize_t pread(int fd, void *bytes, size_t len, off_t offset)
+{
+	return pread64(fd, bytes, len, offset);
+}
+
+static int sync_by(int (*sync)(int), int fd)
+{
+	struct stat at;
+	int result = -1;
+
+	if (!mode || inside || fstat(fd, &at) ||
+	    (S_ISREG(at.st_mode) && !watched(fd)))
+		return sync(fd);
+	lock();
+	/* The bytes need not reach the machine's own disk. */
+	if (!strikes(true)) {
+		disk_synced(fd);
+		result = 0;
+	}
+	unlock();
+	return result;
+}
+
+int fsync(int fd)
+{
+	return sync_by(REAL(fsync), fd);
+}
+
+int fdatasync(int fd)
+{
+	return sync_by(REAL(fdatasync), fd);
+}
+
+int ftruncate64(int fd, off64_t size)
+{
+	int result = -1;
+
+	if (!watched(fd))
+		return REAL(ftruncate64)(fd, size);
+	lock();
+	if (!strikes(true))
+		result = REAL(ftruncate64)(fd, size);
+	if (result == 0)
+		disk_resized(fd, size);
+	unlock();
+	return result;
+}
+
+int ftruncate(int fd, off_t size)
+{
+	return ftruncate64(fd, size);
+}
+
+int fallocate64(int fd, int how, off64_t offset, off64_t len)
+{
+	struct stat at;
+	int result = -1;
+
+	if (!watched(fd))
+		return REAL(fallocate64)(fd, how, offset, len);
+	lock();
+	if (!strikes(true))
+		result = REAL(fallocate64)(fd, how, offset, len);
+	if (result == 0 && how == 0 && fstat(fd, &at) == 0)
+		disk_resized(fd, at.st_size);
+	unlock();
+	return result;
+}
+
+int fallocate(int fd, int how, off_t offset, off_t len)
+{
+	return fallocate64(fd, how, offset, len);
+}
+
+static int name_again(const char *from, const char *to, bool keep,
+		      unsigned flags)
+{
+	char old[2 * PATH_MAX], new[2 * PATH_MAX];
+	bool ours = watched_path(from, old) && watched_path(to, new);
+	int result = -1;
+
+	if (ours)
+		lock();
+	if (!ours || !strikes(true))
+		result = keep ? REAL(link)(from, to)
+			      : REAL(renameat2)(AT_FDCWD, from, AT_FDCWD, to,
+						flags);
+	if (ours && result == 0)
+		disk_renamed(old, new, keep);
+	if (ours)
+		unlock();
+	return result;
+}
+
+int rename(const char *from, const char *to)
+{
+	return name_again(from, to, false, 0);
+}
+
+int renameat2(int at, const char *from, int to_at, const char *to,
+	      unsigned flags)
+{
+	if (at != AT_FDCWD || to_at != AT_FDCWD)
+		return REAL(renameat2)(at, from, to_at, to, flags);
+	return name_again(from, to, false, flags);
+}
+
+int link(const char *from, const char *to)
+{
+	return name_again(from, to, true, 0);
+}
+
+int unlink(const char *path)
+{
+	char full[2 * PATH_MAX];
+	int result = -1;
+
+	if (!watched_path(path, full))
+		return REAL(unlink)(path);
+	lock();
+	if (!strikes(true))
+		result = REAL(unlink)(path);
+	if (result == 0)
+		disk_removed(full);
+	unlock();
+	return result;
+}
+
+int unlinkat(int folder, const char *path, int flags)
+{
+	char link[64], full[2 * PATH_MAX];
+	ssize_t len;
+
+	if (!mode || inside || flags)
+		return REAL(unlinkat)(folder, path, flags);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
+	len = folder == AT_FDCWD ? 0 : readlink(link, full, PATH_MAX);
+	if (len <= 0)
+		return unlink(path);
+	snprintf(full + len, sizeof(full) - (size_t)len, "/%s", path);
+	return unlink(full);
+}
+
+int mkdir(const char *path, mode_t access)
+{
+	char full[2 * PATH_MAX];
+	int result = -1;
+
+	if (!watched_path(path, full))
+		return REAL(mkdir)(path, access);
+	lock();
+	if (!strikes(true))
+		result = REAL(mkdir)(path, access);
+	unlock();
+	return result;
+}
+
+static bool allocation_fails(void)
+{
+	long number;
+
+	if (!armed || inside || mode == OFF)
+		return false;
+	number = __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+	if (mode != MEMORY || number != wanted)
+		return false;
+	happened = true;
+	errno = ENOMEM;
+	return true;
+}
+
+void *malloc(size_t size)
+{
+	return allocation_fails() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return allocation_fails() ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+	return allocation_fails() ? NULL : __libc_realloc(old, size);
+}

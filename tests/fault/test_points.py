@@ -1,0 +1,286 @@
+"""At every call to the system: it fails, falls short, or is the last one.
+
+An operation runs with faults.c preloaded, once for each of its calls. Then:
+what it said is one sentence, the store opens and verifies to the last byte,
+no snapshot is lost, no file is there in part, and the operation can be run
+again. `WH_FAULT_ALL=1` takes every point with more seeds, without it points
+are spread over the operation; either way the same ones each time.
+"""
+import errno
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import DIGITS, GOLDEN, WH
+
+LIBRARY = Path(os.environ["WH_BUILD"]) / "tests" / "fault" / "libfaults.so"
+ALL = os.environ.get("WH_FAULT_ALL", "") not in ("", "0")
+# Points of an operation in a run that does not take all.
+CALLS, CHANGES, ALLOCATIONS, SEEDS = 12, 12, 10, 2
+
+
+class Folder:
+    """`wh` in a folder, with or without faults."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def run(self, *words, fault=None):
+        env = dict(os.environ, SOURCE_DATE_EPOCH="1795521600")
+        report = self.path.parent / "report"
+        if fault:
+            report.unlink(missing_ok=True)
+            env.update(WH_FAULT=fault, WH_FAULT_FOLDER=str(self.path),
+                       WH_FAULT_REPORT=str(report), LD_PRELOAD=str(LIBRARY))
+        done = subprocess.run([WH, *map(str, words)], cwd=self.path, env=env,
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=120)
+        done.counts = ([int(n) for n in report.read_text().split()]
+                       if fault and report.exists() else None)
+        return done
+
+    def ok(self, *words):
+        done = self.run(*words)
+        assert done.returncode == 0, (words, done.stderr.decode())
+        return done.stdout.decode()
+
+    def snapshots(self):
+        if not (self.path / "weights.wh").exists():
+            return set()
+        return {json.loads(row)["snapshot"]
+                for row in self.ok("log", "--all", "--json").splitlines()}
+
+    def files(self):
+        """All but the store's own, by name."""
+        return {path.relative_to(self.path).as_posix(): path.read_bytes()
+                for path in self.path.rglob("*") if path.is_file()
+                and not path.relative_to(self.path).as_posix()
+                .startswith("weights.wh")}
+
+
+def epoch(number):
+    return DIGITS / f"epoch-{number:02}.h5"
+
+
+def two_epochs(folder):
+    folder.ok("init")
+    for number in (1, 2):
+        folder.ok("commit", epoch(number), "--codec", "none")
+    folder.ok("tag", "good", "HEAD~1")
+
+
+def one_epoch(folder):
+    folder.ok("init")
+    folder.ok("commit", epoch(1))
+
+
+def to_forget(folder):
+    two_epochs(folder)
+    folder.ok("commit", epoch(3))
+    folder.ok("commit", epoch(4))
+    folder.ok("keep", "--last", "1")
+
+
+def swept(folder):
+    to_forget(folder)
+    folder.ok("gc", "--grace", "0")
+
+
+def older(folder):
+    (folder.path / "weights.wh").write_bytes(gzip.decompress(
+        (GOLDEN / "store" / "v1.wh.gz").read_bytes()))
+
+
+def over(name):
+    """A store with two epochs, of which the first is saved already."""
+    def prepare(folder):
+        two_epochs(folder)
+        folder.ok("save-weights", "good", name)
+    return prepare
+
+
+def published(folder):
+    two_epochs(folder)
+    (folder.path / "place").mkdir()
+    folder.ok("publish", "HEAD", f"file:{folder.path}/place",
+              "--save-format", "h5,tf", "--alias", "stable")
+
+
+# name: (what comes before, the command, its files are whole or absent)
+OPERATIONS = {
+    "init": (lambda folder: None, ["init"], False),
+    "commit-raw": (one_epoch, ["commit", epoch(2), "--codec", "none"], False),
+    "commit-delta": (one_epoch, ["commit", epoch(2)], False),
+    "commit-first": (lambda folder: folder.ok("init"),
+                     ["commit", epoch(1)], False),
+    "import": (lambda folder: folder.ok("init"),
+               ["import", epoch(1), epoch(2), epoch(3)], False),
+    "rollback": (two_epochs, ["rollback", "good"], False),
+    "tag": (two_epochs, ["tag", "v1", "HEAD"], False),
+    "run": (two_epochs, ["run", "start", "one"], False),
+    "keep": (two_epochs, ["keep", "--last", "1"], False),
+    "gc": (to_forget, ["gc", "--grace", "0"], False),
+    "compact": (swept, ["gc", "--compact"], False),
+    "migrate": (older, ["migrate"], False),
+    "backup": (two_epochs, ["backup", "copy.db"], True),
+    "save-h5": (over("m.h5"), ["save-weights", "m.h5"], True),
+    "save-tf": (over("m"), ["save-weights", "m"], True),
+    "save-keras3": (over("m.weights.h5"), ["save-weights", "m.weights.h5"],
+                    True),
+    "save-safetensors": (over("m.safetensors"),
+                         ["save-weights", "m.safetensors"], True),
+    "save-npz": (over("m.npz"), ["save-weights", "m.npz"], True),
+    "publish": (lambda folder: (two_epochs(folder),
+                                (folder.path / "place").mkdir()),
+                ["publish", "HEAD", "file:place", "--save-format", "h5,tf",
+                 "--alias", "stable"], True),
+    "pull": (published, ["pull", "file:place", "stable", "-o", "back"], True),
+    "pull-commit": (published, ["pull", "file:place", "stable", "-b", "other"],
+                    False),
+}
+
+
+class Case:
+    """An operation, what comes before it, and how it ends without faults."""
+
+    def __init__(self, name, scratch):
+        prepare, self.words, self.makes_files = OPERATIONS[name]
+        self.scratch = scratch
+        self.base = Folder(scratch / "base")
+        self.base.path.mkdir(parents=True)
+        prepare(self.base)
+        self.before = self.base.snapshots()
+        self.old = self.base.files()
+        whole = self.fresh()
+        done = whole.run(*self.words, fault="count")
+        assert done.returncode == 0, done.stderr.decode()
+        self.calls, self.changes, self.allocations, _ = done.counts
+        self.after, self.new = whole.snapshots(), whole.files()
+
+    def fresh(self):
+        path = self.scratch / "round"
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(self.base.path, path)
+        return Folder(path)
+
+    def check_store(self, folder):
+        if not (folder.path / "weights.wh").exists():
+            assert not self.before
+            return
+        report = json.loads(folder.ok("verify", "--read-data", "--json"))
+        assert report["errors"] == []
+        assert folder.snapshots() >= self.before & self.after
+
+    def check_files(self, folder):
+        if not self.makes_files:
+            return
+        for name, found in folder.files().items():
+            if is_temporary(name):
+                continue
+            assert name in self.new, name
+            if not is_store(name):
+                assert found in (self.old.get(name), self.new[name]), name
+
+    def check_done(self, folder):
+        assert len(folder.snapshots()) == len(self.after)
+        if not self.makes_files:
+            return
+        found = folder.files()
+        for name, content in self.new.items():
+            assert is_store(name) or found[name] == content, name
+
+    def check_again(self, folder):
+        """The operation works now, or was done already."""
+        done = folder.run(*self.words)
+        if self.words[0] in ("init", "tag", "run", "backup") and done.returncode:
+            assert b"already" in done.stderr, done.stderr.decode()
+        else:
+            assert done.returncode == 0, done.stderr.decode()
+        self.check_store(folder)
+
+
+def is_store(name):
+    """A copy of a store: its pages may differ, `verify` is its judge."""
+    return name.endswith(".db")
+
+
+def is_temporary(name):
+    last = name.rsplit("/", 1)[-1]
+    return last.startswith(".") or last.endswith((".part", "-journal"))
+
+
+@pytest.fixture(scope="module", params=OPERATIONS)
+def case(request, tmp_path_factory):
+    return Case(request.param, tmp_path_factory.mktemp("points") / "at")
+
+
+def spread(number, most):
+    """Up to `most` of range(number), first and last among them."""
+    if ALL or number <= most:
+        return range(number)
+    return sorted({i * (number - 1) // (most - 1) for i in range(most)})
+
+
+def check_failed(case, fault, folder, done):
+    """What must hold after a fault that the process lived through."""
+    text = done.stderr.decode()
+    assert done.returncode >= 0, (fault, done.returncode, text)
+    if done.returncode:
+        assert text.startswith("wh "), (fault, text)
+        assert len(text.splitlines()) == 1, (fault, text)
+        assert done.returncode != 70, (fault, text)
+    case.check_store(folder)
+    case.check_files(folder)
+    if done.returncode == 0:
+        case.check_done(folder)
+    case.check_again(folder)
+
+
+@pytest.mark.parametrize("how", [
+    f"fail:{{}}:{errno.EIO}", f"stay:{{}}:{errno.ENOSPC}", "short:{}"],
+    ids=["a-call-fails", "the-disk-is-full", "a-call-falls-short"])
+def test_a_call_that_fails_loses_nothing(case, how):
+    for number in spread(case.calls, CALLS):
+        fault, folder = how.format(number), case.fresh()
+        check_failed(case, fault, folder, folder.run(*case.words, fault=fault))
+
+
+def test_memory_that_runs_out_loses_nothing(case):
+    for number in spread(case.allocations, ALLOCATIONS):
+        fault, folder = f"memory:{number}", case.fresh()
+        check_failed(case, fault, folder, folder.run(*case.words, fault=fault))
+
+
+def test_a_kill_at_a_change_loses_nothing(case):
+    for number in spread(case.changes, CHANGES):
+        folder = case.fresh()
+        done = folder.run(*case.words, fault=f"kill:{number}")
+        assert done.returncode == -9, number
+        case.check_store(folder)
+        case.check_files(folder)
+        case.check_again(folder)
+
+
+def test_a_power_cut_loses_nothing(case):
+    for number in spread(case.changes, CHANGES):
+        for seed in range(20 if ALL else SEEDS):
+            folder = case.fresh()
+            done = folder.run(*case.words, fault=f"cut:{number}:{seed}")
+            assert done.returncode == -9, (number, seed)
+            case.check_store(folder)
+            case.check_files(folder)
+            case.check_again(folder)
+
+
+def test_what_was_reported_done_outlives_a_power_cut(case):
+    for seed in range(20 if ALL else 5):
+        folder = case.fresh()
+        done = folder.run(*case.words, fault=f"cut:-1:{seed}")
+        assert done.returncode == 0
+        case.check_store(folder)
+        case.check_done(folder)
