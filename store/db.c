@@ -98,7 +98,7 @@ static enum wh_status configure(struct db *db, struct wh_error *err)
 		       err);
 }
 
-enum wh_status db_connect(const char *path, int flags, int *user_version,
+enum wh_status db_connect(const char *path, int flags, bool check,
 			  struct db **out, struct wh_error *err)
 {
 	struct db *db = calloc(1, sizeof(*db));
@@ -122,8 +122,8 @@ enum wh_status db_connect(const char *path, int flags, int *user_version,
 		path, &db->handle,
 		flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	status = code ? db_failed(db, code, err) : WH_OK;
-	if (!status && user_version)
-		status = db_check_header(db, user_version, err);
+	if (!status && check)
+		status = db_check_header(db, err);
 	if (!status)
 		status = configure(db, err);
 	if (status) {

@@ -56,11 +56,23 @@ static enum wh_status read_header(struct db *db, uint8_t header[HEADER_SIZE],
 	return code ? db_failed(db, code, err) : WH_OK;
 }
 
-enum wh_status db_check_header(struct db *db, int *user_version,
-			       struct wh_error *err)
+static enum wh_status check_version(const char *path, uint32_t version,
+				    struct wh_error *err)
+{
+	if (version > N_MIGRATIONS)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "'%s' was written by a newer version of "
+			       "weighhouse (schema %u; this one knows %d)",
+			       path, version, N_MIGRATIONS);
+	if (version == 0)
+		return wh_fail(err, WH_ECORRUPT,
+			       "'%s' is a store that was never finished", path);
+	return WH_OK;
+}
+
+enum wh_status db_check_header(struct db *db, struct wh_error *err)
 {
 	uint8_t header[HEADER_SIZE] = {0};
-	uint32_t version;
 
 	WH_TRY(read_header(db, header, err));
 	if (memcmp(header, "SQLite format 3", 16) != 0)
@@ -69,18 +81,7 @@ enum wh_status db_check_header(struct db *db, int *user_version,
 		return wh_fail(err, WH_ECORRUPT,
 			       "'%s' is an SQLite file of another program",
 			       db->path);
-	version = get_be32(header + AT_USER_VERSION);
-	if (version > N_MIGRATIONS)
-		return wh_fail(err, WH_EUNSUPPORTED,
-			       "'%s' was written by a newer version of "
-			       "weighhouse (schema %u; this one knows %d)",
-			       db->path, version, N_MIGRATIONS);
-	if (version == 0)
-		return wh_fail(err, WH_ECORRUPT,
-			       "'%s' is a store that was never finished",
-			       db->path);
-	*user_version = (int)version;
-	return WH_OK;
+	return check_version(db->path, get_be32(header + AT_USER_VERSION), err);
 }
 
 /* The user's are tables `user_*`, which have pages (virtual ones have none),
@@ -153,12 +154,30 @@ static enum wh_status compare_views(struct db *db, bool *equal,
 	return WH_OK;
 }
 
-enum wh_status db_check_schema(struct db *db, int user_version, bool *views,
-			       struct wh_error *err)
+enum wh_status db_read_version(struct db *db, struct wh_error *err)
 {
-	const struct schema *schema = &schemas[user_version - 1];
+	sqlite3_stmt *stmt = NULL;
+	int code = sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1,
+				      &stmt, NULL);
+
+	if (!code)
+		code = sqlite3_step(stmt);
+	db->version = code == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
+	sqlite3_finalize(stmt);
+	return code == SQLITE_ROW ? WH_OK : db_failed(db, code, err);
+}
+
+static enum wh_status check_schema(struct db *db, bool *views,
+				   struct wh_error *err)
+{
+	const struct schema *schema;
 	bool equal = false;
 
+	/* The header may be of a migration that was cut, and that SQLite has
+	 * now taken back. */
+	WH_TRY(db_read_version(db, err));
+	WH_TRY(check_version(db->path, (uint32_t)db->version, err));
+	schema = &schemas[db->version - 1];
 	WH_TRY(compare(db, LIST_SCHEMA, NULL, schema->rows, schema->n, &equal,
 		       err));
 	if (!equal)
@@ -167,6 +186,17 @@ enum wh_status db_check_schema(struct db *db, int user_version, bool *views,
 			       "write",
 			       db->path);
 	*views = false;
-	return user_version < N_MIGRATIONS ? WH_OK
-					   : compare_views(db, views, err);
+	return db->version < N_MIGRATIONS ? WH_OK
+					  : compare_views(db, views, err);
+}
+
+/* In one transaction: somebody may be migrating. */
+enum wh_status db_check_schema(struct db *db, bool *views, struct wh_error *err)
+{
+	enum wh_status status;
+
+	WH_TRY(db_exec(db, "BEGIN", err));
+	status = check_schema(db, views, err);
+	sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+	return status;
 }

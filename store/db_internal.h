@@ -33,19 +33,20 @@ struct db {
 /** The status and a sentence for what SQLite just said; never shows SQL. */
 enum wh_status db_failed(struct db *db, int code, struct wh_error *err);
 
-/** A connection with the settings that every store gets. `user_version`, or
- *  NULL: the header is checked first. */
-enum wh_status db_connect(const char *path, int flags, int *user_version,
+/** A connection with the settings that every store gets. `check`: the header
+ *  first. */
+enum wh_status db_connect(const char *path, int flags, bool check,
 			  struct db **db, struct wh_error *err);
 
 /** db_check.c: there is a file that can be read. */
 enum wh_status db_check_file(const char *path, struct wh_error *err);
 /** db_check.c: bytes 0-99, before SQLite reads a page. */
-enum wh_status db_check_header(struct db *db, int *user_version,
-			       struct wh_error *err);
-/** db_check.c: tables, indexes, triggers are those of the file's version.
- *  `*views`: whether our views are there, and are this version's. */
-enum wh_status db_check_schema(struct db *db, int user_version, bool *views,
+enum wh_status db_check_header(struct db *db, struct wh_error *err);
+/** db_check.c: sets db->version, as it is now or in the open transaction. */
+enum wh_status db_read_version(struct db *db, struct wh_error *err);
+/** db_check.c: sets db->version; tables, indexes, triggers are those of that
+ *  version. `*views`: whether our views are there, and are this version's. */
+enum wh_status db_check_schema(struct db *db, bool *views,
 			       struct wh_error *err);
 
 /** migrate.c: runs those of the `n` texts that the file has not seen, in one

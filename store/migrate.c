@@ -47,34 +47,20 @@ static enum wh_status renew_views(struct db *db, struct wh_error *err)
 	return transaction_commit(&tx, err);
 }
 
-static enum wh_status read_version(struct db *db, int *version,
-				   struct wh_error *err)
-{
-	sqlite3_stmt *stmt = NULL;
-	int code = sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1,
-				      &stmt, NULL);
-
-	if (!code)
-		code = sqlite3_step(stmt);
-	*version = code == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
-	sqlite3_finalize(stmt);
-	return code == SQLITE_ROW ? WH_OK : db_failed(db, code, err);
-}
-
 enum wh_status db_run_migrations(struct db *db, const char *const *texts, int n,
 				 struct wh_error *err)
 {
 	AUTO_TRANSACTION tx = {0};
 	char pragma[64];
-	int version, from;
+	int from, version;
 
 	WH_TRY(transaction_begin(&tx, db, err));
 	/* Only now: another process may have had its turn meanwhile. */
-	WH_TRY(read_version(db, &version, err));
-	db->version = version;
-	if (version >= n)
+	WH_TRY(db_read_version(db, err));
+	from = db->version;
+	if (from >= n)
 		return WH_OK;
-	for (from = version; version < n; version++)
+	for (version = from; version < n; version++)
 		WH_TRY(db_exec(db, texts[version], err));
 	if (from < LINEAGE_SINCE && n >= LINEAGE_SINCE)
 		WH_TRY(lineage_rebuild(db, err));
@@ -118,7 +104,7 @@ static enum wh_status fill_new(const char *path, struct wh_error *err)
 	wh_auto(db) db = NULL;
 	char pragma[64];
 
-	WH_TRY(db_connect(path, SQLITE_OPEN_READWRITE, NULL, &db, err));
+	WH_TRY(db_connect(path, SQLITE_OPEN_READWRITE, false, &db, err));
 	db->writable = true;
 	WH_TRY(db_note_identity(db, err));
 	snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d",
@@ -189,13 +175,12 @@ enum wh_status db_open(const char *path, enum db_mode mode, struct db **out,
 {
 	wh_auto(db) db = NULL;
 	bool writable = may_write(path), views;
-	int version;
 
 	WH_TRY(db_check_file(path, err));
 	/* A reader, too, must be able to roll a hot journal back. */
 	WH_TRY(db_connect(
 		path, writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY,
-		&version, &db, err));
+		true, &db, err));
 	if (mode == DB_WRITE && !writable)
 		return wh_fail(err, WH_EIO, "'%s' can't be written", path);
 	db->writable = mode == DB_WRITE;
@@ -203,9 +188,8 @@ enum wh_status db_open(const char *path, enum db_mode mode, struct db **out,
 	/* Somebody's `PRAGMA journal_mode = WAL` stays in the file. */
 	if (mode == DB_WRITE)
 		WH_TRY(db_exec(db, "PRAGMA journal_mode = DELETE", err));
-	WH_TRY(db_check_schema(db, version, &views, err));
-	db->version = version;
-	if (version < N_MIGRATIONS && mode == DB_WRITE)
+	WH_TRY(db_check_schema(db, &views, err));
+	if (db->version < N_MIGRATIONS && mode == DB_WRITE)
 		WH_TRY(db_run_migrations(db, migrations, N_MIGRATIONS, err));
 	else if (!views && mode == DB_WRITE)
 		WH_TRY(renew_views(db, err));
@@ -218,7 +202,7 @@ enum wh_status db_clone(const struct db *db, struct db **out,
 {
 	wh_auto(db) clone = NULL;
 
-	WH_TRY(db_connect(db->path, SQLITE_OPEN_READONLY, NULL, &clone, err));
+	WH_TRY(db_connect(db->path, SQLITE_OPEN_READONLY, false, &clone, err));
 	clone->device = db->device;
 	clone->inode = db->inode;
 	clone->version = db->version;

@@ -73,4 +73,5 @@ def test_the_top_level_is_as_the_architecture_says():
     assert tops <= {"store", "exporters", "sql", "tests", "tools",
                     "meson.build", "meson_options.txt", "README.md",
                     "LICENSE", "CHANGELOG.md", ".ci", ".clang-format",
-                    ".clang-tidy", ".editorconfig", ".gitignore"}
+                    ".clang-tidy", ".editorconfig", ".github",
+                    ".gitignore"}
