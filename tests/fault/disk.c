@@ -409,9 +409,14 @@ static void crash_names(void)
 
 static void put_file(const char *path, const struct image *image)
 {
-	int fd;
+	char folder[PATH_MAX];
 	int64_t done = 0;
+	int fd;
 
+	/* It may have been removed after the file, whose end isn't synced. */
+	snprintf(folder, sizeof(folder), "%.*s",
+		 (int)(strrchr(path, '/') - path), path);
+	mkdir(folder, 0777);
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
