@@ -330,6 +330,7 @@ static enum wh_status show_files(const struct pulling *pulling,
 			return wh_fail_memory(err);
 		if (rename(part, final))
 			return wh_fail_errno(err, errno, "'%s'", final);
+		WH_TRY(sync_folder(final, err));
 	}
 	return WH_OK;
 }
