@@ -284,7 +284,10 @@ static enum wh_status store_first(struct commit *commit, struct wh_error *err)
 	WH_TRY(commit_store(commit, err));
 	count_new(commit);
 	WH_TRY(commit_read_again(commit, err));
-	return commit->any_eager ? identify_late(commit, err) : WH_OK;
+	if (!commit->any_eager)
+		return WH_OK;
+	WH_TRY(identify_late(commit, err));
+	return commit_look_for_alarms(commit, err);
 }
 
 static enum wh_status store_and_publish(struct commit *commit,
@@ -340,6 +343,9 @@ static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 	WH_TRY(hash_layers(commit, err));
 	WH_TRY(identify(commit, err));
 	count_bytes(commit);
+	/* What an eager tensor holds is known when it is stored. */
+	if (!commit->any_eager)
+		WH_TRY(commit_look_for_alarms(commit, err));
 	WH_TRY(choose_page_size(commit, err));
 	return store_and_publish(commit, err);
 }

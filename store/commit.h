@@ -3,6 +3,7 @@
  *	weigh     digests of every tensor of the source and of the texts, but
  *		  of large tensors that are likely new (commit_eager.c)
  *	identify  canonical texts of layers: which of them the store lacks
+ *	look      what seems wrong against the parent (alarm.c)
  *	base      older versions of tensors that it lacks (commit_base.c)
  *	store     their payloads, as chunks that nothing names yet
  *		  (commit_store.c); small ones wait in memory
@@ -89,6 +90,10 @@ enum wh_status commit_settle(struct commit *commit, struct item *item,
 /** Reads the eager tensors of a source that can't say whether it has changed
  *  once more. WH_EMISMATCH. */
 enum wh_status commit_read_again(struct commit *commit, struct wh_error *err);
+
+/** Tells of what looks wrong (alarm.c); WH_EALARM where that is strict. */
+enum wh_status commit_look_for_alarms(struct commit *commit,
+				      struct wh_error *err);
 
 /** Finds bases for the items of `todo`. */
 enum wh_status commit_choose_bases(struct commit *commit, struct item **todo,

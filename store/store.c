@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/text.h"
 
 enum wh_status wh_store_create(const char *path, struct wh_error *err)
 {
@@ -56,11 +57,33 @@ enum wh_status wh_store_migrate(const char *path, struct wh_error *err)
 /* What there is, and what each may be set to; HEAD is moved by verbs. */
 static const struct setting {
 	const char *key;
-	const char *const *values;
+	const char *const *values; /* NULL: a number, or text */
+	const char *meaning;	   /* of values, for messages; NULL: text */
 } settings[] = {
-	{"codec", (const char *const[]){"none", "fast", "dense", NULL}},
-	{"protected-aliases", NULL}, /* any list of words */
+	{"codec", (const char *const[]){"none", "fast", "dense", NULL},
+	 "one of none, fast, dense"},
+	{"alarms", (const char *const[]){"off", "warn", "strict", NULL},
+	 "one of off, warn, strict"},
+	{"protected-aliases", NULL, NULL}, /* any list of words */
+	{"alarms.norm", NULL, "how many times a norm may grow"},
+	{"alarms.stuck", NULL, "a number of snapshots"},
 };
+
+static bool is_value_of(const struct setting *setting, const char *value)
+{
+	double number;
+	size_t i;
+
+	if (!setting->meaning)
+		return true;
+	if (!setting->values)
+		return text_to_double(value, &number) && number > 0 &&
+		       number < 1e15;
+	for (i = 0; setting->values[i]; i++)
+		if (strcmp(setting->values[i], value) == 0)
+			return true;
+	return false;
+}
 
 /* Of places to publish to: remote.NAME.KEY. */
 static const char *const remote_keys[] = {"url",       "profile",    "endpoint",
@@ -92,20 +115,16 @@ static bool is_remote_key(const char *key)
 static enum wh_status check_setting(const char *key, const char *value,
 				    struct wh_error *err)
 {
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < N_SETTINGS; i++) {
 		if (strcmp(settings[i].key, key) != 0)
 			continue;
-		if (!value || !settings[i].values)
+		if (!value || is_value_of(&settings[i], value))
 			return WH_OK;
-		for (k = 0; settings[i].values[k]; k++)
-			if (strcmp(settings[i].values[k], value) == 0)
-				return WH_OK;
 		return wh_fail(err, WH_EINVAL,
-			       "setting '%s' can't be '%s': it is one of none, "
-			       "fast, dense",
-			       key, value);
+			       "setting '%s' can't be '%s': it is %s", key,
+			       value, settings[i].meaning);
 	}
 	if (is_remote_key(key))
 		return WH_OK;

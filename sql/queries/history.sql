@@ -78,6 +78,13 @@ WHERE s.id > ?1 ORDER BY s.id LIMIT 1;
 -- name: weight_list
 SELECT id, layer, name FROM weight ORDER BY id;
 
+-- name: change_newest
+-- ?1 layer, ?2 weight, ?3 line, ?4 up to this generation
+SELECT generation FROM change
+WHERE weight_id = (SELECT id FROM weight WHERE layer = ?1 AND name = ?2)
+  AND line_id = ?3 AND generation <= ?4
+ORDER BY generation DESC LIMIT 1;
+
 -- name: change_list
 -- ?1 weight, ?2 line, ?3 up to this generation, ?4 at most so many
 SELECT coalesce(s.sha256, g.sha256), s.id, s.time, r.name, s.step, s.epoch,
@@ -89,3 +96,17 @@ FROM change AS c LEFT JOIN snapshot AS s ON s.id = c.snapshot_id
   LEFT JOIN tensor_statistics AS x ON x.tensor_id = c.tensor_id
 WHERE c.weight_id = ?1 AND c.line_id = ?2 AND c.generation <= ?3
 ORDER BY c.generation DESC LIMIT ?4;
+
+-- name: bisect_put
+-- ?1 sha256, ?2 verdict
+INSERT INTO bisect(sha256, verdict) VALUES (?1, ?2)
+ON CONFLICT(sha256) DO UPDATE SET verdict = excluded.verdict;
+
+-- name: bisect_list
+-- What gc took is judged no longer.
+SELECT s.id, b.sha256, b.verdict
+FROM bisect AS b JOIN snapshot AS s ON s.sha256 = b.sha256
+ORDER BY s.generation, s.id;
+
+-- name: bisect_clear
+DELETE FROM bisect;

@@ -48,6 +48,13 @@ SELECT v.name, v.key, v.object_path, v.keras3_path, v.role, v.trainable,
 FROM variable AS v JOIN tensor AS t ON t.id = v.tensor_id
 WHERE v.layer_id = ?1 ORDER BY v.position;
 
+-- name: layer_figures
+-- ?1 layer
+SELECT coalesce(v.object_path, v.name), t.dtype, t.shape, x.n_nan, x.n_inf, x.l2
+FROM variable AS v JOIN tensor AS t ON t.id = v.tensor_id
+  LEFT JOIN tensor_statistics AS x ON x.tensor_id = t.id
+WHERE v.layer_id = ?1 ORDER BY v.position;
+
 -- name: template_find
 -- ?1 sha256
 SELECT id FROM template WHERE sha256 = ?1;

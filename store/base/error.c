@@ -34,6 +34,8 @@ const char *wh_status_text(enum wh_status status)
 		return "cancelled";
 	case WH_EMISMATCH:
 		return "mismatch";
+	case WH_EALARM:
+		return "alarm";
 	}
 	return "unknown status";
 }

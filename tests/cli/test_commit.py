@@ -8,7 +8,8 @@ import pytest
 from conftest import DIGITS, GOLDEN, NOON, epoch
 
 FIELDS = {"snapshot", "tree", "branch", "parent", "tensors", "new_tensors",
-          "nbytes", "stored_bytes", "reproducible"}
+          "nbytes", "stored_bytes", "reproducible",
+          "alarms"}
 TF = GOLDEN / "tf" / "sequential"
 
 

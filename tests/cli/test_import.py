@@ -6,7 +6,8 @@ import pytest
 from conftest import DIGITS, GOLDEN, epoch
 
 FIELDS = {"file", "snapshot", "tree", "branch", "parent", "tensors",
-          "new_tensors", "nbytes", "stored_bytes", "reproducible"}
+          "new_tensors", "nbytes", "stored_bytes", "reproducible",
+          "alarms"}
 TF = GOLDEN / "tf" / "sequential"
 
 

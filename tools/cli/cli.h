@@ -26,6 +26,7 @@ enum exit_code {
 	EXIT_NO_STORE = 10,
 	EXIT_BUSY = 11,
 	EXIT_NOT_AUTHORISED = 12,
+	EXIT_ALARM = 13, /* a strict commit met an alarm */
 	EXIT_EXISTS = 14,
 	EXIT_MISSING = 15, /* not in this build */
 	EXIT_INTERRUPTED = 130,
@@ -201,7 +202,9 @@ int cli_run_exec(struct cli *cli, const char *name);
 struct commit_outcome {
 	struct wh_commit_result result;
 	bool reproducible;
-	bool opened; /* the file was read: what failed then is the commit */
+	bool opened;	/* the file was read: what failed then is the commit */
+	json_t *alarms; /* what --json tells of them; commit_json takes it */
+	unsigned n_alarms[WH_ALARM_STUCK + 1]; /* by kind */
 };
 /** The same without telling of a failure; warnings go to `warn`. */
 enum wh_status cli_try_commit(struct cli *cli, const char *path,
@@ -209,6 +212,19 @@ enum wh_status cli_try_commit(struct cli *cli, const char *path,
 			      struct commit_outcome *outcome,
 			      void (*warn)(void *arg, const char *sentence),
 			      void *arg);
+/** alarms.c: takes the options of `commit` and `import` into `options`, which
+ *  then tell `outcome` with --json, else `warn`. */
+int cli_take_alarms(struct cli *cli, struct wh_commit_options *options);
+/** Where `options->alarms` tell of a commit. */
+struct alarm_teller {
+	struct cli *cli;
+	struct commit_outcome *outcome;
+	void (*warn)(void *arg, const char *sentence);
+	void *arg;
+};
+wh_alarm_fn cli_tell_alarm; /* its arg is the struct alarm_teller */
+/** Of those that were not told one by one. */
+void cli_tell_more_alarms(const struct alarm_teller *teller);
 int cli_commit_path(struct cli *cli, const char *path,
 		    struct wh_commit_options *options,
 		    struct commit_outcome *outcome);
@@ -265,6 +281,7 @@ int cmd_runs(struct cli *cli);
 int cmd_metric(struct cli *cli);
 int cmd_gc(struct cli *cli);
 int cmd_backup(struct cli *cli);
+int cmd_bisect(struct cli *cli);
 int cmd_branch(struct cli *cli);
 int cmd_switch(struct cli *cli);
 int cmd_tag(struct cli *cli);

@@ -18,11 +18,14 @@ enum wh_status cli_try_commit(struct cli *cli, const char *path,
 			      void *arg)
 {
 	struct wh_load_options load = {.library = cli->library};
+	struct alarm_teller teller = {cli, outcome, warn, arg};
 	struct wh_source *source;
 	enum wh_status status;
 	uint32_t i;
 
 	outcome->opened = false;
+	options->alarms.fn = cli_tell_alarm;
+	options->alarms.arg = &teller;
 	status = wh_checkpoint_open(path, cli_text(cli, "format"), &load,
 				    &source, &cli->err);
 	if (status)
@@ -35,7 +38,10 @@ enum wh_status cli_try_commit(struct cli *cli, const char *path,
 				   &outcome->result, &cli->err);
 	for (i = 0; !status && i < source->manifest.n_warnings; i++)
 		warn(arg, source->manifest.warnings[i]);
+	cli_tell_more_alarms(&teller);
 	wh_source_close(source);
+	if (status)
+		json_decref(outcome->alarms);
 	return status;
 }
 
@@ -72,6 +78,8 @@ json_t *commit_json(const struct commit_outcome *outcome, const char *file)
 			    json_integer((json_int_t)r->stored_bytes));
 	json_object_set_new(row, "reproducible",
 			    json_boolean(outcome->reproducible));
+	json_object_set_new(row, "alarms",
+			    outcome->alarms ? outcome->alarms : json_array());
 	return row;
 }
 
@@ -227,7 +235,9 @@ int cmd_commit(struct cli *cli)
 	if (!figures)
 		return EXIT_FAILED;
 	fill_options(cli, &options);
-	code = take_figures(cli, &options, figures);
+	code = cli_take_alarms(cli, &options);
+	if (!code)
+		code = take_figures(cli, &options, figures);
 	if (!code)
 		code = cli_open(cli, WH_OPEN_WRITE);
 	if (!code && strcmp(path, "-") == 0) {

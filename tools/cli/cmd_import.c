@@ -94,6 +94,9 @@ static int import_file(struct cli *cli, struct import_list *list,
 		options.message = base_name(file->path);
 	options.metrics = metrics;
 	options.n_metrics = import_metrics(list, file, metrics);
+	code = cli_take_alarms(cli, &options);
+	if (code)
+		return code;
 	code = cli_commit_path(cli, file->path, &options, &outcome);
 	if (code)
 		return code;

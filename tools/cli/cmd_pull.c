@@ -112,6 +112,8 @@ static int tell_commit(struct cli *cli, const struct wh_pulled *pulled,
 			    json_text(outcome->result.snapshot));
 	json_object_set_new(row, "tree", json_text(outcome->result.tree));
 	json_object_set_new(row, "files", files_json(pulled));
+	json_object_set_new(row, "alarms",
+			    outcome->alarms ? outcome->alarms : json_array());
 	cli_print_json(row);
 	return EXIT_DONE;
 }
@@ -124,7 +126,7 @@ static int commit_pulled(struct cli *cli, const struct wh_pulled *pulled)
 		.progress = cli_progress,
 		.arg = cli,
 	};
-	struct commit_outcome outcome;
+	struct commit_outcome outcome = {.alarms = NULL};
 	char message[200];
 	int code;
 

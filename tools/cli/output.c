@@ -49,6 +49,8 @@ static enum exit_code code_of(const struct wh_error *err)
 		return EXIT_BUSY;
 	case WH_ECANCELLED:
 		return EXIT_INTERRUPTED;
+	case WH_EALARM:
+		return EXIT_ALARM;
 	case WH_EREMOTE:
 		return err->http_status == 401 || err->http_status == 403
 			       ? EXIT_NOT_AUTHORISED

@@ -17,6 +17,7 @@ const struct exit_meaning exit_meanings[] = {
 	{EXIT_NO_STORE, "there is no such store"},
 	{EXIT_BUSY, "another process has its turn, or moved the branch"},
 	{EXIT_NOT_AUTHORISED, "a server refused the credentials"},
+	{EXIT_ALARM, "refused what looks wrong (commit --strict)"},
 	{EXIT_EXISTS, "refused to replace what exists"},
 	{EXIT_MISSING, "not in this build, or not in this format"},
 	{EXIT_INTERRUPTED, "interrupted"},
@@ -45,6 +46,17 @@ const struct option global_options[] = {
 
 static const struct option no_options[] = {END};
 
+#define ALARM_OPTIONS                                                          \
+	{"strict", 0, OPTION_FLAG, NULL,                                       \
+	 "refuse where there is an alarm: NaN, a norm, a shape, ..."},         \
+		{"stuck", 0, OPTION_COUNT, "N",                                \
+		 "alarm where a layer has not changed for N snapshots"},       \
+		{"norm-limit", 0, OPTION_TEXT, "X",                            \
+		 "alarm where a norm is X times its parent's; 100 without"},   \
+	{                                                                      \
+		"no-alarms", 0, OPTION_FLAG, NULL, "look for none"             \
+	}
+
 static const struct option commit_options[] = {
 	{"message", 'm', OPTION_TEXT, "TEXT", "what this snapshot is"},
 	{"branch", 'b', OPTION_TEXT, "NAME",
@@ -61,6 +73,7 @@ static const struct option commit_options[] = {
 	{"expect", 0, OPTION_TEXT, "REV", "refuse unless the tip is REV"},
 	{"date", 0, OPTION_INTEGER, "SECONDS", "the time, in UTC seconds"},
 	{"codec", 0, OPTION_TEXT, "CODEC", "none, fast, or dense"},
+	ALARM_OPTIONS,
 	END,
 };
 
@@ -73,6 +86,7 @@ static const struct option import_options[] = {
 	{"metrics", 0, OPTION_TEXT, "CSV", "metrics, as CSVLogger writes them"},
 	{"message", 'm', OPTION_TEXT, "TEXT", "instead of the file's name"},
 	{"format", 0, OPTION_TEXT, "FORMAT", "don't look what they are"},
+	ALARM_OPTIONS,
 	END,
 };
 
@@ -216,6 +230,15 @@ static const struct option blame_options[] = {
 static const struct option history_options[] = {
 	{"rev", 0, OPTION_TEXT, "REV", "up to this snapshot, not HEAD"},
 	{"number", 'n', OPTION_COUNT, "N", "the newest N changes"},
+	END,
+};
+
+static const struct option bisect_options[] = {
+	{"write", 'w', OPTION_TEXT, "PATH", "also save the candidate to PATH"},
+	{"save-format", 0, OPTION_TEXT, "F",
+	 "of what is saved; run: else the snapshot's own"},
+	{"no-save", 0, OPTION_FLAG, NULL,
+	 "run: CMD gets no file, but WH_SNAPSHOT"},
 	END,
 };
 
@@ -478,6 +501,11 @@ const struct verb verbs[] = {
 	{"history", NULL, "WEIGHT...", 1, -1,
 	 "list every change of a weight, with its norm", history_options,
 	 cmd_history, "wh history dense/kernel"},
+	{"bisect", NULL,
+	 "start [BAD [GOOD...]]|good|bad|skip [REV...]|run [--] CMD...|log|"
+	 "reset",
+	 1, -1, "find the first snapshot that a test fails on", bisect_options,
+	 cmd_bisect, "wh bisect run -- python test.py {}"},
 	{"rollback", NULL, "REV", 1, 1, "move the branch back to a snapshot",
 	 rollback_options, cmd_rollback, "wh rollback HEAD~3"},
 	{"undo", NULL, "", 0, 0, "take back the last move of the branch",

@@ -245,7 +245,8 @@ static int not_committed(struct watch *watch, struct watch_file *file,
 		return EXIT_DONE;
 	}
 	if (!opened || status == WH_ECORRUPT || status == WH_EMISMATCH ||
-	    status == WH_EUNSUPPORTED || status == WH_EINVAL) {
+	    status == WH_EUNSUPPORTED || status == WH_EINVAL ||
+	    status == WH_EALARM) {
 		if (watch_failed(&watch->list, file,
 				 watch->once ? WATCH_STOPPING : haste, now_ms))
 			left_out(watch, file, err->message);

@@ -33,6 +33,7 @@ enum wh_status {
 	WH_EREMOTE = -9,      /* a server refused; http_status says why */
 	WH_ECANCELLED = -10,  /* the progress callback asked to stop */
 	WH_EMISMATCH = -11,   /* the target or the branch is not as expected */
+	WH_EALARM = -12,      /* a strict commit met an alarm */
 };
 
 #define WH_ERROR_SIZE 512

@@ -6,6 +6,7 @@
 #ifndef WEIGHHOUSE_STORE_H
 #define WEIGHHOUSE_STORE_H
 
+#include <weighhouse/alarm.h>
 #include <weighhouse/source.h>
 
 #ifdef __cplusplus
@@ -82,6 +83,7 @@ struct wh_commit_options {
 	unsigned threads; /* 0: as many as the machine has */
 	wh_progress_fn *progress;
 	void *arg;
+	struct wh_alarm_options alarms; /* looked for after weighing */
 };
 
 struct wh_commit_result {
@@ -99,7 +101,7 @@ struct wh_commit_result {
  *  before all is. If another process moved the branch meanwhile, the snapshot
  *  follows the new tip (unless `expect`). Peak memory about 40 MiB.
  *  WH_EMISMATCH if the source changed while it was read; WH_EINVAL,
- *  WH_EBUSY, WH_EIO, WH_ECANCELLED. */
+ *  WH_EBUSY, WH_EIO, WH_ECANCELLED; WH_EALARM where alarms are strict. */
 WH_API enum wh_status wh_commit(struct wh_store *store,
 				struct wh_source *source,
 				const struct wh_commit_options *options,
@@ -366,7 +368,8 @@ WH_API enum wh_status wh_store_migrate(const char *path, struct wh_error *err);
 
 /* ---- Settings and SQL -------------------------------------------------- */
 
-/** Settings of the store: "codec" (none|fast|dense),
+/** Settings of the store: "codec" (none|fast|dense), "alarms"
+ *  (off|warn|strict), "alarms.norm", "alarms.stuck" (alarm.h),
  *  "remote.NAME.url" and its kind (`wh remote`). `*value` is malloc'd,
  *  NULL where it isn't set. */
 WH_API enum wh_status wh_config_get(struct wh_store *store, const char *key,

@@ -35,6 +35,7 @@ static const char *const may_scan[] = {
 	"run_names",	     /* for "did you mean" */
 	"weight_list",	     /* matched against globs */
 	"line_list",	     /* a graph has all lines */
+	"bisect_list",	     /* few verdicts */
 };
 
 static bool listed(const char *name)

@@ -1,0 +1,476 @@
+/* Alarms: a model that is being committed against its parent's figures.
+ *
+ * Layers that both have are the same row and need no look; of the others, the
+ * parent's rows are read once, and paired by layer and weight.
+ */
+#include <weighhouse/alarm.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/text.h"
+#include "commit.h"
+#include "core/name_map.h"
+#include "lineage.h"
+#include "snapshot.h"
+#include "tensor.h"
+
+#define NORM_RATIO 100.0 /* without a setting */
+#define NORM_FLOOR 1.0	 /* below it, a norm has merely begun to grow */
+
+const char *wh_alarm_name(enum wh_alarm_kind kind)
+{
+	static const char *const names[] = {"nan",   "inf",	"norm", "shape",
+					    "dtype", "missing", "stuck"};
+
+	return names[kind];
+}
+
+struct look {
+	struct commit *commit;
+	struct db *db;
+	const struct wh_manifest *manifest;
+	struct wh_alarm_options options; /* settings filled in */
+	struct arena arena;
+	struct snapshot_row parent;
+	struct lineage_range line; /* that the parent ends */
+	bool *is_kept;		   /* a layer: the parent has it as it is */
+	bool *is_paired;	   /* a tensor: the parent has the weight */
+	struct name_map layers;	   /* of those that are not kept */
+	struct old_layer {
+		int64_t id;
+		const char *name;
+		bool is_layer; /* not the optimizer's, not state */
+	} * old;	       /* the parent's that are not kept */
+	uint32_t n_old, n_common;
+	uint64_t n_alarms;
+	char first[256]; /* sentence */
+};
+
+static void raise_alarm(struct look *look, enum wh_alarm_kind kind,
+			const char *layer, const char *weight, double value,
+			const char *sentence)
+{
+	struct wh_alarm alarm = {kind, layer, weight, value, sentence};
+
+	if (!look->n_alarms++)
+		snprintf(look->first, sizeof(look->first), "%.255s", sentence);
+	if (look->options.fn)
+		look->options.fn(look->options.arg, &alarm);
+}
+
+/* ---- Settings --------------------------------------------------------------
+ */
+
+static enum wh_status read_settings(struct look *look, bool *wanted,
+				    struct wh_error *err)
+{
+	struct wh_alarm_options *options = &look->options;
+	struct wh_store *store = look->commit->store;
+	char *mode wh_free_auto = NULL, *norm wh_free_auto = NULL;
+	char *stuck wh_free_auto = NULL;
+
+	WH_TRY(wh_config_get(store, "alarms", &mode, err));
+	WH_TRY(wh_config_get(store, "alarms.norm", &norm, err));
+	WH_TRY(wh_config_get(store, "alarms.stuck", &stuck, err));
+	if (mode && strcmp(mode, "strict") == 0)
+		options->strict = true;
+	*wanted = !options->off &&
+		  (options->strict || !mode || strcmp(mode, "off") != 0);
+	if (!(options->norm < 0) && !(options->norm > 0) &&
+	    (!norm || !text_to_double(norm, &options->norm)))
+		options->norm = NORM_RATIO;
+	if (!options->stuck && stuck)
+		(void)text_to_i64(stuck, &options->stuck);
+	/* Without either, nobody would learn of them. */
+	*wanted = *wanted && (options->strict || options->fn);
+	return WH_OK;
+}
+
+/* ---- Layers that both have -------------------------------------------------
+ */
+
+struct known_layer {
+	int64_t id;
+	uint32_t index;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct known_layer *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static enum wh_status add_old(struct look *look, struct stmt *stmt,
+			      uint32_t *room, struct wh_error *err)
+{
+	int64_t kind = column_integer(stmt, 4);
+	struct old_layer *old;
+
+	if (look->n_old == *room) {
+		*room = *room ? 2 * *room : 32;
+		old = realloc(look->old, *room * sizeof(*old));
+		if (!old)
+			return wh_fail_memory(err);
+		look->old = old;
+	}
+	old = &look->old[look->n_old++];
+	old->id = column_integer(stmt, 0);
+	old->name = arena_strdup(&look->arena, column_text(stmt, 2));
+	old->is_layer = kind == WH_LAYER;
+	return old->name ? WH_OK : wh_fail_memory(err);
+}
+
+static enum wh_status sort_out(struct look *look, struct known_layer *known,
+			       uint32_t n_known, struct wh_error *err)
+{
+	uint32_t room = 0;
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(look->db, STMT_TREE_LAYERS, &stmt, err));
+	stmt_integer(stmt, 1, look->parent.tree_id);
+	for (;;) {
+		struct known_layer key = {0}, *found;
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		key.id = column_integer(stmt, 0);
+		found = bsearch(&key, known, n_known, sizeof(key), by_id);
+		if (!found)
+			WH_TRY(add_old(look, stmt, &room, err));
+		else
+			look->is_kept[found->index] = true;
+		look->n_common += found ? 1 : 0;
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status find_kept(struct look *look, struct wh_error *err)
+{
+	uint32_t i, n = look->manifest->n_layers, n_known = 0;
+	struct known_layer *known = calloc((size_t)n + 1, sizeof(*known));
+	enum wh_status status;
+
+	if (!known)
+		return wh_fail_memory(err);
+	for (i = 0; i < n; i++)
+		if (look->commit->layers[i].id)
+			known[n_known++] = (struct known_layer){
+				look->commit->layers[i].id, i};
+	qsort(known, n_known, sizeof(*known), by_id);
+	status = sort_out(look, known, n_known, err);
+	free(known);
+	return status;
+}
+
+/* ---- Weights that both have ------------------------------------------------
+ */
+
+static const char *weight_name(const struct wh_variable *v)
+{
+	return v->object_path ? v->object_path : v->name;
+}
+
+/* Weights stand in the same order as a rule. */
+static const struct wh_variable *find_weight(const struct wh_layer *layer,
+					     const char *name, uint32_t hint)
+{
+	uint32_t i;
+
+	for (i = 0; i < layer->n_variables; i++) {
+		uint32_t at = (hint + i) % layer->n_variables;
+
+		if (strcmp(weight_name(&layer->variables[at]), name) == 0)
+			return &layer->variables[at];
+	}
+	return NULL;
+}
+
+static void check_counts(struct look *look, const struct wh_layer *layer,
+			 const struct wh_variable *v, bool had_nan,
+			 bool had_inf)
+{
+	const struct wh_tensor *t = &look->manifest->tensors[v->tensor];
+	const struct wh_statistics *s = &t->statistics;
+	const uint64_t counts[] = {s->n_nan, s->n_inf};
+	const bool had[] = {had_nan, had_inf};
+	char text[512];
+	int i;
+
+	for (i = 0; t->has_statistics && i < 2; i++) {
+		if (!counts[i] || had[i])
+			continue;
+		snprintf(text, sizeof(text), "'%.200s' has %" PRIu64 " %s",
+			 v->name, counts[i], i ? "infinities" : "NaN");
+		raise_alarm(look, i ? WH_ALARM_INF : WH_ALARM_NAN, layer->name,
+			    weight_name(v), (double)counts[i], text);
+	}
+}
+
+static void check_norm(struct look *look, const struct wh_layer *layer,
+		       const struct wh_variable *v, double before)
+{
+	const struct wh_tensor *t = &look->manifest->tensors[v->tensor];
+	double now = t->has_statistics ? t->statistics.l2 : 0;
+	char text[512];
+
+	if (v->role != WH_ROLE_WEIGHT || !(look->options.norm > 0) ||
+	    !(before > 0) || !(now > NORM_FLOOR) ||
+	    !(now / before > look->options.norm))
+		return;
+	snprintf(text, sizeof(text), "'%.200s' has norm %.4g, %.4g times %.4g",
+		 v->name, now, now / before, before);
+	raise_alarm(look, WH_ALARM_NORM, layer->name, weight_name(v),
+		    now / before, text);
+}
+
+static void check_form(struct look *look, const struct wh_layer *layer,
+		       const struct wh_variable *v, const char *dtype,
+		       const char *shape)
+{
+	const struct wh_tensor *t = &look->manifest->tensors[v->tensor];
+	char text[768], now[SHAPE_TEXT_SIZE];
+
+	tensor_shape_text(t, now);
+	if (strcmp(now, shape) != 0) {
+		snprintf(text, sizeof(text),
+			 "'%.200s' has shape %.100s, and had %.100s", v->name,
+			 now, shape);
+		raise_alarm(look, WH_ALARM_SHAPE, layer->name, weight_name(v),
+			    0, text);
+	}
+	if (strcmp(wh_dtype_name(t->dtype), dtype) != 0) {
+		snprintf(text, sizeof(text), "'%.200s' is %s, and was %s",
+			 v->name, wh_dtype_name(t->dtype), dtype);
+		raise_alarm(look, WH_ALARM_DTYPE, layer->name, weight_name(v),
+			    0, text);
+	}
+}
+
+/* `*n_weights`: how many the old layer has. */
+static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
+				  const struct old_layer *old,
+				  uint32_t *n_weights, struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool row;
+
+	*n_weights = 0;
+	WH_TRY(db_stmt(look->db, STMT_LAYER_FIGURES, &stmt, err));
+	stmt_integer(stmt, 1, old->id);
+	for (;;) {
+		const struct wh_variable *v;
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		v = now ? find_weight(now, column_text(stmt, 0), *n_weights)
+			: NULL;
+		++*n_weights;
+		if (!v)
+			continue;
+		look->is_paired[v->tensor] = true;
+		check_form(look, now, v, column_text(stmt, 1),
+			   column_text(stmt, 2));
+		check_counts(look, now, v, column_integer(stmt, 3) > 0,
+			     column_integer(stmt, 4) > 0);
+		check_norm(look, now, v, column_real(stmt, 5));
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status check_old_layers(struct look *look, struct wh_error *err)
+{
+	char text[512];
+	uint32_t i, at, n_weights, n_found = look->n_common;
+
+	for (i = 0; i < look->n_old; i++)
+		n_found += name_map_find(&look->layers, look->old[i].name) !=
+			   UINT32_MAX;
+	for (i = 0; i < look->n_old; i++) {
+		const struct old_layer *old = &look->old[i];
+
+		at = name_map_find(&look->layers, old->name);
+		WH_TRY(check_layer(
+			look,
+			at == UINT32_MAX ? NULL : &look->manifest->layers[at],
+			old, &n_weights, err));
+		/* Nothing in common: this is another model. */
+		if (at != UINT32_MAX || !n_weights || !old->is_layer ||
+		    !n_found)
+			continue;
+		snprintf(text, sizeof(text), "layer '%.200s' is missing",
+			 old->name);
+		raise_alarm(look, WH_ALARM_MISSING, old->name, "", 0, text);
+	}
+	return WH_OK;
+}
+
+static void check_new_weights(struct look *look)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < look->manifest->n_layers; i++) {
+		const struct wh_layer *layer = &look->manifest->layers[i];
+
+		for (k = 0; !look->is_kept[i] && k < layer->n_variables; k++)
+			if (!look->is_paired[layer->variables[k].tensor])
+				check_counts(look, layer, &layer->variables[k],
+					     false, false);
+	}
+}
+
+static enum wh_status name_layers(struct look *look, struct wh_error *err)
+{
+	uint32_t i;
+	bool added;
+
+	for (i = 0; i < look->manifest->n_layers; i++)
+		if (!look->is_kept[i])
+			WH_TRY(name_map_add(&look->layers,
+					    look->manifest->layers[i].name, i,
+					    &added, err));
+	return WH_OK;
+}
+
+/* ---- Layers that don't train -----------------------------------------------
+ */
+
+/* The generation in which the weight changed last, 0 where that isn't known. */
+static enum wh_status last_change(struct look *look, const char *layer,
+				  const char *weight, int64_t *generation,
+				  struct wh_error *err)
+{
+	struct lineage_range range = look->line;
+	struct stmt *stmt;
+	bool row;
+
+	*generation = 0;
+	while (range.line && !*generation) {
+		WH_TRY(db_stmt(look->db, STMT_CHANGE_NEWEST, &stmt, err));
+		stmt_text(stmt, 1, layer);
+		stmt_text(stmt, 2, weight);
+		stmt_integer(stmt, 3, range.line);
+		stmt_integer(stmt, 4, range.generation);
+		WH_TRY(stmt_step(stmt, &row, err));
+		*generation = row ? column_integer(stmt, 0) : 0;
+		stmt_reset(stmt);
+		if (!*generation)
+			WH_TRY(lineage_next(look->db, &range, err));
+	}
+	return WH_OK;
+}
+
+/* Since when no weight has changed that may train; 0: none of them may. */
+static enum wh_status still_since(struct look *look,
+				  const struct wh_layer *layer, int64_t *since,
+				  struct wh_error *err)
+{
+	uint32_t i;
+
+	*since = 0;
+	for (i = 0; i < layer->n_variables; i++) {
+		const struct wh_variable *v = &layer->variables[i];
+		int64_t generation;
+
+		if (v->role != WH_ROLE_WEIGHT ||
+		    v->trainable == WH_TRAINABLE_NO)
+			continue;
+		WH_TRY(last_change(
+			look, layer->kind == WH_LAYER_MODEL ? "" : layer->name,
+			weight_name(v), &generation, err));
+		if (generation > *since)
+			*since = generation;
+	}
+	return WH_OK;
+}
+
+static enum wh_status check_stuck(struct look *look, struct wh_error *err)
+{
+	int64_t since, generation = look->parent.generation + 1;
+	char text[512];
+	uint32_t i;
+
+	if (look->options.stuck <= 0)
+		return WH_OK;
+	WH_TRY(lineage_of(look->db, look->parent.id, &look->line, err));
+	for (i = 0; i < look->manifest->n_layers; i++) {
+		const struct wh_layer *layer = &look->manifest->layers[i];
+
+		if (!look->is_kept[i] ||
+		    (layer->kind != WH_LAYER && layer->kind != WH_LAYER_MODEL))
+			continue;
+		WH_TRY(still_since(look, layer, &since, err));
+		if (!since || generation - since < look->options.stuck)
+			continue;
+		snprintf(text, sizeof(text),
+			 "layer '%.200s' has not changed for %" PRId64
+			 " snapshots",
+			 layer->name, generation - since);
+		raise_alarm(look, WH_ALARM_STUCK, layer->name, "",
+			    (double)(generation - since), text);
+	}
+	return WH_OK;
+}
+
+/* ---- The whole -------------------------------------------------------------
+ */
+
+static enum wh_status look_at(struct look *look, int64_t parent,
+			      struct wh_error *err)
+{
+	const struct wh_manifest *manifest = look->manifest;
+
+	look->is_kept =
+		calloc((size_t)manifest->n_layers + 1, sizeof(*look->is_kept));
+	look->is_paired = calloc((size_t)manifest->n_tensors + 1,
+				 sizeof(*look->is_paired));
+	if (!look->is_kept || !look->is_paired)
+		return wh_fail_memory(err);
+	if (parent) {
+		WH_TRY(snapshot_load(look->db, parent, &look->arena,
+				     &look->parent, err));
+		WH_TRY(find_kept(look, err));
+		WH_TRY(name_layers(look, err));
+		WH_TRY(check_old_layers(look, err));
+	}
+	check_new_weights(look);
+	return parent ? check_stuck(look, err) : WH_OK;
+}
+
+enum wh_status commit_look_for_alarms(struct commit *commit,
+				      struct wh_error *err)
+{
+	struct look look = {.commit = commit,
+			    .db = commit->store->db,
+			    .manifest = &commit->source->manifest,
+			    .options = commit->options->alarms};
+	char branch[REF_NAME_SIZE];
+	enum wh_status status;
+	int64_t tip, parent;
+	bool wanted;
+
+	WH_TRY(read_settings(&look, &wanted, err));
+	if (!wanted)
+		return WH_OK;
+	WH_TRY(commit_parent(look.db, commit->options, branch, &tip, &parent,
+			     err));
+	status = look_at(&look, parent, err);
+	if (!status && look.n_alarms && look.options.strict)
+		status = wh_fail(err, WH_EALARM, "%s%s", look.first,
+				 look.n_alarms > 1 ? ", and more" : "");
+	free(look.is_kept);
+	free(look.is_paired);
+	free(look.old);
+	name_map_free(&look.layers);
+	arena_free(&look.arena);
+	return status;
+}
