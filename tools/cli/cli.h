@@ -264,6 +264,7 @@ int cmd_load_weights(struct cli *cli);
 int cmd_ls(struct cli *cli);
 int cmd_save_weights(struct cli *cli);
 int cmd_convert(struct cli *cli);
+int cmd_plot(struct cli *cli);
 int cmd_publish(struct cli *cli);
 int cmd_unpublish(struct cli *cli);
 int cmd_remote(struct cli *cli);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "histogram.h"
 
 /* What is shown, and with --stats the tensors of it. */
 struct shown {
@@ -173,6 +174,8 @@ int cmd_show(struct cli *cli)
 
 	if (code)
 		return code;
+	if (cli_flag(cli, "histogram"))
+		return cli_show_histograms(cli, revision);
 	return cli_flag(cli, "manifest") ? print_manifest(cli, revision)
 					 : show(cli, revision);
 }

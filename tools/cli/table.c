@@ -106,6 +106,9 @@ static const struct option log_options[] = {
 static const struct option show_options[] = {
 	{"manifest", 0, OPTION_FLAG, NULL, "the text whose SHA-256 is the id"},
 	{"stats", 0, OPTION_FLAG, NULL, "statistics of every tensor"},
+	{"histogram", 0, OPTION_TEXT, "GLOB",
+	 "how the values of such tensors lie"},
+	{"bins", 0, OPTION_COUNT, "N", "of a histogram; 20 without it"},
 	END,
 };
 
@@ -239,6 +242,20 @@ static const struct option bisect_options[] = {
 	 "of what is saved; run: else the snapshot's own"},
 	{"no-save", 0, OPTION_FLAG, NULL,
 	 "run: CMD gets no file, but WH_SNAPSHOT"},
+	END,
+};
+
+static const struct option plot_options[] = {
+	{"run", 0, OPTION_LIST, "GLOB", "only of these runs"},
+	{"tensor", 0, OPTION_LIST, "GLOB", "weights instead of metrics"},
+	{"of", 0, OPTION_CHOICE, "norm|change|nan",
+	 "of weights: L2, by how much it changed, NaN and infinities"},
+	{"rev", 0, OPTION_TEXT, "REV", "weights up to this, not HEAD"},
+	{"log", 0, OPTION_FLAG, NULL, "a logarithmic scale"},
+	{"svg", 0, OPTION_TEXT, "FILE", "draw into an SVG file"},
+	{"csv", 0, OPTION_FLAG, NULL, "comma-separated values"},
+	{"width", 0, OPTION_COUNT, "N", "columns; else the terminal's"},
+	{"height", 0, OPTION_COUNT, "N", "rows; 20 without it"},
 	END,
 };
 
@@ -501,6 +518,9 @@ const struct verb verbs[] = {
 	{"history", NULL, "WEIGHT...", 1, -1,
 	 "list every change of a weight, with its norm", history_options,
 	 cmd_history, "wh history dense/kernel"},
+	{"plot", NULL, "[METRIC...]", 0, -1,
+	 "draw metrics of runs, or norms of weights", plot_options, cmd_plot,
+	 "wh plot loss val_loss --svg loss.svg"},
 	{"bisect", NULL,
 	 "start [BAD [GOOD...]]|good|bad|skip [REV...]|run [--] CMD...|log|"
 	 "reset",
