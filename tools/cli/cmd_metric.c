@@ -1,17 +1,22 @@
 /* metric: values of a run, one by one or as a stream. */
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <weighhouse/run.h>
 
 #include "base/text.h"
 #include "cli.h"
+#include "csv.h"
 
 #define BUFFER_SIZE ((size_t)4 << 20)
 #define MAX_POINTS  65536 /* a transaction */
+#define MAX_COLUMNS 1024
+#define MAX_STEP    9007199254740992.0 /* 2^53: a double holds it exactly */
 
 /* Points of a batch, whose names live in the objects that were parsed. */
 struct batch {
@@ -218,15 +223,167 @@ static int run_arguments(struct cli *cli, struct batch *batch)
 	return code;
 }
 
+/* ---- CSV -------------------------------------------------------------------
+ */
+
+struct table {
+	FILE *file;
+	char *line;
+	size_t room;
+	char separator;
+	char *names[MAX_COLUMNS]; /* owned */
+	size_t n, step, time;	  /* time: n where there is none */
+	bool has_shift;
+	int64_t shift; /* a step minus its cell */
+};
+
+static void table_free(struct table *table)
+{
+	while (table->n)
+		free(table->names[--table->n]);
+	free(table->line);
+	if (table->file && table->file != stdin)
+		fclose(table->file);
+}
+
+/* The first of these names that a column has, n where none has. Keras's
+ * CSVLogger writes "epoch", TensorBoard's download "Wall time" and "Step". */
+static size_t find_column(const struct table *table, const char *const *names)
+{
+	size_t i;
+
+	for (; *names; names++)
+		for (i = 0; i < table->n; i++)
+			if (strcasecmp(table->names[i], *names) == 0)
+				return i;
+	return table->n;
+}
+
+static int read_head(struct cli *cli, struct table *table)
+{
+	static const char *const steps[] = {"step",	 "global_step", "epoch",
+					    "iteration", "batch",	NULL};
+	static const char *const times[] = {"time", "wall time", "timestamp",
+					    NULL};
+	char *cells[MAX_COLUMNS];
+	size_t i, n;
+
+	if (getline(&table->line, &table->room, table->file) < 0)
+		return cli_usage(cli, "--csv: there is no line");
+	table->separator = csv_separator(table->line);
+	n = csv_cut(table->line, table->separator, cells, MAX_COLUMNS);
+	for (i = 0; i < n; i++) {
+		table->names[i] = strdup(cells[i]);
+		if (!table->names[i])
+			return EXIT_FAILED;
+		table->n = i + 1;
+	}
+	table->step = find_column(table, steps);
+	table->time = find_column(table, times);
+	return table->step < n ? EXIT_DONE
+			       : cli_usage(cli, "--csv: there is no column "
+						"'step' or 'epoch'");
+}
+
+/* What is no number is left out: CSVLogger writes NA, and lists as text. */
+static int take_cells(struct cli *cli, struct batch *batch, struct table *table,
+		      char **cells, size_t n)
+{
+	struct wh_metric_point point = {.run = batch->run};
+	double step, time;
+	size_t i;
+
+	if (n != table->n)
+		return bad_line(cli, batch,
+				"it has not as many cells as its "
+				"head");
+	if (!text_to_double(cells[table->step], &step) ||
+	    !(fabs(step) <= MAX_STEP))
+		return bad_line(cli, batch, "its step is no number");
+	if (table->has_shift) {
+		table->shift -= (int64_t)step;
+		table->has_shift = false;
+	}
+	point.step = (int64_t)step + table->shift;
+	if (table->time < n && text_to_double(cells[table->time], &time) &&
+	    fabs(time) <= MAX_STEP)
+		point.time = (int64_t)time;
+	for (i = 0; i < n; i++) {
+		point.key = table->names[i];
+		if (i != table->step && i != table->time &&
+		    text_to_double(cells[i], &point.value))
+			batch->points[batch->n++] = point;
+	}
+	return EXIT_DONE;
+}
+
+static int cannot_open(struct cli *cli, const char *path)
+{
+	cli->err.status = errno == ENOENT ? WH_ENOTFOUND : WH_EIO;
+	snprintf(cli->err.message, sizeof(cli->err.message), "'%.300s': %s",
+		 cli_escape(path), strerror(errno));
+	return cli_fail(cli);
+}
+
+static int read_table(struct cli *cli, struct batch *batch, const char *path,
+		      bool keep)
+{
+	struct table table = {
+		.file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re")};
+	char *cells[MAX_COLUMNS];
+	int code;
+
+	if (!table.file)
+		return cannot_open(cli, path);
+	table.has_shift = cli_integer(cli, "step", &table.shift);
+	batch->n_lines = 1;
+	code = read_head(cli, &table);
+	while (!code && !cli_interrupted() &&
+	       getline(&table.line, &table.room, table.file) >= 0) {
+		batch->n_lines++;
+		if (!table.line[strspn(table.line, "\r\n")])
+			continue;
+		code = take_cells(cli, batch, &table, cells,
+				  csv_cut(table.line, table.separator, cells,
+					  MAX_COLUMNS));
+		if (!keep)
+			batch->n = 0;
+		else if (!code && batch->n > MAX_POINTS - MAX_COLUMNS)
+			code = flush_batch(cli, batch);
+	}
+	if (!code && keep)
+		code = flush_batch(cli, batch);
+	table_free(&table);
+	return code ? code : cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+/* A file is read through first, so that a bad line leaves nothing behind. */
+static int run_table(struct cli *cli, struct batch *batch, const char *path)
+{
+	int code = EXIT_DONE;
+
+	cli->subject = path;
+	if (strcmp(path, "-") != 0)
+		code = read_table(cli, batch, path, false);
+	return code ? code : read_table(cli, batch, path, true);
+}
+
+/* ---- The verb --------------------------------------------------------------
+ */
+
 int cmd_metric(struct cli *cli)
 {
 	struct batch batch = {.run = cli->n_args ? cli->args[0] : NULL};
+	const char *csv = cli_text(cli, "csv");
 	bool stream = cli_flag(cli, "stdin");
 	int code;
 
-	if (stream ? cli->n_args > 1 : cli->n_args < 2)
-		return cli_usage(cli, "it takes RUN K=V... or --stdin [RUN]");
-	if (!stream && !cli_flag(cli, "step"))
+	if (csv	     ? cli->n_args != 1 || stream
+	    : stream ? cli->n_args > 1
+		     : cli->n_args < 2)
+		return cli_usage(cli, "it takes RUN K=V..., RUN --csv FILE, or "
+				      "--stdin [RUN]");
+	if (!csv && !stream && !cli_flag(cli, "step"))
 		return cli_usage(cli, "--step says where the values belong");
 	code = cli_open(cli, WH_OPEN_WRITE);
 	if (code)
@@ -234,7 +391,9 @@ int cmd_metric(struct cli *cli)
 	batch.points = calloc(MAX_POINTS, sizeof(*batch.points));
 	if (!batch.points)
 		return EXIT_FAILED;
-	code = stream ? run_stream(cli, &batch) : run_arguments(cli, &batch);
+	code = csv	? run_table(cli, &batch, csv)
+	       : stream ? run_stream(cli, &batch)
+			: run_arguments(cli, &batch);
 	free(batch.points);
 	if (!code && cli_json(cli))
 		cli_print_json(

@@ -56,7 +56,8 @@ static json_t *run_json(const struct wh_run *run)
 
 /* What one line needs, outliving the callback. */
 struct line {
-	double key; /* to sort by; NaN: none, last */
+	double key; /* to sort by; NaN: none */
+	char *word; /* or by this; NULL: none. Without either it comes last */
 	char *text;
 };
 
@@ -69,7 +70,8 @@ struct listing {
 	size_t n, room;
 };
 
-static double sort_key(const struct listing *listing, const struct wh_run *run)
+static double sort_key(const struct listing *listing, const struct wh_run *run,
+		       char **word)
 {
 	struct where_value value;
 	size_t i;
@@ -81,9 +83,11 @@ static double sort_key(const struct listing *listing, const struct wh_run *run)
 						  : run->metrics[i].last;
 	if (strcmp(listing->sort, "started") == 0)
 		return (double)run->started;
-	if (where_run(run, listing->sort, &value))
-		return value.number;
-	return (double)NAN;
+	if (!where_run(run, listing->sort, &value))
+		return (double)NAN;
+	if (isnan(value.number) && value.text)
+		*word = strdup(value.text);
+	return value.number;
 }
 
 static char *table_line(const struct wh_run *run)
@@ -132,21 +136,29 @@ static int collect(void *arg, const struct wh_run *run)
 		listing->room = room;
 	}
 	line = &listing->lines[listing->n++];
-	line->key = listing->sort ? sort_key(listing, run) : 0;
+	line->word = NULL;
+	line->key = listing->sort ? sort_key(listing, run, &line->word) : 0;
 	line->text = cli_json(listing->cli) ? json_line(run) : table_line(run);
 	return 0;
 }
 
-/* Those without a value last; stable, since equal keys keep their order by
- * the newer run first. */
+/* Numbers, words, then those without a value. */
+static int rank_of(const struct line *line)
+{
+	return !isnan(line->key) ? 0 : line->word ? 1 : 2;
+}
+
+/* Stable, since equal keys keep their order by the newer run first. */
 static int by_key(const void *a, const void *b)
 {
 	const struct line *x = *(struct line *const *)a;
 	const struct line *y = *(struct line *const *)b;
+	int order = rank_of(x) - rank_of(y);
 
-	if (isnan(x->key) || isnan(y->key))
-		if (isnan(x->key) != isnan(y->key))
-			return isnan(x->key) ? 1 : -1;
+	if (!order && x->word && y->word)
+		order = strcmp(x->word, y->word);
+	if (order)
+		return order;
 	if (x->key < y->key || x->key > y->key)
 		return x->key < y->key ? -1 : 1;
 	return x < y ? -1 : x > y;
@@ -161,7 +173,7 @@ static int print_lines(struct listing *listing, bool reverse)
 		return EXIT_FAILED;
 	for (i = 0; i < listing->n; i++) {
 		order[i] = &listing->lines[i];
-		n_known += isnan(listing->lines[i].key) ? 0 : 1;
+		n_known += rank_of(order[i]) < 2;
 	}
 	if (listing->sort)
 		qsort(order, listing->n, sizeof(*order), by_key);
@@ -205,8 +217,10 @@ int cmd_runs(struct cli *cli)
 		cli_page(cli);
 		code = print_lines(&listing, cli_flag(cli, "reverse"));
 	}
-	while (listing.n)
+	while (listing.n) {
 		free(listing.lines[--listing.n].text);
+		free(listing.lines[listing.n].word);
+	}
 	free(listing.lines);
 	free(sort);
 	return code;
@@ -464,9 +478,64 @@ static void diff_fields(const struct cli *cli, json_t *a, json_t *b)
 	}
 }
 
+static int tell_weight(void *arg, const struct wh_difference *d)
+{
+	const struct cli *cli = arg;
+	char *field = NULL;
+
+	if (asprintf(&field, "weights.%s/%s", d->layer, d->weight) < 0)
+		return 1;
+	if (cli_json(cli))
+		cli_print_json(json_pack(
+			"{s:o,s:s,s:o,s:o,s:o}", "field", json_text(field),
+			"change", wh_change_name(d->change), "l2",
+			d->has_norms ? number_json(d->l2) : json_null(),
+			"max_abs",
+			d->has_norms ? number_json(d->max_abs) : json_null(),
+			"cosine",
+			d->has_norms ? number_json(d->cosine) : json_null()));
+	else if (d->has_norms)
+		printf("%-32s %16s  l2 %.6g  max %.6g  cosine %.6f\n",
+		       cli_escape(field), wh_change_name(d->change), d->l2,
+		       d->max_abs, d->cosine);
+	else
+		printf("%-32s %16s\n", cli_escape(field),
+		       wh_change_name(d->change));
+	free(field);
+	return cli_interrupted();
+}
+
+/* The newest snapshots of both. */
+static int open_weights(struct cli *cli, struct wh_source *sources[2])
+{
+	char *revision = NULL;
+	int i, code = EXIT_DONE;
+
+	for (i = 0; i < 2 && !code; i++) {
+		if (asprintf(&revision, "%s:latest", cli->args[1 + i]) < 0)
+			return EXIT_FAILED;
+		code = cli_source(cli, revision, &sources[i]);
+		cli->subject = NULL;
+		free(revision);
+	}
+	return code;
+}
+
+static int diff_weights(struct cli *cli, struct wh_source *sources[2])
+{
+	struct wh_diff_options options = {.progress = cli_progress, .arg = cli};
+
+	if (wh_diff(sources[0], sources[1], &options, tell_weight, cli,
+		    &cli->err))
+		return cli_fail(cli);
+	return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
 static int run_diff(struct cli *cli)
 {
 	json_t *values[2] = {json_object(), json_object()};
+	struct wh_source *sources[2] = {NULL, NULL};
+	bool weights = cli_flag(cli, "weights");
 	int i, code = cli->n_args == 3
 			      ? cli_open(cli, WH_OPEN_READ)
 			      : cli_usage(cli, "it takes diff RUN RUN");
@@ -475,10 +544,16 @@ static int run_diff(struct cli *cli)
 		if (wh_run_get(cli->store, cli->args[1 + i], gather, values[i],
 			       &cli->err))
 			code = cli_fail(cli);
+	if (!code && weights)
+		code = open_weights(cli, sources);
 	if (!code)
 		diff_fields(cli, values[0], values[1]);
-	json_decref(values[0]);
-	json_decref(values[1]);
+	if (!code && weights)
+		code = diff_weights(cli, sources);
+	for (i = 0; i < 2; i++) {
+		wh_source_close(sources[i]);
+		json_decref(values[i]);
+	}
 	return code;
 }
 

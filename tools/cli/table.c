@@ -325,6 +325,8 @@ static const struct option run_options[] = {
 	{"resume", 0, OPTION_FLAG, NULL,
 	 "exec: go on with the run if it is there"},
 	WATCH_OPTIONS,
+	{"weights", 0, OPTION_FLAG, NULL,
+	 "diff: those of the newest snapshots too"},
 	END,
 };
 
@@ -338,7 +340,10 @@ static const struct option runs_options[] = {
 };
 
 static const struct option metric_options[] = {
-	{"step", 0, OPTION_INTEGER, "N", "where the values belong"},
+	{"step", 0, OPTION_INTEGER, "N",
+	 "where the values belong; with --csv the first row's"},
+	{"csv", 0, OPTION_TEXT, "FILE",
+	 "a table, as Keras's CSVLogger writes it; -: stdin"},
 	{"stdin", 0, OPTION_FLAG, NULL,
 	 "lines {\"run\", \"step\", \"time\", \"metrics\": {...}}"},
 	END,
@@ -546,7 +551,7 @@ const struct verb verbs[] = {
 	{"runs", NULL, "", 0, 0, "list training runs, newest first",
 	 runs_options, cmd_runs,
 	 "wh runs --sort val_loss --where 'params.lr < 1e-3'"},
-	{"metric", NULL, "RUN K=V... | --stdin [RUN]", 0, -1,
+	{"metric", NULL, "RUN K=V... | RUN --csv FILE | --stdin [RUN]", 0, -1,
 	 "record what a run has measured", metric_options, cmd_metric,
 	 "wh metric resnet loss=0.31 acc=0.9 --step 1200"},
 	{"keep", NULL, "", 0, 0, "forget the snapshots that no rule holds",
