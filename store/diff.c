@@ -1,17 +1,16 @@
 #include <weighhouse/diff.h>
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "core/compare.h"
 #include "core/name_map.h"
 #include "core/number.h"
 
 #define PIECE	((size_t)1 << 20) /* bytes of each side in memory */
-#define BATCH	512
 #define NO_PAIR UINT32_MAX
 
 const char *wh_change_name(enum wh_change change)
@@ -155,63 +154,6 @@ static void pair_by_payload(struct comparison *all)
 /* ---- Norms
  * --------------------------------------------------------------------- */
 
-struct sums {
-	double squares, most, total, dot, squares_a, squares_b;
-	uint64_t n, n_finite, n_changed, n_nan, n_inf;
-};
-
-static void add_elements(struct sums *sums, const double *a, const double *b,
-			 size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		double change;
-
-		sums->n_nan += isnan(b[i]) ? 1 : 0;
-		sums->n_inf += isinf(b[i]) ? 1 : 0;
-		if (!(fabs(a[i]) <= DBL_MAX) || !(fabs(b[i]) <= DBL_MAX))
-			continue;
-		change = b[i] - a[i];
-		sums->squares += change * change;
-		sums->total += fabs(change);
-		sums->most = fmax(sums->most, fabs(change));
-		sums->dot += a[i] * b[i];
-		sums->squares_a += a[i] * a[i];
-		sums->squares_b += b[i] * b[i];
-		sums->n_finite++;
-	}
-}
-
-static bool within(const struct wh_diff_options *options, double a, double b)
-{
-	if (!(options->atol > 0) && !(options->rtol > 0))
-		return false;
-	return fabs(b - a) <= options->atol + options->rtol * fabs(a);
-}
-
-static void add_piece(struct comparison *all, const struct wh_tensor *tensor,
-		      size_t len, struct sums *sums)
-{
-	size_t size = wh_dtype_size(tensor->dtype), n = len / size, at, i;
-	double a[BATCH], b[BATCH];
-
-	for (at = 0; at < n; at += BATCH) {
-		size_t some = n - at < BATCH ? n - at : BATCH;
-		const uint8_t *x = all->bytes[0] + at * size;
-		const uint8_t *y = all->bytes[1] + at * size;
-
-		number_to_double(tensor->dtype, x, some, a);
-		number_to_double(tensor->dtype, y, some, b);
-		add_elements(sums, a, b, some);
-		for (i = 0; i < some; i++)
-			if (memcmp(x + i * size, y + i * size, size) != 0 &&
-			    !within(all->options, a[i], b[i]))
-				sums->n_changed++;
-	}
-	sums->n += n;
-}
-
 static enum wh_status report(struct comparison *all, struct wh_error *err)
 {
 	const struct wh_diff_options *options = all->options;
@@ -224,7 +166,7 @@ static enum wh_status report(struct comparison *all, struct wh_error *err)
 }
 
 static enum wh_status sum_up(struct comparison *all, uint32_t a, uint32_t b,
-			     struct sums *sums, struct wh_error *err)
+			     struct compare_sum *sum, struct wh_error *err)
 {
 	const struct wh_tensor *tensor = &all->b.manifest->tensors[b];
 	uint64_t offset;
@@ -237,29 +179,32 @@ static enum wh_status sum_up(struct comparison *all, uint32_t a, uint32_t b,
 				      some, err));
 		WH_TRY(wh_source_read(all->b.source, b, offset, all->bytes[1],
 				      some, err));
-		add_piece(all, tensor, some, sums);
+		compare_add(sum, tensor->dtype, all->bytes[0], all->bytes[1],
+			    some / wh_dtype_size(tensor->dtype));
 		all->done_bytes += some;
 		WH_TRY(report(all, err));
 	}
 	return WH_OK;
 }
 
-static void fill_norms(const struct sums *sums, struct wh_difference *d)
+static void fill_norms(const struct compare_sum *sum, struct wh_difference *d)
 {
-	double n = (double)sums->n_finite;
-	double both = sqrt(sums->squares_a) * sqrt(sums->squares_b);
-	bool any = sums->n_finite > 0;
+	double n = (double)sum->n_finite;
+	double a = sqrt(compare_join(sum->squares_a));
+	double b = sqrt(compare_join(sum->squares_b));
+	bool any = sum->n_finite > 0;
 
 	d->has_norms = true;
-	d->l2 = any ? sqrt(sums->squares) : (double)NAN;
-	d->max_abs = any ? sums->most : (double)NAN;
-	d->mean_abs = any ? sums->total / n : (double)NAN;
-	d->cosine = both > 0 ? sums->dot / both : (double)NAN;
-	d->changed = sums->n ? (double)sums->n_changed / (double)sums->n : 0;
-	d->relative = sums->squares_a > 0 ? d->l2 / sqrt(sums->squares_a)
-					  : (double)INFINITY;
-	d->n_nan = sums->n_nan;
-	d->n_inf = sums->n_inf;
+	d->l2 = any ? sqrt(compare_join(sum->squares)) : (double)NAN;
+	d->max_abs = any ? compare_most(sum) : (double)NAN;
+	d->mean_abs = any ? compare_join(sum->total) / n : (double)NAN;
+	d->cosine = a * b > 0 ? compare_join(sum->dot) / (a * b) : (double)NAN;
+	d->changed = sum->n ? (double)sum->n_changed / (double)sum->n : 0;
+	d->relative = a > 0 ? d->l2 / a : (double)INFINITY;
+	d->n_nan = sum->n_nan;
+	d->n_inf = sum->n_inf;
+	d->n_new_nan = sum->n_new_nan;
+	d->n_new_inf = sum->n_new_inf;
 }
 
 /* ---- The whole
@@ -287,7 +232,8 @@ static enum wh_status compare_pair(struct comparison *all, uint32_t a,
 	const struct wh_tensor *x = &all->a.manifest->tensors[a];
 	const struct wh_tensor *y = &all->b.manifest->tensors[b];
 	struct wh_difference d = {.by = all->by[b]};
-	struct sums sums = {0};
+	struct compare_sum sum = {.atol = all->options->atol,
+				  .rtol = all->options->rtol};
 
 	name_difference(&all->b, b, &d);
 	if (same_payload(x, y)) {
@@ -300,10 +246,10 @@ static enum wh_status compare_pair(struct comparison *all, uint32_t a,
 		   : !same_shape(x, y)	? WH_CHANGE_RESHAPED
 					: WH_CHANGE_CHANGED;
 	if (d.change == WH_CHANGE_CHANGED && number_is_real(y->dtype)) {
-		WH_TRY(sum_up(all, a, b, &sums, err));
-		if (sums.n_changed == 0)
+		WH_TRY(sum_up(all, a, b, &sum, err));
+		if (sum.n_changed == 0)
 			return WH_OK; /* all within the tolerance */
-		fill_norms(&sums, &d);
+		fill_norms(&sum, &d);
 	}
 	all->stopped = all->fn(all->arg, &d);
 	return WH_OK;

@@ -8,7 +8,7 @@ import pytest
 from conftest import GOLDEN, epoch
 
 FIELDS = {"layer", "weight", "name", "change", "by", "l2", "max_abs",
-          "mean_abs", "cosine", "changed", "nan", "inf"}
+          "mean_abs", "cosine", "changed", "nan", "inf", "new_nan", "new_inf"}
 
 
 def weights_of(path):
@@ -79,7 +79,9 @@ def expected(a, b):
     return {"l2": np.sqrt((d * d).sum()), "max_abs": np.abs(d).max(),
             "mean_abs": np.abs(d).mean(),
             "cosine": (x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()),
-            "nan": np.isnan(b).sum(), "inf": np.isinf(b).sum()}
+            "nan": np.isnan(b).sum(), "inf": np.isinf(b).sum(),
+            "new_nan": (np.isnan(b) & ~np.isnan(a)).sum(),
+            "new_inf": (np.isinf(b) & ~np.isinf(a)).sum()}
 
 
 def test_diff_agrees_with_numpy(history):
@@ -93,6 +95,38 @@ def test_diff_agrees_with_numpy(history):
             assert row[key] == pytest.approx(value, rel=1e-9), (row, key)
         bits = a[row["name"]].view("u4") != b[row["name"]].view("u4")
         assert row["changed"] == pytest.approx(bits.mean())
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 511, 513, 3000, (1 << 18) + 5])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u1", "i2", "i4",
+                                   "u4", "i8", "?"])
+def test_every_dtype_and_size_agrees_with_numpy(wh, dtype, n):
+    """Whole batches, their rest, and what is not finite among them."""
+    chance = np.random.default_rng(n)
+    if dtype[0] == "f":
+        a = chance.normal(size=n).astype(dtype)
+        b = np.where(chance.random(n) < 0.7, a, a * a).astype(dtype)
+        for values in (a, b):
+            for value in (np.nan, np.inf, -np.inf, -0.0):
+                values[chance.random(n) < min(0.1, 40 / n)] = value
+    else:
+        a = chance.integers(0, 2 if dtype == "?" else 100, n).astype(dtype)
+        b = np.where(chance.random(n) < 0.7, a, a[::-1])
+    b[0] = 1 if not a[0] == 1 else 0
+    np.savez(wh.folder / "a.npz", w=a)
+    np.savez(wh.folder / "b.npz", w=b)
+    row = wh.row("diff", "file:a.npz", "file:b.npz")
+    with np.errstate(all="ignore"):
+        known = expected(a, b) if (np.isfinite(a.astype("f8"))
+                                   & np.isfinite(b.astype("f8"))).any() else {}
+    for key, value in known.items():
+        if np.isnan(value):
+            assert row[key] is None, key
+        else:
+            assert row[key] == pytest.approx(value, rel=1e-9), key
+    size = a.dtype.itemsize
+    bits = a.view(f"u{size}") != b.view(f"u{size}")
+    assert row["changed"] == pytest.approx(bits.mean())
 
 
 def test_diff_of_numbers_that_are_none(wh):

@@ -57,6 +57,8 @@ static void print_json(const struct wh_difference *d)
 	add_norm(row, d, "changed", d->changed);
 	add_count(row, d, "nan", d->n_nan);
 	add_count(row, d, "inf", d->n_inf);
+	add_count(row, d, "new_nan", d->n_new_nan);
+	add_count(row, d, "new_inf", d->n_new_inf);
 	cli_print_json(row);
 }
 
@@ -83,8 +85,8 @@ static void print_line(const struct cli *cli, const struct wh_difference *d)
 		printf(" l2 %.4g  max %.4g  cosine %.6f  %.1f %%", d->l2,
 		       d->max_abs, d->cosine, d->changed * 100);
 	if (d->n_nan || d->n_inf)
-		printf("  %" PRIu64 " NaN, %" PRIu64 " Inf", d->n_nan,
-		       d->n_inf);
+		printf("  %" PRIu64 " NaN, %" PRIu64 " Inf (%" PRIu64 " new)",
+		       d->n_nan, d->n_inf, d->n_new_nan + d->n_new_inf);
 	putchar('\n');
 }
 

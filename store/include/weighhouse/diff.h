@@ -30,7 +30,8 @@ struct wh_difference {
 	 * none. `changed`: share of elements whose bits differ. `relative`:
 	 * l2 over the norm of A. */
 	double l2, max_abs, mean_abs, cosine, changed, relative;
-	uint64_t n_nan, n_inf; /* in B */
+	uint64_t n_nan, n_inf;	       /* in B */
+	uint64_t n_new_nan, n_new_inf; /* there, where A has none */
 };
 
 /** Nonzero stops. */
