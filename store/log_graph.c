@@ -13,9 +13,9 @@
 #define NO_FORK UINT32_MAX
 
 /* A chain without a fork (lineage.h). Generations from `first` up to the tip;
- * `next` is the one to be told. */
+ * `next` is the one to be told, of snapshot `node`. */
 struct line {
-	int64_t id, tip;
+	int64_t id, tip, node;
 	int64_t parent_id, parent_generation; /* 0: none */
 	int64_t first, next;
 	uint32_t leaves;	 /* the fork where it leaves its parent */
@@ -65,6 +65,7 @@ static enum wh_status add_line(struct graph *graph, struct stmt *stmt,
 		.first = column_integer(stmt, 3),
 		.next = column_integer(stmt, 4),
 		.tip = column_integer(stmt, 5),
+		.node = column_integer(stmt, 5),
 		.leaves = NO_FORK,
 	};
 	return WH_OK;
@@ -167,40 +168,46 @@ static enum wh_status find_forks(struct graph *graph, struct wh_error *err)
 /* ---- The walk --------------------------------------------------------------
  */
 
-static enum wh_status member_at(struct graph *graph, int64_t line,
-				int64_t generation, int64_t *id,
-				struct wh_error *err)
+/* The newest member of a line up to a generation, 0: none. A hostile file may
+ * have gaps of any width. */
+static enum wh_status member_below(struct graph *graph, int64_t line,
+				   int64_t *generation, int64_t *id,
+				   struct wh_error *err)
 {
 	struct stmt *stmt;
 	bool row;
 
 	*id = 0;
-	if (!line)
-		return WH_OK;
-	WH_TRY(db_stmt(graph->listing->db, STMT_LINEAGE_AT, &stmt, err));
+	WH_TRY(db_stmt(graph->listing->db, STMT_LINEAGE_BELOW, &stmt, err));
 	stmt_integer(stmt, 1, line);
-	stmt_integer(stmt, 2, generation);
+	stmt_integer(stmt, 2, *generation);
 	WH_TRY(stmt_step(stmt, &row, err));
-	*id = row ? column_integer(stmt, 0) : 0;
+	if (row) {
+		*id = column_integer(stmt, 0);
+		*generation = column_integer(stmt, 1);
+	}
 	stmt_reset(stmt);
 	return WH_OK;
 }
 
-static enum wh_status tell_member(struct graph *graph, const struct line *line,
+/* Tells of `node`; then it is the next one's turn, 0: the line has ended. */
+static enum wh_status tell_member(struct graph *graph, struct line *line,
 				  struct wh_error *err)
 {
 	struct listing *listing = graph->listing;
-	struct wh_log_place place = {0};
+	struct wh_log_place place = {.node = line->node};
+	int64_t leaves_at = line->parent_generation;
 
-	WH_TRY(member_at(graph, line->id, line->next, &place.node, err));
-	if (line->next > line->first)
-		WH_TRY(member_at(graph, line->id, line->next - 1, &place.parent,
-				 err));
-	else
-		WH_TRY(member_at(graph, line->parent_id,
-				 line->parent_generation, &place.parent, err));
-	if (!place.node)
-		return WH_OK;
+	line->node = 0;
+	if (line->next > line->first) {
+		line->next--;
+		WH_TRY(member_below(graph, line->id, &line->next, &line->node,
+				    err));
+	}
+	place.parent = line->node;
+	if (!line->node && line->parent_id)
+		WH_TRY(member_below(graph, line->parent_id, &leaves_at,
+				    &place.parent, err));
 	if (listing->options->place &&
 	    listing->options->place(listing->arg, &place)) {
 		listing->stopped = true;
@@ -214,11 +221,13 @@ static bool must_wait(struct graph *graph, struct line *line)
 {
 	const struct fork *fork = &graph->forks[line->fork];
 
-	if (line->fork == line->end_fork || fork->generation != line->next)
-		return false;
-	line->waits = fork->n_open > 0;
-	line->fork += line->waits ? 0 : 1;
-	return line->waits;
+	for (; line->fork < line->end_fork && fork->generation >= line->next;
+	     line->fork++, fork++) {
+		line->waits = fork->n_open > 0;
+		if (line->waits)
+			return true;
+	}
+	return false;
 }
 
 /* The line that goes on where this one, all told, has left it; or NULL. */
@@ -230,7 +239,11 @@ static struct line *come_down(struct graph *graph, const struct line *line)
 	if (line->leaves == NO_FORK || --fork->n_open)
 		return NULL;
 	parent = &graph->lines[fork->line];
-	return parent->waits ? parent : NULL;
+	/* It waits here, not further up. */
+	if (!parent->waits || &graph->forks[parent->fork] != fork)
+		return NULL;
+	parent->waits = false;
+	return parent;
 }
 
 static enum wh_status walk_down(struct graph *graph, struct line *line,
@@ -240,7 +253,7 @@ static enum wh_status walk_down(struct graph *graph, struct line *line,
 
 	while (line && !listing->stopped && !must_wait(graph, line)) {
 		WH_TRY(tell_member(graph, line, err));
-		if (line->next-- <= line->first)
+		if (!line->node)
 			line = come_down(graph, line);
 	}
 	return WH_OK;

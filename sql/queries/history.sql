@@ -8,6 +8,11 @@ SELECT line_id, generation FROM lineage WHERE snapshot_id = ?1;
 -- ?1 line, ?2 generation
 SELECT snapshot_id FROM lineage WHERE line_id = ?1 AND generation = ?2;
 
+-- name: lineage_below
+-- ?1 line, ?2 generation: the newest up to it
+SELECT snapshot_id, generation FROM lineage
+WHERE line_id = ?1 AND generation <= ?2 ORDER BY generation DESC LIMIT 1;
+
 -- name: lineage_insert
 -- ?1 snapshot, ?2 line, ?3 generation
 INSERT INTO lineage(snapshot_id, line_id, generation) VALUES (?1, ?2, ?3);

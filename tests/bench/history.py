@@ -73,6 +73,15 @@ def fill(path, n):
     file.commit()
 
 
+def apart(work, *words):
+    """In a process of its own: a child's peak begins with its parent's."""
+    worker = multiprocessing.Process(target=work, args=words)
+    worker.start()
+    worker.join()
+    if worker.exitcode:
+        sys.exit("the store can't be made")
+
+
 def measure(wh, folder, *words):
     least, peak = float("inf"), 0
     for _ in range(5):
@@ -93,14 +102,10 @@ def main():
     n_weights = int(sys.argv[3]) if len(sys.argv) > 3 else 16
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory() as folder:
-        weights_file(f"{folder}/m.npz", n_weights)
+        apart(weights_file, f"{folder}/m.npz", n_weights)
         for words in (["init", "-q"], ["commit", "-q", "m.npz"]):
             subprocess.run([wh, *words], cwd=folder, check=True)
-        # Apart, since a child's peak begins with its parent's.
-        filler = multiprocessing.Process(
-            target=fill, args=(f"{folder}/weights.wh", n))
-        filler.start()
-        filler.join()
+        apart(fill, f"{folder}/weights.wh", n)
         for words in (
                 ["version"], ["log", "-n", "20"],
                 ["log", "--graph", "--all", "-n", "20"],

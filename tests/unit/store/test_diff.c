@@ -91,6 +91,52 @@ static void every_kind_of_change_is_told(void **state)
 	wh_source_close(b);
 }
 
+static const struct wh_source_ops *inner;
+static int n_reads[2];
+
+static enum wh_status counted_read(struct wh_source *source, uint32_t index,
+				   uint64_t offset, void *buf, size_t len,
+				   struct wh_error *err)
+{
+	n_reads[index]++;
+	return inner->read(source, index, offset, buf, len, err);
+}
+
+static void equal_digests_are_not_read(void **state)
+{
+	const struct wh_array before[] = {
+		ARRAY("same", WH_FLOAT32, 1, four, x),
+		ARRAY("changed", WH_FLOAT32, 1, four, x),
+	};
+	const struct wh_array after[] = {
+		ARRAY("same", WH_FLOAT32, 1, four, x),
+		ARRAY("changed", WH_FLOAT32, 1, four, y),
+	};
+	struct wh_source *sources[] = {make(before, 2, "l"),
+				       make(after, 2, "l")};
+	struct wh_source_ops counting = *sources[0]->ops;
+	struct seen seen = {0};
+	struct wh_error err;
+	int i;
+
+	(void)state;
+	inner = sources[0]->ops;
+	counting.read = counted_read;
+	for (i = 0; i < 2; i++) {
+		assert_ok(wh_source_weigh(sources[i], WH_SHA256, 1, NULL, NULL,
+					  &err),
+			  &err);
+		sources[i]->ops = &counting;
+	}
+	assert_ok(wh_diff(sources[0], sources[1], NULL, note, &seen, &err),
+		  &err);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(n_reads[0], 0);
+	assert_int_equal(n_reads[1], 2);
+	wh_source_close(sources[0]);
+	wh_source_close(sources[1]);
+}
+
 static void infinities_are_counted_and_tolerances_heeded(void **state)
 {
 	const struct wh_array arrays[] = {ARRAY("w", WH_FLOAT32, 1, four, x),
@@ -160,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_change_is_told),
+		cmocka_unit_test(equal_digests_are_not_read),
 		cmocka_unit_test(infinities_are_counted_and_tolerances_heeded),
 		cmocka_unit_test(paths_pair_where_keys_do_not),
 		cmocka_unit_test(a_comparison_is_cancelled),

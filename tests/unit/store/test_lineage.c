@@ -133,6 +133,51 @@ static void lines_built_anew_are_the_same(void **state)
 	assert_int_equal(ask(f, "SELECT count(*) FROM change"), changes);
 }
 
+static int count_place(void *arg, const struct wh_log_place *place)
+{
+	(void)place;
+	return ++*(int *)arg > 1000;
+}
+
+static int count_snapshot(void *arg, const struct wh_snapshot *snapshot)
+{
+	(void)snapshot;
+	return *(int *)arg > 1000;
+}
+
+/* Generations as far apart as numbers go, lines in a ring. */
+static void a_graph_of_hostile_lines_ends(void **state)
+{
+	static const char *const harm[] = {
+		"UPDATE lineage SET generation = 1 << 61 "
+		"WHERE snapshot_id = 2",
+		"UPDATE lineage SET generation = -(1 << 61) "
+		"WHERE snapshot_id = 1",
+		"UPDATE line SET parent_generation = 1 << 60",
+		"UPDATE line SET parent_id = 3, parent_generation = 2",
+	};
+	struct wh_log_options options = {.all = true, .place = count_place};
+	struct fixture *f = *state;
+	size_t i;
+
+	commit_after(f, 0, 1);
+	commit_after(f, 1, 2);
+	commit_after(f, 1, 3);
+	for (i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
+		AUTO_TRANSACTION tx = {0};
+		int n = 0;
+
+		assert_ok(transaction_begin(&tx, f->store->db, &f->err),
+			  &f->err);
+		assert_ok(db_exec(f->store->db, harm[i], &f->err), &f->err);
+		assert_ok(transaction_commit(&tx, &f->err), &f->err);
+		assert_ok(
+			wh_log(f->store, &options, count_snapshot, &n, &f->err),
+			&f->err);
+		assert_true(n <= 3);
+	}
+}
+
 static void lines_that_a_hostile_file_ties_into_a_ring_end(void **state)
 {
 	struct fixture *f = *state;
@@ -159,6 +204,7 @@ int main(void)
 		with_store(a_change_is_noted_where_a_tensor_is_not_its_parents),
 		with_store(lines_built_anew_are_the_same),
 		with_store(lines_that_a_hostile_file_ties_into_a_ring_end),
+		with_store(a_graph_of_hostile_lines_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,148 @@
+/* Alarms as a program gets them: a callback, a status, what is known to be
+ * frozen. */
+#include "support/store.h"
+
+#include <math.h>
+
+struct told {
+	enum wh_alarm_kind kinds[16];
+	char sentences[16][256];
+	double values[16];
+	int n;
+};
+
+static void note(void *arg, const struct wh_alarm *alarm)
+{
+	struct told *told = arg;
+
+	told->kinds[told->n] = alarm->kind;
+	told->values[told->n] = alarm->value;
+	snprintf(told->sentences[told->n++], 256, "%s", alarm->sentence);
+}
+
+/* Two layers: one that moves with `value`, and one that doesn't. */
+static enum wh_status commit(struct fixture *f, float value,
+			     enum wh_trainable still,
+			     struct wh_alarm_options alarms)
+{
+	static const float fixed[2] = {1, 2};
+	const float moving[2] = {value, 1};
+	const uint64_t shape[] = {2};
+	struct wh_array arrays[] = {
+		{.name = "kernel",
+		 .dtype = WH_FLOAT32,
+		 .rank = 1,
+		 .shape = shape,
+		 .data = moving},
+		{.name = "kernel",
+		 .dtype = WH_FLOAT32,
+		 .rank = 1,
+		 .shape = shape,
+		 .data = fixed,
+		 .trainable = still},
+	};
+	struct wh_commit_options options = {.alarms = alarms};
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	enum wh_status status;
+
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	assert_ok(wh_builder_layer(builder, "moves", NULL, &f->err), &f->err);
+	assert_ok(wh_builder_weight(builder, &arrays[0], &f->err), &f->err);
+	assert_ok(wh_builder_layer(builder, "stays", NULL, &f->err), &f->err);
+	assert_ok(wh_builder_weight(builder, &arrays[1], &f->err), &f->err);
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	status = wh_commit(f->store, source, &options, &f->result, &f->err);
+	wh_source_close(source);
+	return status;
+}
+
+static void a_program_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {.n = 0};
+	struct wh_alarm_options alarms = {.fn = note, .arg = &told};
+
+	assert_ok(commit(f, 1, WH_TRAINABLE_UNKNOWN, alarms), &f->err);
+	assert_ok(commit(f, NAN, WH_TRAINABLE_UNKNOWN, alarms), &f->err);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.kinds[0], WH_ALARM_NAN);
+	assert_string_equal(told.sentences[0], "'kernel' has 1 NaN");
+	assert_string_equal(wh_alarm_name(told.kinds[0]), "nan");
+	assert_ok(commit(f, NAN, WH_TRAINABLE_UNKNOWN, alarms), &f->err);
+	assert_int_equal(told.n, 1);
+}
+
+static void nobody_asks_and_nobody_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_alarm_options none = {.off = false};
+
+	assert_ok(commit(f, 1, WH_TRAINABLE_UNKNOWN, none), &f->err);
+	assert_ok(commit(f, NAN, WH_TRAINABLE_UNKNOWN, none), &f->err);
+}
+
+static void strict_is_a_status(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_alarm_options strict = {.strict = true}, none = {.off = true};
+	char tip[WH_ID_SIZE], after[WH_ID_SIZE];
+
+	assert_ok(commit(f, 1, WH_TRAINABLE_UNKNOWN, strict), &f->err);
+	assert_ok(wh_revision_parse(f->store, "HEAD", tip, &f->err), &f->err);
+	assert_fails(commit(f, INFINITY, WH_TRAINABLE_UNKNOWN, strict), &f->err,
+		     WH_EALARM, "'kernel' has 1 infinities");
+	assert_ok(wh_revision_parse(f->store, "HEAD", after, &f->err), &f->err);
+	assert_string_equal(tip, after);
+	assert_string_equal(wh_status_text(WH_EALARM), "alarm");
+	assert_ok(wh_config_set(f->store, "alarms", "strict", &f->err),
+		  &f->err);
+	assert_fails(commit(f, INFINITY, WH_TRAINABLE_UNKNOWN,
+			    (struct wh_alarm_options){.off = false}),
+		     &f->err, WH_EALARM, "infinities");
+	assert_ok(commit(f, INFINITY, WH_TRAINABLE_UNKNOWN, none), &f->err);
+}
+
+static int stuck_after(struct fixture *f, enum wh_trainable still)
+{
+	struct told told = {.n = 0};
+	struct wh_alarm_options alarms = {.fn = note, .arg = &told, .stuck = 2};
+	int i;
+
+	for (i = 0; i < 4; i++)
+		assert_ok(commit(f, (float)i, still, alarms), &f->err);
+	for (i = 0; i < told.n; i++) {
+		assert_int_equal(told.kinds[i], WH_ALARM_STUCK);
+		assert_int_equal((int)told.values[i], 2 + i);
+	}
+	return told.n;
+}
+
+static void a_layer_that_may_train_is_watched(void **state)
+{
+	assert_int_equal(stuck_after(*state, WH_TRAINABLE_YES), 2);
+}
+
+static void a_layer_of_which_nothing_is_known_is_watched(void **state)
+{
+	assert_int_equal(stuck_after(*state, WH_TRAINABLE_UNKNOWN), 2);
+}
+
+static void a_frozen_layer_may_stand_still(void **state)
+{
+	assert_int_equal(stuck_after(*state, WH_TRAINABLE_NO), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(a_program_is_told),
+		with_store(nobody_asks_and_nobody_is_told),
+		with_store(strict_is_a_status),
+		with_store(a_layer_that_may_train_is_watched),
+		with_store(a_layer_of_which_nothing_is_known_is_watched),
+		with_store(a_frozen_layer_may_stand_still),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
