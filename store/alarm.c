@@ -46,6 +46,7 @@ struct look {
 		bool is_layer; /* not the optimizer's, not state */
 	} * old;	       /* the parent's that are not kept */
 	uint32_t n_old, n_common;
+	bool is_akin; /* at least half of the parent's layers are there */
 	uint64_t n_alarms;
 	char first[256]; /* sentence */
 };
@@ -277,8 +278,9 @@ static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
 		if (!v)
 			continue;
 		look->is_paired[v->tensor] = true;
-		check_form(look, now, v, column_text(stmt, 1),
-			   column_text(stmt, 2));
+		if (look->is_akin)
+			check_form(look, now, v, column_text(stmt, 1),
+				   column_text(stmt, 2));
 		check_counts(look, now, v, column_integer(stmt, 3) > 0,
 			     column_integer(stmt, 4) > 0);
 		check_norm(look, now, v, column_real(stmt, 5));
@@ -295,6 +297,8 @@ static enum wh_status check_old_layers(struct look *look, struct wh_error *err)
 	for (i = 0; i < look->n_old; i++)
 		n_found += name_map_find(&look->layers, look->old[i].name) !=
 			   UINT32_MAX;
+	/* Else this is another model, and nothing is to be said of it. */
+	look->is_akin = 2 * n_found >= look->n_common + look->n_old;
 	for (i = 0; i < look->n_old; i++) {
 		const struct old_layer *old = &look->old[i];
 
@@ -303,9 +307,8 @@ static enum wh_status check_old_layers(struct look *look, struct wh_error *err)
 			look,
 			at == UINT32_MAX ? NULL : &look->manifest->layers[at],
 			old, &n_weights, err));
-		/* Nothing in common: this is another model. */
 		if (at != UINT32_MAX || !n_weights || !old->is_layer ||
-		    !n_found)
+		    !look->is_akin)
 			continue;
 		snprintf(text, sizeof(text), "layer '%.200s' is missing",
 			 old->name);

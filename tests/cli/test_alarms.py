@@ -74,9 +74,11 @@ def test_shapes_dtypes_and_layers(model):
         ("shape", "a", "kernel", None)]
     assert alarms(model, a__kernel=numpy.ones((3, 2), "f8")) == [
         ("dtype", "a", "kernel", None)]
-    assert alarms(model, a__kernel=None, c__bias=None) == [
-        ("missing", "a", None, None), ("missing", "c", None, None)]
-    # Nothing in common: another model on this branch.
+    assert alarms(model, a__kernel=None) == [("missing", "a", None, None)]
+    assert alarms(model) == []
+    # Little in common: another model on this branch.
+    assert alarms(model, a__kernel=None, c__bias=None,
+                  b__kernel=numpy.ones((4, 1), "f4")) == []
     numpy.savez(model.folder / "other.npz", **{"z/kernel": STILL["b/kernel"]})
     assert model.row("commit", "other.npz")["alarms"] == []
 

@@ -118,6 +118,8 @@ int unknown_verb(struct cli *cli, const char *word);
 
 void verb_help(const struct verb *verb, FILE *out);
 void verbs_help(FILE *out);
+/** json_fields.c: what --json prints, NULL where that isn't promised. */
+const char *verb_json(const struct verb *verb);
 /** "wh commit [options] PATH", without a line's end. */
 void verb_synopsis(const struct verb *verb, FILE *out);
 /** "-m, --message TEXT". */

@@ -1,7 +1,10 @@
 /* What the table says, for people. */
+#include <string.h>
+
 #include "cli.h"
 
 #define HEAD_WIDTH 29
+#define LINE_WIDTH 78
 
 void option_head(const struct option *option, char *head, size_t size)
 {
@@ -28,6 +31,29 @@ void verb_synopsis(const struct verb *verb, FILE *out)
 		*verb->arguments ? " " : "", verb->arguments);
 }
 
+/* Words in lines of at most LINE_WIDTH. */
+static void print_folded(const char *head, const char *text, FILE *out)
+{
+	size_t column = strlen(head);
+
+	fprintf(out, "\n%s", head);
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		if (column + len >= LINE_WIDTH) {
+			fputs("\n  ", out);
+			column = 2;
+		}
+		fprintf(out, "%.*s", (int)len, text);
+		column += len + 1;
+		text += len;
+		text += *text == ' ';
+		if (*text && column + strcspn(text, " ") < LINE_WIDTH)
+			putc(' ', out);
+	}
+	putc('\n', out);
+}
+
 void verb_help(const struct verb *verb, FILE *out)
 {
 	fprintf(out, "wh %s: %s\n\nusage: ", verb->name, verb->summary);
@@ -39,6 +65,8 @@ void verb_help(const struct verb *verb, FILE *out)
 		fprintf(out, "\noptions:\n");
 		list_options(verb->options, out);
 	}
+	if (verb_json(verb))
+		print_folded("--json prints ", verb_json(verb), out);
 	fprintf(out, "\noptions of all verbs:\n");
 	list_options(global_options, out);
 }

@@ -86,6 +86,11 @@ static void print_verb(const struct verb *verb)
 	}
 	puts(".");
 	print_options(verb->options);
+	if (verb_json(verb)) {
+		puts(".PP\n\\fB\\-\\-json\\fR prints");
+		print_text(verb_json(verb));
+		puts(".");
+	}
 	puts(".PP\nExample:\n.PP\n.nf");
 	print_text(verb->example);
 	puts("\n.fi");

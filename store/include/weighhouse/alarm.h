@@ -17,9 +17,11 @@ enum wh_alarm_kind {
 	WH_ALARM_INF,	  /* infinities, and had none */
 	WH_ALARM_NORM,	  /* a weight's L2 norm is above 1, and so many times
 			     what it was */
+	/* Where at least half of the layers are there: else it is another
+	 * model. */
 	WH_ALARM_SHAPE,	  /* another shape */
 	WH_ALARM_DTYPE,	  /* another dtype */
-	WH_ALARM_MISSING, /* a layer with weights is gone, others are there */
+	WH_ALARM_MISSING, /* a layer with weights is gone */
 	WH_ALARM_STUCK,	  /* a layer that isn't known to be frozen has not
 			     changed for so many snapshots */
 };
