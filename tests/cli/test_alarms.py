@@ -157,3 +157,18 @@ def test_imports_too(store):
 def test_a_run_of_digits_raises_none(store):
     done = store("import", *map(epoch, range(1, 9)), "--stuck", "2")
     assert done.returncode == 0 and done.stderr == ""
+
+
+def test_large_tensors_too(store):
+    """Those are weighed while they are stored."""
+    large = numpy.ones(6 << 20, "f4")
+    numpy.savez(store.folder / "m.npz", **{"a/w": large})
+    assert store.row("commit", "m.npz")["alarms"] == []
+    large[-1] = numpy.nan
+    numpy.savez(store.folder / "m.npz", **{"a/w": large})
+    done = store("commit", "m.npz", "--strict", "-q")
+    assert done.returncode == 13 and "1 NaN" in done.stderr
+    assert len(store.rows("log")) == 1
+    assert [one["alarm"] for one in store.row("commit", "m.npz")["alarms"]
+            ] == ["nan"]
+    assert store.row("verify", "--read-data")["errors"] == []
