@@ -1,6 +1,5 @@
 #include "hdf5/attribute_read.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,18 +9,6 @@
 #include "hdf5/object.h"
 #include "hdf5/session.h"
 #include <weighhouse/tensor.h>
-
-#define MAX_NAMES 1000000u
-#define MAX_PARTS 4096u
-#define MAX_FIXED (UINT64_C(16) << 20) /* bytes of a fixed-length list */
-#define MAX_TEXT  (UINT64_C(16) << 20)
-/* A variable-length string is as large as the global heap collection that it
- * lies in, which is read whole. libhdf5 makes them of 4 KiB, or as large as
- * one string needs; many small references to a large one would else make it
- * allocate without bound. */
-#define MAX_HEAP_TOTAL (UINT64_C(256) << 20)
-#define MIN_HEAP_READ  8192u
-#define MAX_HEAP_READ  (UINT64_C(1) << 20)
 
 /* An open attribute of strings. */
 struct strings {
@@ -59,11 +46,11 @@ static enum wh_status count_elements(hid_t space, const char *name, uint64_t *n,
 	    H5Sget_simple_extent_dims(space, &dim, NULL) != 1)
 		return wh_fail(err, WH_ECORRUPT, "attribute '%s' is not a list",
 			       name);
-	if (dim > MAX_NAMES)
+	if (dim > NAME_LIST_MAX)
 		return wh_fail(err, WH_ECORRUPT,
 			       "attribute '%s' lists %llu names; at most %u "
 			       "are read",
-			       name, (unsigned long long)dim, MAX_NAMES);
+			       name, (unsigned long long)dim, NAME_LIST_MAX);
 	*n = dim;
 	return WH_OK;
 }
@@ -90,40 +77,11 @@ static enum wh_status open_strings(hid_t object, const char *name,
 	strings->size = H5Tget_size(strings->type);
 	if (!strings->variable &&
 	    (!checked_mul(strings->n, strings->size, &total) ||
-	     total > MAX_FIXED))
+	     total > NAME_LIST_FIXED))
 		return wh_fail(err, WH_ECORRUPT,
 			       "attribute '%s' is larger than %llu bytes", name,
-			       (unsigned long long)MAX_FIXED);
+			       (unsigned long long)NAME_LIST_FIXED);
 	return WH_OK;
-}
-
-static enum wh_status add_name(struct arena *arena, const char *attribute,
-			       const char *bytes, size_t len, const char **name,
-			       struct wh_error *err)
-{
-	if (len > WH_MAX_NAME)
-		return wh_fail(err, WH_EUNSUPPORTED,
-			       "attribute '%s' has a name of %zu bytes; at "
-			       "most %u are read",
-			       attribute, len, WH_MAX_NAME);
-	if (memchr(bytes, '\0', len))
-		return wh_fail(err, WH_ECORRUPT,
-			       "attribute '%s' has a name with a zero byte",
-			       attribute);
-	*name = arena_bytes(arena, bytes, len);
-	return *name ? WH_OK : wh_fail_memory(err);
-}
-
-/* The length of a fixed-length string without what pads it. */
-static size_t trim(const char *bytes, size_t size, H5T_str_t padding)
-{
-	char pad = padding == H5T_STR_SPACEPAD ? ' ' : '\0';
-
-	if (padding == H5T_STR_NULLTERM)
-		return strnlen(bytes, size);
-	while (size && bytes[size - 1] == pad)
-		size--;
-	return size;
 }
 
 static enum wh_status read_fixed(const struct strings *strings,
@@ -142,9 +100,9 @@ static enum wh_status read_fixed(const struct strings *strings,
 	for (i = 0; i < strings->n; i++) {
 		const char *row = rows + i * strings->size;
 
-		WH_TRY(add_name(arena, attribute, row,
-				trim(row, strings->size, padding), &names[i],
-				err));
+		WH_TRY(name_make(arena, attribute, row,
+				 string_trim(row, strings->size, padding),
+				 &names[i], err));
 	}
 	return WH_OK;
 }
@@ -172,15 +130,6 @@ static enum wh_status read_pointers(const struct strings *strings,
 	return WH_OK;
 }
 
-static uint64_t heap_limit(uint64_t n)
-{
-	uint64_t share = MAX_HEAP_TOTAL / n;
-
-	if (share > MAX_HEAP_READ)
-		return MAX_HEAP_READ;
-	return share < MIN_HEAP_READ ? MIN_HEAP_READ : share;
-}
-
 static enum wh_status read_variable(const struct strings *strings,
 				    const char *attribute,
 				    struct input_file *input,
@@ -194,56 +143,26 @@ static enum wh_status read_variable(const struct strings *strings,
 
 	if (!rows)
 		return wh_fail_memory(err);
-	WH_TRY(read_pointers(strings, attribute, input, heap_limit(strings->n),
-			     rows, err));
+	WH_TRY(read_pointers(strings, attribute, input,
+			     string_heap_limit(strings->n), rows, err));
 	for (i = 0, status = WH_OK; i < strings->n && !status; i++)
-		status =
-			add_name(arena, attribute, rows[i] ? rows[i] : "",
-				 rows[i] ? strlen(rows[i]) : 0, &names[i], err);
+		status = name_make(arena, attribute, rows[i] ? rows[i] : "",
+				   rows[i] ? strlen(rows[i]) : 0, &names[i],
+				   err);
 	H5Dvlen_reclaim(strings->type, strings->space, H5P_DEFAULT, rows);
 	return status;
 }
 
-/* Names of one attribute after another, in an arena. */
-struct name_list {
-	const char **names;
-	uint32_t n, capacity;
-};
-
-static enum wh_status reserve(struct name_list *list, uint64_t extra,
-			      struct arena *arena, struct wh_error *err)
-{
-	uint64_t wanted = list->n + extra;
-	const char **grown;
-
-	if (wanted > MAX_NAMES)
-		return wh_fail(err, WH_ECORRUPT, "more than %u names",
-			       MAX_NAMES);
-	if (wanted <= list->capacity)
-		return WH_OK;
-	if (wanted < (uint64_t)list->capacity * 2)
-		wanted = (uint64_t)list->capacity * 2;
-	grown = arena_alloc(arena, (size_t)wanted, sizeof(*grown));
-	if (!grown)
-		return wh_fail_memory(err);
-	if (list->n)
-		memcpy(grown, list->names, list->n * sizeof(*grown));
-	list->names = grown;
-	list->capacity = (uint32_t)wanted;
-	return WH_OK;
-}
-
-static enum wh_status append_names(hid_t object, const char *name,
-				   struct input_file *input,
-				   struct arena *arena, struct name_list *list,
-				   struct wh_error *err)
+enum wh_status h5_names_append(hid_t object, const char *name,
+			       struct input_file *input, struct arena *arena,
+			       struct name_list *list, struct wh_error *err)
 {
 	strings_auto struct strings strings = {0};
 
 	WH_TRY(open_strings(object, name, &strings, err));
 	if (strings.n == 0)
 		return WH_OK;
-	WH_TRY(reserve(list, strings.n, arena, err));
+	WH_TRY(name_list_reserve(list, strings.n, arena, err));
 	if (strings.variable)
 		WH_TRY(read_variable(&strings, name, input, arena,
 				     list->names + list->n, err));
@@ -251,43 +170,6 @@ static enum wh_status append_names(hid_t object, const char *name,
 		WH_TRY(read_fixed(&strings, name, arena, list->names + list->n,
 				  err));
 	list->n += (uint32_t)strings.n;
-	return WH_OK;
-}
-
-static enum wh_status append_parts(hid_t object, const char *name,
-				   struct input_file *input,
-				   struct arena *arena, struct name_list *list,
-				   struct wh_error *err)
-{
-	char part[64];
-	uint32_t k;
-
-	for (k = 0;; k++) {
-		snprintf(part, sizeof(part), "%s%u", name, k);
-		if (!h5_has_attribute(object, part))
-			return WH_OK;
-		if (k == MAX_PARTS)
-			return wh_fail(err, WH_ECORRUPT,
-				       "'%s' is split into more than %u "
-				       "attributes",
-				       name, MAX_PARTS);
-		WH_TRY(append_names(object, part, input, arena, list, err));
-	}
-}
-
-enum wh_status h5_names_read(hid_t object, const char *name,
-			     struct input_file *input, struct arena *arena,
-			     const char *const **names, uint32_t *n_names,
-			     struct wh_error *err)
-{
-	struct name_list list = {0};
-
-	if (h5_has_attribute(object, name))
-		WH_TRY(append_names(object, name, input, arena, &list, err));
-	else
-		WH_TRY(append_parts(object, name, input, arena, &list, err));
-	*names = (const char *const *)list.names;
-	*n_names = list.n;
 	return WH_OK;
 }
 
@@ -309,7 +191,7 @@ static enum wh_status read_variable_text(const struct strings *strings,
 	char *row = NULL;
 	enum wh_status status;
 
-	WH_TRY(read_pointers(strings, name, input, MAX_TEXT, &row, err));
+	WH_TRY(read_pointers(strings, name, input, TEXT_MAX, &row, err));
 	status = keep_text(arena, row ? row : "", row ? strlen(row) : 0, text,
 			   size, err);
 	H5Dvlen_reclaim(strings->type, strings->space, H5P_DEFAULT, &row);
@@ -328,9 +210,10 @@ static enum wh_status read_fixed_text(const struct strings *strings,
 	if (H5Aread(strings->attribute, strings->type, row) < 0)
 		return wh_fail(err, WH_ECORRUPT, "attribute '%s' can't be read",
 			       name);
-	return keep_text(arena, row,
-			 trim(row, strings->size, H5Tget_strpad(strings->type)),
-			 text, size, err);
+	return keep_text(
+		arena, row,
+		string_trim(row, strings->size, H5Tget_strpad(strings->type)),
+		text, size, err);
 }
 
 enum wh_status h5_text_read(hid_t object, const char *name,

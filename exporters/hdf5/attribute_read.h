@@ -10,16 +10,15 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "hdf5/input_fd.h"
+#include "hdf5/name_list.h"
 
-/** A list of names, whole or split into NAME0, NAME1, ...; of variable-length
- *  or fixed-length strings of any padding; a scalar is a list of one; none at
- *  all is an empty one. `arena` receives everything. WH_ECORRUPT for other
- *  types and for what is out of bounds, WH_EUNSUPPORTED for names longer than
- *  WH_MAX_NAME. */
-enum wh_status h5_names_read(hid_t object, const char *name,
-			     struct input_file *input, struct arena *arena,
-			     const char *const **names, uint32_t *n_names,
-			     struct wh_error *err);
+/** Appends the names of one attribute: variable-length or fixed-length strings
+ *  of any padding; a scalar is a list of one. `arena` receives everything.
+ *  WH_ECORRUPT for other types and for what is out of bounds, WH_EUNSUPPORTED
+ *  for names longer than WH_MAX_NAME. */
+enum wh_status h5_names_append(hid_t object, const char *name,
+			       struct input_file *input, struct arena *arena,
+			       struct name_list *list, struct wh_error *err);
 
 /** A single string of any size up to 16 MiB; `*text` is NULL if there is no
  *  such attribute. */

@@ -8,6 +8,7 @@
 
 #include "base/auto.h"
 #include "base/endian.h"
+#include "hdf5/classic/file.h"
 #include "hdf5/object.h"
 #include "hdf5/session.h"
 
@@ -33,6 +34,15 @@ void h5_source_close_file(struct h5_source *source)
 	input_fd_drop(&source->input);
 	source->dataset = source->file = 0;
 }
+
+void h5_source_close_classic(struct h5_source *source)
+{
+	if (source->classic)
+		classic_file_close(source->classic);
+	free(source->classic);
+	source->classic = NULL;
+}
+
 static void close_source(struct wh_source *base)
 {
 	struct h5_source *source = (struct h5_source *)base;
@@ -42,6 +52,7 @@ static void close_source(struct wh_source *base)
 		h5_source_close_file(source);
 		h5_leave(&session);
 	}
+	h5_source_close_classic(source);
 	if (source->input.fd >= 0)
 		close(source->input.fd);
 	arena_free(&source->arena);
@@ -195,21 +206,18 @@ static enum wh_status grow_datasets(struct h5_source *source,
 	return WH_OK;
 }
 
-enum wh_status h5_source_add(struct h5_source *source, hid_t object,
-			     uint64_t max_nbytes, struct h5_dataset **out,
-			     struct wh_error *err)
+enum wh_status h5_source_keep(struct h5_source *source,
+			      const struct h5_dataset *dataset,
+			      uint64_t max_nbytes, struct h5_dataset **kept,
+			      struct wh_error *err)
 {
-	struct h5_dataset *dataset;
-
 	WH_TRY(grow_datasets(source, err));
-	dataset = &source->datasets[source->n_datasets];
-	WH_TRY(h5_dataset_describe(object, source->input.size, dataset, err));
 	source->total += dataset->nbytes;
 	source->n_chunks += dataset->n_chunks <= MAX_CHUNKS ? dataset->n_chunks
 							    : MAX_CHUNKS + 1;
 	WH_TRY(check_total(source, max_nbytes, err));
-	source->n_datasets++;
-	*out = dataset;
+	*kept = &source->datasets[source->n_datasets++];
+	**kept = *dataset;
 	return WH_OK;
 }
 

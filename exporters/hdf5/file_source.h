@@ -11,6 +11,8 @@
 #include "hdf5/input_fd.h"
 #include <weighhouse/source.h>
 
+struct classic_file;
+
 /** A run of the file that belongs to the skeleton. */
 struct skeleton_run {
 	uint64_t start, offset, length; /* in the skeleton, in the file */
@@ -23,6 +25,7 @@ struct h5_source {
 	struct stat opened; /* the file as it was */
 	hid_t file;    /* open while tensors are read through libhdf5, else 0 */
 	hid_t dataset; /* the one that was read last, or 0 */
+	struct classic_file *classic; /* while it is read without libhdf5 */
 	uint32_t dataset_index;
 	struct h5_dataset *datasets; /* one a tensor; malloc'd */
 	uint32_t n_datasets, capacity;
@@ -58,12 +61,17 @@ enum wh_status h5_source_start(struct h5_source *source, hid_t *root,
 /** Closes it again, once all is known, unless packed tensors need it. */
 void h5_source_stop(struct h5_source *source);
 
-/** Describes an open dataset and keeps it as the next of source->datasets.
- *  WH_ECORRUPT also if the file's payloads take more than `max_nbytes` (0: no
- *  limit), more than could be in it, or are too many for its size. */
-enum wh_status h5_source_add(struct h5_source *source, hid_t object,
-			     uint64_t max_nbytes, struct h5_dataset **dataset,
-			     struct wh_error *err);
+/** Frees what classic/ has of it; all views must be closed. */
+void h5_source_close_classic(struct h5_source *source);
+
+/** Keeps a dataset that was described, as the next of source->datasets; in
+ *  `*kept` where, until the next is kept. WH_ECORRUPT if the file's payloads
+ *  take more than `max_nbytes` (0: no limit), more than could be in it, or are
+ *  too many for its size. */
+enum wh_status h5_source_keep(struct h5_source *source,
+			      const struct h5_dataset *dataset,
+			      uint64_t max_nbytes, struct h5_dataset **kept,
+			      struct wh_error *err);
 
 /** `len` bytes from `offset` of the payload of dataset `index`. */
 enum wh_status h5_source_read(struct h5_source *source, uint32_t index,

@@ -10,12 +10,11 @@
 #include "base/text.h"
 #include "core/manifest.h"
 #include "core/name_map.h"
-#include "hdf5/attribute_read.h"
 #include "hdf5/file_source.h"
 #include "hdf5/keras3/load.h"
 #include "hdf5/layout.h"
-#include "hdf5/object.h"
 #include "hdf5/session.h"
+#include "hdf5/view.h"
 #include "mapping/mapping.h"
 
 #define MODEL_WEIGHTS	  "model_weights"
@@ -26,15 +25,15 @@ struct loader {
 	const struct wh_load_options *options;
 	struct manifest_builder *builder;
 	struct arena scratch; /* names while they are read */
-	hid_t root, weights;  /* `weights`: the group with the layers */
-	const char *prefix;   /* of paths below it: "/", "/model_weights/" */
+	struct h5_view root, model;
+	const struct h5_view *weights; /* the group with the layers */
+	const char *prefix; /* of paths below it: "/", "/model_weights/" */
 };
 
 static void close_loader(struct loader *loader)
 {
-	if (loader->weights != loader->root)
-		h5_release(&loader->weights);
-	h5_release(&loader->root);
+	view_close(&loader->model);
+	view_close(&loader->root);
 	manifest_builder_free(loader->builder);
 	arena_free(&loader->scratch);
 }
@@ -51,21 +50,21 @@ struct layer_draft {
 	enum wh_role role;
 };
 
-static enum wh_status add_weight(struct loader *loader, hid_t group,
+static enum wh_status add_weight(struct loader *loader,
+				 const struct h5_view *group,
 				 const struct layer_draft *layer,
 				 const char *name, struct wh_error *err)
 {
 	struct wh_variable variable = {.name = name, .role = layer->role};
 	struct h5_dataset *dataset;
-	h5_auto hid_t object = 0;
+	struct h5_view view_auto object = {0};
 	const char *key =
 		arena_printf(&loader->scratch, "%s%s", layer->key_prefix, name);
 
 	if (!key)
 		return wh_fail_memory(err);
-	WH_TRY(h5_dataset_open(group, name, &object, err));
-	WH_TRY(h5_source_add(loader->source, object,
-			     loader->options->max_nbytes, &dataset, err));
+	WH_TRY(view_dataset(group, name, &object, err));
+	WH_TRY(view_keep(&object, loader->options->max_nbytes, &dataset, err));
 	if (!dataset->flat)
 		dataset->path = arena_printf(&loader->source->arena, "%s%s",
 					     layer->path, name);
@@ -78,7 +77,8 @@ static enum wh_status add_weight(struct loader *loader, hid_t group,
 				     err);
 }
 
-static enum wh_status add_weights(struct loader *loader, hid_t group,
+static enum wh_status add_weights(struct loader *loader,
+				  const struct h5_view *group,
 				  const struct layer_draft *layer,
 				  struct wh_error *err)
 {
@@ -86,8 +86,8 @@ static enum wh_status add_weights(struct loader *loader, hid_t group,
 	enum wh_status status;
 	uint32_t i, n;
 
-	WH_TRY(h5_names_read(group, "weight_names", &loader->source->input,
-			     &loader->scratch, &names, &n, err));
+	WH_TRY(view_names(group, "weight_names", &loader->scratch, &names, &n,
+			  err));
 	for (i = 0; i < n; i++) {
 		status = add_weight(loader, group, layer, names[i], err);
 		if (status) {
@@ -101,8 +101,9 @@ static enum wh_status add_weights(struct loader *loader, hid_t group,
 /* ---- Layers ----------------------------------------------------------- */
 
 static enum wh_status add_layer(struct loader *loader, const char *name,
-				enum wh_layer_kind kind, hid_t group,
-				const char *path, struct wh_error *err)
+				enum wh_layer_kind kind,
+				const struct h5_view *group, const char *path,
+				struct wh_error *err)
 {
 	bool own = kind == WH_LAYER_MODEL;
 	struct layer_draft layer = {
@@ -121,17 +122,17 @@ static enum wh_status add_layer(struct loader *loader, const char *name,
 }
 
 /* The group `name` below `at` as a layer. */
-static enum wh_status add_group(struct loader *loader, hid_t at,
+static enum wh_status add_group(struct loader *loader, const struct h5_view *at,
 				const char *prefix, const char *name,
 				const char *layer_name, enum wh_layer_kind kind,
 				struct wh_error *err)
 {
-	h5_auto hid_t group = 0;
-	enum wh_status status = h5_group_open(at, name, &group, err);
+	struct h5_view view_auto group = {0};
+	enum wh_status status = view_group(at, name, &group, err);
 
 	if (!status)
 		status = add_layer(
-			loader, layer_name, kind, group,
+			loader, layer_name, kind, &group,
 			arena_printf(&loader->scratch, "%s%s/", prefix, name),
 			err);
 	if (status)
@@ -167,25 +168,25 @@ static enum wh_status add_layers(struct loader *loader, struct wh_error *err)
 	const char *const *names;
 	uint32_t i, n;
 
-	WH_TRY(h5_names_read(loader->weights, "layer_names",
-			     &loader->source->input, &loader->scratch, &names,
-			     &n, err));
+	WH_TRY(view_names(loader->weights, "layer_names", &loader->scratch,
+			  &names, &n, err));
 	WH_TRY(check_distinct(names, n, err));
 	for (i = 0; i < n; i++)
 		WH_TRY(add_group(loader, loader->weights, loader->prefix,
 				 names[i], names[i], WH_LAYER, err));
-	if (h5_has(loader->weights, H5_TOP_LEVEL))
+	if (view_has(loader->weights, H5_TOP_LEVEL))
 		WH_TRY(add_group(loader, loader->weights, loader->prefix,
 				 H5_TOP_LEVEL, "", WH_LAYER_MODEL, err));
-	if (h5_has(loader->root, OPTIMIZER_WEIGHTS))
-		WH_TRY(add_group(loader, loader->root, "/", OPTIMIZER_WEIGHTS,
+	if (view_has(&loader->root, OPTIMIZER_WEIGHTS))
+		WH_TRY(add_group(loader, &loader->root, "/", OPTIMIZER_WEIGHTS,
 				 "optimizer", WH_LAYER_OPTIMIZER, err));
 	return WH_OK;
 }
 
 /* ---- Keras before 1.0.? : counted layers ------------------------------ */
 
-static enum wh_status add_counted_weights(struct loader *loader, hid_t group,
+static enum wh_status add_counted_weights(struct loader *loader,
+					  const struct h5_view *group,
 					  const struct layer_draft *layer,
 					  struct wh_error *err)
 {
@@ -193,8 +194,7 @@ static enum wh_status add_counted_weights(struct loader *loader, hid_t group,
 	uint32_t i, n = 0;
 	bool found;
 
-	WH_TRY(h5_count_read(group, "nb_params", WH_MAX_TENSORS, &n, &found,
-			     err));
+	WH_TRY(view_count(group, "nb_params", WH_MAX_TENSORS, &n, &found, err));
 	for (i = 0; found && i < n; i++) {
 		snprintf(name, sizeof(name), "param_%u", i);
 		WH_TRY(add_weight(loader, group, layer, name, err));
@@ -205,7 +205,7 @@ static enum wh_status add_counted_weights(struct loader *loader, hid_t group,
 static enum wh_status add_counted_layer(struct loader *loader, uint32_t ordinal,
 					struct wh_error *err)
 {
-	h5_auto hid_t group = 0;
+	struct h5_view view_auto group = {0};
 	struct layer_draft layer = {.role = WH_ROLE_WEIGHT};
 	char name[32];
 
@@ -215,10 +215,10 @@ static enum wh_status add_counted_layer(struct loader *loader, uint32_t ordinal,
 		arena_printf(&loader->scratch, "%s%s/", loader->prefix, name);
 	if (!layer.key_prefix || !layer.path)
 		return wh_fail_memory(err);
-	WH_TRY(h5_group_open(loader->weights, name, &group, err));
+	WH_TRY(view_group(loader->weights, name, &group, err));
 	WH_TRY(manifest_add_layer(loader->builder, name, NULL, WH_LAYER,
 				  WH_NO_LAYER, &layer.index, err));
-	return add_counted_weights(loader, group, &layer, err);
+	return add_counted_weights(loader, &group, &layer, err);
 }
 
 static enum wh_status add_counted_layers(struct loader *loader,
@@ -227,8 +227,8 @@ static enum wh_status add_counted_layers(struct loader *loader,
 	uint32_t i, n = 0;
 	bool found;
 
-	WH_TRY(h5_count_read(loader->weights, "nb_layers", WH_MAX_LAYERS, &n,
-			     &found, err));
+	WH_TRY(view_count(loader->weights, "nb_layers", WH_MAX_LAYERS, &n,
+			  &found, err));
 	for (i = 0; i < n; i++)
 		WH_TRY(add_counted_layer(loader, i, err));
 	return WH_OK;
@@ -236,7 +236,8 @@ static enum wh_status add_counted_layers(struct loader *loader,
 
 /* ---- Attributes ------------------------------------------------------- */
 
-static enum wh_status add_attributes(struct loader *loader, hid_t object,
+static enum wh_status add_attributes(struct loader *loader,
+				     const struct h5_view *object,
 				     const char *path, struct wh_error *err)
 {
 	static const char *const keys[] = {"keras_version", "backend",
@@ -246,9 +247,8 @@ static enum wh_status add_attributes(struct loader *loader, hid_t object,
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		struct wh_attribute attribute = {.path = path, .key = keys[i]};
 
-		WH_TRY(h5_text_read(object, keys[i], &loader->source->input,
-				    &loader->scratch, &attribute.text, &size,
-				    err));
+		WH_TRY(view_text(object, keys[i], &loader->scratch,
+				 &attribute.text, &size, err));
 		attribute.size = size;
 		if (attribute.text && !text_is_name(attribute.text, size))
 			attribute.kind = WH_VALUE_BYTES;
@@ -277,8 +277,9 @@ static const char *name_generator(struct loader *loader)
 static enum wh_status refuse_other(const struct loader *loader,
 				   struct wh_error *err)
 {
-	if (h5_has(loader->root, "layers") || h5_has(loader->root, "vars") ||
-	    h5_has(loader->root, "_layer_checkpoint_dependencies"))
+	if (view_has(&loader->root, "layers") ||
+	    view_has(&loader->root, "vars") ||
+	    view_has(&loader->root, "_layer_checkpoint_dependencies"))
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "this is a Keras 3 weights file (.weights.h5), "
 			       "whose format is called keras3");
@@ -290,23 +291,24 @@ static enum wh_status refuse_other(const struct loader *loader,
 /* By content: the name of the file never decides. */
 static enum wh_status add_model(struct loader *loader, struct wh_error *err)
 {
-	loader->weights = loader->root;
+	loader->weights = &loader->root;
 	loader->prefix = "/";
-	WH_TRY(add_attributes(loader, loader->root, "", err));
-	if (h5_has_attribute(loader->root, "layer_names") ||
-	    h5_has_attribute(loader->root, "layer_names0"))
+	WH_TRY(add_attributes(loader, &loader->root, "", err));
+	if (view_has_attribute(&loader->root, "layer_names") ||
+	    view_has_attribute(&loader->root, "layer_names0"))
 		return add_layers(loader, err);
-	if (h5_has(loader->root, MODEL_WEIGHTS)) {
+	if (view_has(&loader->root, MODEL_WEIGHTS)) {
 		loader->prefix = "/" MODEL_WEIGHTS "/";
-		WH_TRY(h5_group_open(loader->root, MODEL_WEIGHTS,
-				     &loader->weights, err));
+		WH_TRY(view_group(&loader->root, MODEL_WEIGHTS, &loader->model,
+				  err));
+		loader->weights = &loader->model;
 		WH_TRY(add_attributes(loader, loader->weights, MODEL_WEIGHTS,
 				      err));
-		if (h5_has_attribute(loader->weights, "nb_layers"))
+		if (view_has_attribute(loader->weights, "nb_layers"))
 			return add_counted_layers(loader, err);
 		return add_layers(loader, err);
 	}
-	if (h5_has_attribute(loader->root, "nb_layers"))
+	if (view_has_attribute(&loader->root, "nb_layers"))
 		return add_counted_layers(loader, err);
 	return refuse_other(loader, err);
 }
@@ -325,11 +327,36 @@ static enum wh_status finish(struct loader *loader, struct wh_error *err)
 	return mapping_paths_from_names(manifest, &loader->source->arena, err);
 }
 
-static enum wh_status load_source(struct h5_source *source,
-				  const struct wh_load_options *options,
-				  struct wh_error *err)
+static enum wh_status read_by_classic(struct loader *loader,
+				      struct wh_error *err)
+{
+	if (!view_classic_root(loader->source, &loader->root))
+		return WH_EUNSUPPORTED;
+	WH_TRY(add_model(loader, err));
+	return view_is_sure(loader->source) ? WH_OK : WH_EUNSUPPORTED;
+}
+
+static enum wh_status read_by_libhdf5(struct loader *loader,
+				      struct wh_error *err)
 {
 	h5_session_auto struct h5_session session = {0};
+	enum wh_status status = h5_enter(&session, err);
+
+	if (!status)
+		status = view_libhdf5_root(loader->source, &loader->root, err);
+	if (!status)
+		status = add_model(loader, err);
+	view_close(&loader->model);
+	view_close(&loader->root);
+	if (!status)
+		h5_source_stop(loader->source);
+	return status;
+}
+
+static enum wh_status load_source(struct h5_source *source,
+				  const struct wh_load_options *options,
+				  bool by_classic, struct wh_error *err)
+{
 	__attribute__((cleanup(close_loader))) struct loader loader = {
 		.source = source, .options = options};
 
@@ -337,16 +364,15 @@ static enum wh_status load_source(struct h5_source *source,
 		return wh_fail(err, WH_ECORRUPT,
 			       "not an HDF5 file (file signature not found)");
 	WH_TRY(manifest_builder_new(&source->arena, &loader.builder, err));
-	WH_TRY(h5_enter(&session, err));
-	WH_TRY(h5_source_start(source, &loader.root, err));
-	WH_TRY(add_model(&loader, err));
-	WH_TRY(finish(&loader, err));
-	h5_source_stop(source);
-	return WH_OK;
+	WH_TRY(by_classic ? read_by_classic(&loader, err)
+			  : read_by_libhdf5(&loader, err));
+	return finish(&loader, err);
 }
 
-enum wh_status h5_load(const char *path, const struct wh_load_options *options,
-		       struct wh_source **out, struct wh_error *err)
+enum wh_status h5_load_by(const char *path,
+			  const struct wh_load_options *options,
+			  bool by_classic, struct wh_source **out,
+			  struct wh_error *err)
 {
 	wh_auto(wh_source) held = NULL;
 	struct h5_source *source;
@@ -354,13 +380,22 @@ enum wh_status h5_load(const char *path, const struct wh_load_options *options,
 
 	WH_TRY(h5_source_open(path, &source, err));
 	held = &source->base;
-	status = load_source(source, options, err);
+	status = load_source(source, options, by_classic, err);
 	if (status) {
 		wh_error_prefix(err, "'%s'", path);
 		return status;
 	}
+	h5_source_close_classic(source);
 	*out = wh_steal(&held);
 	return WH_OK;
+}
+
+enum wh_status h5_load(const char *path, const struct wh_load_options *options,
+		       struct wh_source **out, struct wh_error *err)
+{
+	if (h5_load_by(path, options, true, out, NULL) == WH_OK)
+		return WH_OK;
+	return h5_load_by(path, options, false, out, err);
 }
 
 bool h5_probe(const char *path)

@@ -9,4 +9,11 @@ bool h5_probe(const char *path);
 enum wh_status h5_load(const char *path, const struct wh_load_options *options,
 		       struct wh_source **source, struct wh_error *err);
 
+/** The same by one of the two readers alone (view.h). What classic/ takes,
+ *  libhdf5 takes too, and it says the same. */
+enum wh_status h5_load_by(const char *path,
+			  const struct wh_load_options *options,
+			  bool by_classic, struct wh_source **source,
+			  struct wh_error *err);
+
 #endif

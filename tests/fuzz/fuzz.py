@@ -19,7 +19,8 @@ GOLDEN = TOP / "tests" / "golden"
 BUILD = Path(os.environ.get("WH_BUILDS", TOP / "build-tests")) / "fuzz"
 
 # Where golden files are inputs as they are.
-SEEDS = {"canonical": ["canonical"], "h5": ["h5"], "npy": ["npz"],
+SEEDS = {"canonical": ["canonical"], "h5": ["h5"],
+         "h5_classic": ["h5", "keras3"], "npy": ["npz"],
          "npz": ["npz"], "safetensors": ["safetensors"], "store": ["store"],
          "tf_index": ["tf"], "zip": ["npz"]}
 # Of the committed corpus, per target.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "hdf5/classic/group.h"
 #include <weighhouse/tensor.h>
 
 void keras3_children_free(struct keras3_children *children)
@@ -44,18 +45,17 @@ static enum wh_status keep_child(struct listing *listing, const char *name,
 }
 
 static enum wh_status take_link(struct listing *listing, const char *name,
-				const H5L_info_t *info)
+				H5L_type_t type, uint64_t address)
 {
 	size_t len = strlen(name);
 
-	if (info->type != H5L_TYPE_HARD)
-		return wh_fail(listing->err, WH_ECORRUPT,
-			       "'%s' is %s, which is not followed", name,
-			       (int)info->type == H5L_TYPE_EXTERNAL
-				       ? "an external link"
-			       : (int)info->type == H5L_TYPE_SOFT
-				       ? "a soft link"
-				       : "a user-defined link");
+	if (type != H5L_TYPE_HARD)
+		return wh_fail(
+			listing->err, WH_ECORRUPT,
+			"'%s' is %s, which is not followed", name,
+			(int)type == H5L_TYPE_EXTERNAL ? "an external link"
+			: (int)type == H5L_TYPE_SOFT   ? "a soft link"
+						       : "a user-defined link");
 	if (len == 0 || len > WH_MAX_NAME || !text_is_name(name, len) ||
 	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return wh_fail(listing->err, WH_ECORRUPT,
@@ -64,7 +64,7 @@ static enum wh_status take_link(struct listing *listing, const char *name,
 		return wh_fail(listing->err, WH_ECORRUPT,
 			       "a group has more members than the file can "
 			       "hold");
-	return keep_child(listing, name, info->u.address);
+	return keep_child(listing, name, address);
 }
 
 static herr_t visit(hid_t group, const char *name, const H5L_info_t *info,
@@ -73,11 +73,22 @@ static herr_t visit(hid_t group, const char *name, const H5L_info_t *info,
 	struct listing *listing = arg;
 
 	(void)group;
-	listing->status = take_link(listing, name, info);
+	listing->status = take_link(listing, name, info->type, info->u.address);
 	return listing->status ? 1 : 0; /* 1: enough */
 }
 
-enum wh_status keras3_children_list(hid_t group, uint64_t limit,
+static enum wh_status list_classic(const struct classic_group *group,
+				   struct listing *listing)
+{
+	uint32_t i;
+
+	for (i = 0; i < group->n_entries; i++)
+		WH_TRY(take_link(listing, group->entries[i].name, H5L_TYPE_HARD,
+				 group->entries[i].address));
+	return WH_OK;
+}
+
+enum wh_status keras3_children_list(const struct h5_view *group, uint64_t limit,
 				    struct arena *arena,
 				    struct keras3_children *children,
 				    struct wh_error *err)
@@ -85,7 +96,9 @@ enum wh_status keras3_children_list(hid_t group, uint64_t limit,
 	struct listing listing = {children, arena, limit, err, WH_OK};
 	hsize_t from = 0;
 
-	if (H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &from, visit,
+	if (group->group)
+		return list_classic(group->group, &listing);
+	if (H5Literate(group->id, H5_INDEX_NAME, H5_ITER_NATIVE, &from, visit,
 		       &listing) < 0 &&
 	    !listing.status)
 		return wh_fail(err, WH_ECORRUPT, "a group can't be listed");

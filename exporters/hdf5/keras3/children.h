@@ -5,10 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hdf5.h>
-
 #include "base/arena.h"
 #include "base/error.h"
+#include "hdf5/view.h"
 
 struct keras3_child {
 	const char *name;
@@ -24,7 +23,7 @@ void keras3_children_free(struct keras3_children *children);
 
 /** Lists the group's links. WH_ECORRUPT for links that are not hard ones, for
  *  names that are none, and for more than `limit` of them. */
-enum wh_status keras3_children_list(hid_t group, uint64_t limit,
+enum wh_status keras3_children_list(const struct h5_view *group, uint64_t limit,
 				    struct arena *arena,
 				    struct keras3_children *children,
 				    struct wh_error *err);

@@ -20,6 +20,7 @@ struct loader {
 	struct arena scratch;
 	struct keras3_tree tree;
 	struct manifest_builder *builder;
+	bool by_classic; /* else by libhdf5 (hdf5/view.h) */
 };
 
 static void close_loader(struct loader *loader)
@@ -34,25 +35,44 @@ static void close_loader(struct loader *loader)
 
 /* ---- Trees ------------------------------------------------------------ */
 
-static enum wh_status read_part(struct loader *loader, uint32_t part,
+static enum wh_status read_tree(struct loader *loader, uint32_t part,
+				const struct h5_view *root,
 				struct wh_error *err)
 {
 	struct h5_source *source = loader->opened.source->parts[part];
-	h5_auto hid_t root = 0;
-	enum wh_status status;
 
-	if (!h5_source_has_signature(source))
-		return wh_fail(err, WH_ECORRUPT,
-			       "its weights are no HDF5 file (file signature "
-			       "not found)");
-	WH_TRY(h5_source_start(source, &root, err));
 	if (part == 0 && !keras3_tree_is_root(root))
 		return wh_fail(err, WH_ECORRUPT,
 			       "an HDF5 file, but not of Keras 3's layout: it "
 			       "has neither 'layers' nor 'vars'");
-	status = keras3_tree_read(&loader->tree, source, part, root, err);
-	h5_release(&root);
-	root = 0;
+	return keras3_tree_read(&loader->tree, source, part, root, err);
+}
+
+static enum wh_status read_by_classic(struct loader *loader, uint32_t part,
+				      struct wh_error *err)
+{
+	struct h5_source *source = loader->opened.source->parts[part];
+	struct h5_view view_auto root = {0};
+
+	if (!view_classic_root(source, &root))
+		return WH_EUNSUPPORTED;
+	WH_TRY(read_tree(loader, part, &root, err));
+	return view_is_sure(source) ? WH_OK : WH_EUNSUPPORTED;
+}
+
+static enum wh_status read_by_libhdf5(struct loader *loader, uint32_t part,
+				      struct wh_error *err)
+{
+	h5_session_auto struct h5_session session = {0};
+	struct h5_source *source = loader->opened.source->parts[part];
+	struct h5_view root = {0};
+	enum wh_status status = h5_enter(&session, err);
+
+	if (!status)
+		status = view_libhdf5_root(source, &root, err);
+	if (!status)
+		status = read_tree(loader, part, &root, err);
+	view_close(&root);
 	if (!status)
 		h5_source_stop(source);
 	return status;
@@ -60,12 +80,19 @@ static enum wh_status read_part(struct loader *loader, uint32_t part,
 
 static enum wh_status read_parts(struct loader *loader, struct wh_error *err)
 {
-	h5_session_auto struct h5_session session = {0};
 	uint32_t i;
 
-	WH_TRY(h5_enter(&session, err));
-	for (i = 0; i < loader->opened.source->n_parts; i++)
-		WH_TRY(read_part(loader, i, err));
+	for (i = 0; i < loader->opened.source->n_parts; i++) {
+		struct h5_source *source = loader->opened.source->parts[i];
+
+		if (!h5_source_has_signature(source))
+			return wh_fail(err, WH_ECORRUPT,
+				       "its weights are no HDF5 file (file "
+				       "signature not found)");
+		WH_TRY(loader->by_classic ? read_by_classic(loader, i, err)
+					  : read_by_libhdf5(loader, i, err));
+		h5_source_close_classic(source);
+	}
 	return WH_OK;
 }
 
@@ -218,25 +245,37 @@ static enum wh_status load(struct loader *loader, const char *path,
 	return make_manifest(loader, err);
 }
 
-enum wh_status keras3_load(const char *path,
-			   const struct wh_load_options *options,
-			   struct wh_source **out, struct wh_error *err)
+enum wh_status keras3_load_by(const char *path,
+			      const struct wh_load_options *options,
+			      bool by_classic, struct wh_source **out,
+			      struct wh_error *err)
 {
 	__attribute__((cleanup(close_loader))) struct loader loader = {
-		.tree.max_nbytes = options->max_nbytes};
-	char *resolved wh_free_auto = NULL;
+		.tree.max_nbytes = options->max_nbytes,
+		.by_classic = by_classic};
 	enum wh_status status;
 
 	loader.tree.arena = &loader.scratch;
-	WH_TRY(keras3_resolve(path, &resolved, err));
-	status = load(&loader, resolved, err);
+	status = load(&loader, path, err);
 	if (status) {
-		wh_error_prefix(err, "'%s'", resolved);
+		wh_error_prefix(err, "'%s'", path);
 		return status;
 	}
 	*out = &loader.opened.source->base;
 	loader.opened.source = NULL;
 	return WH_OK;
+}
+
+enum wh_status keras3_load(const char *path,
+			   const struct wh_load_options *options,
+			   struct wh_source **out, struct wh_error *err)
+{
+	char *resolved wh_free_auto = NULL;
+
+	WH_TRY(keras3_resolve(path, &resolved, err));
+	if (keras3_load_by(resolved, options, true, out, NULL) == WH_OK)
+		return WH_OK;
+	return keras3_load_by(resolved, options, false, out, err);
 }
 
 bool keras3_probe(const char *path)

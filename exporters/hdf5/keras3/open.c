@@ -39,25 +39,37 @@ static bool has_weights_member(int fd)
 	       zip_find(&archive, "metadata.json");
 }
 
+static bool is_root_by_libhdf5(struct h5_source *source)
+{
+	h5_session_auto struct h5_session session = {0};
+	struct h5_view root = {0};
+	bool found;
+
+	if (h5_enter(&session, NULL))
+		return false;
+	found = view_libhdf5_root(source, &root, NULL) == WH_OK &&
+		keras3_tree_is_root(&root);
+	view_close(&root);
+	h5_source_close_file(source);
+	return found;
+}
+
 /* A damaged one is left to the format that any HDF5 file may be. */
 static bool has_keras3_root(const char *path)
 {
-	h5_session_auto struct h5_session session = {0};
-	h5_auto hid_t root = 0;
 	struct h5_source *source = NULL;
-	bool found = false;
+	struct h5_view root = {0};
+	bool found = false, sure = false;
 
 	if (h5_source_open(path, &source, NULL))
 		return false;
-	if (h5_source_has_signature(source) &&
-	    h5_enter(&session, NULL) == WH_OK &&
-	    h5_source_start(source, &root, NULL) == WH_OK)
-		found = keras3_tree_is_root(root);
-	h5_release(&root);
-	root = 0;
-	if (session.entered)
-		h5_source_close_file(source);
-	h5_leave(&session);
+	if (view_classic_root(source, &root)) {
+		found = keras3_tree_is_root(&root);
+		sure = view_is_sure(source);
+	}
+	view_close(&root);
+	if (!sure && h5_source_has_signature(source))
+		found = is_root_by_libhdf5(source);
 	wh_source_close(&source->base);
 	return found;
 }

@@ -6,10 +6,8 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "hdf5/attribute_read.h"
 #include "hdf5/keras3/children.h"
 #include "hdf5/object.h"
-#include "hdf5/session.h"
 
 #define VARS "vars"
 /* An object's group and that of its variables take more than this. */
@@ -31,15 +29,15 @@ void keras3_tree_free(struct keras3_tree *tree)
 	free(tree->datasets);
 }
 
-bool keras3_tree_is_root(hid_t root)
+bool keras3_tree_is_root(const struct h5_view *root)
 {
-	if (h5_has_attribute(root, "layer_names") ||
-	    h5_has_attribute(root, "layer_names0") ||
-	    h5_has_attribute(root, "nb_layers") ||
-	    h5_has(root, "model_weights"))
+	if (view_has_attribute(root, "layer_names") ||
+	    view_has_attribute(root, "layer_names0") ||
+	    view_has_attribute(root, "nb_layers") ||
+	    view_has(root, "model_weights"))
 		return false;
-	return h5_has(root, VARS) || h5_has(root, "layers") ||
-	       h5_has(root, "_layer_checkpoint_dependencies");
+	return view_has(root, VARS) || view_has(root, "layers") ||
+	       view_has(root, "_layer_checkpoint_dependencies");
 }
 
 /* ---- Objects ---------------------------------------------------------- */
@@ -100,14 +98,13 @@ static enum wh_status add_value(struct reading *reading, uint32_t object,
 
 /* ---- Variables -------------------------------------------------------- */
 
-static enum wh_status read_text(struct reading *reading, hid_t object,
-				const char *key, const char **text,
-				struct wh_error *err)
+static enum wh_status read_text(struct reading *reading,
+				const struct h5_view *object, const char *key,
+				const char **text, struct wh_error *err)
 {
 	size_t size;
 
-	WH_TRY(h5_text_read(object, key, &reading->source->input,
-			    reading->tree->arena, text, &size, err));
+	WH_TRY(view_text(object, key, reading->tree->arena, text, &size, err));
 	if (*text && size > WH_MAX_NAME)
 		return wh_fail(err, WH_ECORRUPT,
 			       "attribute '%s' has %zu bytes; at most %u are "
@@ -116,48 +113,48 @@ static enum wh_status read_text(struct reading *reading, hid_t object,
 	return WH_OK;
 }
 
-static enum wh_status read_value(struct reading *reading, hid_t vars,
-				 const char *path, const char *key,
-				 uint32_t object, struct wh_error *err)
+static enum wh_status read_value(struct reading *reading,
+				 const struct h5_view *vars, const char *path,
+				 const char *key, uint32_t object,
+				 struct wh_error *err)
 {
 	struct arena *arena = &reading->source->arena;
 	struct keras3_value value = {.key = key, .shard = reading->part};
 	struct h5_dataset *dataset;
-	h5_auto hid_t opened = 0;
+	struct h5_view view_auto opened = {0};
 
-	WH_TRY(h5_dataset_open(vars, key, &opened, err));
-	WH_TRY(h5_source_add(reading->source, opened, reading->tree->max_nbytes,
-			     &dataset, err));
+	WH_TRY(view_dataset(vars, key, &opened, err));
+	WH_TRY(view_keep(&opened, reading->tree->max_nbytes, &dataset, err));
 	if (!dataset->flat) {
 		dataset->path = arena_printf(arena, "/%s%s" VARS "/%s", path,
 					     *path ? "/" : "", key);
 		if (!dataset->path)
 			return wh_fail_memory(err);
 	}
-	WH_TRY(read_text(reading, opened, "dtype", &value.dtype, err));
+	WH_TRY(read_text(reading, &opened, "dtype", &value.dtype, err));
 	return add_value(reading, object, &value, err);
 }
 
-static enum wh_status read_vars(struct reading *reading, hid_t group,
-				const char *path, const char **name,
-				struct wh_error *err)
+static enum wh_status read_vars(struct reading *reading,
+				const struct h5_view *group, const char *path,
+				const char **name, struct wh_error *err)
 {
 	children_auto struct keras3_children children = {0};
-	h5_auto hid_t vars = 0;
+	struct h5_view view_auto vars = {0};
 	enum wh_status status;
 	uint32_t i, object = 0;
 
-	WH_TRY(h5_group_open(group, VARS, &vars, err));
-	WH_TRY(read_text(reading, vars, "name", name, err));
+	WH_TRY(view_group(group, VARS, &vars, err));
+	WH_TRY(read_text(reading, &vars, "name", name, err));
 	WH_TRY(keras3_children_list(
-		vars, reading->source->input.size / MIN_BYTES_AN_OBJECT,
+		&vars, reading->source->input.size / MIN_BYTES_AN_OBJECT,
 		reading->tree->arena, &children, err));
 	keras3_children_sort(&children, KERAS3_NUMBERS);
 	WH_TRY(find_object(reading, path, *name, &object, err));
 	for (i = 0; i < children.n; i++) {
 		const char *key = children.list[i].name;
 
-		status = read_value(reading, vars, path, key, object, err);
+		status = read_value(reading, &vars, path, key, object, err);
 		if (status) {
 			wh_error_prefix(err, "weight '%s%svars/%s'", path,
 					*path ? "/" : "", key);
@@ -183,47 +180,47 @@ static enum wh_status see(struct reading *reading, uint64_t address,
 
 /* A child counts from where the later of its two groups lies: either may
  * fill a gap that libhdf5 left. */
-static void find_places(hid_t group, struct keras3_children *children)
+static void find_places(const struct h5_view *group,
+			struct keras3_children *children)
 {
-	H5L_info_t info;
+	uint64_t address;
 	uint32_t i;
 
 	for (i = 0; i < children->n; i++) {
-		h5_auto hid_t child =
-			H5Oopen(group, children->list[i].name, H5P_DEFAULT);
+		struct keras3_child *at = &children->list[i];
+		struct h5_view view_auto child = {0};
 
-		if (child > 0 && H5Iget_type(child) == H5I_GROUP &&
-		    h5_has(child, VARS) &&
-		    H5Lget_info(child, VARS, &info, H5P_DEFAULT) >= 0 &&
-		    info.type == H5L_TYPE_HARD &&
-		    info.u.address > children->list[i].address)
-			children->list[i].address = info.u.address;
+		if (view_group(group, at->name, &child, NULL) == WH_OK &&
+		    view_child_address(&child, VARS, &address) &&
+		    address > at->address)
+			at->address = address;
 	}
 }
 
-static enum wh_status read_group(struct reading *reading, hid_t group,
-				 const char *path, unsigned depth,
-				 struct wh_error *err);
+static enum wh_status read_group(struct reading *reading,
+				 const struct h5_view *group, const char *path,
+				 unsigned depth, struct wh_error *err);
 
-static enum wh_status read_child(struct reading *reading, hid_t group,
-				 const char *path, const char *name,
-				 unsigned depth, struct wh_error *err)
+static enum wh_status read_child(struct reading *reading,
+				 const struct h5_view *group, const char *path,
+				 const char *name, unsigned depth,
+				 struct wh_error *err)
 {
-	h5_auto hid_t child = 0;
+	struct h5_view view_auto child = {0};
 	const char *below = arena_printf(reading->tree->arena, "%s%s%s", path,
 					 *path ? "/" : "", name);
-	H5O_info_t info;
+	uint64_t address;
 	bool first;
 
 	if (!below)
 		return wh_fail_memory(err);
-	WH_TRY(h5_group_open(group, name, &child, err));
-	if (H5Oget_info2(child, &info, H5O_INFO_BASIC) < 0)
+	WH_TRY(view_group(group, name, &child, err));
+	if (!view_address(&child, &address))
 		return h5_fail(err, "a group can't be read");
-	WH_TRY(see(reading, info.addr, &first, err));
+	WH_TRY(see(reading, address, &first, err));
 	if (!first)
 		return WH_OK;
-	return read_group(reading, child, below, depth + 1, err);
+	return read_group(reading, &child, below, depth + 1, err);
 }
 
 static void remove_child(struct keras3_children *children, const char *name)
@@ -236,9 +233,9 @@ static void remove_child(struct keras3_children *children, const char *name)
 	children->n = kept;
 }
 
-static enum wh_status read_group(struct reading *reading, hid_t group,
-				 const char *path, unsigned depth,
-				 struct wh_error *err)
+static enum wh_status read_group(struct reading *reading,
+				 const struct h5_view *group, const char *path,
+				 unsigned depth, struct wh_error *err)
 {
 	children_auto struct keras3_children children = {0};
 	enum keras3_order order = KERAS3_SLOTS;
@@ -251,7 +248,7 @@ static enum wh_status read_group(struct reading *reading, hid_t group,
 	WH_TRY(keras3_children_list(
 		group, reading->source->input.size / MIN_BYTES_AN_OBJECT,
 		reading->tree->arena, &children, err));
-	if (h5_has(group, VARS)) {
+	if (view_has(group, VARS)) {
 		WH_TRY(read_vars(reading, group, path, &name, err));
 		remove_child(&children, VARS);
 		order = name ? KERAS3_ATTRIBUTES : KERAS3_REVERSED;
@@ -269,7 +266,8 @@ static enum wh_status read_group(struct reading *reading, hid_t group,
 
 enum wh_status keras3_tree_read(struct keras3_tree *tree,
 				struct h5_source *source, uint32_t part,
-				hid_t root, struct wh_error *err)
+				const struct h5_view *root,
+				struct wh_error *err)
 {
 	struct reading reading = {tree, source, part};
 

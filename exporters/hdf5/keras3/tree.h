@@ -12,7 +12,7 @@
 #define WH_HDF5_KERAS3_TREE_H
 
 #include "core/name_map.h"
-#include "hdf5/file_source.h"
+#include "hdf5/view.h"
 #include "mapping/keras3.h"
 
 /** Where a value's dataset is: in which file, and which of its datasets. */
@@ -34,14 +34,15 @@ struct keras3_tree {
 };
 void keras3_tree_free(struct keras3_tree *tree);
 
-/** Adds the objects of an HDF5 file, `part`, whose root is open. In a session.
+/** Adds the objects of an HDF5 file, `part`, whose root is open, by libhdf5 in a session.
  *  WH_ECORRUPT, WH_EUNSUPPORTED naming what is in the way: links that lead to
  *  other files, depth, what is no group or dataset, what no weight has. */
 enum wh_status keras3_tree_read(struct keras3_tree *tree,
 				struct h5_source *source, uint32_t part,
-				hid_t root, struct wh_error *err);
+				const struct h5_view *root,
+				struct wh_error *err);
 
 /** Whether a root group is a Keras 3 file's and not a legacy one's. */
-bool keras3_tree_is_root(hid_t root);
+bool keras3_tree_is_root(const struct h5_view *root);
 
 #endif

@@ -1,0 +1,138 @@
+/* The superblock of version 0 (II.A), addresses and lengths of 8 bytes:
+ *
+ *	 0 signature		 8 five versions and reserved bytes, all 0,
+ *	13 size of addresses	14 size of lengths
+ *	16 leaf K	18 node K	20 flags
+ *	24 base address		32 free space (none)
+ *	40 end of file		48 driver (none)
+ *	56 root's symbol table entry: name, header, cache type, its scratch
+ */
+#include "hdf5/classic/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/endian.h"
+#include "hdf5/classic/group.h"
+
+#define SUPERBLOCK_SIZE 96u
+#define PAGE_SIZE	((size_t)16 << 10)
+#define N_PAGES		64u
+/* An honest file is looked at once or twice: times its size, and in any case */
+#define BUDGET_RATIO 64u
+#define BUDGET_LEAST ((uint64_t)16 << 20)
+#define CACHED_TABLE 1u /* the scratch has the addresses of the table */
+
+struct classic_page {
+	uint64_t number; /* its offset / PAGE_SIZE, or CLASSIC_NOWHERE */
+	size_t size;	 /* less than a page at the end */
+	uint8_t *bytes;	 /* NULL until it is used first */
+};
+
+/* The page at `number`, read unless it is there. */
+static const struct classic_page *load_page(struct classic_file *file,
+					    uint64_t number)
+{
+	struct classic_page *page = &file->pages[number % N_PAGES];
+	uint64_t offset = number * PAGE_SIZE, left = file->end - offset;
+
+	if (page->bytes && page->number == number)
+		return page;
+	if (!page->bytes)
+		page->bytes = malloc(PAGE_SIZE);
+	if (!page->bytes)
+		return NULL;
+	page->number = CLASSIC_NOWHERE;
+	page->size = left < PAGE_SIZE ? (size_t)left : PAGE_SIZE;
+	if (input_read(file->input, offset, page->bytes, page->size))
+		return NULL;
+	page->number = number;
+	return page;
+}
+
+bool classic_spend(struct classic_file *file, uint64_t n)
+{
+	if (n > file->budget)
+		return false;
+	file->budget -= n;
+	return true;
+}
+
+bool classic_read(struct classic_file *file, uint64_t offset, void *buf,
+		  size_t len)
+{
+	uint8_t *out = buf;
+
+	if (!range_fits(offset, len, file->end) || !classic_spend(file, len))
+		return false;
+	while (len) {
+		const struct classic_page *page =
+			load_page(file, offset / PAGE_SIZE);
+		size_t within = (size_t)(offset % PAGE_SIZE), some;
+
+		if (!page)
+			return false;
+		some = page->size - within < len ? page->size - within : len;
+		memcpy(out, page->bytes + within, some);
+		out += some;
+		offset += some;
+		len -= some;
+	}
+	return true;
+}
+
+static bool read_superblock(struct classic_file *file)
+{
+	static const uint8_t head[16] = {0x89, 'H',  'D', 'F', '\r', '\n',
+					 0x1a, '\n', 0,	  0,   0,    0,
+					 0,    8,    8,	  0};
+	uint8_t block[SUPERBLOCK_SIZE];
+
+	if (!classic_read(file, 0, block, sizeof(block)) ||
+	    memcmp(block, head, sizeof(head)) != 0)
+		return false;
+	file->leaf_k = get_le16(block + 16);
+	file->node_k = get_le16(block + 18);
+	if (!file->leaf_k || !file->node_k || get_le32(block + 20) ||
+	    get_le64(block + 24) || get_le64(block + 32) != CLASSIC_NOWHERE ||
+	    get_le64(block + 40) > file->end ||
+	    get_le64(block + 48) != CLASSIC_NOWHERE || get_le64(block + 56))
+		return false;
+	file->end = get_le64(block + 40);
+	file->root = get_le64(block + 64);
+	file->root_tree = file->root_heap = CLASSIC_NOWHERE;
+	if (get_le32(block + 72) == CACHED_TABLE) {
+		file->root_tree = get_le64(block + 80);
+		file->root_heap = get_le64(block + 88);
+	}
+	return get_le32(block + 72) <= CACHED_TABLE;
+}
+
+bool classic_file_open(struct classic_file *file,
+		       const struct input_file *input)
+{
+	*file = (struct classic_file){
+		.input = input,
+		.end = input->size,
+		.heap.address = CLASSIC_NOWHERE,
+		.pages = calloc(N_PAGES, sizeof(*file->pages)),
+	};
+	return file->pages &&
+	       checked_mul(input->size, BUDGET_RATIO, &file->budget) &&
+	       checked_add(file->budget, BUDGET_LEAST, &file->budget) &&
+	       read_superblock(file);
+}
+
+void classic_file_close(struct classic_file *file)
+{
+	size_t i;
+
+	classic_group_close(file->last);
+	for (i = 0; file->pages && i < N_PAGES; i++)
+		free(file->pages[i].bytes);
+	free(file->pages);
+	free(file->heap.bytes);
+	free(file->heap.offset_of);
+	*file = (struct classic_file){0};
+}
