@@ -1,6 +1,7 @@
 #include "hdf5/literals.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/auto.h"
 #include "hdf5/image_file.h"
@@ -39,8 +40,39 @@ static enum wh_status sort_places(const struct wh_manifest *manifest,
 	return WH_OK;
 }
 
-static enum wh_status add_literal(struct wh_image *out,
-				  const struct sparse_image *image,
+/* Where literals come from: one of the two. */
+struct laid_out {
+	const struct sparse_image *image;
+	const struct classic_writer *writer;
+	size_t next; /* of the writer's pieces: those before it are behind us */
+};
+
+/* What no piece covers is zero. */
+static void read_pieces(struct laid_out *from, uint64_t offset, uint8_t *buf,
+			size_t len)
+{
+	const struct classic_writer *writer = from->writer;
+	uint64_t end = offset + len;
+
+	memset(buf, 0, len);
+	for (; from->next < writer->n_pieces; from->next++) {
+		const struct classic_piece *piece = &writer->pieces[from->next];
+		uint64_t start =
+			piece->address > offset ? piece->address : offset;
+		uint64_t stop = piece->address + piece->size;
+
+		if (start >= end)
+			return;
+		if (stop > start)
+			memcpy(buf + (start - offset),
+			       piece->bytes + (start - piece->address),
+			       (size_t)((stop < end ? stop : end) - start));
+		if (stop > end)
+			return;
+	}
+}
+
+static enum wh_status add_literal(struct wh_image *out, struct laid_out *from,
 				  uint64_t end, struct wh_error *err)
 {
 	uint8_t piece[LITERAL_PIECE];
@@ -50,10 +82,31 @@ static enum wh_status add_literal(struct wh_image *out,
 
 		if (some > end - out->size)
 			some = (size_t)(end - out->size);
-		sparse_image_read(image, out->size, piece, some);
+		if (from->image)
+			sparse_image_read(from->image, out->size, piece, some);
+		else
+			read_pieces(from, out->size, piece, some);
 		WH_TRY(wh_image_literal(out, piece, some, err));
 	}
 	return WH_OK;
+}
+
+static enum wh_status fill(const struct wh_manifest *manifest,
+			   struct laid_out *from, uint64_t size,
+			   const uint64_t *offset_of, struct wh_image *out,
+			   struct wh_error *err)
+{
+	wh_free_auto struct place *places = NULL;
+	uint32_t i, n_places = 0;
+
+	WH_TRY(sort_places(manifest, offset_of, &places, &n_places, err));
+	for (i = 0; i < n_places; i++) {
+		WH_TRY(add_literal(out, from, places[i].offset, err));
+		WH_TRY(wh_image_payload(
+			out, places[i].tensor, 0,
+			manifest->tensors[places[i].tensor].nbytes, err));
+	}
+	return add_literal(out, from, size, err);
 }
 
 enum wh_status literals_fill(const struct wh_manifest *manifest,
@@ -61,15 +114,17 @@ enum wh_status literals_fill(const struct wh_manifest *manifest,
 			     const uint64_t *offset_of, struct wh_image *out,
 			     struct wh_error *err)
 {
-	wh_free_auto struct place *places = NULL;
-	uint32_t i, n_places = 0;
+	struct laid_out from = {.image = image};
 
-	WH_TRY(sort_places(manifest, offset_of, &places, &n_places, err));
-	for (i = 0; i < n_places; i++) {
-		WH_TRY(add_literal(out, image, places[i].offset, err));
-		WH_TRY(wh_image_payload(
-			out, places[i].tensor, 0,
-			manifest->tensors[places[i].tensor].nbytes, err));
-	}
-	return add_literal(out, image, image->size, err);
+	return fill(manifest, &from, image->size, offset_of, out, err);
+}
+
+enum wh_status literals_fill_classic(const struct wh_manifest *manifest,
+				     const struct classic_writer *writer,
+				     const uint64_t *offset_of,
+				     struct wh_image *out, struct wh_error *err)
+{
+	struct laid_out from = {.writer = writer};
+
+	return fill(manifest, &from, writer->space.end, offset_of, out, err);
 }

@@ -2,6 +2,7 @@
 #ifndef WH_HDF5_LITERALS_H
 #define WH_HDF5_LITERALS_H
 
+#include "hdf5/classic/writer.h"
 #include "hdf5/sparse_fd.h"
 #include <weighhouse/plan.h>
 
@@ -11,5 +12,12 @@ enum wh_status literals_fill(const struct wh_manifest *manifest,
 			     const struct sparse_image *image,
 			     const uint64_t *offset_of, struct wh_image *out,
 			     struct wh_error *err);
+
+/** The same of what classic/ laid out. */
+enum wh_status literals_fill_classic(const struct wh_manifest *manifest,
+				     const struct classic_writer *writer,
+				     const uint64_t *offset_of,
+				     struct wh_image *out,
+				     struct wh_error *err);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/auto.h"
 #include "core/manifest.h"
+#include "hdf5/classic/layout.h"
 #include "hdf5/layout.h"
 #include "hdf5/literals.h"
 #include "hdf5/object.h"
@@ -18,6 +19,7 @@
 WH_DEFINE_AUTO(wh_plan, wh_plan_free);
 WH_DEFINE_AUTO(arena, arena_free);
 WH_DEFINE_AUTO(sparse_image, sparse_image_free);
+WH_DEFINE_AUTO(classic_writer, classic_writer_close);
 
 static const char *attribute_text(const struct wh_manifest *manifest,
 				  const char *path, const char *key)
@@ -155,24 +157,48 @@ static enum wh_status warn(struct wh_plan *plan, const struct mapping_h5 *names,
 	return warn_of_left_out(plan, WH_LAYER_STATE, "state", err);
 }
 
+static uint64_t *make_offsets(uint32_t n_tensors)
+{
+	uint64_t *offset_of = calloc((size_t)n_tensors + 1, sizeof(*offset_of));
+	uint32_t i;
+
+	for (i = 0; offset_of && i < n_tensors; i++)
+		offset_of[i] = LAYOUT_NOWHERE;
+	return offset_of;
+}
+
+static enum wh_status lay_out_by_libhdf5(const struct layout_model *model,
+					 struct wh_image *out,
+					 struct wh_error *err)
+{
+	struct sparse_image image_memory = {0};
+	wh_auto(sparse_image) image = &image_memory;
+	wh_free_auto uint64_t *offset_of =
+		make_offsets(model->manifest->n_tensors);
+
+	if (!offset_of)
+		return wh_fail_memory(err);
+	WH_TRY(layout_write(model, image, offset_of, err));
+	return literals_fill(model->manifest, image, offset_of, out, err);
+}
+
 static enum wh_status lay_out(struct wh_plan *plan,
 			      const struct layout_model *model,
 			      struct wh_error *err)
 {
-	struct sparse_image image_memory = {0};
-	wh_auto(sparse_image) image = &image_memory;
-	uint32_t i, n_tensors = model->manifest->n_tensors;
-	struct wh_image *out;
+	struct classic_writer writer_memory = {0};
+	wh_auto(classic_writer) writer = &writer_memory;
 	wh_free_auto uint64_t *offset_of =
-		calloc((size_t)n_tensors + 1, sizeof(*offset_of));
+		make_offsets(model->manifest->n_tensors);
+	struct wh_image *out;
 
 	if (!offset_of)
 		return wh_fail_memory(err);
-	for (i = 0; i < n_tensors; i++)
-		offset_of[i] = LAYOUT_NOWHERE;
-	WH_TRY(layout_write(model, image, offset_of, err));
 	WH_TRY(wh_plan_add_image(plan, "", true, &out, err));
-	return literals_fill(model->manifest, image, offset_of, out, err);
+	if (!classic_layout(model, writer, offset_of))
+		return lay_out_by_libhdf5(model, out, err);
+	return literals_fill_classic(model->manifest, writer, offset_of, out,
+				     err);
 }
 
 enum wh_status h5_plan(struct wh_source *source,
