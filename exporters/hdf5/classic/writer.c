@@ -15,7 +15,7 @@
 #define MESSAGE_HEAD	 8u
 #define MESSAGE_CONSTANT 1u
 #define SURELY_UNWRITTEN ((uint64_t)512 << 10)
-#define SURELY_CACHED	 ((uint64_t)896 << 10)
+#define SURELY_CACHED	 ((uint64_t)1536 << 10)
 #define NOWHERE		 UINT64_MAX
 
 bool classic_is_unwritten(const struct classic_writer *writer, uint64_t touched)

@@ -92,8 +92,8 @@ bool classic_put_rows(struct classic_writer *writer,
 bool classic_keep(struct classic_writer *writer, uint64_t address,
 		  const void *bytes, uint64_t size);
 
-/** libhdf5 keeps at least 1 MiB of metadata in its cache. It writes what has
- *  not been used for long, as soon as seven tenths of that wait to be written:
+/** libhdf5's cache begins with 2 MiB of metadata. It writes what has not been
+ *  used for long, as soon as seven tenths of it wait to be written:
  *  heaps of names then leave traces where they lay. It forgets what is older
  *  still: collections of strings are then not added to. Neither is followed
  *  here. Whether what was used last when writer->made was `touched` is surely

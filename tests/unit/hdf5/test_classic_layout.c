@@ -142,10 +142,6 @@ static void make_model(struct model *model, uint32_t n_layers, bool large,
 		.keras_version = below(4) ? "2.21.0" : NULL};
 }
 
-/* Large models have layers of one kind here: where names of very different
- * lengths share collections of strings, libhdf5's cache decides, and they are
- * left to it. */
-
 /* ---- Comparing ---------------------------------------------------------- */
 
 static uint64_t *make_offsets(const struct model *model)
@@ -246,24 +242,42 @@ static void small_models_come_out_the_same(void **state)
 	assert_true(taken > SMALL_MODELS * 9 / 10);
 }
 
+static bool compare_large(uint32_t n_layers, uint64_t style, uint64_t weights)
+{
+	struct model model = {0};
+	bool taken;
+
+	make_model(&model, n_layers, true, style, weights);
+	taken = compare(&model);
+	print_message("%u layers: %s\n", n_layers,
+		      taken ? "taken" : "left to libhdf5");
+	arena_free(&model.arena);
+	return taken;
+}
+
 static void large_models_come_out_the_same(void **state)
 {
 	static const uint32_t sizes[] = {300, 700, 1500, 5000};
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		assert_true(compare_large(sizes[i], 1 + i, 4));
+}
+
+/* Where long and short names alternate, libhdf5's cache may decide. With this
+ * seed it does: whoever takes the models all the same gets other bytes. */
+#define CACHE_SEED 14
+static void what_the_cache_decides_is_left_to_libhdf5(void **state)
+{
+	static const uint32_t sizes[] = {700, 1500, 2600, 900};
 	uint32_t i, taken = 0;
 
 	(void)state;
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct model model = {0};
-		bool took;
-
-		make_model(&model, sizes[i], true, 1 + i, 4);
-		took = compare(&model);
-		print_message("%u layers: %s\n", sizes[i],
-			      took ? "taken" : "left to libhdf5");
-		taken += took;
-		arena_free(&model.arena);
-	}
-	assert_int_equal(taken, sizeof(sizes) / sizeof(sizes[0]));
+	seed = CACHE_SEED;
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		taken += compare_large(sizes[i], next() * 7, next());
+	assert_true(taken > 0);
 }
 
 int main(void)
@@ -271,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_models_come_out_the_same),
 		cmocka_unit_test(large_models_come_out_the_same),
+		cmocka_unit_test(what_the_cache_decides_is_left_to_libhdf5),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
