@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "base/auto.h"
 #include "base/text.h"
@@ -40,6 +41,29 @@ void wh_store_close(struct wh_store *store)
 const char *wh_store_path(const struct wh_store *store)
 {
 	return db_path(store->db);
+}
+
+const char *wh_store_network(const struct wh_store *store)
+{
+	/* statfs(2); where locks are coherent (Ceph, GPFS) there is no need. */
+	static const struct {
+		uint32_t magic;
+		const char *name;
+	} kinds[] = {
+		{0x00006969, "NFS"},	{0x0000517b, "SMB"},
+		{0xff534d42, "SMB"},	{0xfe534d42, "SMB"},
+		{0x5346414f, "AFS"},	{0x73757245, "Coda"},
+		{0x0bd00bd0, "Lustre"},
+	};
+	struct statfs at;
+	size_t i;
+
+	if (statfs(db_path(store->db), &at))
+		return NULL;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((uint32_t)at.f_type == kinds[i].magic)
+			return kinds[i].name;
+	return NULL;
 }
 
 enum wh_status wh_store_migrate(const char *path, struct wh_error *err)

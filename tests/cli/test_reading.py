@@ -158,6 +158,12 @@ def test_version_is_a_verb_and_an_option(wh):
     assert text.split()[1] == wh.row("version")["wh"]
     meson = (TOP / "meson.build").read_text()
     assert f"version: '{text.split()[1]}'" in meson
+    row = wh.row("version")
+    lines = dict(line.split()[:2] for line in text.splitlines())
+    assert lines == {name: version or "-" for name, version in row.items()}
+    assert set(row) == {"wh", "sqlite", "openssl", "zstd", "zlib", "jansson",
+                        "isa-l", "hdf5", "protobuf-c", "curl"}
+    assert all(row[name] for name in ("sqlite", "openssl", "zstd", "zlib"))
 
 
 def test_revisions_and_their_near_misses(history):

@@ -164,3 +164,35 @@ def test_the_file_is_readable_by_its_folders_rules(wh):
         os.umask(old)
     mode = stat.S_IMODE((wh.folder / "weights.wh").stat().st_mode)
     assert mode == 0o640
+
+
+def test_a_network_file_system_is_warned_of_once_by_what_writes(history):
+    """statfs() says NFS; SMB; and for a local one nothing."""
+    if "ASAN_OPTIONS" in os.environ or "libasan" in os.environ.get(
+            "LD_PRELOAD", ""):
+        pytest.skip("the sanitizers want to be loaded first")
+    (history.folder / "statfs.c").write_text("""
+        #include <stdlib.h>
+        #include <string.h>
+        #include <sys/vfs.h>
+        int statfs(const char *path, struct statfs *at)
+        {
+            memset(at, 0, sizeof(*at));
+            at->f_type = strtol(getenv("F_TYPE"), NULL, 16);
+            return path ? 0 : -1;
+        }
+        int statfs64(const char *path, struct statfs *at)
+        {
+            return statfs(path, at);
+        }
+        """)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "statfs.so", "statfs.c"],
+                   cwd=history.folder, check=True)
+    for kind, name in (("6969", "NFS"), ("fe534d42", "SMB"), ("ef53", None)):
+        env = {"LD_PRELOAD": str(history.folder / "statfs.so"),
+               "F_TYPE": kind}
+        done = history("rollback", "HEAD", "-q", env=env)
+        assert done.returncode == 0
+        assert len(done.stderr.splitlines()) == (name is not None)
+        assert not name or f"lies on {name}," in done.stderr
+        assert history("log", env=env).stderr == ""

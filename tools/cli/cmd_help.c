@@ -22,11 +22,22 @@ int cmd_help(struct cli *cli)
 
 int cmd_version(struct cli *cli)
 {
-	if (cli_json(cli))
-		cli_print_json(json_pack("{s:s,s:s}", "wh", wh_version(),
-					 "jansson", JANSSON_VERSION));
-	else
+	const struct wh_component *at;
+	json_t *row;
+
+	if (!cli_json(cli)) {
 		printf("wh %s\n", wh_version());
+		for (at = wh_components(); at->name; at++)
+			printf("%-12s %-10s %s\n", at->name,
+			       *at->version ? at->version : "-", at->use);
+		return EXIT_DONE;
+	}
+	row = json_pack("{s:s}", "wh", wh_version());
+	for (at = wh_components(); at->name; at++)
+		json_object_set_new(row, at->name,
+				    *at->version ? json_string(at->version)
+						 : json_null());
+	cli_print_json(row);
 	return EXIT_DONE;
 }
 

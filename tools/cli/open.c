@@ -13,6 +13,21 @@ const char *cli_store_path(const struct cli *cli)
 	return path && *path ? path : "weights.wh";
 }
 
+/* Once: a verb opens the store that it writes to once. */
+static void warn_of_network(struct cli *cli)
+{
+	const char *kind = wh_store_network(cli->store);
+	char sentence[160];
+
+	if (!kind)
+		return;
+	snprintf(sentence, sizeof(sentence),
+		 "the store lies on %s, where locks may not hold between "
+		 "machines: write from one machine at a time",
+		 kind);
+	cli_warn(cli, sentence);
+}
+
 int cli_open(struct cli *cli, enum wh_open mode)
 {
 	const char *path = cli_store_path(cli);
@@ -22,6 +37,8 @@ int cli_open(struct cli *cli, enum wh_open mode)
 		fprintf(stderr, "wh %s: store %s\n", cli->verb->name,
 			cli_escape(path));
 	status = wh_store_open(path, mode, &cli->store, &cli->err);
+	if (!status && mode == WH_OPEN_WRITE)
+		warn_of_network(cli);
 	if (!status)
 		return EXIT_DONE;
 	cli->no_store = true;

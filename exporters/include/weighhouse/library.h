@@ -22,6 +22,15 @@ WH_API enum wh_status wh_library_add(struct wh_library *library,
 				     const struct wh_format *format,
 				     struct wh_error *err);
 
+/** A library that this one was built with. */
+struct wh_component {
+	const char *name;
+	const char *version; /* "": not in this build */
+	const char *use;     /* what for: "the store" */
+};
+/** Ended by a NULL name. */
+WH_API const struct wh_component *wh_components(void);
+
 /* ---- Plug-ins ----------------------------------------------------------- */
 
 /* Raised whenever a struct that formats see changes its layout. */

@@ -36,6 +36,10 @@ WH_API enum wh_status wh_store_open(const char *path, enum wh_open mode,
 				    struct wh_error *err);
 WH_API void wh_store_close(struct wh_store *store);
 WH_API const char *wh_store_path(const struct wh_store *store);
+/** The kind of network file system that the store lies on ("NFS", "SMB"), or
+ *  NULL. There locks may not hold between machines, and a machine's cache may
+ *  lag: one machine at a time should write. */
+WH_API const char *wh_store_network(const struct wh_store *store);
 
 /* ---- Committing ------------------------------------------------------ */
 
