@@ -93,3 +93,10 @@ def test_forgotten_snapshots_are_in_no_answer(asked):
     rows = asked.rows("sql", "select * from changes where sha256 is not null")
     assert rows and all(len(row["snapshot"]) == 64 for row in rows)
     asked.ok("keep", "--undo", "-q")
+
+
+def test_what_json_cannot_say_is_null_and_csv_says_it(asked):
+    query = "SELECT 9e999 AS up, -9e999 AS down, 1.5 AS x, NULL AS none"
+    assert asked.rows("sql", query) == [
+        {"up": None, "down": None, "x": 1.5, "none": None}]
+    assert asked.ok("sql", "--csv", query) == "up,down,x,none\ninf,-inf,1.5,\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import WH, environment
+from conftest import TOP, WH, environment
 
 BUILD = Path(os.environ["WH_BUILD"])
 
@@ -160,8 +160,11 @@ def test_completions_are_what_is_installed_and_parse(wh, shell, name):
 PAGE = BUILD / "tools/man/wh.1"
 
 
-def rendered():
-    done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", PAGE],
+SQL_PAGE = BUILD / "tools/man/weighhouse-sql.7"
+
+
+def rendered(page=PAGE):
+    done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", page],
                           capture_output=True, text=True,
                           env=environment(MANWIDTH="120", PAGER="cat",
                                           MANPAGER="cat",
@@ -183,7 +186,20 @@ def test_the_man_page_has_every_verb_and_option():
         assert f"--{name}" in text
 
 
-def test_the_man_page_is_clean():
-    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", PAGE],
+def test_the_page_of_views_has_every_view_and_its_columns(store):
+    """As the store has them, not as the page's source says."""
+    text = rendered(SQL_PAGE)
+    names = re.findall(r"CREATE VIEW (\w+)", (TOP / "sql/views.sql").read_text())
+    assert len(names) == 9
+    for name in names:
+        columns = re.search(rf"^ +{name}\s+.*?Columns:\s+(.*?)\.$", text,
+                            re.M | re.S).group(1)
+        head = store.ok("sql", "--csv", f"SELECT * FROM {name} LIMIT 0")
+        assert re.split(r",\s+", columns) == head.strip().split(",")
+
+
+@pytest.mark.parametrize("page", [PAGE, SQL_PAGE], ids=["wh", "sql"])
+def test_the_man_page_is_clean(page):
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page],
                           capture_output=True, text=True)
     assert done.returncode == 0 and not done.stdout, done.stdout
