@@ -200,9 +200,9 @@ static enum wh_status take_id(struct stmt *stmt, const char *revision,
 	bool row;
 
 	WH_TRY(stmt_step(stmt, &row, err));
-	*id = row ? column_integer(stmt, 0) : 0;
+	*id = row ? column_integer(stmt, 0) : 0; /* NULL is 0, too */
 	stmt_reset(stmt);
-	return row ? WH_OK : not_found(revision, err);
+	return *id ? WH_OK : not_found(revision, err);
 }
 
 static enum wh_status no_metric(struct db *db, const char *metric,

@@ -156,21 +156,40 @@ ORDER BY s.id DESC LIMIT 1;
 
 -- name: snapshot_best_max
 -- ?1 metric
-SELECT snapshot_id FROM metric WHERE key = ?1 AND class <> 1
-  AND snapshot_id IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM forgotten AS f
-    WHERE f.snapshot_id = metric.snapshot_id)
-ORDER BY CASE class WHEN 2 THEN 9e999 WHEN 3 THEN -9e999 ELSE value END DESC,
-  snapshot_id DESC LIMIT 1;
+-- Infinities have no value: +Inf, else the highest number, else -Inf, each by
+-- the index; NULL: there is none.
+SELECT coalesce(
+  (SELECT max(snapshot_id) FROM metric
+    WHERE key = ?1 AND value IS NULL AND class = 2 AND snapshot_id IS NOT NULL
+    AND snapshot_id NOT IN (SELECT snapshot_id FROM forgotten)),
+  (SELECT max(snapshot_id) FROM metric
+    WHERE key = ?1 AND snapshot_id IS NOT NULL
+    AND snapshot_id NOT IN (SELECT snapshot_id FROM forgotten)
+    AND value = (SELECT value FROM metric
+      WHERE key = ?1 AND value IS NOT NULL AND snapshot_id IS NOT NULL
+        AND snapshot_id NOT IN (SELECT snapshot_id FROM forgotten)
+      ORDER BY value DESC LIMIT 1)),
+  (SELECT max(snapshot_id) FROM metric
+    WHERE key = ?1 AND value IS NULL AND class = 3 AND snapshot_id IS NOT NULL
+    AND snapshot_id NOT IN (SELECT snapshot_id FROM forgotten)));
 
 -- name: snapshot_best_min
 -- ?1 metric
-SELECT snapshot_id FROM metric WHERE key = ?1 AND class <> 1
-  AND snapshot_id IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM forgotten AS f
-    WHERE f.snapshot_id = metric.snapshot_id)
-ORDER BY CASE class WHEN 2 THEN 9e999 WHEN 3 THEN -9e999 ELSE value END,
-  snapshot_id DESC LIMIT 1;
+-- The other way round.
+SELECT coalesce(
+  (SELECT max(snapshot_id) FROM metric
+    WHERE key = ?1 AND value IS NULL AND class = 3 AND snapshot_id IS NOT NULL
+    AND snapshot_id NOT IN (SELECT snapshot_id FROM forgotten)),
+  (SELECT max(snapshot_id) FROM metric
+    WHERE key = ?1 AND snapshot_id IS NOT NULL
+    AND snapshot_id NOT IN (SELECT snapshot_id FROM forgotten)
+    AND value = (SELECT value FROM metric
+      WHERE key = ?1 AND value IS NOT NULL AND snapshot_id IS NOT NULL
+        AND snapshot_id NOT IN (SELECT snapshot_id FROM forgotten)
+      ORDER BY value LIMIT 1)),
+  (SELECT max(snapshot_id) FROM metric
+    WHERE key = ?1 AND value IS NULL AND class = 2 AND snapshot_id IS NOT NULL
+    AND snapshot_id NOT IN (SELECT snapshot_id FROM forgotten)));
 
 -- name: metric_keys
 SELECT DISTINCT key FROM metric WHERE snapshot_id IS NOT NULL ORDER BY key;

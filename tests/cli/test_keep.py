@@ -148,6 +148,25 @@ def test_what_stays_is_what_a_plain_model_of_the_rules_says(wh, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_best_is_what_a_plain_model_says(wh, seed):
+    """Infinities and ties included, NaN never; and not what was forgotten."""
+    made = make_history(wh, seed)
+    for count in (24, 6, 2):
+        wh.ok("keep", "--last", count, "-q")
+        alive = {row["snapshot"] for row in wh.rows("log", "--all")}
+        rows = [row for row in made if row["snapshot"] in alive
+                and row["loss"] is not None and not math.isnan(row["loss"])]
+        for way, sign in (("min", -1), ("max", 1)):
+            if not rows:
+                wh.fails(4, "show", f"best:loss:{way}")
+                continue
+            best = max(enumerate(rows),
+                       key=lambda row: (sign * row[1]["loss"], row[0]))[1]
+            assert wh.row("show", f"best:loss:{way}")["snapshot"] == \
+                best["snapshot"]
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_policies_add_up_as_a_plain_model_says(wh, seed):
     """Policies of the store, branches and runs: each forgets in its scope what
     none holds in its own. Then commits, rollbacks, undos, tags, gc and
