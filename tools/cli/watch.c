@@ -11,12 +11,13 @@
 
 #include "base/text.h"
 
-#define MAX_DEPTH    32
-#define MAX_WARNINGS (sizeof((struct watch){0}.said) / sizeof(char *))
-#define LOOK_EACH    10	  /* times the short silence: without notices */
-#define MISSING_MS   200  /* a folder that isn't there yet */
-#define CSV_MS	     1000 /* one that nothing is heard of, or was not stored */
-#define NS_OF_MS     1000000
+#define MAX_DEPTH     32
+#define MAX_WARNINGS  (sizeof((struct watch){0}.said) / sizeof(char *))
+#define LOOK_EACH     10 /* times the short silence: without notices */
+#define LOOK_LEAST_MS 50
+#define MISSING_MS    200  /* a folder that isn't there yet */
+#define CSV_MS	      1000 /* one that nothing is heard of, or was not stored */
+#define NS_OF_MS      1000000
 
 /* ---- Warnings --------------------------------------------------------------
  */
@@ -316,10 +317,18 @@ static void hear(void *arg, enum notify_kind kind, const char *path)
 	}
 }
 
+/* Without notices. */
+static int64_t look_each_ms(const struct watch *watch)
+{
+	int64_t each_ms = LOOK_EACH * watch->list.settle_ms;
+
+	return each_ms < LOOK_LEAST_MS ? LOOK_LEAST_MS : each_ms;
+}
+
 static bool look_is_due(const struct watch *watch)
 {
-	return !watch->notify && watch_clock_ms() - watch->looked_ms >=
-					 LOOK_EACH * watch->list.settle_ms;
+	return !watch->notify &&
+	       watch_clock_ms() - watch->looked_ms >= look_each_ms(watch);
 }
 
 static void pump(struct watch *watch)
@@ -430,7 +439,7 @@ static int64_t time_to_wait(const struct watch *watch, int64_t until_ms)
 	size_t i;
 
 	if (!watch->notify)
-		wait_ms = sooner(wait_ms, LOOK_EACH * watch->list.settle_ms);
+		wait_ms = sooner(wait_ms, look_each_ms(watch));
 	if (some_missing(watch))
 		wait_ms = sooner(wait_ms, MISSING_MS);
 	if (watch->csv_path)

@@ -45,8 +45,8 @@ enum watch_deletion {
 bool watch_sources_next(struct watch_sources *sources,
 			struct watch_source *gone);
 
-/** Reads all of the snapshot back. WH_ECORRUPT: it isn't whole in the store;
- *  WH_ENOTFOUND: it was forgotten. */
+/** Reads all of the snapshot back: every payload gives the digest that it was
+ *  committed with. WH_ECORRUPT: one doesn't; WH_ENOTFOUND: it was forgotten. */
 enum wh_status watch_source_verify(struct wh_store *store, const char *snapshot,
 				   struct wh_error *err);
 
