@@ -1,4 +1,5 @@
 """What --help says that --json prints is what it prints."""
+import json
 import re
 
 import numpy
@@ -43,3 +44,24 @@ def test_the_text_is_folded(history):
     lines = text[text.index("--json prints"):].split("\n\n")[0].splitlines()
     assert len(lines) > 2 and max(map(len, lines)) <= 78
     assert all(line.startswith("  ") for line in lines[1:])
+
+
+def test_fields_of_events(history):
+    folder = history.folder / "ckpt"
+    folder.mkdir()
+    (folder / "bad.h5").write_bytes(b"bad")
+    (folder / "log.csv").write_text("epoch,loss\n0,1\n")
+    (folder / "epoch-8.h5").write_bytes(epoch(8).read_bytes())
+    known, kinds = promised(history, "watch"), set()
+    for _ in range(2):
+        done = history("watch", "ckpt", "--once", "--settle", "20", "--json",
+                       "--keep-sources", "1")
+        for row in map(json.loads, done.stdout.splitlines()):
+            assert set(row) <= known, set(row) - known
+            kinds.add(row["event"])
+    assert kinds == {"watching", "commit", "known", "metrics", "left out",
+                     "end"}
+    done = history("run", "exec", "x", "--watch", "ckpt", "--json", "--",
+                   "true")
+    for row in map(json.loads, done.stdout.splitlines()):
+        assert set(row) <= known | promised(history, "run")

@@ -17,6 +17,11 @@ static const struct {
 } known[] = {
 	{"commit", "an object: " COMMIT},
 	{"import", "a line a file: file, " COMMIT},
+	{"watch", "a line an event: event, and watching: folders, how; commit, "
+		  "known (it was there): file, seconds, " COMMIT
+		  ", step, epoch, metrics; metrics: file, rows; left out: "
+		  "file, why; deleted: file, snapshot; end: commits, known, "
+		  "left_out, stored_bytes"},
 	{"log", "a line a snapshot: " SNAPSHOT},
 	{"show", "an object: " SNAPSHOT
 		 ", tree, tensors, layers, nbytes, origin, reproducible, "
@@ -41,7 +46,9 @@ static const struct {
 		"metrics, snapshots, started, ended, uuid, tags, summary, "
 		"host, folder, command, git_commit, git_dirty, "
 		"versions, exit_status; diff: a line a difference: field, a, "
-		"b; of weights field, change, l2, max_abs, cosine"},
+		"b; of weights field, change, l2, max_abs, cosine; exec: "
+		"events as watch, and run: run, status, exit_status, "
+		"signal"},
 	{"reflog", "a line a move: branch, from, to, why, time"},
 	{"rollback", "an object: branch, from, to"},
 };
