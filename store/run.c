@@ -8,6 +8,7 @@
 
 #include "base/nearest.h"
 #include "base/text.h"
+#include "metric_summary.h"
 #include "ref.h"
 #include "run.h"
 
@@ -313,7 +314,7 @@ static enum wh_status clear_snapshot(struct db *db,
 
 static enum wh_status append(struct db *db, int64_t run,
 			     const struct wh_metric_point *point, int64_t now,
-			     struct wh_error *err)
+			     bool *added, struct wh_error *err)
 {
 	int class_ = metric_class(point->value);
 	int64_t snapshot = 0;
@@ -323,6 +324,7 @@ static enum wh_status append(struct db *db, int64_t run,
 	WH_TRY(check_name("metric's name", point->key, err));
 	if (point->once)
 		WH_TRY(is_there(db, run, point, &there, err));
+	*added = !there;
 	if (there)
 		return WH_OK;
 	if (point->of_snapshot)
@@ -340,27 +342,52 @@ static enum wh_status append(struct db *db, int64_t run,
 	return step_done(stmt, err);
 }
 
+/* From so many on, one row for each metric costs less than a trigger's work for
+ * each value, and preparing the statements anew. */
+#define MANY_POINTS 64
+
+/* Points of one run mostly come together. */
+static enum wh_status log_points(struct db *db,
+				 const struct wh_metric_point *points, size_t n,
+				 struct metric_summaries *sums,
+				 struct wh_error *err)
+{
+	const char *name = NULL;
+	int64_t run = 0, now = ref_now();
+	bool added;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (!name || strcmp(name, points[i].run) != 0) {
+			if (sums)
+				WH_TRY(metric_summaries_put(sums, db, run,
+							    err));
+			name = points[i].run;
+			WH_TRY(find(db, name, &run, err));
+			if (!run)
+				WH_TRY(insert(db, name, &run, err));
+		}
+		WH_TRY(append(db, run, &points[i], now, &added, err));
+		if (added && sums)
+			WH_TRY(metric_summaries_add(sums, &points[i], err));
+	}
+	return sums ? metric_summaries_put(sums, db, run, err) : WH_OK;
+}
+
 enum wh_status wh_metric_log(struct wh_store *store,
 			     const struct wh_metric_point *points, size_t n,
 			     struct wh_error *err)
 {
 	AUTO_TRANSACTION tx = {0};
-	const char *name = NULL;
-	int64_t run = 0, now = ref_now();
-	size_t i;
+	struct metric_summaries sums = {0};
+	bool many = n >= MANY_POINTS;
+	enum wh_status status;
 
 	WH_TRY(transaction_begin(&tx, store->db, err));
-	for (i = 0; i < n; i++) {
-		/* Points of one run mostly come together. */
-		if (!name || strcmp(name, points[i].run) != 0) {
-			name = points[i].run;
-			WH_TRY(find(store->db, name, &run, err));
-			if (!run)
-				WH_TRY(insert(store->db, name, &run, err));
-		}
-		WH_TRY(append(store->db, run, &points[i], now, err));
-	}
-	return transaction_commit(&tx, err);
+	transaction_trust(&tx, many);
+	status = log_points(store->db, points, n, many ? &sums : NULL, err);
+	metric_summaries_free(&sums);
+	return status ? status : transaction_commit(&tx, err);
 }
 
 enum wh_status wh_metric_series(struct wh_store *store, const char *run,

@@ -52,6 +52,20 @@ INSERT INTO metric(run_id, key, step, seq, time, class, value, snapshot_id)
 VALUES (?1, ?2, ?3, (SELECT coalesce(max(seq) + 1, 0) FROM metric
   WHERE run_id = ?1 AND key = ?2 AND step = ?3), ?4, ?5, ?6, ?7);
 
+-- name: metric_sum_up
+-- What the trigger metric_is_summed does, for several values at once.
+-- ?1 run, ?2 key, ?3 how many values, ?4 step, ?5 class and ?6 value of the
+-- last, ?7 min, ?8 max
+INSERT INTO metric_summary(run_id, key, n, step, class, value, min, max)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT(run_id, key) DO UPDATE SET
+  n = n + excluded.n,
+  class = CASE WHEN excluded.step >= step THEN excluded.class ELSE class END,
+  value = CASE WHEN excluded.step >= step THEN excluded.value ELSE value END,
+  step = max(step, excluded.step),
+  min = min(coalesce(min, excluded.min), coalesce(excluded.min, min)),
+  max = max(coalesce(max, excluded.max), coalesce(excluded.max, max));
+
 -- name: metric_is_there
 -- ?1 run, ?2 key, ?3 step, ?4 class, ?5 value
 SELECT 1 FROM metric WHERE run_id = ?1 AND key = ?2 AND step = ?3

@@ -185,6 +185,30 @@ def test_a_hundred_thousand_lines_are_all_kept(store):
                             "min": 0.0, "max": 99999.0}
 
 
+def summaries(store):
+    return store.ok("sql", "SELECT r.name, m.key, m.n, m.step, m.class, "
+                    "m.value, m.min, m.max FROM metric_summary AS m "
+                    "JOIN run AS r ON r.id = m.run_id ORDER BY 1, 2")
+
+
+def test_many_values_are_summed_up_as_one_by_one(store):
+    """A trigger sums up few values; for many, one statement a metric does."""
+    values = [0.5, "NaN", -3, "Infinity", 7.25, "-Infinity", 2]
+    lines = [json.dumps({"run": f"r{i // 50 % 3}", "step": i * 37 % 101,
+                         "metrics": {f"k{i % 5}": values[i % 7],
+                                     "all": i / 8, "none": "NaN"}})
+             for i in range(120)]
+    for line in lines:
+        assert store("metric", "--stdin", input=line + "\n").returncode == 0
+    single = summaries(store)
+    os.rename(store.folder / "weights.wh", store.folder / "single.wh")
+    store.ok("init")
+    for part in (lines[:50], lines[50:]):
+        assert store("metric", "--stdin",
+                     input="\n".join(part) + "\n").returncode == 0
+    assert summaries(store) == single
+
+
 def test_metrics_and_weights_of_a_commit_are_one(store):
     store.ok("commit", epoch(1), "-q", "--run", "r", "--step", "7", "--metric",
              "loss=0.5", "--param", "lr=1")
