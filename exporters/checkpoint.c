@@ -200,6 +200,27 @@ static void forget_skeleton(struct wh_manifest *manifest)
 		manifest->template_->skeleton = WH_LITERAL;
 }
 
+/* Whether tensors come as layers list them: so they do out of a store. */
+static bool is_in_layers_order(const struct wh_manifest *manifest)
+{
+	uint32_t i, k, n = 0;
+
+	for (i = 0; i < manifest->n_layers; i++)
+		for (k = 0; k < manifest->layers[i].n_variables; k++)
+			if (manifest->layers[i].variables[k].tensor != n++)
+				return false;
+	return true;
+}
+
+/* A flag says no order: where the planner has none but the manifest's, only
+ * the template brings back one that layers don't have. */
+static bool would_lose_order(const struct wh_manifest *manifest,
+			     const struct wh_format *format)
+{
+	return format->keeps_order && !manifest->graph &&
+	       !is_in_layers_order(manifest);
+}
+
 static enum wh_status prove_canonical(struct wh_source *source,
 				      const struct wh_format *format,
 				      const char *path, bool *equal,
@@ -213,7 +234,7 @@ static enum wh_status prove_canonical(struct wh_source *source,
 	uint32_t i;
 
 	*equal = false;
-	if (!format->plan)
+	if (!format->plan || would_lose_order(&source->manifest, format))
 		return WH_OK;
 	status = wh_source_weigh(source, format->needs, 0, NULL, NULL, err);
 	if (status)

@@ -11,6 +11,7 @@ const struct wh_format npz_format = {
 	.plan = npz_plan,
 	.probe = npz_probe,
 	.load = npz_load,
+	.keeps_order = true,
 };
 
 const struct wh_format npy_format = {

@@ -14,6 +14,7 @@ const struct wh_format tf_format = {
 	.load = tf_load,
 	.resolve = tf_resolve,
 	.finish = tf_finish,
+	.keeps_order = true,
 	.shards = true,
 	.takes_checkpoint_options = true,
 	.makes_folders = true,

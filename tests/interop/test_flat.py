@@ -383,3 +383,12 @@ def test_an_archive_that_is_laid_out_anew_keeps_its_generator(wh):
     assert same_bytes(wh, "c.npz", "b.npz")
     wh("convert", "c.npz", "d.h5")
     assert same_bytes(wh, "d.h5", "a.h5")
+
+
+def test_the_order_of_an_archive_outlives_the_store(wh):
+    """Layers gather what the archive has apart."""
+    np.savez(wh.folder / "theirs.npz", **{
+        "a/x": np.ones(3), "b/y": np.zeros(2), "a/z": np.arange(4.0)})
+    assert wh.commit("theirs.npz")["reproducible"]
+    wh("save-weights", "HEAD", "again.npz")
+    assert same_bytes(wh, "again.npz", "theirs.npz")

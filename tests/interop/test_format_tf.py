@@ -419,6 +419,23 @@ def test_tf_12_19_slices_of_the_partitioned_saver(wh):
                               expected.get_tensor(name))
 
 
+def test_tf_12_19_a_trained_model_of_the_saver(wh):
+    """Slots stand beside their variables there, and apart as layers."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        values = [tf.compat.v1.get_variable(name, (3,)) for name in "ab"]
+        step = tf.compat.v1.train.AdamOptimizer(0.1).minimize(
+            tf.reduce_sum(tf.square(values)))
+        session.run(tf.compat.v1.global_variables_initializer())
+        session.run(step)
+        tf.compat.v1.train.Saver().save(session, str(wh.folder / "theirs"),
+                                        write_meta_graph=False)
+    assert wh.commit("theirs")["reproducible"]
+    wh("save-weights", "HEAD", "again", "--save-format", "tf")
+    for suffix in suffixes(wh, "theirs"):
+        assert same(wh.folder / f"again{suffix}",
+                    wh.folder / f"theirs{suffix}")
+
+
 def test_tf_12_19_slices_that_cover_too_little_are_refused(wh):
     part = field(1, b"\x10\x01") + field(1, b"")  # the first row of two
     half = np.ones((1, 3), "f4").tobytes()

@@ -137,6 +137,8 @@ struct wh_format {
 	 *  such file, leaves it to be removed. NULL member: none is. */
 	bool (*outlives)(const struct wh_plan *plan, const char *path,
 			 const char *name);
+	bool keeps_order;     /* it lays tensors out as the manifest lists them,
+				 if that has no graph */
 	bool shards;	      /* max_shard_size cuts it into files */
 	bool holds_packed;    /* safetensors' dtypes that are uint8 here: its
 			       * planner writes them as what they are */
