@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tf_keras as keras
+from conftest import sha256
 from safetensors import TensorSpec, deserialize, safe_open, serialize
 from safetensors.numpy import save_file
 from zoo import BY_NAME, ZOO, arrays, fill
@@ -392,3 +393,16 @@ def test_the_order_of_an_archive_outlives_the_store(wh):
     assert wh.commit("theirs.npz")["reproducible"]
     wh("save-weights", "HEAD", "again.npz")
     assert same_bytes(wh, "again.npz", "theirs.npz")
+
+
+@pytest.mark.parametrize("size", [0, 2500])
+def test_a_folder_is_read_by_the_names_of_transformers(size, wh):
+    tensors = {f"l{i}.w": np.full((64, 4), i, np.float32) for i in range(9)}
+    save_file(tensors, wh.folder / "in.safetensors")
+    (wh.folder / "model").mkdir()
+    wh("convert", "in.safetensors", "model/model.safetensors",
+       *(["--max-shard-size", size] if size else []))
+    assert len(list((wh.folder / "model").iterdir())) == (6 if size else 1)
+    assert wh.commit("model")["reproducible"]
+    assert {row["name"]: row["sha256"] for row in wh.ls()} == {
+        key: sha256(array) for key, array in tensors.items()}
