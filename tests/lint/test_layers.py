@@ -31,7 +31,7 @@ PUBLIC_LAYERS = {"error.h": 0, "buffer.h": 0, "version.h": 0,
                  "tensor.h": 1, "graph.h": 1, "source.h": 1,
                  "store.h": 2, "diff.h": 2, "keep.h": 2, "run.h": 2,
                  "history.h": 2, "publication.h": 2, "alarm.h": 1,
-                 "bisect.h": 2,
+                 "bisect.h": 2, "async.h": 2,
                  "plan.h": 3, "format.h": 3, "library.h": 3,
                  "weights.h": 4, "publish.h": 4}
 # Formats don't know each other; the plan stands between them.
