@@ -13,6 +13,8 @@
 #define LANE_SLACK 16u
 #define HEAD_ROOM  ((size_t)64 << 10) /* of all models, far above any */
 
+#define INLINE static inline __attribute__((always_inline))
+
 enum wh_status delta_coder_new(struct delta_coder **out, struct wh_error *err)
 {
 	*out = calloc(1, sizeof(**out));
@@ -273,7 +275,7 @@ struct lane {
 	uint32_t state;
 };
 
-static inline void push(struct lane *lane, uint64_t value, unsigned n)
+INLINE void push(struct lane *lane, uint64_t value, unsigned n)
 {
 	lane->held = lane->held << n | value;
 	lane->n_held += n;
@@ -282,19 +284,24 @@ static inline void push(struct lane *lane, uint64_t value, unsigned n)
 	lane->n_held &= 7;
 }
 
-static inline uint64_t low_bits(uint64_t value, unsigned n)
+INLINE uint64_t low_bits(uint64_t value, unsigned n)
 {
 	return value & ((UINT64_C(1) << n) - 1);
 }
 
+/* What the second pass looks up: the encoder of each class, with CLASS_DOWN or
+ * not. */
+struct pass {
+	const struct delta_coder *coder;
+	const struct ans_encoder *of[256];
+};
+
 /* Gives out the state's bits and moves on; `*n` says how many. */
-static inline uint64_t step_state(const struct delta_coder *coder,
-				  const struct delta_models *models,
-				  struct lane *lane, size_t i, unsigned *n)
+INLINE uint64_t step_state(const struct pass *pass, struct lane *lane, size_t i,
+			   unsigned symbol, unsigned *n)
 {
-	unsigned model = models->model_of[coder->classes[i] & CLASS_MASK];
-	const struct ans_encoder *encoder = &coder->encoders[model];
-	struct ans_step step = encoder->steps[coder->symbols[i]];
+	const struct ans_encoder *encoder = pass->of[pass->coder->classes[i]];
+	struct ans_step step = encoder->steps[symbol];
 	uint32_t state = lane->state;
 
 	*n = (state + step.bits) >> 16;
@@ -302,26 +309,24 @@ static inline uint64_t step_state(const struct delta_coder *coder,
 	return low_bits(state, *n);
 }
 
-static inline void encode32(const struct delta_coder *coder,
-			    const struct delta_models *models,
-			    struct lane *lane, size_t i)
+INLINE void encode32(const struct pass *pass, struct lane *lane, size_t i)
 {
-	unsigned rest = symbol_bits(coder->symbols[i] >> 1), n;
-	uint64_t given = step_state(coder, models, lane, i, &n);
-	uint32_t magnitude = ((const uint32_t *)coder->magnitudes)[i];
+	unsigned symbol = pass->coder->symbols[i], n;
+	unsigned rest = symbol_bits(symbol >> 1);
+	uint64_t given = step_state(pass, lane, i, symbol, &n);
+	uint32_t magnitude = ((const uint32_t *)pass->coder->magnitudes)[i];
 
 	push(lane, given | low_bits(magnitude, rest) << n, n + rest);
 }
 
 /* Up to 62 bits don't fit beside the state's. */
-static inline void encode64(const struct delta_coder *coder,
-			    const struct delta_models *models,
-			    struct lane *lane, size_t i)
+static void encode64(const struct pass *pass, struct lane *lane, size_t i)
 {
-	unsigned rest = symbol_bits(coder->symbols[i] >> 1), n;
-	uint64_t given = step_state(coder, models, lane, i, &n);
+	unsigned symbol = pass->coder->symbols[i], n;
+	unsigned rest = symbol_bits(symbol >> 1);
+	uint64_t given = step_state(pass, lane, i, symbol, &n);
 	uint64_t bits =
-		low_bits(((const uint64_t *)coder->magnitudes)[i], rest);
+		low_bits(((const uint64_t *)pass->coder->magnitudes)[i], rest);
 
 	if (rest > 32) {
 		push(lane, bits >> 32, rest - 32);
@@ -332,25 +337,95 @@ static inline void encode64(const struct delta_coder *coder,
 	push(lane, given, n);
 }
 
+static void encode_wide(const struct pass *pass, struct lane *lanes,
+			unsigned n_lanes, size_t n)
+{
+	size_t length = lane_length(n, n_lanes), i;
+	unsigned k;
+
+	for (k = 0; k < n_lanes; k++) {
+		size_t begin = k * length;
+
+		for (i = k + 1 == n_lanes ? n : begin + length; i-- > begin;)
+			encode64(pass, &lanes[k], i);
+	}
+}
+
+INLINE void encode_narrow_body(const struct pass *pass, struct lane *lanes,
+			       unsigned n_lanes, size_t n)
+{
+	size_t length = lane_length(n, n_lanes), i;
+	size_t last = n - (n_lanes - 1) * length;
+	struct lane a = lanes[0], b, c, d;
+
+	if (n_lanes != MAX_LANES) {
+		for (i = n; i-- > 0;)
+			encode32(pass, &a, i);
+		lanes[0] = a;
+		return;
+	}
+	b = lanes[1];
+	c = lanes[2];
+	d = lanes[3];
+	for (i = length; i-- > 0;) {
+		encode32(pass, &a, i);
+		encode32(pass, &b, length + i);
+		encode32(pass, &c, 2 * length + i);
+		if (i < last)
+			encode32(pass, &d, 3 * length + i);
+	}
+	lanes[0] = a;
+	lanes[1] = b;
+	lanes[2] = c;
+	lanes[3] = d;
+}
+
+static void encode_narrow_portable(const struct pass *pass, struct lane *lanes,
+				   unsigned n_lanes, size_t n)
+{
+	encode_narrow_body(pass, lanes, n_lanes, n);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("bmi,bmi2"))) static void
+encode_narrow_bmi2(const struct pass *pass, struct lane *lanes,
+		   unsigned n_lanes, size_t n)
+{
+	encode_narrow_body(pass, lanes, n_lanes, n);
+}
+#endif
+
+static void encode_narrow(const struct pass *pass, struct lane *lanes,
+			  unsigned n_lanes, size_t n)
+{
+#if defined(__x86_64__)
+	if (element_kernels()->bmi2) {
+		encode_narrow_bmi2(pass, lanes, n_lanes, n);
+		return;
+	}
+#endif
+	encode_narrow_portable(pass, lanes, n_lanes, n);
+}
+
 static void encode_lanes(const struct delta_coder *coder,
 			 const struct delta_models *models, struct lane *lanes,
 			 unsigned n_lanes, size_t n, bool wide)
 {
-	size_t length = lane_length(n, n_lanes), i;
-	size_t last = n - (n_lanes - 1) * length;
-	unsigned k;
+	struct pass pass = {.coder = coder};
+	unsigned i;
 
-	for (i = length; i-- > 0;)
-		for (k = 0; k < n_lanes; k++) {
-			if (k == n_lanes - 1 && i >= last)
-				continue;
-			if (wide)
-				encode64(coder, models, &lanes[k],
-					 k * length + i);
-			else
-				encode32(coder, models, &lanes[k],
-					 k * length + i);
-		}
+	for (i = 0; i < 256; i++) {
+		unsigned class_ = i & CLASS_MASK;
+
+		pass.of[i] =
+			&coder->encoders[models->model_of[class_ < N_CLASSES
+								  ? class_
+								  : 0]];
+	}
+	if (wide)
+		encode_wide(&pass, lanes, n_lanes, n);
+	else
+		encode_narrow(&pass, lanes, n_lanes, n);
 }
 
 static enum wh_status append_lane(struct wh_buf *out, const struct lane *lane,
