@@ -131,7 +131,8 @@ static int take_steps(struct cli *cli, struct wh_log_options *options)
 static int list(struct cli *cli, const struct wh_log_options *options)
 {
 	struct view view = {.cli = cli,
-			    .where = {cli_text(cli, "where"), where_snapshot}};
+			    .where = {.text = cli_text(cli, "where"),
+				      .field = where_snapshot}};
 	int64_t limit = 0;
 	int code = cli_open(cli, WH_OPEN_READ);
 

@@ -203,8 +203,9 @@ static char *take_sort(struct cli *cli, struct listing *listing)
 
 int cmd_runs(struct cli *cli)
 {
-	struct listing listing = {.cli = cli,
-				  .where = {cli_text(cli, "where"), where_run}};
+	struct listing listing = {
+		.cli = cli,
+		.where = {.text = cli_text(cli, "where"), .field = where_run}};
 	char *sort = take_sort(cli, &listing);
 	int code = cli_open(cli, WH_OPEN_READ);
 

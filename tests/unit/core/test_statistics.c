@@ -63,7 +63,8 @@ static void the_size_of_pieces_does_not_change_a_bit(void **state)
 
 static void every_processor_gives_the_same_bits(void **state)
 {
-	static const double odd[] = {NAN, INFINITY, -0.0, 0.0, 1e-310};
+	static const double odd[] = {(double)NAN, (double)INFINITY, -0.0, 0.0,
+				     1e-310};
 	float values[4099];
 	struct wh_statistics fast, plain;
 	size_t i, k;
