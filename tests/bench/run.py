@@ -43,12 +43,17 @@ import sys
 import h5py
 import numpy as np
 path, count, rows, columns = sys.argv[1], *map(int, sys.argv[2:])
-names = [f"l{i:05d}" for i in range(count)]
+names = [f"a_layer_of_{i:05d}" for i in range(count)]
 random = np.random.default_rng(1)
+# As Keras writes it, so that it comes back from names and values alone: an
+# attribute is split into the fewest pieces of at most 64,512 bytes.
 with h5py.File(path, "w") as file:
-    # Split as Keras splits it: an attribute may not be over 64 KiB.
-    for k, part in enumerate(np.array_split(np.array(names, "S6"), 8)):
-        file.attrs[f"layer_names{k}"] = part
+    pieces = -(-16 * count // 64512)
+    if pieces == 1:
+        file.attrs["layer_names"] = [name.encode() for name in names]
+    else:
+        for k, part in enumerate(np.array_split(np.array(names, "S16"), pieces)):
+            file.attrs[f"layer_names{k}"] = part
     file.attrs["backend"] = b"tensorflow"
     file.attrs["keras_version"] = b"2.21.0"
     for name in names:
@@ -56,6 +61,7 @@ with h5py.File(path, "w") as file:
         group.attrs["weight_names"] = [f"{name}/kernel:0".encode()]
         group.create_dataset(f"{name}/kernel:0", data=random.standard_normal(
             (rows, columns), np.float32))
+    file.create_group("top_level_model_weights").attrs["weight_names"] = []
 """
 
 
@@ -163,7 +169,8 @@ class Hold(tf_keras.layers.Layer):
         return x
 with h5py.File(sys.argv[1]) as file:
     for name in sorted(file):
-        model.add(Hold(file[f"{name}/{name}/kernel:0"][()], name=name))
+        if name != "top_level_model_weights":
+            model.add(Hold(file[f"{name}/{name}/kernel:0"][()], name=name))
 for path in ("keras.h5", "keras"):
     start, cpu = time.monotonic(), time.process_time()
     model.save_weights(path)
