@@ -150,7 +150,7 @@ static enum wh_status choose_page_size(struct db *db, unsigned *page_size,
 	WH_TRY(ask(db, "PRAGMA freelist_count", &n_free, err));
 	WH_TRY(ask(db, "PRAGMA page_size", &now, err));
 	used = (uint64_t)((n_pages - n_free) * now);
-	*page_size = used < MIDDLE_STORE  ? 4u << 10
+	*page_size = used < MIDDLE_STORE  ? 2u << 10
 		     : used < LARGE_STORE ? 16u << 10
 					  : 64u << 10;
 	return WH_OK;

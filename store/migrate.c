@@ -110,7 +110,7 @@ static enum wh_status fill_new(const char *path, struct wh_error *err)
 	snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d",
 		 DB_APPLICATION_ID);
 	WH_TRY(db_exec(db,
-		       "PRAGMA page_size = 4096;"
+		       "PRAGMA page_size = 2048;"
 		       "PRAGMA auto_vacuum = INCREMENTAL;"
 		       "PRAGMA encoding = 'UTF-8';",
 		       err));

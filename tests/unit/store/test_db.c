@@ -267,7 +267,7 @@ static void the_first_commit_sets_the_pages(void **state)
 		uint64_t n_bytes;
 		unsigned page;
 	} cases[] = {
-		{(16 << 20) - 1, 4096},
+		{(16 << 20) - 1, 2048},
 		{16 << 20, 16384},
 		{(256 << 20) - 1, 16384},
 		{256 << 20, 65536},
@@ -282,7 +282,7 @@ static void the_first_commit_sets_the_pages(void **state)
 		unlink(f->path);
 		assert_ok(wh_store_create(f->path, &f->err), &f->err);
 		open_again(f, WH_OPEN_WRITE);
-		assert_int_equal(page_size(f->path), 4096);
+		assert_int_equal(page_size(f->path), 2048);
 		assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err),
 			  &f->err);
 		assert_int_equal(page_size(f->path), cases[i].page);
