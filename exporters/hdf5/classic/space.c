@@ -431,10 +431,12 @@ void space_close(struct space *space)
 		shorter = false;
 		for (kind = 0; kind < SPACE_KINDS; kind++) {
 			struct space_list *list = &space->lists[kind];
-			struct space_range *last = list->ranges + list->n - 1;
+			const struct space_range *last;
 
-			if (list->n == 0 ||
-			    last->address + last->size != space->end)
+			if (list->n == 0)
+				continue;
+			last = &list->ranges[list->n - 1];
+			if (last->address + last->size != space->end)
 				continue;
 			space->end = last->address;
 			take_out(list, list->n - 1);
