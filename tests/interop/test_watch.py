@@ -41,10 +41,17 @@ def start(wh, *words):
                             stderr=subprocess.PIPE, start_new_session=True)
 
 
+def children_of(process):
+    """Of any of its threads."""
+    return [int(pid) for path in
+            Path(f"/proc/{process.pid}/task").glob("*/children")
+            for pid in path.read_text().split()]
+
+
 def kill_child_of(process):
     """The trainer of a `run exec` that is killed, or already is."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    pid = int(children.read_text().split()[0])
+    until(lambda: children_of(process), process)
+    pid = children_of(process)[0]
     return lambda: os.kill(pid, signal.SIGKILL)
 
 
