@@ -10,7 +10,8 @@
  *   cut:N:SEED      the power goes before the Nth change: see disk.c; -1: right
  *                   after the process has ended
  *   memory:N        the Nth allocation fails, counted from when the first
- *                   watched file is opened
+ *                   watched file is opened; the one after it, where it is
+ *                   OpenSSL's
  * WH_FAULT_REPORT names a file that gets, at exit, the number of calls, of
  * changes among them, of allocations, and whether it happened (1) or not (0).
  *
@@ -457,14 +458,22 @@ int mkdir(const char *path, mode_t access)
 	return result;
 }
 
-static bool allocation_fails(void)
+/* OpenSSL does not bear it while it sets itself up. */
+static bool is_spared(const void *caller)
+{
+	Dl_info found;
+
+	return dladdr(caller, &found) && strstr(found.dli_fname, "libcrypto");
+}
+
+static bool allocation_fails(const void *caller)
 {
 	long number;
 
 	if (!armed || inside || mode == OFF)
 		return false;
 	number = __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-	if (mode != MEMORY || number != wanted)
+	if (mode != MEMORY || number < wanted || happened || is_spared(caller))
 		return false;
 	happened = true;
 	errno = ENOMEM;
@@ -473,15 +482,21 @@ static bool allocation_fails(void)
 
 void *malloc(size_t size)
 {
-	return allocation_fails() ? NULL : __libc_malloc(size);
+	return allocation_fails(__builtin_return_address(0))
+		       ? NULL
+		       : __libc_malloc(size);
 }
 
 void *calloc(size_t n, size_t size)
 {
-	return allocation_fails() ? NULL : __libc_calloc(n, size);
+	return allocation_fails(__builtin_return_address(0))
+		       ? NULL
+		       : __libc_calloc(n, size);
 }
 
 void *realloc(void *old, size_t size)
 {
-	return allocation_fails() ? NULL : __libc_realloc(old, size);
+	return allocation_fails(__builtin_return_address(0))
+		       ? NULL
+		       : __libc_realloc(old, size);
 }
