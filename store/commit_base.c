@@ -18,10 +18,6 @@
 #include "tensor.h"
 
 #define MAX_ANCESTORS 8 /* a tensor that was away for longer starts anew */
-#define WHOLE_EACH    64u
-#define RADIX	      4u
-#define DENSE_RADIX   16u
-#define MAX_DEPTH     (MAX_CHAIN - 2u)
 
 struct search {
 	struct commit *commit;
@@ -34,35 +30,19 @@ struct search {
 /* ---- Along a tensor's versions --------------------------------------------
  */
 
-static unsigned base_generation(unsigned generation, unsigned radix)
-{
-	unsigned unit = 1;
-
-	while (generation / unit % radix == 0)
-		unit *= radix;
-	return generation - unit;
-}
-
-/* `previous` is the storage of the version before. The base lies on its chain,
- * unless a chain was begun with another radix: then the next one below. */
+/* `previous` is the storage of the version before. The base lies on its
+ * chain. */
 static enum wh_status choose_base(struct search *search, struct item *item,
 				  int64_t previous, struct wh_error *err)
 {
-	unsigned radix =
-		search->commit->effort == CODEC_DENSE ? DENSE_RADIX : RADIX;
 	struct storage_chain chain;
-	unsigned generation, target, i = 0;
+	unsigned link, generation;
 
 	WH_TRY(storage_chain_get(search->db, previous, &chain, err));
-	generation = chain.links[0].generation + 1;
-	if (generation >= WHOLE_EACH)
+	if (!storage_next_base(&chain, search->commit->effort == CODEC_DENSE,
+			       &link, &generation))
 		return WH_OK;
-	target = base_generation(generation, radix);
-	while (i + 1 < chain.n && chain.links[i].generation > target)
-		i++;
-	if (chain.n - i > MAX_DEPTH)
-		return WH_OK;
-	item->base = chain.links[i].id;
+	item->base = chain.links[link].id;
 	item->generation = generation;
 	return WH_OK;
 }

@@ -20,14 +20,10 @@
 #include "recode.h"
 #include "storage.h"
 
-#define BATCH	    256 /* changes; the query's LIMIT */
-#define GAIN	    3u	/* percent, below which nothing moves */
-#define WHOLE_EACH  64u /* versions: as commits do */
-#define FAST_RADIX  4u
-#define DENSE_RADIX 16u
-#define MAX_DEPTH   (MAX_CHAIN - 2u)
-#define MAX_PASSES  4
-#define MAX_LINES   10000 /* to look for a version before */
+#define BATCH	   256 /* changes; the query's LIMIT */
+#define GAIN	   3u  /* percent, below which nothing moves */
+#define MAX_PASSES 4
+#define MAX_LINES  10000 /* to look for a version before */
 
 struct deep {
 	struct gc *gc;
@@ -83,39 +79,24 @@ static enum wh_status before_line(struct db *db, const struct change *change,
 	return WH_OK;
 }
 
-static unsigned base_generation(unsigned generation, unsigned radix)
-{
-	unsigned unit = 1;
-
-	while (generation / unit % radix == 0)
-		unit *= radix;
-	return generation - unit;
-}
-
-/* As a commit chooses: commit_base.c. Never a chain that leads through the
- * tensor's own storage, which would have to stay for it. */
+/* Never a chain that leads through the tensor's own storage, which would have
+ * to stay for it. */
 static enum wh_status choose_base(struct deep *deep,
 				  const struct recode_tensor *previous,
 				  struct recode_request *request,
 				  struct wh_error *err)
 {
-	unsigned radix = deep->effort == CODEC_DENSE ? DENSE_RADIX : FAST_RADIX;
 	struct storage_chain chain;
-	unsigned generation, target, i = 0, k;
+	unsigned link, generation, k;
 
 	WH_TRY(storage_chain_get(deep->gc->db, previous->storage, &chain, err));
-	generation = chain.links[0].generation + 1;
-	if (generation >= WHOLE_EACH)
+	if (!storage_next_base(&chain, deep->effort == CODEC_DENSE, &link,
+			       &generation))
 		return WH_OK;
-	target = base_generation(generation, radix);
-	while (i + 1 < chain.n && chain.links[i].generation > target)
-		i++;
-	if (chain.n - i > MAX_DEPTH)
-		return WH_OK;
-	for (k = i; k < chain.n; k++)
+	for (k = link; k < chain.n; k++)
 		if (chain.links[k].id == request->tensor.storage)
 			return WH_OK;
-	request->base = chain.links[i].id;
+	request->base = chain.links[link].id;
 	request->generation = generation;
 	return WH_OK;
 }

@@ -2,6 +2,11 @@
 
 #include "store.h"
 
+#define WHOLE_EACH  64u /* versions */
+#define FAST_RADIX  4u
+#define DENSE_RADIX 16u
+#define MAX_DEPTH   (MAX_CHAIN - 2u)
+
 static enum wh_status newer(struct wh_error *err)
 {
 	return wh_fail(err, WH_EUNSUPPORTED,
@@ -128,6 +133,33 @@ enum wh_status storage_chain_get(struct db *db, int64_t id,
 		id = link->base;
 	}
 	return WH_OK;
+}
+
+static unsigned base_generation(unsigned generation, unsigned radix)
+{
+	unsigned unit = 1;
+
+	while (generation / unit % radix == 0)
+		unit *= radix;
+	return generation - unit;
+}
+
+/* A chain may have been begun with another radix: then the next one below. */
+bool storage_next_base(const struct storage_chain *chain, bool dense,
+		       unsigned *link, unsigned *generation)
+{
+	unsigned next = chain->links[0].generation + 1, target, i = 0;
+
+	if (next >= WHOLE_EACH)
+		return false;
+	target = base_generation(next, dense ? DENSE_RADIX : FAST_RADIX);
+	while (i + 1 < chain->n && chain->links[i].generation > target)
+		i++;
+	if (chain->n - i > MAX_DEPTH)
+		return false;
+	*link = i;
+	*generation = next;
+	return true;
 }
 
 enum wh_status storage_dependencies(struct db *db, int64_t id, int64_t *ids,

@@ -56,6 +56,12 @@ enum wh_status storage_chain_get(struct db *db, int64_t id,
 				 struct storage_chain *chain,
 				 struct wh_error *err);
 
+/** Which link of a version's chain the version after it is coded against, as
+ *  commit_base.c explains, and that one's generation. False: none, it is whole.
+ *  `dense`: in longer chains. */
+bool storage_next_base(const struct storage_chain *chain, bool dense,
+		       unsigned *link, unsigned *generation);
+
 /** All that reading storage `id` needs, itself left out: at most MAX_CHAIN
  *  ids. Whoever keeps a storage must keep these. */
 enum wh_status storage_dependencies(struct db *db, int64_t id, int64_t *ids,

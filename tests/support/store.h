@@ -4,6 +4,7 @@
 
 #include "support/assert.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -48,6 +49,23 @@ static inline int tear_down_store(void **state)
 	rmdir(f->folder);
 	free(f);
 	return 0;
+}
+
+/** The first column of a query's first row, past the library. */
+static inline int64_t ask_integer(struct fixture *f, const char *query)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *file;
+	int64_t answer;
+
+	assert_int_equal(sqlite3_open(f->path, &file), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(file, query, -1, &stmt, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	answer = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(file);
+	return answer;
 }
 
 #define with_store(test)                                                       \

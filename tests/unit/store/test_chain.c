@@ -112,24 +112,6 @@ static void assert_clean(struct fixture *f)
 	assert_int_equal(result.n_errors, 0);
 }
 
-static int keep_integer(void *arg, int n_columns, const char *const *names,
-			const struct wh_cell *cells)
-{
-	(void)n_columns, (void)names;
-	if (cells)
-		*(int64_t *)arg = cells[0].integer;
-	return 0;
-}
-
-static int64_t ask(struct fixture *f, const char *query)
-{
-	int64_t answer = -1;
-
-	assert_ok(wh_sql(f->store, query, NULL, keep_integer, &answer, &f->err),
-		  &f->err);
-	return answer;
-}
-
 #define DEEPEST                                                                \
 	"with recursive c(id, depth) as (select id, 0 from storage where "     \
 	"base_id is null union all select s.id, depth + 1 from storage s "     \
@@ -144,11 +126,12 @@ static void every_version_of_a_long_run_comes_back(void **state)
 	commit_each(f, "fast", 70);
 	for (i = 0; i < 70; i++)
 		assert_version(f, 69 - i, i);
-	assert_int_equal(ask(f, DEEPEST), 9);
+	assert_int_equal(ask_integer(f, DEEPEST), 9);
 	/* The first and the 64th version are whole. */
-	assert_int_equal(ask(f, "select count(*) from storage where base_id "
-				"is null and nbytes > 1000000"),
-			 2);
+	assert_int_equal(
+		ask_integer(f, "select count(*) from storage where base_id "
+			       "is null and nbytes > 1000000"),
+		2);
 	assert_clean(f);
 }
 
@@ -159,7 +142,8 @@ static void a_dense_store_is_smaller(void **state)
 
 	start();
 	commit_each(f, "fast", 20);
-	fast = (uint64_t)ask(f, "select sum(stored_bytes) from storage");
+	fast = (uint64_t)ask_integer(f,
+				     "select sum(stored_bytes) from storage");
 	assert_ok(
 		wh_branch_create(f->store, "other", "HEAD~19", false, &f->err),
 		&f->err);
@@ -169,10 +153,12 @@ static void a_dense_store_is_smaller(void **state)
 	/* Nothing new but how it lies: 19 other versions after the first. */
 	weights[0] += 1;
 	commit_each(f, "dense", 19);
-	assert_true((uint64_t)ask(f, "select sum(stored_bytes) from storage") -
+	assert_true((uint64_t)ask_integer(
+			    f, "select sum(stored_bytes) from storage") -
 			    fast <
 		    fast);
-	assert_int_equal(ask(f, "select max(encoding >> 8) from storage"), 19);
+	assert_int_equal(
+		ask_integer(f, "select max(encoding >> 8) from storage"), 19);
 	assert_clean(f);
 }
 
@@ -182,8 +168,9 @@ static void none_stores_every_version_raw(void **state)
 
 	start();
 	commit_each(f, "none", 3);
-	assert_int_equal(ask(f, "select count(*) from chunk where codec > 0"),
-			 0);
+	assert_int_equal(
+		ask_integer(f, "select count(*) from chunk where codec > 0"),
+		0);
 	assert_version(f, 2, 0);
 	assert_clean(f);
 }
@@ -195,8 +182,9 @@ static void the_store_s_setting_counts_without_an_option(void **state)
 	assert_ok(wh_config_set(f->store, "codec", "none", &f->err), &f->err);
 	start();
 	commit_each(f, NULL, 2);
-	assert_int_equal(ask(f, "select count(*) from chunk where codec > 0"),
-			 0);
+	assert_int_equal(
+		ask_integer(f, "select count(*) from chunk where codec > 0"),
+		0);
 }
 
 static void an_unknown_codec_is_refused(void **state)
@@ -224,9 +212,12 @@ static void a_branch_goes_on_from_its_own_past(void **state)
 		  &f->err);
 	commit(f, ROWS, &(struct wh_commit_options){.has_time = true});
 	assert_int_equal(
-		ask(f, "select base_id from storage order by id desc limit 1"),
-		ask(f, "select id from storage where nbytes > 1000000 order by "
-		       "id limit 1 offset 1"));
+		ask_integer(
+			f,
+			"select base_id from storage order by id desc limit 1"),
+		ask_integer(f, "select id from storage where nbytes > 1000000 "
+			       "order by "
+			       "id limit 1 offset 1"));
 	assert_clean(f);
 }
 
@@ -239,11 +230,13 @@ static void a_tensor_that_grew_keeps_its_base(void **state)
 	commit(f, ROWS, NULL);
 	step();
 	commit(f, 2 * ROWS - 100, NULL);
-	assert_int_equal(ask(f, "select count(*) from storage where base_id "
-				"is not null and nbytes > 1000000"),
-			 1);
-	assert_int_equal(ask(f, "select codec from chunk order by id desc "
-				"limit 1"),
+	assert_int_equal(
+		ask_integer(f, "select count(*) from storage where base_id "
+			       "is not null and nbytes > 1000000"),
+		1);
+	assert_int_equal(ask_integer(f,
+				     "select codec from chunk order by id desc "
+				     "limit 1"),
 			 2);
 	assert_clean(f);
 }
@@ -255,11 +248,12 @@ static void a_version_like_an_older_one_is_not_stored_again(void **state)
 
 	start();
 	commit_each(f, "fast", 5);
-	before = ask(f, "select count(*) from storage");
+	before = ask_integer(f, "select count(*) from storage");
 	start();
 	step();
 	commit(f, ROWS, NULL);
-	assert_int_equal(ask(f, "select count(*) from storage"), before);
+	assert_int_equal(ask_integer(f, "select count(*) from storage"),
+			 before);
 	assert_int_equal(f->result.stored_bytes, 0);
 }
 
@@ -271,12 +265,14 @@ static void what_a_storage_needs_is_told(void **state)
 
 	start();
 	commit_each(f, "fast", 8);
-	last = ask(f, "select max(id) from storage where nbytes > 1000000");
+	last = ask_integer(
+		f, "select max(id) from storage where nbytes > 1000000");
 	assert_ok(storage_dependencies(f->store->db, last, ids, &n, &f->err),
 		  &f->err);
 	/* 7 -> 6 -> 5 -> 4 -> 0 */
 	assert_int_equal(n, 4);
-	assert_int_equal(ids[3], ask(f, "select min(id) from storage where "
+	assert_int_equal(ids[3],
+			 ask_integer(f, "select min(id) from storage where "
 					"nbytes > 1000000"));
 }
 

@@ -123,22 +123,6 @@ static off_t size_of(const char *path)
 	return at.st_size;
 }
 
-static int64_t ask(struct fixture *f, const char *query)
-{
-	sqlite3_stmt *stmt;
-	sqlite3 *file;
-	int64_t answer;
-
-	assert_int_equal(sqlite3_open(f->path, &file), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(file, query, -1, &stmt, NULL),
-			 SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	answer = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(file);
-	return answer;
-}
-
 #define COUNT_ALL                                                              \
 	"SELECT (SELECT count(*) FROM chunk) + (SELECT count(*) FROM storage)" \
 	" + (SELECT count(*) FROM tensor) + (SELECT count(*) FROM snapshot)"   \
@@ -155,7 +139,7 @@ static void a_source_that_changes_is_refused_and_leaves_nothing(void **state)
 	int i;
 
 	commit_model(f, 1.0f);
-	rows = ask(f, COUNT_ALL);
+	rows = ask_integer(f, COUNT_ALL);
 	size = size_of(f->path);
 	for (i = 0; i < 2; i++) {
 		struct big big = {.n_bytes = small_and_large[i]};
@@ -165,7 +149,7 @@ static void a_source_that_changes_is_refused_and_leaves_nothing(void **state)
 		assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err),
 			     &f->err, WH_EMISMATCH,
 			     "tensor 'big/w' changed while it was read");
-		assert_int_equal(ask(f, COUNT_ALL), rows);
+		assert_int_equal(ask_integer(f, COUNT_ALL), rows);
 		assert_true(size_of(f->path) <= size + 65536);
 		wh_source_close(source);
 	}
@@ -197,7 +181,7 @@ static void a_cancelled_commit_leaves_nothing(void **state)
 	size_t i;
 
 	commit_model(f, 1.0f);
-	rows = ask(f, COUNT_ALL);
+	rows = ask_integer(f, COUNT_ALL);
 	size = size_of(f->path);
 	for (i = 0; i < 4; i++) {
 		struct canceller canceller = {.during = steps[i / 2]};
@@ -210,7 +194,7 @@ static void a_cancelled_commit_leaves_nothing(void **state)
 			wh_commit(f->store, source, &options, NULL, &f->err),
 			&f->err, WH_ECANCELLED, "cancelled");
 		assert_true(canceller.n_calls > 0);
-		assert_int_equal(ask(f, COUNT_ALL), rows);
+		assert_int_equal(ask_integer(f, COUNT_ALL), rows);
 		assert_true(size_of(f->path) <= size + 65536);
 		if (i == 3)
 			assert_ok(wh_commit(f->store, source, NULL, NULL,
@@ -274,11 +258,12 @@ static void many_tensors_are_guarded_as_few_are(void **state)
 		wh_source_close(source);
 		assert_ok(read_all(f, "HEAD"), &f->err);
 	}
-	assert_int_equal(ask(f, "SELECT count(*) FROM tensor"),
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM tensor"),
 			 2 * (N_SMALL - 1));
-	assert_int_equal(ask(f, "SELECT n_snapshots FROM run_total"), 2);
-	assert_int_equal(ask(f, "SELECT n FROM metric_summary"), 2);
-	assert_int_equal(ask(f, "SELECT count(*) FROM lease"), 0);
+	assert_int_equal(ask_integer(f, "SELECT n_snapshots FROM run_total"),
+			 2);
+	assert_int_equal(ask_integer(f, "SELECT n FROM metric_summary"), 2);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM lease"), 0);
 }
 
 struct rival {
@@ -318,9 +303,10 @@ static void what_another_commits_meanwhile_is_found(void **state)
 	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
 		  &f->err);
 	assert_true(rival.done);
-	assert_int_equal(ask(f, "SELECT count(*) FROM tensor"), N_SMALL - 1);
-	assert_int_equal(ask(f, "SELECT count(*) FROM layer"), N_SMALL);
-	assert_int_equal(ask(f, "SELECT count(*) FROM snapshot"), 2);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM tensor"),
+			 N_SMALL - 1);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM layer"), N_SMALL);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM snapshot"), 2);
 	assert_ok(read_all(f, "HEAD"), &f->err);
 	wh_source_close(source);
 	wh_store_close(rival.store);
@@ -373,7 +359,7 @@ static void of_two_writers_one_wins_and_the_other_is_told(void **state)
 	source = make_model(3.0f);
 	assert_fails(wh_commit(other, source, &options, &f->result, &f->err),
 		     &f->err, WH_EMISMATCH, "has moved");
-	assert_int_equal(ask(f, "SELECT count(*) FROM snapshot"), 2);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM snapshot"), 2);
 	assert_ok(wh_commit(other, source, NULL, &f->result, &f->err), &f->err);
 	assert_string_equal(f->result.parent, second);
 	wh_source_close(source);
@@ -559,8 +545,8 @@ static void equal_payloads_are_stored_once(void **state)
 			  &f->err);
 	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
 	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
-	assert_int_equal(ask(f, "SELECT count(*) FROM tensor"), 5);
-	assert_int_equal(ask(f, "SELECT count(*) FROM chunk"), 4);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM tensor"), 5);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM chunk"), 4);
 	assert_ok(wh_snapshot_open(f->store, "HEAD", &back, &f->err), &f->err);
 	for (i = 0; i < 6; i++)
 		assert_same_tensor(source, back, (uint32_t)i);

@@ -73,22 +73,6 @@ static void free_model(struct model *model)
 	free(model->b);
 }
 
-static int64_t ask(struct fixture *f, const char *query)
-{
-	sqlite3_stmt *stmt;
-	sqlite3 *file;
-	int64_t answer;
-
-	assert_int_equal(sqlite3_open(f->path, &file), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(file, query, -1, &stmt, NULL),
-			 SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	answer = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(file);
-	return answer;
-}
-
 /* Large storages, and their chunks. */
 #define STORAGES "SELECT count(*) FROM storage WHERE nbytes > 1 << 20"
 #define CHUNKS                                                                 \
@@ -132,7 +116,7 @@ static void commit(struct fixture *f, struct model *model)
 	free(bytes);
 	wh_source_close(back);
 	wh_source_close(source);
-	assert_int_equal(ask(f, STRAYS), 0);
+	assert_int_equal(ask_integer(f, STRAYS), 0);
 	verify_store(f, &found);
 	assert_int_equal(found.n, 0);
 }
@@ -144,7 +128,7 @@ static void the_first_commit_stores_at_once(void **state)
 
 	commit(f, &model);
 	assert_int_equal(f->result.n_new_tensors, 2);
-	assert_int_equal(ask(f, STORAGES), 2);
+	assert_int_equal(ask_integer(f, STORAGES), 2);
 	free_model(&model);
 }
 
@@ -154,8 +138,8 @@ static void a_double_is_taken_back(void **state)
 	struct model model = make_model_of(3, 3);
 
 	commit(f, &model);
-	assert_int_equal(ask(f, STORAGES), 1);
-	assert_int_equal(ask(f, CHUNKS), 9);
+	assert_int_equal(ask_integer(f, STORAGES), 1);
+	assert_int_equal(ask_integer(f, CHUNKS), 9);
 	assert_true(f->result.stored_bytes <= N * sizeof(float) + 4096);
 	free_model(&model);
 }
@@ -170,12 +154,12 @@ static void what_an_older_snapshot_has_is_taken_back(void **state)
 	strcpy(tree, f->result.tree);
 	commit(f, &second);
 	assert_int_equal(f->result.n_new_tensors, 1);
-	assert_int_equal(ask(f, STORAGES), 3);
+	assert_int_equal(ask_integer(f, STORAGES), 3);
 	commit(f, &first);
 	assert_string_equal(f->result.tree, tree);
 	assert_int_equal(f->result.n_new_tensors, 0);
-	assert_int_equal(ask(f, STORAGES), 3);
-	assert_int_equal(ask(f, CHUNKS), 27);
+	assert_int_equal(ask_integer(f, STORAGES), 3);
+	assert_int_equal(ask_integer(f, CHUNKS), 27);
 	free_model(&first);
 	free_model(&second);
 }
@@ -205,8 +189,8 @@ static void memory_that_changes_meanwhile_is_refused(void **state)
 	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
 		     WH_EMISMATCH, "tensor 'b' changed while it was read");
 	wh_source_close(source);
-	assert_int_equal(ask(f, "SELECT (SELECT count(*) FROM chunk) +"
-				" (SELECT count(*) FROM storage)"),
+	assert_int_equal(ask_integer(f, "SELECT (SELECT count(*) FROM chunk) +"
+					" (SELECT count(*) FROM storage)"),
 			 0);
 	free_model(&model);
 }
@@ -229,8 +213,8 @@ static void a_cancel_leaves_nothing(void **state)
 	assert_fails(wh_commit(f->store, source, &options, NULL, &f->err),
 		     &f->err, WH_ECANCELLED, "cancelled");
 	wh_source_close(source);
-	assert_int_equal(ask(f, "SELECT (SELECT count(*) FROM chunk) +"
-				" (SELECT count(*) FROM storage)"),
+	assert_int_equal(ask_integer(f, "SELECT (SELECT count(*) FROM chunk) +"
+					" (SELECT count(*) FROM storage)"),
 			 0);
 	commit(f, &model);
 	free_model(&model);

@@ -65,24 +65,6 @@ static void ancestors_are_those_that_the_parents_give(void **state)
 		}
 }
 
-static int count(void *arg, int n, const char *const *names,
-		 const struct wh_cell *cells)
-{
-	(void)n, (void)names;
-	if (cells)
-		*(int64_t *)arg = cells[0].integer;
-	return 0;
-}
-
-static int64_t ask(struct fixture *f, const char *query)
-{
-	int64_t value = -1;
-
-	assert_ok(wh_sql(f->store, query, NULL, count, &value, &f->err),
-		  &f->err);
-	return value;
-}
-
 static void a_change_is_noted_where_a_tensor_is_not_its_parents(void **state)
 {
 	struct fixture *f = *state;
@@ -94,15 +76,15 @@ static void a_change_is_noted_where_a_tensor_is_not_its_parents(void **state)
 	commit_after(f, 8, 2);
 	commit_after(f, 2, 9);
 	commit_after(f, 9, 15);
-	assert_int_equal(ask(f, "SELECT count(*) FROM weight"), 3);
-	assert_int_equal(ask(f, "SELECT count(*) FROM change"), 9);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM weight"), 3);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM change"), 9);
 	for (i = 1; i <= 5; i++) {
 		char query[96];
 
 		snprintf(query, sizeof(query),
 			 "SELECT count(*) FROM change WHERE snapshot_id = %d",
 			 i);
-		assert_int_equal(ask(f, query),
+		assert_int_equal(ask_integer(f, query),
 				 i == 1 || i == 3 || i == 5 ? 3 : 0);
 	}
 }
@@ -119,8 +101,8 @@ static void lines_built_anew_are_the_same(void **state)
 
 	for (i = 1; i <= 20; i++)
 		commit_after(f, i == 1 ? 0 : i % 4 ? i - 1 : i / 2, i);
-	before = ask(f, sum);
-	changes = ask(f, "SELECT count(*) FROM change");
+	before = ask_integer(f, sum);
+	changes = ask_integer(f, "SELECT count(*) FROM change");
 	assert_ok(transaction_begin(&tx, f->store->db, &f->err), &f->err);
 	assert_ok(db_exec(f->store->db,
 			  "DELETE FROM lineage; DELETE FROM line;"
@@ -129,8 +111,9 @@ static void lines_built_anew_are_the_same(void **state)
 		  &f->err);
 	assert_ok(lineage_rebuild(f->store->db, &f->err), &f->err);
 	assert_ok(transaction_commit(&tx, &f->err), &f->err);
-	assert_int_equal(ask(f, sum), before);
-	assert_int_equal(ask(f, "SELECT count(*) FROM change"), changes);
+	assert_int_equal(ask_integer(f, sum), before);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM change"),
+			 changes);
 }
 
 static int count_place(void *arg, const struct wh_log_place *place)
