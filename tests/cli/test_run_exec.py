@@ -244,6 +244,14 @@ def test_one_that_dies_of_it_was_killed(store, trainer):
     assert status(store, "r") == ("killed", 130)
 
 
+def test_a_signal_at_its_very_start_reaches_the_trainer(store):
+    for k in range(20):
+        done = run(store, f"r{k}", words=[
+            "sh", "-c", "kill -INT $PPID; exec sleep 60"])
+        assert done.returncode == 130, done.stderr
+        assert status(store, f"r{k}") == ("killed", 130)
+
+
 def test_who_stops_the_trainer_does_not_stop_the_watch(store, trainer):
     watch = Watching(store, "run", "exec", "r", "--watch", "ckpt", "--",
                      "sh", "-c", "echo pid $$; mkdir ckpt; read x; true",

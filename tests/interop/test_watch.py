@@ -1,4 +1,5 @@
 """Real trainings through `wh run exec --watch`, killed in the middle."""
+import fcntl
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 EXAMPLE = TOP / "tools/examples/keras_train.py"
 TRAINER = Path(__file__).with_name("watched_trainer.py")
 EPOCHS = 200
+PAGE = 4096
 
 
 def log(wh, run):
@@ -34,11 +36,11 @@ def until(condition, process, seconds=300):
         time.sleep(0.02)
 
 
-def start(wh, *words):
+def start(wh, *words, stdout=subprocess.DEVNULL):
     return subprocess.Popen([wh.path, *map(str, words)], cwd=wh.folder,
                             stdin=subprocess.DEVNULL, text=True,
-                            stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, start_new_session=True)
+                            stdout=stdout, stderr=subprocess.PIPE,
+                            start_new_session=True)
 
 
 def children_of(process):
@@ -89,6 +91,8 @@ def test_200_epochs_of_tf_keras_with_both_killed_on_the_way(wh):
     words = ["run", "exec", "long", "--watch", "ckpt", "--resume", "--",
              sys.executable, TRAINER, "ckpt", EPOCHS]
 
+    hold = wh.folder / "hold"
+    hold.touch()
     # wh is killed; the trainer goes on for a while, and is killed then.
     process = start(wh, *words)
     until((folder / "epoch-040.h5").exists, process)
@@ -105,6 +109,7 @@ def test_200_epochs_of_tf_keras_with_both_killed_on_the_way(wh):
     shown = json.loads(wh("run", "show", "long", "--json"))
     assert (shown["status"], shown["exit_status"]) == ("killed", 137)
     # To its end.
+    hold.unlink()
     process = start(wh, *words)
     assert process.wait(300) == 0, process.stderr.read()
 
@@ -175,10 +180,15 @@ def test_400_epochs_of_a_c_program_killed_twice(wh):
     words = ["run", "exec", "c", "--watch", "none", "--resume", "--", program,
              "weights.wh", 2 * EPOCHS, "c"]
     for enough in (50, 120):
-        process = start(wh, *words)
+        # It tells each epoch: nobody reads, so that it can't come to its end.
+        unread, told = os.pipe()
+        fcntl.fcntl(told, fcntl.F_SETPIPE_SZ, PAGE)
+        process = start(wh, *words, stdout=told)
         until(lambda: count_snapshots(wh) >= enough, process)
         kill_child_of(process)()
         assert process.wait(60) == 137
+        os.close(told)
+        os.close(unread)
     assert wh.run(*words).returncode == 0
     rows = log(wh, "c")
     assert [row["epoch"] for row in rows] == list(range(1, 2 * EPOCHS + 1))

@@ -1,18 +1,27 @@
 """A tf-keras training of many tiny epochs: each saved as HDF5, each tenth as a
 TensorFlow checkpoint as well, logged by CSVLogger. Goes on after the newest
-file that loads.
+file that loads. While there is a file `hold` it stays in its 160th.
 
 	python watched_trainer.py FOLDER EPOCHS
 """
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np  # noqa: E402
 import tf_keras as keras  # noqa: E402
+
+
+class Hold(keras.callbacks.Callback):
+    """Who is to be killed may not have come to its end before."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        while epoch + 1 >= 160 and Path("hold").exists():
+            time.sleep(0.01)
 
 
 class EachTenth(keras.callbacks.Callback):
@@ -47,6 +56,7 @@ def main():
     y = x.sum(1, keepdims=True)
     model.fit(x, y, batch_size=8, verbose=0, epochs=epochs,
               initial_epoch=resume(model, folder), callbacks=[
+                  Hold(),
                   keras.callbacks.ModelCheckpoint(
                       str(folder / "epoch-{epoch:03d}.h5"),
                       save_weights_only=True),

@@ -176,18 +176,22 @@ static int watch_child(struct exec *exec)
 static int run_all(struct exec *exec)
 {
 	struct cli *cli = exec->watch.cli;
-	int code = begin(exec);
+	int code = begin(exec), why;
+	bool started;
 
 	if (code)
 		return code;
+	/* What comes before there is a trainer reaches it once it is there. */
+	watch_signals_hold(true);
 	watch_signals_catch();
 	/* Before it starts: all that it writes is heard. */
 	watch_begin(&exec->watch);
 	fflush(stdout);
-	if (!child_start(&exec->child, cli->command))
-		return not_started(exec, errno);
+	started = child_start(&exec->child, cli->command);
+	why = errno;
 	watch_signals_pass_on(exec->child.pid);
-	return watch_child(exec);
+	watch_signals_hold(false);
+	return started ? watch_child(exec) : not_started(exec, why);
 }
 
 int cli_run_exec(struct cli *cli, const char *name)

@@ -87,6 +87,8 @@ int watch_take(struct watch *watch, enum watch_haste haste,
 void watch_signals_catch(void);
 /** From now on those go to this process group instead; 0: no longer. */
 void watch_signals_pass_on(pid_t group);
+/** Meanwhile they wait. */
+void watch_signals_hold(bool hold);
 bool watch_stopping(void);
 bool watch_cancelled(void);
 /** For wh_commit: ends it when it is cancelled. */

@@ -28,6 +28,26 @@ static void note_child(int signal)
 	(void)signal;
 }
 
+static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+
+static sigset_t all_stops(void)
+{
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		sigaddset(&set, stops[i]);
+	return set;
+}
+
+void watch_signals_hold(bool hold)
+{
+	sigset_t set = all_stops();
+
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 void watch_signals_pass_on(pid_t group)
 {
 	passed_on = group;
@@ -35,7 +55,6 @@ void watch_signals_pass_on(pid_t group)
 
 void watch_signals_catch(void)
 {
-	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction action = {.sa_handler = note_stop};
 	sigset_t child;
 	size_t i;
@@ -76,12 +95,8 @@ void watch_wait(int fd, int64_t timeout_ms)
 				   .tv_nsec =
 					   (long)(timeout_ms % 1000) * 1000000};
 	struct pollfd input = {.fd = fd, .events = POLLIN};
-	sigset_t ours, before, during;
+	sigset_t ours = all_stops(), before, during;
 
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGTERM);
-	sigaddset(&ours, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ours, &before);
 	during = before;
 	sigdelset(&during, SIGCHLD);
