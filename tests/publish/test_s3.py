@@ -90,7 +90,7 @@ def test_large_files_go_in_parts(wh, s3, place, elsewhere):
 def test_an_upload_that_was_killed_goes_on_with_its_parts(wh, s3, place):
     commit_large(wh, 40)
     running = wh.start("publish", place, "--parallel", "1", "--limit-rate",
-                       "12M", env=s3.login())
+                       "8M", env=s3.login())
     prefix = place.removeprefix("s3://models/")
 
     def parts():
