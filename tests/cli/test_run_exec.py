@@ -289,6 +289,7 @@ class Shell:
         found = re.search(pattern, self.screen)
         assert found, self.screen
         self.screen = self.screen[found.end():]
+        return found[0]
 
     def type(self, text):
         os.write(self.master, text.encode())
@@ -336,9 +337,10 @@ def test_in_the_background_it_waits_for_the_terminal(store, trainer):
     words = " ".join(trainer(1, 1, "read"))
     shell.type(f"{WH} run exec r --watch ckpt -- {words} &\n")
     shell.expect("saved\r")
-    time.sleep(0.1)
-    shell.type("\njobs\n")
-    shell.expect("Stopped")
+    state = ""
+    while state != "Stopped":
+        shell.type("\njobs\n")
+        state = shell.expect(r"Stopped|Running")
     shell.type("fg\n")
     shell.expect("run exec")
     shell.type("typed\n")

@@ -253,7 +253,8 @@ def test_ctrl_c_leaves_no_part_of_a_save(large):
 def test_ctrl_c_ends_a_query(history):
     from test_reading import ENDLESS
     process = history.start("sql", ENDLESS, stderr=subprocess.PIPE)
-    time.sleep(0.3)
+    while not has_open(process, "weights.wh"):
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
 

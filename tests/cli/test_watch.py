@@ -171,7 +171,7 @@ def test_an_overwritten_file_is_taken_each_time(store, ckpt, watching, how):
 
 def test_a_file_that_is_written_slowly_is_taken_when_it_is_whole(store, ckpt,
                                                                  watching):
-    watch = watching()
+    watch = watching(settle=500)
     whole = epoch(1).read_bytes()
     with open(ckpt / "slow.h5", "wb", buffering=0) as out:
         for start in range(0, len(whole), 10000):
