@@ -155,24 +155,11 @@ static enum wh_status get_file(struct place *base, const char *path,
 			       struct wh_error *err)
 {
 	struct mlflow_place *place = (struct mlflow_place *)base;
-	struct http_response response;
-	struct ranged ranged = {
-		.sink = sink, .arg = arg, .response = &response};
-	struct http_request request;
 	char *url wh_free_auto = NULL;
-	enum wh_status status;
 
 	WH_TRY(mlflow_artifact_url(place, path, &url, err));
-	ranged_begin(&ranged, range, RANGED_PLAIN);
-	request = request_of(place, "GET", url);
-	request.headers = ranged.headers;
-	request.sink = ranged_take;
-	request.sink_arg = &ranged;
-	request.max_reply = ranged_most(&ranged);
-	WH_TRY(http_send(place->http, &request, &response, err));
-	status = ranged_judge(&request, &response, err);
-	http_response_free(&response);
-	return status;
+	return ranged_get(place->http, request_of(place, "GET", url), range,
+			  RANGED_PLAIN, sink, arg, err);
 }
 
 static enum wh_status remove_file(struct place *base, const char *path,

@@ -60,7 +60,7 @@ uint64_t ranged_most(const struct ranged *ranged)
 	return ranged->range->length ? 0 : ranged->range->max_length;
 }
 
-enum wh_status ranged_judge(const struct http_request *request,
+static enum wh_status judge(const struct http_request *request,
 			    const struct http_response *response,
 			    struct wh_error *err)
 {
@@ -70,4 +70,25 @@ enum wh_status ranged_judge(const struct http_request *request,
 		return wh_fail(err, WH_EMISMATCH,
 			       "the file changed on the server");
 	return http_refused(request, response, err);
+}
+
+enum wh_status ranged_get(struct http *http, struct http_request request,
+			  const struct remote_range *range,
+			  enum ranged_condition condition, remote_sink_fn *sink,
+			  void *arg, struct wh_error *err)
+{
+	struct http_response response;
+	struct ranged ranged = {
+		.sink = sink, .arg = arg, .response = &response};
+	enum wh_status status;
+
+	ranged_begin(&ranged, range, condition);
+	request.headers = ranged.headers;
+	request.sink = ranged_take;
+	request.sink_arg = &ranged;
+	request.max_reply = ranged_most(&ranged);
+	WH_TRY(http_send(http, &request, &response, err));
+	status = judge(&request, &response, err);
+	http_response_free(&response);
+	return status;
 }

@@ -30,9 +30,11 @@ enum wh_status ranged_take(void *ranged, uint64_t offset, const void *bytes,
 			   size_t len, struct wh_error *err);
 /** Bytes that the reply may have; 0: any number. */
 uint64_t ranged_most(const struct ranged *ranged);
-/** Of a reply: WH_OK; WH_EMISMATCH for another version; http_refused. */
-enum wh_status ranged_judge(const struct http_request *request,
-			    const struct http_response *response,
-			    struct wh_error *err);
+/** Gets it by a request that has its method, address and authorization, and
+ *  gives it to the sink. WH_EMISMATCH: it is another version by now. */
+enum wh_status ranged_get(struct http *http, struct http_request request,
+			  const struct remote_range *range,
+			  enum ranged_condition condition, remote_sink_fn *sink,
+			  void *arg, struct wh_error *err);
 
 #endif
