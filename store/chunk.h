@@ -1,8 +1,8 @@
 /* chunk.h: payloads as rows of at most 1 MiB.
  *
  * A chunk's id is `storage << 24 | position`, so a storage's chunks are
- * neighbours and need no index. Each is checked against its CRC-32C whenever
- * it is read.
+ * neighbours and need no index. What is read of them is checked against its
+ * CRC-32C.
  */
 #ifndef WH_STORE_CHUNK_H
 #define WH_STORE_CHUNK_H

@@ -147,19 +147,25 @@ static enum wh_status check_sum(const uint8_t *bytes, size_t size,
 		       (unsigned)expected);
 }
 
+/* A value that a chunk is decoded to. */
+struct target {
+	uint8_t *bytes;
+	size_t size;
+	bool checked; /* against the sum in its row */
+};
+
 /* Where others wait for the connection they wait for a copy, not for the
  * decoder. */
 static enum wh_status decode_row(struct chunk_reader *reader, struct stmt *stmt,
 				 const struct codec_reference *reference,
-				 uint8_t *out, size_t size,
-				 struct wh_error *err)
+				 const struct target *to, struct wh_error *err)
 {
 	int64_t codec = column_integer(stmt, 0), crc = column_integer(stmt, 2);
 	size_t n_bytes;
 	const uint8_t *bytes;
 	enum wh_status status;
 
-	if (column_integer(stmt, 1) != (int64_t)size)
+	if (column_integer(stmt, 1) != (int64_t)to->size)
 		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
 	bytes = column_blob(stmt, 3, &n_bytes);
 	if (reader->turn) {
@@ -170,9 +176,9 @@ static enum wh_status decode_row(struct chunk_reader *reader, struct stmt *stmt,
 		pthread_mutex_unlock(reader->turn);
 	}
 	status = codec_decode(reader->coder, codec, bytes, n_bytes, reference,
-			      out, size, err);
-	if (!status)
-		status = check_sum(out, size, crc, err);
+			      to->bytes, to->size, err);
+	if (!status && to->checked)
+		status = check_sum(to->bytes, to->size, crc, err);
 	if (reader->turn)
 		pthread_mutex_lock(reader->turn);
 	return status;
@@ -181,21 +187,21 @@ static enum wh_status decode_row(struct chunk_reader *reader, struct stmt *stmt,
 static enum wh_status decode_link(struct chunk_reader *reader, int64_t storage,
 				  uint32_t position,
 				  const struct codec_reference *reference,
-				  uint8_t *out, size_t size,
-				  struct wh_error *err)
+				  const struct target *to, struct wh_error *err)
 {
 	enum wh_status status;
 	struct stmt *stmt;
 
 	WH_TRY(find_row(reader, storage, position, &stmt, err));
-	status = decode_row(reader, stmt, reference, out, size, err);
+	status = decode_row(reader, stmt, reference, to, err);
 	if (!reader->turn)
 		stmt_reset(stmt);
 	return status;
 }
 
 /* From the deepest link upwards; the last goes to `buf`. `reference` then is
- * what that last one was coded against. */
+ * what that last one was coded against. Only the last one's sum is looked at:
+ * it fits no value that a damaged one below it led to. */
 static enum wh_status decode_chain(struct chunk_reader *reader,
 				   uint32_t position, unsigned depth,
 				   uint8_t *buf,
@@ -210,8 +216,10 @@ static enum wh_status decode_chain(struct chunk_reader *reader,
 		uint8_t *out = i ? reader->values[i % N_VALUES] : buf;
 		size_t size = chunk_size(link, position);
 
-		WH_TRY(decode_link(reader, link->id, position, reference, out,
-				   size, err));
+		struct target to = {out, size, i == 0};
+
+		WH_TRY(decode_link(reader, link->id, position, reference, &to,
+				   err));
 		if (i == 0)
 			break;
 		reference->context = reference->base;

@@ -111,7 +111,7 @@ static enum wh_status decode_planes(const struct decoding *to,
 			     scratch->data, to->out, to->size, err);
 }
 
-static enum wh_status decode_delta(const struct decoding *to,
+static enum wh_status decode_moves(const struct decoding *to, bool streams,
 				   struct wh_error *err)
 {
 	const struct codec_reference *from = to->reference;
@@ -122,8 +122,20 @@ static enum wh_status decode_delta(const struct decoding *to,
 			       "a chunk's base is of another size");
 	if (from->context_size == to->size)
 		reference.context = from->context;
-	return delta_decode(to->coder->delta, &reference, to->coded,
+	return delta_decode(to->coder->delta, &reference, streams, to->coded,
 			    to->coded_size, to->out, to->size, err);
+}
+
+static enum wh_status decode_delta(const struct decoding *to,
+				   struct wh_error *err)
+{
+	return decode_moves(to, false, err);
+}
+
+static enum wh_status decode_streams(const struct decoding *to,
+				     struct wh_error *err)
+{
+	return decode_moves(to, true, err);
 }
 
 static enum wh_status decode_patch(const struct decoding *to,
@@ -156,6 +168,7 @@ static const struct codec_kind {
 	[CODEC_DELTA] = {decode_delta, true},
 	[CODEC_PATCH] = {decode_patch, true},
 	[CODEC_SAME] = {decode_same, true},
+	[CODEC_STREAMS] = {decode_streams, true},
 };
 
 #define N_KINDS ((int64_t)(sizeof(kinds) / sizeof(kinds[0])))
@@ -289,7 +302,7 @@ static enum wh_status try_delta(struct encoding *to, struct wh_error *err)
 	const struct codec_input *input = to->input;
 	const struct codec_reference *from = &input->reference;
 	struct delta_reference reference = {.base = from->base};
-	bool fits;
+	enum delta_result result;
 
 	if (from->base_size != input->size ||
 	    input->size % input->element.width)
@@ -299,9 +312,10 @@ static enum wh_status try_delta(struct encoding *to, struct wh_error *err)
 	to->coder->trial.size = 0;
 	WH_TRY(delta_encode(to->coder->delta, input->element, &reference,
 			    input->bytes, input->size, to->limit,
-			    &to->coder->trial, &fits, err));
-	if (fits)
-		judge(to, CODEC_DELTA);
+			    &to->coder->trial, &result, err));
+	if (result)
+		judge(to,
+		      result == DELTA_STREAMS ? CODEC_STREAMS : CODEC_DELTA);
 	return WH_OK;
 }
 
@@ -362,7 +376,7 @@ enum wh_status codec_encode(struct codec_coder *coder,
 
 	if (input->effort != CODEC_NONE && input->size >= SMALLEST)
 		WH_TRY(try_all(&to, err));
-	if (to.codec == CODEC_DELTA)
+	if (to.codec == CODEC_DELTA || to.codec == CODEC_STREAMS)
 		WH_TRY(prove(&to, err));
 	*output = (struct codec_output){
 		.codec = to.codec,
@@ -374,7 +388,7 @@ enum wh_status codec_encode(struct codec_coder *coder,
 		output->bytes = input->bytes;
 		output->size = input->size;
 	}
-	if (to.codec == CODEC_DELTA)
+	if (to.codec == CODEC_DELTA || to.codec == CODEC_STREAMS)
 		output->uses_context =
 			delta_needs_context(output->bytes, output->size);
 	return WH_OK;

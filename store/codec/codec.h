@@ -11,6 +11,7 @@
  *	patch	a Zstandard frame whose window begins with the base's chunk,
  *		for bytes that are no numbers: texts, skeletons of files
  *	same	the base's bytes; nothing is stored
+ *	streams	as delta, many elements of up to 4 bytes at once (streams.h)
  */
 #ifndef WH_STORE_CODEC_H
 #define WH_STORE_CODEC_H
@@ -25,6 +26,7 @@ enum codec {
 	CODEC_DELTA = 3,
 	CODEC_PATCH = 4,
 	CODEC_SAME = 5,
+	CODEC_STREAMS = 6,
 };
 
 /** How hard to try. */

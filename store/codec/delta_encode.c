@@ -3,17 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/endian.h"
 #include "codec/delta_internal.h"
+#include "codec/streams_encode.h"
 
 #define MANY_ELEMENTS 8192 /* in which most classes occur */
 
-#define MIN_MODEL  512u /* elements: fewer don't pay for a model's head */
-#define MODELS	   32u	/* wanted at most: a class of fewer shares one */
-#define LANE_SLACK 16u
-#define HEAD_ROOM  ((size_t)64 << 10) /* of all models, far above any */
-
-#define INLINE static inline __attribute__((always_inline))
+#define MIN_MODEL 512u /* elements: fewer don't pay for a model's head */
+#define MODELS	  32u  /* wanted at most: a class of fewer shares one */
+#define HEAD_ROOM ((size_t)64 << 10) /* of all models, far above any */
 
 enum wh_status delta_coder_new(struct delta_coder **out, struct wh_error *err)
 {
@@ -26,6 +23,7 @@ void delta_coder_free(struct delta_coder *coder)
 	if (!coder)
 		return;
 	free(coder->encoders);
+	free(coder->movers);
 	free(coder->cells);
 	free(coder->symbols);
 	free(coder->classes);
@@ -34,20 +32,19 @@ void delta_coder_free(struct delta_coder *coder)
 	free(coder);
 }
 
-/* What a lane can need at most: an element's own bits and a symbol's. */
-static size_t lane_room(size_t n, unsigned n_lanes, unsigned width)
-{
-	return lane_length(n, n_lanes) * (width + 2u) + LANE_SLACK;
-}
-
 static enum wh_status make_room(struct delta_coder *coder, size_t n,
 				unsigned n_lanes, unsigned width,
 				struct wh_error *err)
 {
-	size_t lanes = n_lanes * lane_room(n, n_lanes, width);
+	size_t lanes = n_lanes == N_STATES
+			       ? streams_scratch(n)
+			       : delta_lanes_room(n, n_lanes, width);
 	size_t magnitudes = n * (width == 8 ? 8u : 4u);
 
-	if (!coder->encoders)
+	if (n_lanes == N_STATES && !coder->movers)
+		coder->movers = malloc(N_CLASSES * STREAMS_SYMBOLS *
+				       sizeof(*coder->movers));
+	if (n_lanes != N_STATES && !coder->encoders)
 		coder->encoders = malloc(N_CLASSES * sizeof(*coder->encoders));
 	if (n > coder->room) {
 		free(coder->symbols);
@@ -66,8 +63,10 @@ static enum wh_status make_room(struct delta_coder *coder, size_t n,
 		coder->lanes_room = lanes;
 		coder->lanes = malloc(lanes);
 	}
-	if (coder->encoders && coder->symbols && coder->classes &&
-	    coder->magnitudes && coder->lanes)
+	if ((n_lanes == N_STATES ? (void *)coder->movers
+				 : (void *)coder->encoders) &&
+	    coder->symbols && coder->classes && coder->magnitudes &&
+	    coder->lanes)
 		return WH_OK;
 	coder->room = coder->magnitudes_room = coder->lanes_room = 0;
 	return wh_fail_memory(err);
@@ -99,20 +98,15 @@ static void count_block32(struct delta_coder *coder, size_t at,
 			  const uint32_t *values, const uint32_t *base,
 			  size_t n)
 {
-	uint32_t *magnitudes = coder->magnitudes;
+	const uint8_t *classes = coder->classes + at;
+	uint8_t *symbols = coder->symbols + at;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		uint32_t move = values[i] - base[i];
-		uint32_t down = (uint32_t)((int32_t)move >> 31);
-		uint32_t magnitude = (move ^ down) - down;
-		uint8_t class_ = coder->classes[at + i];
-		unsigned symbol = symbol_of(magnitude, down & 1, class_);
-
-		magnitudes[at + i] = magnitude;
-		coder->symbols[at + i] = (uint8_t)symbol;
-		coder->counts[class_ & CLASS_MASK][symbol]++;
-	}
+	element_kernels()->differ32(values, base, classes, n,
+				    (uint32_t *)coder->magnitudes + at,
+				    symbols);
+	for (i = 0; i < n; i++)
+		coder->counts[classes[i] & CLASS_MASK][symbols[i]]++;
 }
 
 static void count_block64(struct delta_coder *coder, size_t at,
@@ -257,190 +251,9 @@ static void make_models(struct delta_coder *coder, size_t n,
 
 	models->log = choose_log(n);
 	join_classes(coder, n, models, first);
-	for (i = 0; i < models->n; i++) {
+	for (i = 0; i < models->n; i++)
 		ans_model_make(&coder->models[i], coder->counts[first[i]],
 			       models->log);
-		ans_encoder_make(&coder->encoders[i], &coder->models[i],
-				 models->log);
-	}
-}
-
-/* ---- Second pass: bits ----------------------------------------------------
- */
-
-struct lane {
-	uint8_t *at; /* moves down */
-	uint64_t held;
-	unsigned n_held;
-	uint32_t state;
-};
-
-INLINE void push(struct lane *lane, uint64_t value, unsigned n)
-{
-	lane->held = lane->held << n | value;
-	lane->n_held += n;
-	put_le64(lane->at - 8, lane->held << 1 << (63 - lane->n_held));
-	lane->at -= lane->n_held >> 3;
-	lane->n_held &= 7;
-}
-
-INLINE uint64_t low_bits(uint64_t value, unsigned n)
-{
-	return value & ((UINT64_C(1) << n) - 1);
-}
-
-/* What the second pass looks up: the encoder of each class, with CLASS_DOWN or
- * not. */
-struct pass {
-	const struct delta_coder *coder;
-	const struct ans_encoder *of[256];
-};
-
-/* Gives out the state's bits and moves on; `*n` says how many. */
-INLINE uint64_t step_state(const struct pass *pass, struct lane *lane, size_t i,
-			   unsigned symbol, unsigned *n)
-{
-	const struct ans_encoder *encoder = pass->of[pass->coder->classes[i]];
-	struct ans_step step = encoder->steps[symbol];
-	uint32_t state = lane->state;
-
-	*n = (state + step.bits) >> 16;
-	lane->state = encoder->states[(int32_t)(state >> *n) + step.find];
-	return low_bits(state, *n);
-}
-
-INLINE void encode32(const struct pass *pass, struct lane *lane, size_t i)
-{
-	unsigned symbol = pass->coder->symbols[i], n;
-	unsigned rest = symbol_bits(symbol >> 1);
-	uint64_t given = step_state(pass, lane, i, symbol, &n);
-	uint32_t magnitude = ((const uint32_t *)pass->coder->magnitudes)[i];
-
-	push(lane, given | low_bits(magnitude, rest) << n, n + rest);
-}
-
-/* Up to 62 bits don't fit beside the state's. */
-static void encode64(const struct pass *pass, struct lane *lane, size_t i)
-{
-	unsigned symbol = pass->coder->symbols[i], n;
-	unsigned rest = symbol_bits(symbol >> 1);
-	uint64_t given = step_state(pass, lane, i, symbol, &n);
-	uint64_t bits =
-		low_bits(((const uint64_t *)pass->coder->magnitudes)[i], rest);
-
-	if (rest > 32) {
-		push(lane, bits >> 32, rest - 32);
-		bits = low_bits(bits, 32);
-		rest = 32;
-	}
-	push(lane, bits, rest);
-	push(lane, given, n);
-}
-
-static void encode_wide(const struct pass *pass, struct lane *lanes,
-			unsigned n_lanes, size_t n)
-{
-	size_t length = lane_length(n, n_lanes), i;
-	unsigned k;
-
-	for (k = 0; k < n_lanes; k++) {
-		size_t begin = k * length;
-
-		for (i = k + 1 == n_lanes ? n : begin + length; i-- > begin;)
-			encode64(pass, &lanes[k], i);
-	}
-}
-
-INLINE void encode_narrow_body(const struct pass *pass, struct lane *lanes,
-			       unsigned n_lanes, size_t n)
-{
-	size_t length = lane_length(n, n_lanes), i;
-	size_t last = n - (n_lanes - 1) * length;
-	struct lane a = lanes[0], b, c, d;
-
-	if (n_lanes != MAX_LANES) {
-		for (i = n; i-- > 0;)
-			encode32(pass, &a, i);
-		lanes[0] = a;
-		return;
-	}
-	b = lanes[1];
-	c = lanes[2];
-	d = lanes[3];
-	for (i = length; i-- > 0;) {
-		encode32(pass, &a, i);
-		encode32(pass, &b, length + i);
-		encode32(pass, &c, 2 * length + i);
-		if (i < last)
-			encode32(pass, &d, 3 * length + i);
-	}
-	lanes[0] = a;
-	lanes[1] = b;
-	lanes[2] = c;
-	lanes[3] = d;
-}
-
-static void encode_narrow_portable(const struct pass *pass, struct lane *lanes,
-				   unsigned n_lanes, size_t n)
-{
-	encode_narrow_body(pass, lanes, n_lanes, n);
-}
-
-#if defined(__x86_64__)
-__attribute__((target("bmi,bmi2"))) static void
-encode_narrow_bmi2(const struct pass *pass, struct lane *lanes,
-		   unsigned n_lanes, size_t n)
-{
-	encode_narrow_body(pass, lanes, n_lanes, n);
-}
-#endif
-
-static void encode_narrow(const struct pass *pass, struct lane *lanes,
-			  unsigned n_lanes, size_t n)
-{
-#if defined(__x86_64__)
-	if (element_kernels()->bmi2) {
-		encode_narrow_bmi2(pass, lanes, n_lanes, n);
-		return;
-	}
-#endif
-	encode_narrow_portable(pass, lanes, n_lanes, n);
-}
-
-static void encode_lanes(const struct delta_coder *coder,
-			 const struct delta_models *models, struct lane *lanes,
-			 unsigned n_lanes, size_t n, bool wide)
-{
-	struct pass pass = {.coder = coder};
-	unsigned i;
-
-	for (i = 0; i < 256; i++) {
-		unsigned class_ = i & CLASS_MASK;
-
-		pass.of[i] =
-			&coder->encoders[models->model_of[class_ < N_CLASSES
-								  ? class_
-								  : 0]];
-	}
-	if (wide)
-		encode_wide(&pass, lanes, n_lanes, n);
-	else
-		encode_narrow(&pass, lanes, n_lanes, n);
-}
-
-static enum wh_status append_lane(struct wh_buf *out, const struct lane *lane,
-				  const uint8_t *end, unsigned log, size_t head,
-				  struct wh_error *err)
-{
-	const uint8_t *begin = lane->at - (lane->n_held ? 1 : 0);
-	uint32_t state = lane->state - (UINT32_C(1) << log);
-	size_t size = (size_t)(end - begin);
-
-	put_le32(out->data + head, (uint32_t)size);
-	out->data[head + 4] = (uint8_t)state;
-	out->data[head + 5] = (uint8_t)(state >> 8);
-	out->data[head + 6] = (uint8_t)(lane->n_held ? 8 - lane->n_held : 0);
-	return wh_buf_append(out, begin, size, err);
 }
 
 /* ---- The whole ------------------------------------------------------------
@@ -460,7 +273,8 @@ static enum wh_status write_head(const struct delta_coder *coder,
 	head = out->data + out->size;
 	head[0] = (uint8_t)((unsigned)__builtin_ctz(element.width) |
 			    (context ? HAS_CONTEXT : 0) |
-			    (n_lanes > 1 ? FOUR_LANES : 0));
+			    (n_lanes == MAX_LANES ? FOUR_LANES : 0) |
+			    (n_lanes == N_STATES ? STREAMS : 0));
 	head[1] = element.mantissa;
 	head[2] = (uint8_t)models->log;
 	to.at = head + HEAD_SIZE;
@@ -472,28 +286,6 @@ static enum wh_status write_head(const struct delta_coder *coder,
 		ans_model_write(&to, &coder->models[i]);
 	bits_flush(&to);
 	out->size = (size_t)(to.at - out->data);
-	return WH_OK;
-}
-
-static enum wh_status write_lanes(struct delta_coder *coder,
-				  const struct delta_models *models, size_t n,
-				  unsigned n_lanes, unsigned width,
-				  struct wh_buf *out, struct wh_error *err)
-{
-	size_t room = lane_room(n, n_lanes, width);
-	size_t heads = out->size;
-	struct lane lanes[MAX_LANES] = {{0}};
-	unsigned k;
-
-	for (k = 0; k < n_lanes; k++)
-		lanes[k] = (struct lane){.at = coder->lanes + (k + 1) * room,
-					 .state = UINT32_C(1) << models->log};
-	encode_lanes(coder, models, lanes, n_lanes, n, width == 8);
-	WH_TRY(wh_buf_append_zeros(out, n_lanes * LANE_HEAD_SIZE, err));
-	for (k = 0; k < n_lanes; k++)
-		WH_TRY(append_lane(out, &lanes[k],
-				   coder->lanes + (k + 1) * room, models->log,
-				   heads + k * LANE_HEAD_SIZE, err));
 	return WH_OK;
 }
 
@@ -512,18 +304,48 @@ static size_t count_noise(const struct delta_coder *coder)
 	return (size_t)(bits / 8);
 }
 
+static unsigned choose_lanes(unsigned width, size_t n)
+{
+	if (width < 8 && n >= STREAMS_FROM)
+		return N_STATES;
+	return n < ONE_LANE_BELOW || width < 8 ? 1 : MAX_LANES;
+}
+
+static enum wh_status write_streams(struct delta_coder *coder,
+				    const struct delta_models *models, size_t n,
+				    struct wh_buf *out, struct wh_error *err)
+{
+	struct streams_input input = {
+		.symbols = coder->symbols,
+		.classes = coder->classes,
+		.magnitudes = coder->magnitudes,
+		.n = n,
+		.log = models->log,
+	};
+	unsigned i;
+
+	for (i = 0; i < models->n; i++)
+		streams_symbols_make(coder->movers + i * STREAMS_SYMBOLS,
+				     &coder->models[i], models->log);
+	for (i = 0; i < 256; i++)
+		input.rows[i] =
+			coder->movers +
+			(size_t)delta_model_of(models, i) * STREAMS_SYMBOLS;
+	return streams_encode(&input, coder->lanes, out, err);
+}
+
 enum wh_status delta_encode(struct delta_coder *coder,
 			    struct codec_element element,
 			    const struct delta_reference *reference,
 			    const uint8_t *bytes, size_t len, size_t limit,
-			    struct wh_buf *out, bool *fits,
+			    struct wh_buf *out, enum delta_result *result,
 			    struct wh_error *err)
 {
 	size_t n = len / element.width, at, before = out->size;
-	unsigned n_lanes = n < ONE_LANE_BELOW ? 1 : MAX_LANES;
+	unsigned n_lanes = choose_lanes(element.width, n);
 	struct delta_models models;
 
-	*fits = false;
+	*result = DELTA_TOO_LONG;
 	WH_TRY(make_room(coder, n, n_lanes, element.width, err));
 	clear_counts(coder);
 	for (at = 0; at < n; at += BLOCK_ELEMENTS)
@@ -535,10 +357,14 @@ enum wh_status delta_encode(struct delta_coder *coder,
 	make_models(coder, n, &models);
 	WH_TRY(write_head(coder, &models, element, reference->context, n_lanes,
 			  out, err));
-	WH_TRY(write_lanes(coder, &models, n, n_lanes, element.width, out,
-			   err));
-	*fits = out->size - before <= limit;
-	if (!*fits)
+	if (n_lanes == N_STATES)
+		WH_TRY(write_streams(coder, &models, n, out, err));
+	else
+		WH_TRY(delta_lanes_encode(coder, &models, n, n_lanes,
+					  element.width, out, err));
+	if (out->size - before > limit)
 		out->size = before;
+	else
+		*result = n_lanes == N_STATES ? DELTA_STREAMS : DELTA_LANES;
 	return WH_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "codec/ans.h"
 #include "codec/delta.h"
+#include "codec/streams.h"
 
 #define HEAD_SIZE      3u
 #define LANE_HEAD_SIZE 7u
@@ -14,12 +15,30 @@
 
 #define HAS_CONTEXT 4u
 #define FOUR_LANES  8u
+#define STREAMS	    16u /* instead of lanes */
+#define STREAMS_FROM                                                           \
+	16384u /* elements: below it 64 states cost more than gain             \
+		*/
 
 /* Which models there are, and the class that each is for. */
 struct delta_models {
 	uint8_t model_of[N_CLASSES];
 	unsigned n, log;
 };
+
+struct delta_head {
+	struct codec_element element;
+	unsigned n_lanes; /* N_STATES: streams */
+	struct delta_models models;
+};
+
+/* The model of a class, as a byte of classes has it: with CLASS_DOWN or not. */
+static inline unsigned delta_model_of(const struct delta_models *models,
+				      unsigned class_)
+{
+	class_ &= CLASS_MASK;
+	return models->model_of[class_ < N_CLASSES ? class_ : 0];
+}
 
 /* All that a state means, in one line of the cache. */
 struct delta_cell {
@@ -34,9 +53,11 @@ struct delta_cell {
 
 struct delta_coder {
 	struct ans_model models[N_CLASSES];
-	struct ans_encoder *encoders; /* N_CLASSES, when encoding began */
-	struct delta_cell *cells;     /* models << log */
-	size_t n_cells;
+	/* N_CLASSES of them, when encoding began; of streams the latter. */
+	struct ans_encoder *encoders;
+	struct streams_symbol *movers; /* STREAMS_SYMBOLS each */
+	void *cells;		       /* models << log */
+	size_t cells_room;	       /* bytes */
 	/* Of the chunk that is being coded: an element each. */
 	uint8_t *symbols, *classes;
 	void *magnitudes; /* 32-bit ones, or 64-bit of 8-byte elements */
@@ -65,5 +86,26 @@ static inline size_t lane_length(size_t n, unsigned n_lanes)
 {
 	return (n + n_lanes - 1) / n_lanes;
 }
+
+/** Fills 2^log cells. A chunk may be damaged: of narrow elements no more bits
+ *  follow than a load gives. */
+void delta_lanes_cells(struct delta_cell *cells, const struct ans_model *model,
+		       unsigned log, bool wide);
+
+/** False where the body is damaged. */
+bool delta_lanes_decode(const struct delta_head *head,
+			const struct delta_cell *cells,
+			const struct delta_reference *reference,
+			const uint8_t *body, size_t size, uint8_t *out,
+			size_t n);
+
+/** Bytes of scratch memory that coding in lanes takes. */
+size_t delta_lanes_room(size_t n, unsigned n_lanes, unsigned width);
+
+/** Appends the lanes' heads and bits. */
+enum wh_status delta_lanes_encode(struct delta_coder *coder,
+				  const struct delta_models *models, size_t n,
+				  unsigned n_lanes, unsigned width,
+				  struct wh_buf *out, struct wh_error *err);
 
 #endif

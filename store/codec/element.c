@@ -199,6 +199,27 @@ INLINE void classify32_body(const uint32_t *base, const uint32_t *context,
 	}
 }
 
+INLINE void differ32_body(const uint32_t *values, const uint32_t *base,
+			  const uint8_t *classes, size_t n,
+			  uint32_t *restrict magnitudes,
+			  uint8_t *restrict symbols)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t move = values[i] - base[i];
+		uint32_t down = (uint32_t)((int32_t)move >> 31);
+		uint32_t magnitude = (move ^ down) - down;
+		uint32_t bits = bits_of32(magnitude);
+		uint32_t second = magnitude >> ((bits - 2) & 31) & 1;
+		uint32_t half = bits < 2 ? bits : 2 * (bits - 1) + second;
+		uint32_t turned = (down ^ (uint32_t)classes[i] >> 7) & 1;
+
+		magnitudes[i] = magnitude;
+		symbols[i] = (uint8_t)(half << 1 | (bits ? turned : 0));
+	}
+}
+
 INLINE void move32_body(uint32_t *restrict values, const uint32_t *moves,
 			const uint8_t *turned, const uint8_t *classes, size_t n)
 {
@@ -269,7 +290,7 @@ INLINE void classify64_body(const uint64_t *base, const uint64_t *context,
  * in the portable ones too.
  */
 
-#define KERNELS(suffix, target, bmi2)                                          \
+#define KERNELS(suffix, target, level)                                         \
 	target static void load32_##suffix(const uint8_t *bytes, size_t n,     \
 					   uint32_t *out,                      \
 					   struct codec_element element)       \
@@ -281,6 +302,13 @@ INLINE void classify64_body(const uint64_t *base, const uint64_t *context,
 		uint8_t *classes, struct codec_element element)                \
 	{                                                                      \
 		classify32_body(base, context, n, classes, element);           \
+	}                                                                      \
+	target static void differ32_##suffix(                                  \
+		const uint32_t *values, const uint32_t *base,                  \
+		const uint8_t *classes, size_t n, uint32_t *magnitudes,        \
+		uint8_t *symbols)                                              \
+	{                                                                      \
+		differ32_body(values, base, classes, n, magnitudes, symbols);  \
 	}                                                                      \
 	target static void move32_##suffix(                                    \
 		uint32_t *values, const uint32_t *moves,                       \
@@ -313,24 +341,46 @@ INLINE void classify64_body(const uint64_t *base, const uint64_t *context,
 		store64_body(ordered, n, bytes, element);                      \
 	}                                                                      \
 	static const struct element_kernels kernels_##suffix = {               \
-		load32_##suffix,  classify32_##suffix,                         \
-		move32_##suffix,  store32_##suffix,                            \
-		load64_##suffix,  classify64_##suffix,                         \
-		store64_##suffix, bmi2}
+		load32_##suffix,     classify32_##suffix, differ32_##suffix,   \
+		move32_##suffix,     store32_##suffix,	  load64_##suffix,     \
+		classify64_##suffix, store64_##suffix,	  level}
 
-KERNELS(portable, , false);
+KERNELS(portable, , LEVEL_PORTABLE);
 #if defined(__x86_64__)
-KERNELS(avx2, __attribute__((target("avx2"))), true);
+KERNELS(avx2, __attribute__((target("avx2"))), LEVEL_AVX2);
+KERNELS(avx512,
+	__attribute__((target("avx512f,avx512cd,avx512bw,avx512dq,avx512vl"))),
+	LEVEL_AVX512);
 #endif
 
-static const struct element_kernels *fastest(void)
+static enum element_level level_of_machine(void)
 {
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-	    __builtin_cpu_supports("bmi2"))
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") ||
+	    !__builtin_cpu_supports("bmi2"))
+		return LEVEL_PORTABLE;
+	if (!__builtin_cpu_supports("avx512f") ||
+	    !__builtin_cpu_supports("avx512cd") ||
+	    !__builtin_cpu_supports("avx512bw") ||
+	    !__builtin_cpu_supports("avx512dq") ||
+	    !__builtin_cpu_supports("avx512vl"))
+		return LEVEL_AVX2;
+	return LEVEL_AVX512;
+#else
+	return LEVEL_PORTABLE;
+#endif
+}
+
+static const struct element_kernels *kernels_of(enum element_level level)
+{
+#if defined(__x86_64__)
+	if (level >= LEVEL_AVX512)
+		return &kernels_avx512;
+	if (level == LEVEL_AVX2)
 		return &kernels_avx2;
 #endif
+	(void)level;
 	return &kernels_portable;
 }
 
@@ -341,13 +391,20 @@ const struct element_kernels *element_kernels(void)
 	const struct element_kernels *kernels = atomic_load(&chosen);
 
 	if (!kernels) {
-		kernels = fastest();
+		kernels = kernels_of(level_of_machine());
 		atomic_store(&chosen, kernels);
 	}
 	return kernels;
 }
 
-void element_kernels_portable(bool portable)
+bool element_kernels_limit(enum element_level level)
 {
-	atomic_store(&chosen, portable ? &kernels_portable : fastest());
+	enum element_level most = level_of_machine();
+
+	if (level == LEVEL_FASTEST)
+		level = most;
+	if (level > most)
+		return false;
+	atomic_store(&chosen, kernels_of(level));
+	return true;
 }

@@ -41,6 +41,10 @@ typedef void load32_fn(const uint8_t *bytes, size_t n, uint32_t *out,
 typedef void classify32_fn(const uint32_t *base, const uint32_t *context,
 			   size_t n, uint8_t *classes,
 			   struct codec_element element);
+/** How far each went from its base, and that move's symbol (delta.h). */
+typedef void differ32_fn(const uint32_t *values, const uint32_t *base,
+			 const uint8_t *classes, size_t n, uint32_t *magnitudes,
+			 uint8_t *symbols);
 /** Adds each move to its base, in place: down where `turned` and the class, by
  *  the bit CLASS_DOWN, differ. */
 typedef void move32_fn(uint32_t *values, const uint32_t *moves,
@@ -57,21 +61,31 @@ typedef void classify64_fn(const uint64_t *base, const uint64_t *context,
 typedef void store64_fn(const uint64_t *ordered, size_t n, uint8_t *bytes,
 			struct codec_element element);
 
+/** What the processor has, each with all that stands before it. */
+enum element_level {
+	LEVEL_PORTABLE,
+	LEVEL_AVX2,   /* and BMI2: x86's instructions on runs of bits */
+	LEVEL_AVX512, /* F, CD, BW, DQ and VL */
+	LEVEL_FASTEST,
+};
+
 struct element_kernels {
 	load32_fn *load32;
 	classify32_fn *classify32;
+	differ32_fn *differ32;
 	move32_fn *move32;
 	store32_fn *store32;
 	load64_fn *load64;
 	classify64_fn *classify64;
 	store64_fn *store64;
-	bool bmi2; /* x86's instructions on runs of bits */
+	enum element_level level;
 };
 
 /** The fastest that this machine runs; all give the same. */
 const struct element_kernels *element_kernels(void);
 
-/** For tests: the portable ones from now on, or again the fastest. */
-void element_kernels_portable(bool portable);
+/** For tests: those of no more than this level from now on. False, and as
+ *  before, where the machine hasn't got it. */
+bool element_kernels_limit(enum element_level level);
 
 #endif

@@ -2,8 +2,8 @@
 """make_codecs.py WH NAME: a store that holds every codec of a build.
 
 NAME.wh.gz gets six versions of one model: floats of every width, whole and as
-differences with and without context, integers, a long tensor of which only the
-end changes, a text that isn't numbers. NAME.json says which build wrote it,
+differences with and without context, few and many, integers, a long tensor of
+which only the end changes, a text that isn't numbers. NAME.json says which build wrote it,
 which codecs its chunks have, and the SHA-256 of every payload of every
 version, by NumPy: tests/unit/store/test_golden.c holds what is decoded against
 it. As with make.py, a later build can't make them again.
@@ -36,6 +36,8 @@ def start(random):
         "int32": random.randint(-900, 900, (16, 64)).astype("<i4"),
         "int64": np.arange(1200, dtype="<i8"),
         "long": np.zeros(LONG, "u1"),
+        # So many that states code them, not lanes; and that gzip makes small.
+        "many": random.randint(-2, 3, (260, 64)).astype("<f4") / 8,
     }
     special = [np.nan, np.inf, -np.inf, -0.0, 1e-42, -1e-42, 3e38]
     weights["float32"].flat[:len(special)] = special
@@ -51,6 +53,9 @@ def step(weights, random):
     weights["int32"] = weights["int32"] + random.randint(
         -2, 3, weights["int32"].shape).astype("<i4")
     weights["int64"] = weights["int64"] + 7
+    moved = random.normal(0, 1e-3, 300).astype("<f4")
+    weights["many"] = weights["many"].copy()
+    weights["many"].flat[random.choice(weights["many"].size, 300)] += moved
     weights["long"] = weights["long"].copy()
     weights["long"][-4096:] = random.randint(0, 9, 4096)
 
