@@ -89,15 +89,11 @@ enum wh_status db_check_header(struct db *db, struct wh_error *err)
  * table than its text. */
 #define LIST_SCHEMA                                                            \
 	"SELECT type, name, coalesce(sql, '') FROM sqlite_schema "             \
-	"WHERE type <> 'view' AND name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' " \
+	"WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' "                    \
 	"AND NOT (type = 'table' AND rootpage > 0 "                            \
 	"         AND name LIKE 'user\\_%' ESCAPE '\\') "                      \
 	"AND NOT (type = 'index' AND tbl_name LIKE 'user\\_%' ESCAPE '\\') "   \
 	"ORDER BY type, name"
-
-#define GET_VIEW                                                               \
-	"SELECT type, name, sql FROM sqlite_schema "                           \
-	"WHERE type = 'view' AND name = ?1"
 
 static bool is_row(sqlite3_stmt *stmt, const struct schema_row *row)
 {
@@ -113,45 +109,39 @@ static bool is_row(sqlite3_stmt *stmt, const struct schema_row *row)
 	return true;
 }
 
-/* Whether a query gives just `n` rows; `name` is its ?1, or NULL. */
-static enum wh_status compare(struct db *db, const char *query,
-			      const char *name, const struct schema_row *rows,
-			      int n, bool *equal, struct wh_error *err)
+/* What was met so far of a schema that should be `expected`. */
+struct comparison {
+	const struct schema *expected;
+	bool equal;
+	int n, n_views; /* rows; views of ours */
+};
+
+static void compare_row(struct comparison *met, sqlite3_stmt *stmt)
 {
-	sqlite3_stmt *stmt = NULL;
-	int code = sqlite3_prepare_v2(db->handle, query, -1, &stmt, NULL);
-	enum wh_status status = WH_OK;
-	int i = 0;
-
-	if (!code && name)
-		sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	*equal = true;
-	while (!code && *equal) {
-		int step = sqlite3_step(stmt);
-
-		if (step == SQLITE_ROW)
-			*equal = i < n && is_row(stmt, &rows[i++]);
-		else
-			code = step;
-	}
-	if (code == SQLITE_DONE)
-		*equal = i == n;
-	else if (code)
-		status = db_failed(db, code, err);
-	sqlite3_finalize(stmt);
-	return status;
-}
-
-static enum wh_status compare_views(struct db *db, bool *equal,
-				    struct wh_error *err)
-{
+	const char *type = (const char *)sqlite3_column_text(stmt, 0);
 	int i;
 
-	*equal = true;
-	for (i = 0; i < N_VIEWS && *equal; i++)
-		WH_TRY(compare(db, GET_VIEW, schema_views[i].name,
-			       &schema_views[i], 1, equal, err));
-	return WH_OK;
+	if (!type || strcmp(type, "view") != 0) {
+		met->equal = met->equal && met->n < met->expected->n &&
+			     is_row(stmt, &met->expected->rows[met->n]);
+		met->n++;
+		return;
+	}
+	for (i = 0; i < N_VIEWS; i++)
+		met->n_views += is_row(stmt, &schema_views[i]);
+}
+
+static enum wh_status compare_schema(struct db *db, struct comparison *met,
+				     struct wh_error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int code = sqlite3_prepare_v2(db->handle, LIST_SCHEMA, -1, &stmt, NULL);
+
+	if (!code)
+		while ((code = sqlite3_step(stmt)) == SQLITE_ROW)
+			compare_row(met, stmt);
+	sqlite3_finalize(stmt);
+	return code == SQLITE_DONE ? WH_OK : db_failed(db, code, err);
 }
 
 enum wh_status db_read_version(struct db *db, struct wh_error *err)
@@ -170,24 +160,21 @@ enum wh_status db_read_version(struct db *db, struct wh_error *err)
 static enum wh_status check_schema(struct db *db, bool *views,
 				   struct wh_error *err)
 {
-	const struct schema *schema;
-	bool equal = false;
+	struct comparison met = {.equal = true};
 
 	/* The header may be of a migration that was cut, and that SQLite has
 	 * now taken back. */
 	WH_TRY(db_read_version(db, err));
 	WH_TRY(check_version(db->path, (uint32_t)db->version, err));
-	schema = &schemas[db->version - 1];
-	WH_TRY(compare(db, LIST_SCHEMA, NULL, schema->rows, schema->n, &equal,
-		       err));
-	if (!equal)
+	met.expected = &schemas[db->version - 1];
+	WH_TRY(compare_schema(db, &met, err));
+	if (!met.equal || met.n != met.expected->n)
 		return wh_fail(err, WH_ECORRUPT,
 			       "'%s' has a schema that weighhouse did not "
 			       "write",
 			       db->path);
-	*views = false;
-	return db->version < N_MIGRATIONS ? WH_OK
-					  : compare_views(db, views, err);
+	*views = db->version == N_MIGRATIONS && met.n_views == N_VIEWS;
+	return WH_OK;
 }
 
 /* In one transaction: somebody may be migrating. */

@@ -9,7 +9,10 @@
 
 #include "base/checked.h"
 
-#define BLOCK_SIZE ((size_t)64 << 10)
+/* Blocks grow: most arenas hold a row or two, and zeroing 64 KiB for each is
+ * what listing them would cost. */
+#define FIRST_BLOCK ((size_t)1 << 10)
+#define LAST_BLOCK  ((size_t)64 << 10)
 
 struct arena_block {
 	struct arena_block *next;
@@ -30,9 +33,13 @@ void arena_free(struct arena *arena)
 
 static struct arena_block *add_block(struct arena *arena, size_t need)
 {
-	size_t size = need > BLOCK_SIZE ? need : BLOCK_SIZE;
-	struct arena_block *block;
+	struct arena_block *block = arena->blocks;
+	size_t size = block ? 2 * block->size : FIRST_BLOCK;
 
+	if (size > LAST_BLOCK)
+		size = LAST_BLOCK;
+	if (size < need)
+		size = need;
 	if (size > SIZE_MAX - sizeof(*block))
 		return NULL;
 	block = calloc(1, sizeof(*block) + size);
