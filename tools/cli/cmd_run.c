@@ -7,6 +7,7 @@
 
 #include <weighhouse/run.h>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "cli.h"
 #include "record.h"
@@ -58,14 +59,17 @@ static json_t *run_json(const struct wh_run *run)
 struct line {
 	double key; /* to sort by; NaN: none */
 	char *word; /* or by this; NULL: none. Without either it comes last */
-	char *text;
+	long text;  /* where it begins in listing->texts */
 };
 
 struct listing {
 	struct cli *cli;
 	struct where where;
 	const char *sort;
-	int way; /* 0: last, -1: min, 1: max */
+	int way;   /* 0: last, -1: min, 1: max */
+	FILE *out; /* writes the texts, each ends with NUL */
+	char *texts;
+	size_t size;
 	struct line *lines;
 	size_t n, room;
 };
@@ -90,14 +94,10 @@ static double sort_key(const struct listing *listing, const struct wh_run *run,
 	return value.number;
 }
 
-static char *table_line(const struct wh_run *run)
+static void table_line(FILE *out, const struct wh_run *run)
 {
-	char *text = NULL;
-	size_t size = 0, i;
-	FILE *out = open_memstream(&text, &size);
+	size_t i;
 
-	if (!out)
-		return NULL;
 	fprintf(out, "%-24s %-9s %s  %6" PRIu64, cli_escape(run->name),
 		run->status, cli_time(run->started), run->n_snapshots);
 	for (i = 0; i < run->n_metrics; i++)
@@ -106,16 +106,14 @@ static char *table_line(const struct wh_run *run)
 	for (i = 0; i < run->n_params; i++)
 		fprintf(out, "  %s=%s", cli_escape(run->params[i].key),
 			cli_escape(run->params[i].value));
-	return fclose(out) ? NULL : text;
 }
 
-static char *json_line(const struct wh_run *run)
+static void json_line(FILE *out, const struct wh_run *run)
 {
 	json_t *object = run_json(run);
-	char *text = json_dumps(object, JSON_COMPACT);
 
+	json_dumpf(object, out, JSON_COMPACT);
 	json_decref(object);
-	return text;
 }
 
 static int collect(void *arg, const struct wh_run *run)
@@ -138,8 +136,12 @@ static int collect(void *arg, const struct wh_run *run)
 	line = &listing->lines[listing->n++];
 	line->word = NULL;
 	line->key = listing->sort ? sort_key(listing, run, &line->word) : 0;
-	line->text = cli_json(listing->cli) ? json_line(run) : table_line(run);
-	return 0;
+	line->text = ftell(listing->out);
+	if (cli_json(listing->cli))
+		json_line(listing->out, run);
+	else
+		table_line(listing->out, run);
+	return putc('\0', listing->out) == EOF;
 }
 
 /* Numbers, words, then those without a value. */
@@ -180,7 +182,7 @@ static int print_lines(struct listing *listing, bool reverse)
 	for (i = 0; i < listing->n; i++) {
 		size_t at = reverse && i < n_known ? n_known - 1 - i : i;
 
-		puts(order[at]->text ? order[at]->text : "");
+		puts(listing->texts + order[at]->text);
 	}
 	free(order);
 	return EXIT_DONE;
@@ -201,6 +203,21 @@ static char *take_sort(struct cli *cli, struct listing *listing)
 	return copy;
 }
 
+static int collect_runs(struct listing *listing)
+{
+	struct cli *cli = listing->cli;
+	enum wh_status status;
+
+	listing->out = open_memstream(&listing->texts, &listing->size);
+	if (!listing->out)
+		status = wh_fail_memory(&cli->err);
+	else
+		status = wh_run_list(cli->store, collect, listing, &cli->err);
+	if (listing->out && fclose(listing->out) && !status)
+		status = wh_fail_memory(&cli->err);
+	return status ? cli_fail(cli) : EXIT_DONE;
+}
+
 int cmd_runs(struct cli *cli)
 {
 	struct listing listing = {
@@ -209,8 +226,8 @@ int cmd_runs(struct cli *cli)
 	char *sort = take_sort(cli, &listing);
 	int code = cli_open(cli, WH_OPEN_READ);
 
-	if (!code && wh_run_list(cli->store, collect, &listing, &cli->err))
-		code = cli_fail(cli);
+	if (!code)
+		code = collect_runs(&listing);
 	if (!code && where_complaint(&listing.where))
 		code = cli_usage(cli, "--where: %s",
 				 where_complaint(&listing.where));
@@ -218,11 +235,10 @@ int cmd_runs(struct cli *cli)
 		cli_page(cli);
 		code = print_lines(&listing, cli_flag(cli, "reverse"));
 	}
-	while (listing.n) {
-		free(listing.lines[--listing.n].text);
-		free(listing.lines[listing.n].word);
-	}
+	while (listing.n)
+		free(listing.lines[--listing.n].word);
 	free(listing.lines);
+	free(listing.texts);
 	free(sort);
 	return code;
 }
