@@ -4,8 +4,7 @@
 
 #include <stdint.h>
 
-#include <hdf5.h>
-
+#include "hdf5/late_hdf5.h"
 #include "base/error.h"
 
 /** What Keras lets an attribute hold; libhdf5's own limit is 64 KiB. */

@@ -5,8 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hdf5.h>
-
+#include "hdf5/late_hdf5.h"
 #include "base/error.h"
 #include <weighhouse/tensor.h>
 

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include <hdf5.h>
+#include "hdf5/late_hdf5.h"
 
 struct input_file {
 	int fd;

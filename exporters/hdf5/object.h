@@ -4,8 +4,7 @@
 
 #include <stdbool.h>
 
-#include <hdf5.h>
-
+#include "hdf5/late_hdf5.h"
 #include "base/error.h"
 
 #define H5_MAX_DEPTH 32 /* components of a name */

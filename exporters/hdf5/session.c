@@ -26,6 +26,7 @@ enum wh_status h5_enter(struct h5_session *session, struct wh_error *err)
 {
 	enum wh_status status;
 
+	WH_TRY(late_load(&late_hdf5, err));
 	pthread_mutex_lock(&turn);
 	status = compare_versions(err);
 	if (status) {

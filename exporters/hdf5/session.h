@@ -8,8 +8,7 @@
 #ifndef WH_HDF5_SESSION_H
 #define WH_HDF5_SESSION_H
 
-#include <hdf5.h>
-
+#include "hdf5/late_hdf5.h"
 #include "base/error.h"
 
 struct h5_session {
@@ -20,8 +19,8 @@ struct h5_session {
 };
 
 /** Begins a session; blocks until other threads' sessions have ended. Not
- *  recursive. WH_EUNSUPPORTED if libhdf5 is of another version than the one
- *  that this build was made for. */
+ *  recursive. WH_EUNSUPPORTED if libhdf5 can't be loaded, or is of another
+ *  version than the one that this build was made for. */
 enum wh_status h5_enter(struct h5_session *session, struct wh_error *err);
 
 /** Ends it; a session that was not entered, or was left, is left alone. */

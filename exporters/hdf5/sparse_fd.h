@@ -9,8 +9,7 @@
 
 #include <stdint.h>
 
-#include <hdf5.h>
-
+#include "hdf5/late_hdf5.h"
 #include "base/auto.h"
 #include "base/error.h"
 

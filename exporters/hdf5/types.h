@@ -4,8 +4,7 @@
 
 #include <stdbool.h>
 
-#include <hdf5.h>
-
+#include "hdf5/late_hdf5.h"
 #include <weighhouse/tensor.h>
 
 /** Whether datasets of this dtype can be written. Needs no session. */

@@ -1,7 +1,6 @@
 /* A session: handles that keep their connections, retries, redirects. */
 #include "publish/http_internal.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <time.h>
 
 #include "base/auto.h"
+#include "publish/late_curl.h"
 
 #define MAX_IDLE      8
 #define MAX_TRIES     6u
@@ -37,8 +37,10 @@ static void start_libcurl(void)
 enum wh_status http_open(const struct http_settings *settings,
 			 struct http **out, struct wh_error *err)
 {
-	struct http *http = calloc(1, sizeof(*http));
+	struct http *http;
 
+	WH_TRY(late_load(&late_curl, err));
+	http = calloc(1, sizeof(*http));
 	if (!http)
 		return wh_fail_memory(err);
 	pthread_once(&started, start_libcurl);

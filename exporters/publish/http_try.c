@@ -3,7 +3,6 @@
 #include "publish/http_internal.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "publish/late_curl.h"
 #include <weighhouse/version.h>
 
 #define CONNECT_S	 15L

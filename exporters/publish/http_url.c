@@ -3,12 +3,12 @@
 #include "publish/http.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
+#include "publish/late_curl.h"
 
 static bool has_controls(const char *text)
 {
@@ -60,10 +60,12 @@ static enum wh_status split(CURLU *parsed, const char *text,
 enum wh_status http_url_parse(const char *text, struct http_url *url,
 			      struct wh_error *err)
 {
-	CURLU *parsed = curl_url();
 	enum wh_status status;
+	CURLU *parsed;
 
 	memset(url, 0, sizeof(*url));
+	WH_TRY(late_load(&late_curl, err));
+	parsed = curl_url();
 	if (!parsed)
 		return wh_fail_memory(err);
 	status = split(parsed, text, url, err);
@@ -100,9 +102,11 @@ bool http_same_origin(const char *a, const char *b)
 enum wh_status http_url_join(const char *base, const char *reference,
 			     char **joined, struct wh_error *err)
 {
-	CURLU *parsed = curl_url();
 	char shown[200];
+	CURLU *parsed;
 
+	WH_TRY(late_load(&late_curl, err));
+	parsed = curl_url();
 	if (!parsed)
 		return wh_fail_memory(err);
 	http_url_redact(reference, shown, sizeof(shown));

@@ -1,9 +1,9 @@
-#include <snappy-c.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/crc.h"
 #include "base/endian.h"
+#include "tf/late_snappy.h"
 #include "tf/table.h"
 #include "tf/wire.h"
 
@@ -44,6 +44,7 @@ static enum wh_status unpack(const uint8_t *bytes, size_t size,
 {
 	size_t len;
 
+	WH_TRY(late_load(&late_snappy, err));
 	if (snappy_uncompressed_length((const char *)bytes, size, &len) !=
 		    SNAPPY_OK ||
 	    len > MAX_BLOCK)

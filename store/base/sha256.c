@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
+#include "late_crypto.h"
 
 struct sha256 {
 	EVP_MD_CTX *context;
@@ -27,8 +27,10 @@ static enum wh_status openssl_failed(struct wh_error *err)
 
 enum wh_status sha256_new(struct sha256 **hash, struct wh_error *err)
 {
-	struct sha256 *made = calloc(1, sizeof(*made));
+	struct sha256 *made;
 
+	WH_TRY(late_load(&late_crypto, err));
+	made = calloc(1, sizeof(*made));
 	if (!made)
 		return wh_fail_memory(err);
 	pthread_once(&fetch_once, fetch);

@@ -167,6 +167,12 @@ static void a_session_leaves_the_library_as_it_was(void **state)
 	assert_int_equal(plugins_before, plugins_after);
 }
 
+static int load_library(void **state)
+{
+	(void)state;
+	return late_load(&late_hdf5, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,5 +182,5 @@ int main(void)
 		cmocka_unit_test(a_session_leaves_the_library_as_it_was),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, load_library, NULL);
 }
