@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sha256.h"
 #include "base/text.h"
 #include "log.h"
 #include "ref.h"
@@ -157,100 +156,6 @@ static bool has_metric(const struct wh_snapshot *snapshot, const char *key)
 	return false;
 }
 
-static bool matches_any(const char *const *globs, const char *layer,
-			const char *name, const char *key)
-{
-	for (; *globs; globs++)
-		if (text_glob(*globs, key) || text_glob(*globs, name) ||
-		    text_glob(*globs, layer))
-			return true;
-	return false;
-}
-
-/* Matching tensors as one digest, so that two trees can be compared. */
-static enum wh_status hash_matching(struct db *db, int64_t tree,
-				    const char *const *globs,
-				    struct sha256 *hash, struct wh_error *err)
-{
-	struct stmt *stmt;
-	size_t len;
-	bool row;
-
-	WH_TRY(db_stmt(db, STMT_TREE_TENSORS, &stmt, err));
-	stmt_integer(stmt, 1, tree);
-	for (;;) {
-		const char *key;
-		const void *digest;
-
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
-			break;
-		key = column_text(stmt, 2);
-		if (!matches_any(globs, column_text(stmt, 0),
-				 column_text(stmt, 1), key))
-			continue;
-		WH_TRY(sha256_update(hash, key, strlen(key) + 1, err));
-		digest = column_blob(stmt, 3, &len);
-		WH_TRY(sha256_update(hash, digest, len, err));
-	}
-	stmt_reset(stmt);
-	return WH_OK;
-}
-
-static enum wh_status hash_tree(struct db *db, int64_t tree,
-				const char *const *globs,
-				uint8_t out[SHA256_SIZE], struct wh_error *err)
-{
-	struct sha256 *hash;
-	enum wh_status status;
-
-	WH_TRY(sha256_new(&hash, err));
-	status = tree ? hash_matching(db, tree, globs, hash, err) : WH_OK;
-	if (!status)
-		status = sha256_final(hash, out, err);
-	sha256_free(hash);
-	return status;
-}
-
-static enum wh_status parent_tree(struct db *db, struct arena *arena,
-				  const struct snapshot_row *row, int64_t *tree,
-				  struct wh_error *err)
-{
-	struct snapshot_row parent;
-	int64_t id = 0;
-
-	*tree = 0;
-	if (row->text.parent)
-		WH_TRY(snapshot_find(db, row->text.parent, &id, err));
-	if (!id)
-		return WH_OK;
-	WH_TRY(snapshot_load(db, id, arena, &parent, err));
-	*tree = parent.tree_id;
-	return WH_OK;
-}
-
-static enum wh_status changed_matching(struct listing *listing,
-				       struct arena *arena,
-				       const struct snapshot_row *row,
-				       bool *changed, struct wh_error *err)
-{
-	const char *const *globs = listing->options->globs;
-	uint8_t now[SHA256_SIZE], before[SHA256_SIZE];
-	int64_t tree;
-
-	*changed = true;
-	if (!globs || !*globs)
-		return WH_OK;
-	WH_TRY(parent_tree(listing->db, arena, row, &tree, err));
-	*changed = tree != row->tree_id;
-	if (!*changed)
-		return WH_OK;
-	WH_TRY(hash_tree(listing->db, row->tree_id, globs, now, err));
-	WH_TRY(hash_tree(listing->db, tree, globs, before, err));
-	*changed = memcmp(now, before, sizeof(now)) != 0;
-	return WH_OK;
-}
-
 static enum wh_status is_living(struct db *db, int64_t id, bool *yes,
 				struct wh_error *err)
 {
@@ -285,7 +190,8 @@ static enum wh_status show(struct listing *listing, struct arena *arena,
 		return WH_OK;
 	if (options->run && strcmp(options->run, row->run_name) != 0)
 		return WH_OK;
-	WH_TRY(changed_matching(listing, arena, row, &wanted, err));
+	if (listing->wanted && !listing->wanted->leads)
+		WH_TRY(wanted_changed(listing, row->id, &wanted, err));
 	if (!wanted)
 		return WH_OK;
 	WH_TRY(snapshot_describe(listing->db, arena, row, &snapshot, err));
@@ -377,8 +283,7 @@ static enum wh_status is_ancestor(struct db *db, const struct snapshot_row *at,
 	return status;
 }
 
-static enum wh_status visit(struct listing *listing, int64_t id,
-			    int64_t excluded, int64_t *next,
+static enum wh_status visit(struct listing *listing, int64_t id, int64_t *next,
 			    struct wh_error *err)
 {
 	struct arena arena = {0};
@@ -389,11 +294,12 @@ static enum wh_status visit(struct listing *listing, int64_t id,
 
 	if (!status && !listing->options->all)
 		status = walk_step(&listing->walk, row.sha256, err);
-	if (!status && excluded)
-		status = is_ancestor(listing->db, &row, excluded, &stop, err);
+	if (!status && listing->excluded)
+		status = is_ancestor(listing->db, &row, listing->excluded,
+				     &stop, err);
 	if (!status && listing->options->all)
 		status = next_newest(listing->db, id, next, err);
-	else if (!status)
+	else if (!status && next)
 		status = next_by_parent(listing->db, &row, next, err);
 	if (!status && !stop && listing->options->place)
 		stop = listing->options->place(
@@ -404,6 +310,12 @@ static enum wh_status visit(struct listing *listing, int64_t id,
 		listing->stopped = true;
 	arena_free(&arena);
 	return status;
+}
+
+enum wh_status log_visit(struct listing *listing, int64_t id,
+			 struct wh_error *err)
+{
+	return visit(listing, id, NULL, err);
 }
 
 static enum wh_status first_of(struct listing *listing, int64_t *first,
@@ -425,27 +337,45 @@ static enum wh_status first_of(struct listing *listing, int64_t *first,
 	return status;
 }
 
+static enum wh_status walk(struct listing *listing, struct wh_error *err)
+{
+	const struct wh_log_options *options = listing->options;
+	struct db *db = listing->db;
+	int64_t id = 0, next;
+
+	if (!options->all || !options->place)
+		WH_TRY(first_of(listing, &id, err));
+	if (options->globs && *options->globs)
+		WH_TRY(wanted_find(listing, options->all ? 0 : id, err));
+	/* No transaction: snapshots don't change, and the one who prints them
+	 * may be slow. */
+	if (options->all && options->place)
+		return log_graph(listing, err);
+	if (options->exclude)
+		WH_TRY(revision_resolve(db, options->exclude,
+					&listing->excluded, err));
+	if (listing->wanted && !listing->wanted->n && !options->place)
+		return WH_OK;
+	if (id && listing->wanted && !options->all && !options->place)
+		return wanted_walk(listing, id, err);
+	for (; id && !listing->stopped; id = next)
+		WH_TRY(visit(listing, id, &next, err));
+	return WH_OK;
+}
+
 enum wh_status wh_log(struct wh_store *store,
 		      const struct wh_log_options *options, wh_snapshot_fn *fn,
 		      void *arg, struct wh_error *err)
 {
 	static const struct wh_log_options defaults;
 	struct listing listing = {.db = store->db, .fn = fn, .arg = arg};
-	int64_t id, next, excluded = 0;
+	enum wh_status status;
 
 	listing.options = options ? options : &defaults;
 	listing.left = listing.options->limit;
-	/* No transaction: snapshots don't change, and the one who prints them
-	 * may be slow. */
-	if (listing.options->all && listing.options->place)
-		return log_graph(&listing, err);
-	WH_TRY(first_of(&listing, &id, err));
-	if (listing.options->exclude)
-		WH_TRY(revision_resolve(store->db, listing.options->exclude,
-					&excluded, err));
-	for (; id && !listing.stopped; id = next)
-		WH_TRY(visit(&listing, id, excluded, &next, err));
-	return WH_OK;
+	status = walk(&listing, err);
+	wanted_free(listing.wanted);
+	return status;
 }
 
 enum wh_status wh_snapshot_get(struct wh_store *store, const char *revision,

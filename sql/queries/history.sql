@@ -83,6 +83,33 @@ WHERE s.id > ?1 ORDER BY s.id LIMIT 1;
 -- name: weight_list
 SELECT id, layer, name FROM weight ORDER BY id;
 
+-- name: weight_of_tree
+-- ?1 tree: its weights, and what its tensors are called
+SELECT w.id, l.name, v.name, v.key
+FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
+  JOIN variable AS v ON v.layer_id = l.id
+  JOIN weight AS w ON w.layer = CASE l.kind WHEN 1 THEN '' ELSE l.name END
+    AND w.name = coalesce(v.object_path, v.name)
+WHERE p.tree_id = ?1;
+
+-- name: change_of_snapshot
+-- ?1 snapshot
+SELECT weight_id FROM change WHERE snapshot_id = ?1;
+
+-- name: change_below
+-- ?1 weight, ?2 line, ?3 up to this generation
+SELECT generation FROM change
+WHERE weight_id = ?1 AND line_id = ?2 AND generation <= ?3
+ORDER BY generation DESC LIMIT 1;
+
+-- name: lineage_living
+-- ?1 line, ?2 from, ?3 to which generation: the oldest that lives
+SELECT l.snapshot_id FROM lineage AS l JOIN snapshot AS s
+  ON s.id = l.snapshot_id
+WHERE l.line_id = ?1 AND l.generation BETWEEN ?2 AND ?3
+  AND NOT EXISTS (SELECT 1 FROM forgotten AS f WHERE f.snapshot_id = s.id)
+ORDER BY l.generation LIMIT 1;
+
 -- name: change_newest
 -- ?1 layer, ?2 weight, ?3 line, ?4 up to this generation
 SELECT generation FROM change

@@ -51,6 +51,11 @@ SELECT r.name, s.sha256 FROM ref AS r
   LEFT JOIN snapshot AS s ON s.id = r.snapshot_id
 WHERE r.kind = ?1 ORDER BY r.name;
 
+-- name: ref_trees
+-- Of branches and tags.
+SELECT DISTINCT s.tree_id
+FROM ref AS r CROSS JOIN snapshot AS s ON s.id = r.snapshot_id;
+
 -- name: ref_of_snapshot
 -- ?1 snapshot, ?2 kind
 SELECT name FROM ref WHERE snapshot_id = ?1 AND kind = ?2 ORDER BY name;

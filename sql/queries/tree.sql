@@ -68,13 +68,6 @@ VALUES (?1, ?2, ?3, ?4);
 -- ?1 id
 SELECT format, text_id, skeleton_id FROM template WHERE id = ?1;
 
--- name: tree_tensors
--- ?1 tree
-SELECT l.name, v.name, v.key, t.sha256
-FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
-  JOIN variable AS v ON v.layer_id = l.id JOIN tensor AS t ON t.id = v.tensor_id
-WHERE p.tree_id = ?1 ORDER BY p.position, v.position;
-
 -- name: tree_storages
 -- ?1 tree
 SELECT v.key, t.dtype, t.shape, t.storage_id

@@ -1,6 +1,10 @@
 """log, show, ls, du, formats, config, version: what a store says of itself."""
+import fnmatch
+import itertools
 import json
+import random
 
+import numpy
 import pytest
 
 from conftest import GOLDEN, TOP, epoch
@@ -286,3 +290,45 @@ ENDLESS = ("with recursive n(i) as (select 1 union all select i + 1 from n) "
 def test_sql_ends_in_time(history):
     assert history.fails(1, "sql", ENDLESS, "--timeout", "1").endswith(
         "the query took more than 1 s")
+
+
+def changed_along(wh, glob, *revision):
+    """By ls of every snapshot: those of a line that have other weights of
+    these names than the next older one that lives."""
+    living = ids(wh.rows("log", *revision))
+    seen = [{row["name"]: row["sha256"] for row in wh.rows("ls", snapshot)
+             if fnmatch.fnmatchcase(row["name"], glob)}
+            for snapshot in living] + [{}]
+    return [living[i] for i in range(len(living)) if seen[i] != seen[i + 1]]
+
+
+def test_log_of_tensors_is_what_ls_says_along_forks_and_gaps(wh):
+    chance, value, parents = random.Random(7), itertools.count(1), []
+    wh.ok("init", "-q")
+    weights = {name: 0.0 for name in ("a/w", "a/b", "b/w")}
+    for step in range(24):
+        for name in weights:
+            if chance.random() < 0.25:
+                weights[name] = float(next(value))
+        if step == 12:
+            del weights["a/b"]
+        numpy.savez(wh.folder / "m.npz",
+                    **{n: numpy.float32([v]) for n, v in weights.items()})
+        fork = ["-b", f"side{step}", "--parent", chance.choice(parents)
+                ] if step in (9, 17) else []
+        parents.append(wh.row("commit", "m.npz", "--step", step,
+                              *fork)["snapshot"])
+    tips = ["HEAD", "side9", "side17"]
+    for _ in ("all", "some are forgotten"):
+        for glob, tip in itertools.product(("a/*", "a/b", "*/w", "c*"), tips):
+            assert ids(wh.rows("log", tip, "--", glob)) == changed_along(
+                wh, glob, tip), (glob, tip)
+        wh.ok("keep", "--every", "3step", "--last", "1", "-q")
+
+
+def test_log_of_tensors_takes_the_names_of_ls_and_of_blame(history):
+    rows = ids(history.rows("log"))
+    for glob in ("conv1/kernel:0", "conv1/kernel", "conv1", "kernel"):
+        assert ids(history.rows("log", "--", glob)) == rows
+    assert ids(history.rows("log", "--all", "--", "conv1/kernel:0")) == rows
+    assert history.rows("log", "--all", "--", "nosuch*") == []

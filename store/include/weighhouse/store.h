@@ -172,11 +172,14 @@ struct wh_log_options {
 	wh_log_place_fn *place;
 	bool has_min_step, has_max_step; /* only with a step, from .. to */
 	int64_t min_step, max_step;
-	const char *run;	  /* only of this run */
-	const char *metric;	  /* only with this metric */
-	const char *const *globs; /* only those that changed a matching tensor
-				     against the parent; NULL-terminated */
-	uint64_t limit;		  /* 0: none */
+	const char *run;    /* only of this run */
+	const char *metric; /* only with this metric */
+	/* Only those that changed a matching weight against the one before;
+	 * NULL-terminated. By the names of wh_history, or those that tensors
+	 * have at the revision, a branch or a tag. What a forgotten snapshot
+	 * changed is told of the next one, unless with `all` or `place`. */
+	const char *const *globs;
+	uint64_t limit; /* 0: none */
 };
 
 /** Snapshots along the parents, newest first. */

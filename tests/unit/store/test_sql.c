@@ -26,6 +26,7 @@ static const char *const may_scan[] = {
 	"mark_all",	   /* a dry run counts all */
 	"keep_candidates", /* rules look at every snapshot */
 	"keep_staying",
+	"ref_trees",	     /* branches and tags are few */
 	"keep_names",	     /* branches and tags are few */
 	"keep_reflog",	     /* no index by time: once a keep */
 	"forgotten_list",    /* what keep --undo brings back */
