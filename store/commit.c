@@ -412,19 +412,20 @@ enum wh_status wh_commit(struct wh_store *store, struct wh_source *source,
 
 /* A commit whose source is the store's own snapshot: all its tensors are
  * there, so nothing is read but the manifest. */
-enum wh_status wh_rollback_keep(struct wh_store *store, const char *branch,
-				const char *revision, const char *message,
+enum wh_status wh_rollback_keep(struct wh_store *store,
+				const struct wh_branch_move *request,
 				struct wh_move *move, struct wh_error *err)
 {
-	struct wh_commit_options options = {.branch = branch,
-					    .message = message};
+	const struct wh_commit_options options = {
+		.branch = request->branch,
+		.expect = request->expect,
+		.message = request->why ? request->why : "rollback",
+	};
 	struct wh_commit_result result;
 	struct wh_source *source;
 	enum wh_status status;
 
-	if (!message)
-		options.message = "rollback";
-	WH_TRY(wh_snapshot_open(store, revision, &source, err));
+	WH_TRY(wh_snapshot_open(store, request->revision, &source, err));
 	status = wh_commit(store, source, &options, &result, err);
 	wh_source_close(source);
 	if (status || !move)

@@ -45,6 +45,15 @@ def test_rollback_refuses_when_the_branch_is_not_where_it_is_expected(history):
     assert tip(history) == history.ids[1]
 
 
+def test_a_rollback_that_keeps_history_expects_a_tip_too(history):
+    words = "rollback", "HEAD~3", "--keep-history", "--expect"
+    assert "moved" in history.fails(11, *words, "HEAD~1")
+    assert tip(history) == history.ids[4]
+    move = history.row(*words, history.ids[4])
+    assert move["from"] == history.ids[4] and tip(history) == move["to"]
+    assert history.row("show", "HEAD~1")["snapshot"] == history.ids[4]
+
+
 def test_undo_takes_moves_back_one_by_one(history):
     history.ok("rollback", "HEAD~3")
     history.ok("rollback", "HEAD~1")

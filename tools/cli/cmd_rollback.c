@@ -33,16 +33,17 @@ static int write_weights(struct cli *cli, const char *snapshot,
 
 static enum wh_status move_branch(struct cli *cli, struct wh_move *move)
 {
+	bool keep = cli_flag(cli, "keep-history");
 	const struct wh_branch_move request = {
 		.branch = cli_text(cli, "branch"),
 		.revision = cli->args[0],
 		.expect = cli_text(cli, "expect"),
+		.why = keep ? cli_text(cli, "message") : NULL,
 	};
 
-	if (!cli_flag(cli, "keep-history"))
+	if (!keep)
 		return wh_branch_move(cli->store, &request, move, &cli->err);
-	return wh_rollback_keep(cli->store, request.branch, request.revision,
-				cli_text(cli, "message"), move, &cli->err);
+	return wh_rollback_keep(cli->store, &request, move, &cli->err);
 }
 
 int cmd_rollback(struct cli *cli)
@@ -51,12 +52,8 @@ int cmd_rollback(struct cli *cli)
 	const char *path = cli_text(cli, "write");
 	char head[256], id[WH_ID_SIZE];
 	struct wh_move move;
-	int code;
+	int code = cli_open(cli, WH_OPEN_WRITE);
 
-	if (cli_flag(cli, "keep-history") && cli_flag(cli, "expect"))
-		return cli_usage(cli, "--expect is for moves without "
-				      "--keep-history");
-	code = cli_open(cli, WH_OPEN_WRITE);
 	if (code)
 		return code;
 	if (wh_head(cli->store, head, &cli->err))

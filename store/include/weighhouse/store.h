@@ -256,7 +256,8 @@ struct wh_branch_move {
 	const char *branch;   /* NULL: HEAD's */
 	const char *revision; /* where to */
 	const char *expect;   /* WH_EMISMATCH if the tip is not this revision */
-	const char *why;      /* for the reflog; NULL: "rollback" */
+	const char *why;      /* for the reflog, or the message of
+				 wh_rollback_keep; NULL: "rollback" */
 };
 WH_API enum wh_status wh_branch_move(struct wh_store *store,
 				     const struct wh_branch_move *request,
@@ -269,10 +270,9 @@ WH_API enum wh_status wh_branch_move(struct wh_store *store,
 WH_API enum wh_status wh_undo(struct wh_store *store, const char *branch,
 			      struct wh_move *move, struct wh_error *err);
 /** A new snapshot with the tree of `revision` on top of the branch: history
- *  stays. */
+ *  stays. Errors as wh_branch_move and wh_commit. */
 WH_API enum wh_status wh_rollback_keep(struct wh_store *store,
-				       const char *branch, const char *revision,
-				       const char *message,
+				       const struct wh_branch_move *request,
 				       struct wh_move *move,
 				       struct wh_error *err);
 

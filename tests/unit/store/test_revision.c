@@ -209,6 +209,7 @@ static int count_moves(void *arg, const struct wh_reflog_entry *entry)
 
 static void going_back_is_a_move_that_is_remembered(void **state)
 {
+	const struct wh_branch_move back = {.revision = "HEAD@{1}"};
 	struct fixture *f = *state;
 	struct wh_move move;
 	int n = 0;
@@ -221,9 +222,7 @@ static void going_back_is_a_move_that_is_remembered(void **state)
 	assert_ok(wh_reflog(f->store, "main", count_moves, &n, &f->err),
 		  &f->err);
 	assert_int_equal(n, 6);
-	assert_ok(wh_rollback_keep(f->store, NULL, "HEAD@{1}", NULL, &move,
-				   &f->err),
-		  &f->err);
+	assert_ok(wh_rollback_keep(f->store, &back, &move, &f->err), &f->err);
 	assert_string_equal(move.from, ids[2]);
 	assert_string_not_equal(move.to, ids[4]);
 }
