@@ -11,7 +11,7 @@
  *                   after the process has ended
  *   memory:N        the Nth allocation fails, counted from when the first
  *                   watched file is opened; the one after it, where it is
- *                   OpenSSL's
+ *                   OpenSSL's, and none while a library is loaded
  * WH_FAULT_REPORT names a file that gets, at exit, the number of calls, of
  * changes among them, of allocations, and whether it happened (1) or not (0).
  *
@@ -478,6 +478,20 @@ static bool allocation_fails(const void *caller)
 	happened = true;
 	errno = ENOMEM;
 	return true;
+}
+
+/* Libraries that come late set themselves up, and the dynamic linker gives up
+ * where there is no memory for their thread-local variables. */
+void *dlopen(const char *path, int flags)
+{
+	void *(*next)(const char *, int);
+	void *found = real("dlopen");
+
+	memcpy(&next, &found, sizeof(next));
+	inside++;
+	found = next(path, flags);
+	inside--;
+	return found;
 }
 
 void *malloc(size_t size)
