@@ -36,7 +36,8 @@ typedef int64_t mask __attribute__((vector_size(32)));
 
 /* Sums of a batch, to be added unless something in it is not finite. */
 struct batch_sum {
-	lanes total, square;
+	double origin;
+	lanes total, square, spread;
 	lanes excess; /* x - x is NaN for what is not finite */
 	half least, most;
 	mask nonzero;
@@ -60,15 +61,18 @@ INLINE void add_half(struct batch_sum *to, const double *x)
 INLINE void add_eights(struct batch_sum *to, const double *x, size_t n)
 {
 	struct batch_sum sum = *to;
+	const lanes origin = (lanes){0} + sum.origin;
 	size_t i;
 
 	for (i = 0; i < n; i += STATISTICS_LANES) {
-		lanes v;
+		lanes v, distance;
 
 		memcpy(&v, x + i, sizeof(v));
+		distance = v - origin;
 		sum.excess += v - v;
-		sum.total += v;
+		sum.total += distance;
 		sum.square += v * v;
+		sum.spread += distance * distance;
 		add_half(&sum, x + i);
 		add_half(&sum, x + i + HALF_LANES);
 	}
@@ -159,18 +163,21 @@ static bool are_finite(const struct batch_sum *batch)
 static bool add_finite(struct statistics_sum *sum, const double *x, size_t n)
 {
 	const half zero = {0};
-	struct batch_sum batch = {.least = zero + sum->min,
+	struct batch_sum batch = {.origin = sum->origin,
+				  .least = zero + sum->min,
 				  .most = zero + sum->max};
 	int64_t nonzero = 0;
 	int i;
 
 	memcpy(&batch.total, sum->lane_sum, sizeof(batch.total));
 	memcpy(&batch.square, sum->lane_square, sizeof(batch.square));
+	memcpy(&batch.spread, sum->lane_spread, sizeof(batch.spread));
 	kernels()->add_eights(&batch, x, n);
 	if (!are_finite(&batch))
 		return false;
 	memcpy(sum->lane_sum, &batch.total, sizeof(batch.total));
 	memcpy(sum->lane_square, &batch.square, sizeof(batch.square));
+	memcpy(sum->lane_spread, &batch.spread, sizeof(batch.spread));
 	for (i = 0; i < HALF_LANES; i++) {
 		double low = batch.least[i], high = batch.most[i];
 
@@ -192,9 +199,12 @@ static void add_singly(struct statistics_sum *sum, const double *x, size_t n)
 	for (i = 0; i < n; i++) {
 		bool finite = fabs(x[i]) <= DBL_MAX;
 		double value = finite ? x[i] : 0;
+		double distance = finite ? x[i] - sum->origin : 0;
+		size_t lane = i % STATISTICS_LANES;
 
-		sum->lane_sum[i % STATISTICS_LANES] += value;
-		sum->lane_square[i % STATISTICS_LANES] += value * value;
+		sum->lane_sum[lane] += distance;
+		sum->lane_square[lane] += value * value;
+		sum->lane_spread[lane] += distance * distance;
 		sum->n_nan += isnan(x[i]) ? 1 : 0;
 		sum->n_inf += isinf(x[i]) ? 1 : 0;
 		sum->n_zero += finite && !(value < 0) && !(value > 0) ? 1 : 0;
@@ -204,10 +214,21 @@ static void add_singly(struct statistics_sum *sum, const double *x, size_t n)
 	sum->n_elements += n;
 }
 
+static void find_origin(struct statistics_sum *sum, const double *x, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && !sum->has_origin; i++) {
+		sum->has_origin = fabs(x[i]) <= DBL_MAX;
+		sum->origin = sum->has_origin ? x[i] : 0;
+	}
+}
+
 static void add_batch(struct statistics_sum *sum, const double *x, size_t n)
 {
 	size_t whole = n - n % STATISTICS_LANES;
 
+	find_origin(sum, x, n);
 	if (add_finite(sum, x, whole))
 		add_singly(sum, x + whole, n - whole);
 	else
@@ -235,24 +256,27 @@ void statistics_add(struct statistics_sum *sum, const void *bytes, size_t len)
 
 void statistics_end_chunk(struct statistics_sum *sum)
 {
-	double total = 0, squares = 0;
+	double total = 0, squares = 0, spread = 0;
 	int i;
 
 	for (i = 0; i < STATISTICS_LANES; i++) {
 		total += sum->lane_sum[i];
 		squares += sum->lane_square[i];
+		spread += sum->lane_spread[i];
 		sum->lane_sum[i] = 0;
 		sum->lane_square[i] = 0;
+		sum->lane_spread[i] = 0;
 	}
 	sum->sum += total;
 	sum->squares += squares;
+	sum->spread += spread;
 }
 
 void statistics_finish(const struct statistics_sum *sum,
 		       struct wh_statistics *out)
 {
 	uint64_t n = sum->n_elements - sum->n_nan - sum->n_inf;
-	double count = (double)n, variance;
+	double count = (double)n, drift, variance;
 
 	memset(out, 0, sizeof(*out));
 	out->n_elements = sum->n_elements;
@@ -262,11 +286,12 @@ void statistics_finish(const struct statistics_sum *sum,
 	out->min = sum->min <= sum->max ? sum->min : (double)NAN;
 	out->max = sum->min <= sum->max ? sum->max : (double)NAN;
 	out->l2 = sqrt(sum->squares);
-	out->mean = n ? sum->sum / count : (double)NAN;
-	if (!n) {
-		out->std = (double)NAN;
+	out->mean = (double)NAN;
+	out->std = (double)NAN;
+	if (!n)
 		return;
-	}
-	variance = sum->squares / count - out->mean * out->mean;
+	drift = sum->sum / count;
+	out->mean = sum->origin + drift;
+	variance = sum->spread / count - drift * drift;
 	out->std = variance > 0 ? sqrt(variance) : 0;
 }

@@ -19,9 +19,15 @@ struct statistics_sum {
 	enum wh_dtype dtype;
 	uint64_t n_elements, n_zero, n_nan, n_inf;
 	double min, max;
-	double sum, squares;		   /* of the whole chunks so far */
-	double lane_sum[STATISTICS_LANES]; /* of the chunk under way */
-	double lane_square[STATISTICS_LANES];
+	/* The first finite value. What mean and deviation are made of is
+	 * summed as differences to it: a mean that is large against the
+	 * deviation would cost its digits. */
+	double origin;
+	bool has_origin;
+	double sum, squares, spread;	   /* of the whole chunks so far */
+	double lane_sum[STATISTICS_LANES]; /* of the chunk under way: x - o */
+	double lane_square[STATISTICS_LANES]; /* x * x, for the norm */
+	double lane_spread[STATISTICS_LANES]; /* (x - o) * (x - o) */
 };
 
 /** Whether tensors of this dtype have statistics. */

@@ -46,6 +46,33 @@ static void special_values_are_counted_and_left_out(void **state)
 	assert_true(isinf(s.max) && s.max > 0);
 }
 
+/* Against two passes in extended precision. */
+static void a_large_mean_costs_the_deviation_no_digits(void **state)
+{
+	enum { n = 100000 };
+	double *values = calloc(n, sizeof(*values));
+	long double total = 0, spread = 0, mean;
+	struct wh_statistics s;
+	size_t i;
+
+	(void)state;
+	assert_non_null(values);
+	srand(11);
+	values[0] = NAN;
+	values[1] = INFINITY;
+	for (i = 2; i < n; i++) {
+		values[i] = 1e6 + rand() / (RAND_MAX + 1.0) * 1e-4;
+		total += values[i];
+	}
+	mean = total / (n - 2);
+	for (i = 2; i < n; i++)
+		spread += (values[i] - mean) * (values[i] - mean);
+	s = summarize(WH_FLOAT64, values, n * sizeof(*values), 4096);
+	assert_near(s.mean, (double)mean);
+	assert_near(s.std / (double)sqrtl(spread / (n - 2)), 1);
+	free(values);
+}
+
 static void the_size_of_pieces_does_not_change_a_bit(void **state)
 {
 	float values[4096];
@@ -114,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(special_values_are_counted_and_left_out),
+		cmocka_unit_test(a_large_mean_costs_the_deviation_no_digits),
 		cmocka_unit_test(the_size_of_pieces_does_not_change_a_bit),
 		cmocka_unit_test(every_processor_gives_the_same_bits),
 		cmocka_unit_test(integers_and_halves_are_widened),
