@@ -329,8 +329,22 @@ static enum wh_status choose_effort(struct commit *commit, struct wh_error *err)
 	return WH_OK;
 }
 
+/* The text of a snapshot ends its message with a line feed: whether the
+ * message has one of its own could not be told from it. */
+static enum wh_status take_message(struct commit *commit, struct wh_error *err)
+{
+	const char *text = commit->options->message;
+	size_t len = text ? strlen(text) : 0;
+
+	while (len && text[len - 1] == '\n')
+		len--;
+	commit->message = arena_bytes(&commit->arena, text, len);
+	return commit->message ? WH_OK : wh_fail_memory(err);
+}
+
 static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 {
+	WH_TRY(take_message(commit, err));
 	WH_TRY(choose_effort(commit, err));
 	WH_TRY(commit_weigh(commit, err));
 	WH_TRY(check_unchanged(commit->source, err));

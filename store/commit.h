@@ -42,6 +42,7 @@ struct commit {
 	struct wh_store *store;
 	struct wh_source *source;
 	const struct wh_commit_options *options;
+	const char *message; /* without line feeds at its end */
 	struct arena arena;
 	struct wh_source *texts; /* graph, attributes, template as arrays */
 	struct wh_buf text_bytes[N_TEXTS];

@@ -484,7 +484,7 @@ static struct canonical_snapshot describe(const struct publication *pub)
 		.epoch = options->epoch,
 		.origin_format = manifest->origin_format,
 		.origin_generator = manifest->origin_generator,
-		.message = options->message ? options->message : "",
+		.message = pub->commit->message,
 	};
 }
 
@@ -602,7 +602,7 @@ static enum wh_status find_same(struct publication *pub, struct wh_error *err)
 		stmt_integer(stmt, 2, options->step);
 	if (options->has_epoch)
 		stmt_integer(stmt, 3, options->epoch);
-	stmt_text(stmt, 4, options->message ? options->message : "");
+	stmt_text(stmt, 4, pub->commit->message);
 	WH_TRY(stmt_step(stmt, &row, err));
 	pub->there_already = row && column_integer(stmt, 2) == pub->tree_id;
 	if (pub->there_already) {

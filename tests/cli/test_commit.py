@@ -221,3 +221,15 @@ def test_the_id_is_the_sha256_of_the_manifest(store):
     row = store.row("commit", epoch(1))
     text = store.ok("show", "--manifest", "HEAD")
     assert hashlib.sha256(text.encode()).hexdigest() == row["snapshot"]
+
+
+def test_line_feeds_at_the_end_of_a_message_are_left_out(store):
+    store.ok("commit", epoch(1), "-m", "one\n\ntwo\n\n", "--date", "0")
+    row = store.row("show")
+    assert row["message"] == "one\n\ntwo"
+    assert store.ok("show", "--manifest").endswith("\n\none\n\ntwo\n")
+    again = store.row("commit", epoch(1), "-b", "b", "--root", "-m", "one",
+                      "--date", "0", "--run", "main")
+    line = store.row("commit", epoch(1), "-b", "c", "--root", "-m", "one\n",
+                     "--date", "0", "--run", "main")
+    assert again["snapshot"] == line["snapshot"]

@@ -61,7 +61,7 @@ struct wh_commit_options {
 	bool root;	     /* a new branch without a parent */
 	const char *parent;  /* a revision to follow instead of the tip */
 	const char *expect;  /* WH_EMISMATCH if the tip is not this revision */
-	const char *message; /* UTF-8; NULL: empty */
+	const char *message; /* UTF-8, line feeds at its end go; NULL: empty */
 	const char *run;     /* by name; NULL: a run named as the branch */
 	bool has_step, has_epoch, has_time;
 	int64_t step, epoch;
