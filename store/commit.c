@@ -11,7 +11,9 @@
 #include "keep.h"
 #include "tensor.h"
 
-#define MAX_TRIES 5 /* of publishing, while gc takes what we counted on */
+/* Of publishing, while gc takes what we counted on. Each round stores what the
+ * last one missed. */
+#define MAX_TRIES 20
 
 /* Pages by the size of the first model: README.md, "The file". */
 #define MIDDLE_MODEL ((uint64_t)16 << 20)

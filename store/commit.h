@@ -63,6 +63,7 @@ struct commit {
 	bool any_eager;
 	struct lease lease; /* of the items' storages */
 	enum codec_effort effort;
+	unsigned n_lost; /* times that gc took a base that was chosen */
 	struct wh_commit_result result;
 };
 
@@ -96,9 +97,14 @@ enum wh_status commit_read_again(struct commit *commit, struct wh_error *err);
 enum wh_status commit_look_for_alarms(struct commit *commit,
 				      struct wh_error *err);
 
-/** Finds bases for the items of `todo`. */
+/** Finds bases for the items of `todo`; none once gc has taken several. */
 enum wh_status commit_choose_bases(struct commit *commit, struct item **todo,
 				   uint32_t n_todo, struct wh_error *err);
+
+/** Whether the base that was chosen for an item is there still. `*there` is
+ *  true of one without. Once false it stays so. */
+enum wh_status commit_base_is_there(struct db *db, const struct item *item,
+				    bool *there, struct wh_error *err);
 
 /** What one item's chunks came to. */
 struct coded_sum {
@@ -106,10 +112,10 @@ struct coded_sum {
 	bool uses_base, uses_context;
 };
 
-/** The row of an item whose chunks are in. WH_EBUSY if gc has taken what they
- *  are coded against. */
+/** The row of an item whose chunks are in. `*lost`: gc has taken what they are
+ *  coded against, and there is no row: it is to be stored anew. */
 enum wh_status commit_put_storage(struct db *db, const struct item *item,
-				  const struct coded_sum *sum,
+				  const struct coded_sum *sum, bool *lost,
 				  struct wh_error *err);
 
 /* Bytes of payloads that wait in memory at most. */
@@ -118,11 +124,14 @@ enum wh_status commit_put_storage(struct db *db, const struct item *item,
 /** Takes those out of `todo` that are small, and codes them into memory. */
 enum wh_status commit_code_small(struct commit *commit, struct item **todo,
 				 uint32_t *n_todo, struct wh_error *err);
-/** In the publishing transaction: their chunks and storages. */
-enum wh_status commit_put_small(struct commit *commit, struct wh_error *err);
+/** In the publishing transaction: their chunks and storages. `*again`: gc has
+ *  taken what one is coded against; store it, and publish again. */
+enum wh_status commit_put_small(struct commit *commit, bool *again,
+				struct wh_error *err);
 void commit_free_small(struct commit *commit);
 
-/** Chunks of all items that have neither row nor storage. */
+/** Chunks of all items that have neither row nor storage; those whose base gc
+ *  takes meanwhile are coded anew. */
 enum wh_status commit_store(struct commit *commit, struct wh_error *err);
 
 /** Deletes the chunks of a storage that nothing names; in a transaction
@@ -133,7 +142,8 @@ enum wh_status commit_take_back(struct db *db, int64_t storage,
 /** After a failure: deletes what commit_store stored (commit_abandon.c). */
 enum wh_status commit_abandon(struct commit *commit, struct wh_error *err);
 
-/** `*again`: a tensor that was there is gone; store it, and publish again. */
+/** `*again`: a tensor or a base that was there is gone; store what is missing,
+ *  and publish again. */
 enum wh_status commit_publish(struct commit *commit, bool *again,
 			      struct wh_error *err);
 

@@ -18,6 +18,7 @@
 #include "tensor.h"
 
 #define MAX_ANCESTORS 8 /* a tensor that was away for longer starts anew */
+#define MAX_LOST      3 /* bases to gc, before all that is left is whole */
 
 struct search {
 	struct commit *commit;
@@ -240,11 +241,23 @@ enum wh_status commit_choose_bases(struct commit *commit, struct item **todo,
 	if (n_todo == 0)
 		return WH_OK;
 	status = list_wanted(&search, err);
-	if (!status && commit->effort != CODEC_NONE) {
+	if (!status && commit->effort != CODEC_NONE &&
+	    commit->n_lost < MAX_LOST) {
 		status = transaction_read(&tx, search.db, err);
 		if (!status)
 			status = run_search(&search, err);
 	}
 	name_map_free(&search.wanted);
 	return status;
+}
+
+/* gc takes a tensor's row first, then its storage's chunks in as many turns as
+ * they need: what nothing names may lack some already. */
+enum wh_status commit_base_is_there(struct db *db, const struct item *item,
+				    bool *there, struct wh_error *err)
+{
+	*there = true;
+	if (!item->base)
+		return WH_OK;
+	return storage_is_named(db, item->base, there, err);
 }

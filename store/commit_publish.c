@@ -667,8 +667,9 @@ enum wh_status commit_publish(struct commit *commit, bool *again,
 	WH_TRY(db_mark(pub.db, &mark, err));
 	pub.unchanged = mark == commit->mark;
 	transaction_trust(&tx, count_new(commit) >= MANY_TENSORS);
-	WH_TRY(commit_put_small(commit, err));
-	WH_TRY(publish_tensors(&pub, again, err));
+	WH_TRY(commit_put_small(commit, again, err));
+	if (!*again)
+		WH_TRY(publish_tensors(&pub, again, err));
 	if (!*again)
 		WH_TRY(publish_layers(&pub, again, err));
 	if (*again)

@@ -159,6 +159,27 @@ static enum wh_status code_chunk(const struct commit *commit,
 	return WH_OK;
 }
 
+/* While the source was read gc may have begun with a base. In this transaction
+ * it goes no further. */
+static enum wh_status drop_lost_bases(struct commit *commit,
+				      struct wh_error *err)
+{
+	uint32_t i;
+	bool there;
+
+	for (i = 0; i < commit->n_items; i++) {
+		struct item *item = &commit->items[i];
+
+		if (!item->waits)
+			continue;
+		WH_TRY(commit_base_is_there(commit->store->db, item, &there,
+					    err));
+		if (!there)
+			item->base = 0;
+	}
+	return WH_OK;
+}
+
 static enum wh_status code_all(struct commit *commit, struct codec_coder *coder,
 			       struct chunk_reader *bases, struct wh_error *err)
 {
@@ -167,8 +188,10 @@ static enum wh_status code_all(struct commit *commit, struct codec_coder *coder,
 	uint8_t *out = small->bytes;
 	uint32_t i;
 
-	if (small->any_base)
+	if (small->any_base) {
 		WH_TRY(transaction_read(&tx, commit->store->db, err));
+		WH_TRY(drop_lost_bases(commit, err));
+	}
 	for (i = 0; i < small->n; i++) {
 		WH_TRY(code_chunk(commit, &small->chunks[i], coder, bases, out,
 				  err));
@@ -253,7 +276,7 @@ static enum wh_status reserve(struct commit *commit, struct wh_error *err)
 
 /* The chunks of the item whose first one is at `*at`, and its storage. */
 static enum wh_status put_item(struct commit *commit, struct item *item,
-			       uint32_t *at, struct wh_error *err)
+			       uint32_t *at, bool *lost, struct wh_error *err)
 {
 	struct small_chunks *small = commit->small;
 	struct db *db = commit->store->db;
@@ -269,10 +292,11 @@ static enum wh_status put_item(struct commit *commit, struct item *item,
 		sum.uses_context |= next->uses_context;
 	}
 	commit->small_stored += sum.stored;
-	return commit_put_storage(db, item, &sum, err);
+	return commit_put_storage(db, item, &sum, lost, err);
 }
 
-enum wh_status commit_put_small(struct commit *commit, struct wh_error *err)
+enum wh_status commit_put_small(struct commit *commit, bool *again,
+				struct wh_error *err)
 {
 	uint32_t i, at = 0;
 
@@ -280,8 +304,10 @@ enum wh_status commit_put_small(struct commit *commit, struct wh_error *err)
 	if (!commit->small || !commit->small->n_items)
 		return WH_OK;
 	WH_TRY(reserve(commit, err));
-	for (i = 0; i < commit->n_items; i++)
+	for (i = 0; i < commit->n_items && !*again; i++)
 		if (commit->items[i].waits)
-			WH_TRY(put_item(commit, &commit->items[i], &at, err));
+			WH_TRY(put_item(commit, &commit->items[i], &at, again,
+					err));
+	commit->n_lost += *again;
 	return WH_OK;
 }

@@ -117,24 +117,48 @@ static void end_stage(struct pipeline *line, enum stage stage,
 /* ---- The coder ------------------------------------------------------------
  */
 
+/* gc may be taking the base: then this chunk is coded without it. A base that
+ * is there and can't be read is damaged. */
+static enum wh_status find_reference(struct slot *slot,
+				     const struct tools *tools, struct db *db,
+				     pthread_mutex_t *turn,
+				     struct codec_reference *reference,
+				     struct wh_error *err)
+{
+	enum wh_status status, asked;
+	bool there;
+
+	status = chunk_reader_reference(tools->bases, slot->item->base,
+					slot->chunk.position, reference, err);
+	if (!status)
+		return WH_OK;
+	pthread_mutex_lock(turn);
+	asked = commit_base_is_there(db, slot->item, &there, NULL);
+	pthread_mutex_unlock(turn);
+	if (asked || there)
+		return status;
+	memset(reference, 0, sizeof(*reference));
+	return WH_OK;
+}
+
 /* The slot takes the coder's memory for its own, unless the chunk stays raw. */
-static enum wh_status code_chunk(struct slot *slot, enum codec_effort effort,
+static enum wh_status code_chunk(struct pipeline *line, struct slot *slot,
 				 const struct tools *tools,
 				 struct wh_error *err)
 {
+	struct commit *commit = line->commit;
 	struct chunk *chunk = &slot->chunk;
 	struct codec_input input = {
 		.bytes = slot->raw,
 		.size = chunk->raw_size,
 		.element = codec_element_of(item_tensor(slot->item)->dtype),
-		.effort = effort,
+		.effort = commit->effort,
 	};
 	struct codec_output coded;
 
 	if (slot->item->base)
-		WH_TRY(chunk_reader_reference(tools->bases, slot->item->base,
-					      chunk->position, &input.reference,
-					      err));
+		WH_TRY(find_reference(slot, tools, commit->store->db,
+				      &line->turn, &input.reference, err));
 	WH_TRY(codec_encode(tools->coder, &input, &coded, err));
 	chunk->codec = coded.codec;
 	chunk->size = coded.size;
@@ -155,7 +179,7 @@ static enum wh_status code_all(struct pipeline *line, struct tools *tools,
 	WH_TRY(chunk_reader_new(line->commit->store->db, &line->turn,
 				&tools->bases, err));
 	while ((slot = wait_for_slot(line, CODE))) {
-		WH_TRY(code_chunk(slot, line->commit->effort, tools, err));
+		WH_TRY(code_chunk(line, slot, tools, err));
 		pass_on(line, CODE);
 	}
 	return WH_OK;
@@ -288,21 +312,23 @@ struct inserter {
 
 /* A tensor of which no chunk uses its base has none: it begins a chain. */
 enum wh_status commit_put_storage(struct db *db, const struct item *item,
-				  const struct coded_sum *sum,
+				  const struct coded_sum *sum, bool *lost,
 				  struct wh_error *err)
 {
 	struct storage storage = {.id = item->storage,
 				  .nbytes = item_tensor(item)->nbytes};
 	struct storage base;
-	bool named;
+	bool there;
 
+	*lost = false;
 	if (sum->uses_base) {
+		WH_TRY(commit_base_is_there(db, item, &there, err));
+		if (!there) {
+			*lost = true;
+			return WH_OK;
+		}
 		/* From here on this row keeps it. */
-		WH_TRY(storage_is_named(db, item->base, &named, err));
-		if (!named || storage_get(db, item->base, &base, NULL))
-			return wh_fail(err, WH_EBUSY,
-				       "the store is being cleaned up; try "
-				       "again");
+		WH_TRY(storage_get(db, item->base, &base, err));
 		storage.base = item->base;
 		storage.generation = item->generation;
 		storage.context = sum->uses_context ? base.base : 0;
@@ -310,22 +336,32 @@ enum wh_status commit_put_storage(struct db *db, const struct item *item,
 	return storage_insert(db, &storage, sum->stored, err);
 }
 
+/* Its chunks are of no use without their base; commit_store stores it anew. */
+static enum wh_status lose(struct commit *commit, struct item *item,
+			   struct wh_error *err)
+{
+	WH_TRY(commit_take_back(commit->store->db, item->storage, err));
+	item->storage = 0;
+	commit->n_lost++;
+	return WH_OK;
+}
+
 static enum wh_status end_item(struct inserter *to, struct db *db,
 			       struct item *item, struct wh_error *err)
 {
 	struct commit *commit = to->line->commit;
-	bool known = false;
+	bool known = false, lost = false;
 
 	if (item->eager)
 		WH_TRY(commit_settle(commit, item, &known, err));
 	item->eager = false;
-	if (known) {
-		commit->result.stored_bytes -= to->sum.stored;
+	if (!known)
+		WH_TRY(commit_put_storage(db, item, &to->sum, &lost, err));
+	item->stored = !known && !lost;
+	if (item->stored)
 		return WH_OK;
-	}
-	WH_TRY(commit_put_storage(db, item, &to->sum, err));
-	item->stored = true;
-	return WH_OK;
+	commit->result.stored_bytes -= to->sum.stored;
+	return known ? WH_OK : lose(commit, item, err);
 }
 
 static enum wh_status insert_slot(struct inserter *to, struct db *db,
@@ -489,6 +525,10 @@ static enum wh_status list_new(struct commit *commit, struct item_set *seen,
 {
 	uint32_t i, n = 0;
 
+	/* What an earlier round has stored. */
+	for (i = 0; i < commit->n_items; i++)
+		if (commit->items[i].stored)
+			set_add(seen, &commit->items[i]);
 	for (i = 0; i < commit->n_items; i++) {
 		struct item *item = &commit->items[i];
 
@@ -599,7 +639,7 @@ static void init_condition(pthread_cond_t *condition)
 	pthread_condattr_destroy(&how);
 }
 
-enum wh_status commit_store(struct commit *commit, struct wh_error *err)
+static enum wh_status store_new(struct commit *commit, struct wh_error *err)
 {
 	struct pipeline line = {.commit = commit};
 	enum wh_status status;
@@ -630,4 +670,16 @@ enum wh_status commit_store(struct commit *commit, struct wh_error *err)
 	close_ring(&line);
 	free(line.todo);
 	return status;
+}
+
+/* Rounds end: after a few losses nothing is coded against a base. */
+enum wh_status commit_store(struct commit *commit, struct wh_error *err)
+{
+	unsigned before;
+
+	do {
+		before = commit->n_lost;
+		WH_TRY(store_new(commit, err));
+	} while (commit->n_lost != before);
+	return WH_OK;
 }

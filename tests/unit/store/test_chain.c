@@ -276,66 +276,6 @@ static void what_a_storage_needs_is_told(void **state)
 					"nbytes > 1000000"));
 }
 
-/* ---- A base that gc is taking ----------------------------------------------
- */
-
-static const struct wh_source_ops *plain;
-static struct fixture *swept;
-static int n_whole; /* readings of all of it */
-
-/* As gc's first turn has it: the tensor is gone, its storage isn't yet. */
-static void take_its_tensor(const char *path)
-{
-	sqlite3 *file;
-
-	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
-	assert_int_equal(
-		sqlite3_exec(file,
-			     "BEGIN IMMEDIATE;"
-			     "INSERT INTO gc_running VALUES (1);"
-			     "DELETE FROM tensor WHERE nbytes > 1000000;"
-			     "DELETE FROM gc_running; COMMIT",
-			     NULL, NULL, NULL),
-		SQLITE_OK);
-	assert_int_equal(sqlite3_changes(file), 1);
-	sqlite3_close(file);
-}
-
-/* Read to be weighed, then, with a base that has been chosen, to be stored. */
-static enum wh_status read_and_sweep(struct wh_source *source, uint32_t index,
-				     uint64_t offset, void *buf, size_t len,
-				     struct wh_error *err)
-{
-	if (offset == CHUNK_SIZE && ++n_whole == 2) {
-		take_its_tensor(swept->path);
-		swept = NULL;
-	}
-	return plain->read(source, index, offset, buf, len, err);
-}
-
-static void a_base_that_gc_is_taking_is_not_used(void **state)
-{
-	struct fixture *f = *state;
-	struct wh_source *source;
-	struct wh_source_ops ops;
-
-	start();
-	commit(f, ROWS, NULL);
-	step();
-	source = model_of(ROWS);
-	plain = source->ops;
-	ops = *plain;
-	ops.read = read_and_sweep;
-	source->ops = &ops;
-	swept = f;
-	n_whole = 0;
-	assert_int_equal(wh_commit(f->store, source, NULL, &f->result, &f->err),
-			 WH_EBUSY);
-	assert_null(swept);
-	assert_non_null(strstr(f->err.message, "being cleaned up"));
-	wh_source_close(source);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,7 +288,6 @@ int main(void)
 		with_store(a_tensor_that_grew_keeps_its_base),
 		with_store(a_version_like_an_older_one_is_not_stored_again),
 		with_store(what_a_storage_needs_is_told),
-		with_store(a_base_that_gc_is_taking_is_not_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,273 @@
+/* A base that gc takes while a commit is coding against it: the commit chooses
+ * again. */
+#include <stdlib.h>
+
+#include "storage.h"
+#include "support/store.h"
+
+#define COLUMNS	   1000u
+#define FEW_ROWS   300u	 /* 1.2 MB: is coded into memory */
+#define MANY_ROWS  2500u /* 10 MB: goes through the pipeline */
+#define CHUNK	   ((uint64_t)1 << 20)
+#define N_WEIGHTS  ((size_t)MANY_ROWS * COLUMNS)
+#define FIRST_MANY (CHUNK / sizeof(float))
+
+static float *weights;
+
+static int make_weights(void **state)
+{
+	uint32_t value = 1;
+	size_t i;
+
+	(void)state;
+	weights = malloc(N_WEIGHTS * sizeof(*weights));
+	for (i = 0; weights && i < N_WEIGHTS; i++) {
+		value = value * 1664525u + 1013904223u;
+		weights[i] = (float)(value >> 8) / (float)(1 << 24) - 0.5f;
+	}
+	return weights ? 0 : 1;
+}
+
+static int free_weights(void **state)
+{
+	(void)state;
+	free(weights);
+	return 0;
+}
+
+/* So little that differences are worth it. */
+static void move_weights(size_t first)
+{
+	size_t i;
+
+	for (i = first; i < N_WEIGHTS; i++)
+		weights[i] += 1e-6f * (float)(i % 7);
+}
+
+static struct wh_source *model_of(uint64_t rows)
+{
+	const uint64_t shape[] = {rows, COLUMNS};
+	struct wh_array array = {.name = "kernel",
+				 .dtype = WH_FLOAT32,
+				 .rank = 2,
+				 .shape = shape,
+				 .data = weights};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	assert_ok(wh_builder_layer(builder, "fc", "Dense", &err), &err);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+/* ---- gc, step by step -----------------------------------------------------
+ */
+
+#define BEGIN "BEGIN IMMEDIATE; INSERT INTO gc_running VALUES (1);"
+#define END   "DELETE FROM gc_running; COMMIT"
+
+static void change(const char *path, const char *sql)
+{
+	char *message = NULL;
+	sqlite3 *file;
+
+	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+	sqlite3_busy_timeout(file, 60000);
+	if (sqlite3_exec(file, sql, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s", message);
+	sqlite3_close(file);
+}
+
+/* What it has done after its first turn: storages that are named by nothing
+ * are there still. */
+static void take_tensors(const char *path)
+{
+	change(path, BEGIN "DELETE FROM tensor WHERE nbytes > 1000000;" END);
+}
+
+/* And after the next one: some of their chunks are gone. */
+static void take_chunks(const char *path)
+{
+	change(path, BEGIN "DELETE FROM tensor WHERE nbytes > 1000000;"
+			   "DELETE FROM chunk WHERE id & 0xffffff > 0;" END);
+}
+
+/* ---- In the middle of a commit --------------------------------------------
+ */
+
+static struct {
+	const struct wh_source_ops *plain;
+	void (*step)(const char *path);
+	const char *path;
+	int at, n_readings; /* of the second chunk; at: 0 is never */
+} gc;
+
+static enum wh_status read_and_sweep(struct wh_source *source, uint32_t index,
+				     uint64_t offset, void *buf, size_t len,
+				     struct wh_error *err)
+{
+	if (offset == CHUNK && ++gc.n_readings == gc.at)
+		gc.step(gc.path);
+	return gc.plain->read(source, index, offset, buf, len, err);
+}
+
+static bool sweep_when_coded(void *arg, const char *what, uint64_t done,
+			     uint64_t total)
+{
+	void (**step)(const char *path) = arg;
+
+	if (*step && strcmp(what, "storing") == 0 && done == total) {
+		(*step)(gc.path);
+		*step = NULL;
+	}
+	return true;
+}
+
+/* With what `step` does when the second chunk is read for the `at`th time. */
+static void commit_beside_gc(struct fixture *f, uint64_t rows, int at,
+			     void (*step)(const char *path),
+			     const struct wh_commit_options *options)
+{
+	struct wh_source *source = model_of(rows);
+	struct wh_source_ops ops = *source->ops;
+
+	gc.plain = source->ops;
+	gc.step = step;
+	gc.path = f->path;
+	gc.at = at;
+	gc.n_readings = 0;
+	ops.read = read_and_sweep;
+	source->ops = &ops;
+	assert_ok(wh_commit(f->store, source, options, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+static void assert_it_is_whole(struct fixture *f, uint64_t rows)
+{
+	size_t i, n = (size_t)rows * COLUMNS;
+	float *back = malloc(n * sizeof(*back));
+
+	assert_ok(wh_tensor_read(f->store, "HEAD", "fc/kernel", 0, back,
+				 n * sizeof(*back), &f->err),
+		  &f->err);
+	for (i = 0; i < n; i++)
+		assert_memory_equal(&back[i], &weights[i], sizeof(*back));
+	free(back);
+	assert_int_equal(ask_integer(f, "select base_id is null from storage "
+					"join tensor on storage_id = "
+					"storage.id where tensor.nbytes > "
+					"1000000"),
+			 1);
+	/* Nor is anything left of the first attempt. */
+	assert_int_equal(ask_integer(f, "select count(*) from chunk where "
+					"id >> 24 not in (select id from "
+					"storage)"),
+			 0);
+	assert_int_equal(ask_integer(f, "select count(*) from lease"), 0);
+	assert_int_equal(ask_integer(f, "select sum(length(data)) from chunk "
+					"join tensor on storage_id = "
+					"chunk.id >> 24 where nbytes > "
+					"1000000"),
+			 (int64_t)f->result.stored_bytes);
+}
+
+static void commit_first(struct fixture *f, uint64_t rows)
+{
+	struct wh_source *source = model_of(rows);
+
+	assert_ok(wh_commit(f->store, source, NULL, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+/* Read once to be weighed, a second time to be coded. */
+static void a_small_tensor_s_base_goes_while_it_is_read(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_first(f, FEW_ROWS);
+	move_weights(0);
+	commit_beside_gc(f, FEW_ROWS, 2, take_chunks, NULL);
+	assert_it_is_whole(f, FEW_ROWS);
+}
+
+static void a_small_tensor_s_base_goes_when_it_is_coded(void **state)
+{
+	struct fixture *f = *state;
+	void (*step)(const char *path) = take_tensors;
+	struct wh_commit_options options = {.progress = sweep_when_coded,
+					    .arg = &step};
+
+	commit_first(f, FEW_ROWS);
+	move_weights(0);
+	commit_beside_gc(f, FEW_ROWS, 0, NULL, &options);
+	assert_null(step);
+	assert_it_is_whole(f, FEW_ROWS);
+}
+
+/* Its first chunk is as it was, so it is weighed before it is stored. */
+static void a_large_tensor_s_base_loses_its_name(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_first(f, MANY_ROWS);
+	move_weights(FIRST_MANY);
+	commit_beside_gc(f, MANY_ROWS, 2, take_tensors, NULL);
+	assert_it_is_whole(f, MANY_ROWS);
+}
+
+static void a_large_tensor_s_base_loses_its_chunks(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_first(f, MANY_ROWS);
+	move_weights(FIRST_MANY);
+	commit_beside_gc(f, MANY_ROWS, 2, take_chunks, NULL);
+	assert_it_is_whole(f, MANY_ROWS);
+}
+
+/* Weighed while it is stored: then the second reading is the one that stores
+ * it anew, and the third looks whether the array has changed. */
+static void a_base_goes_while_its_tensor_is_weighed(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_first(f, MANY_ROWS);
+	move_weights(0);
+	commit_beside_gc(f, MANY_ROWS, 1, take_chunks, NULL);
+	assert_int_equal(gc.n_readings, 3);
+	assert_it_is_whole(f, MANY_ROWS);
+}
+
+/* Not gc's doing: that is told, as it always was. */
+static void a_base_that_is_damaged_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_source *source;
+
+	commit_first(f, MANY_ROWS);
+	change(f->path, BEGIN "DELETE FROM chunk WHERE id & 0xffffff = 1;" END);
+	move_weights(0);
+	source = model_of(MANY_ROWS);
+	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
+		     WH_ECORRUPT, "a chunk is missing");
+	wh_source_close(source);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(a_small_tensor_s_base_goes_while_it_is_read),
+		with_store(a_small_tensor_s_base_goes_when_it_is_coded),
+		with_store(a_large_tensor_s_base_loses_its_name),
+		with_store(a_large_tensor_s_base_loses_its_chunks),
+		with_store(a_base_goes_while_its_tensor_is_weighed),
+		with_store(a_base_that_is_damaged_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, make_weights, free_weights);
+}
