@@ -16,9 +16,8 @@
 #include "engine.h"
 #include "plan_internal.h"
 
-#define PIECE	     ((size_t)1 << 20)
-#define MAX_LINKS    40u   /* as the kernel's */
-#define MAX_ATTEMPTS 1000u /* at a name that no other save has taken */
+#define PIECE	  ((size_t)1 << 20)
+#define MAX_LINKS 40u /* as the kernel's */
 
 struct target {		 /* of one image */
 	char *shown;	 /* as the caller spelled it, with the suffix */
@@ -90,31 +89,6 @@ static char *follow(const char *path)
 	return at;
 }
 
-/* A file of its own: another thread of this process may save to this path. */
-static enum wh_status open_temporary(struct target *target,
-				     struct wh_error *err)
-{
-	unsigned number;
-
-	temporary_remove_stale(target->final);
-	for (number = 0; number < MAX_ATTEMPTS; number++) {
-		char *name = temporary_name(target->final, number);
-
-		if (!name)
-			return wh_fail_memory(err);
-		target->fd =
-			open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		if (target->fd >= 0) {
-			target->temporary = name;
-			return WH_OK;
-		}
-		free(name);
-		if (errno != EEXIST)
-			break;
-	}
-	return wh_fail_errno(err, errno, "'%s'", target->shown);
-}
-
 static enum wh_status open_target(struct target *target, uint64_t size,
 				  struct wh_error *err)
 {
@@ -123,7 +97,9 @@ static enum wh_status open_target(struct target *target, uint64_t size,
 
 	if (exists && S_ISDIR(before.st_mode))
 		return wh_fail_errno(err, EISDIR, "'%s'", target->shown);
-	WH_TRY(open_temporary(target, err));
+	target->fd = temporary_open(target->final, &target->temporary);
+	if (target->fd < 0)
+		return wh_fail_errno(err, errno, "'%s'", target->shown);
 	if (exists && fchmod(target->fd, before.st_mode & 07777))
 		return wh_fail_errno(err, errno, "'%s'", target->shown);
 	/* A full disk is told before the first byte, where it can be. */

@@ -219,19 +219,16 @@ enum wh_status db_put_in_place(const char *aside, const char *path,
 
 enum wh_status db_backup(struct db *db, const char *path, struct wh_error *err)
 {
-	char *aside wh_free_auto = temporary_name(path, 0);
+	char *aside wh_free_auto = NULL;
 	enum wh_status status;
 	int fd;
 
-	if (!aside)
-		return wh_fail_memory(err);
 	WH_TRY(db_check_process(db, err));
 	if (access(path, F_OK) == 0)
 		return wh_fail(err, WH_EEXISTS, "'%s' is there already", path);
-	temporary_remove_stale(path);
 	/* Empty, SQLite takes it as if it weren't there; and what is wrong
 	 * with the place shows here. */
-	fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	fd = temporary_open(path, &aside);
 	if (fd < 0)
 		return wh_fail_errno(err, errno, "'%s'", path);
 	close(fd);

@@ -135,16 +135,13 @@ static void remove_new(const char *path)
  * file that looks like a store. */
 enum wh_status db_create(const char *path, struct wh_error *err)
 {
-	char *aside wh_free_auto = temporary_name(path, 0);
+	char *aside wh_free_auto = NULL;
 	enum wh_status status;
 	int fd;
 
-	if (!aside)
-		return wh_fail_memory(err);
 	if (access(path, F_OK) == 0)
 		return wh_fail(err, WH_EEXISTS, "'%s' is there already", path);
-	temporary_remove_stale(path);
-	fd = open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	fd = temporary_open(path, &aside);
 	if (fd < 0)
 		return wh_fail_errno(err, errno, "store '%s'", path);
 	close(fd);

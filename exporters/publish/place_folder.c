@@ -84,14 +84,10 @@ static enum wh_status copy_content(const struct content *content, int fd,
 static enum wh_status write_file(const struct content *content,
 				 const char *name, struct wh_error *err)
 {
-	char *temporary wh_free_auto = temporary_name(name, 0);
+	char *temporary wh_free_auto = NULL;
 	enum wh_status status;
-	int fd;
+	int fd = temporary_open(name, &temporary);
 
-	if (!temporary)
-		return wh_fail_memory(err);
-	temporary_remove_stale(name);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return wh_fail_errno(err, errno, "'%s'", name);
 	status = copy_content(content, fd, name, err);

@@ -244,12 +244,11 @@ static enum wh_status append_quoted(struct wh_buf *out, const char *text,
 	return wh_buf_append(out, "\"\n", 2, err);
 }
 
-static enum wh_status write_whole(const char *temporary, const char *path,
-				  const struct wh_buf *text,
+static enum wh_status write_whole(const char *path, const struct wh_buf *text,
 				  struct wh_error *err)
 {
-	int fd =
-		open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	char *temporary wh_free_auto = NULL;
+	int fd = temporary_open(path, &temporary);
 	bool good;
 
 	if (fd < 0)
@@ -320,18 +319,14 @@ static enum wh_status put_state(struct wh_buf *out, const struct state *state,
 enum wh_status state_write(const char *folder, const struct state *state,
 			   struct wh_error *err)
 {
-	char *path wh_free_auto = NULL, *temporary wh_free_auto = NULL;
+	char *path wh_free_auto = NULL;
 	struct wh_buf text = {0};
 	enum wh_status status;
 
 	WH_TRY(state_path(folder, &path, err));
-	temporary_remove_stale(path);
-	temporary = temporary_name(path, 0);
-	if (!temporary)
-		return wh_fail_memory(err);
 	status = put_state(&text, state, err);
 	if (!status)
-		status = write_whole(temporary, path, &text, err);
+		status = write_whole(path, &text, err);
 	wh_buf_free(&text);
 	return status;
 }

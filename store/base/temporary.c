@@ -12,9 +12,10 @@
 
 #include "base/auto.h"
 
-#define MARK ".wh-" /* between a temporary's name and its process */
+#define MARK	     ".wh-" /* between a temporary's name and its process */
+#define MAX_ATTEMPTS 1000u  /* at a name that nobody has taken */
 
-char *temporary_name(const char *path, unsigned number)
+static char *name_of(const char *path, unsigned number)
 {
 	const char *slash = strrchr(path, '/');
 	int folder = slash ? (int)(slash - path + 1) : 0;
@@ -56,4 +57,25 @@ void temporary_remove_stale(const char *path)
 			unlinkat(dirfd(listing), at->d_name, 0);
 	if (listing)
 		closedir(listing);
+}
+
+int temporary_open(const char *path, char **name)
+{
+	unsigned number;
+	int fd, code = EEXIST;
+
+	temporary_remove_stale(path);
+	for (number = 0; number < MAX_ATTEMPTS && code == EEXIST; number++) {
+		*name = name_of(path, number);
+		if (!*name)
+			return -1;
+		fd = open(*name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (fd >= 0)
+			return fd;
+		code = errno;
+		free(*name);
+		*name = NULL;
+	}
+	errno = code;
+	return -1;
 }

@@ -163,19 +163,22 @@ class Case:
 
     def __init__(self, name, scratch):
         prepare, self.words, self.makes_files = OPERATIONS[name]
-        self.scratch = scratch
+        self.scratch, self.n_faults = scratch, 0
         self.base = Folder(scratch / "base")
         self.base.path.mkdir(parents=True)
         prepare(self.base)
         self.before = self.base.snapshots()
         self.old = self.base.files()
         whole = self.fresh()
+        self.n_faults = 0
         done = whole.run(*self.words, fault="count")
         assert done.returncode == 0, done.stderr.decode()
         self.calls, self.changes, self.allocations, _ = done.counts
         self.after, self.new = whole.snapshots(), whole.files()
 
     def fresh(self):
+        """A folder to break the operation in, once."""
+        self.n_faults += 1
         path = self.scratch / "round"
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(self.base.path, path)
@@ -228,8 +231,16 @@ def is_temporary(name):
 
 
 @pytest.fixture(scope="module", params=OPERATIONS)
-def case(request, tmp_path_factory):
+def operation(request, tmp_path_factory):
     return Case(request.param, tmp_path_factory.mktemp("points") / "at")
+
+
+@pytest.fixture
+def case(operation, record_property):
+    """Each test's report has the number of faults that it injected."""
+    operation.n_faults = 0
+    yield operation
+    record_property("faults", operation.n_faults)
 
 
 def spread(number, most):

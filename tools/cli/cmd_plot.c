@@ -314,14 +314,17 @@ static int save_svg(struct cli *cli, const struct plot *plot, const char *path)
 	char *name = NULL;
 	FILE *out;
 	bool good;
+	int fd;
 
 	if (strcmp(path, "-") == 0) {
 		plot_svg(plot, stdout);
 		return EXIT_DONE;
 	}
-	name = temporary_name(path, 0);
-	out = name ? fopen(name, "we") : NULL;
+	fd = temporary_open(path, &name);
+	out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!out) {
+		if (fd >= 0)
+			close(fd);
 		free(name);
 		return save_failed(cli, path);
 	}

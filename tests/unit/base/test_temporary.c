@@ -1,5 +1,6 @@
 #include "support/assert.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -7,26 +8,55 @@
 
 #include "base/temporary.h"
 
-static void names_lie_beside_their_target(void **state)
-{
-	char wanted[64], *name = temporary_name("a/b/x.h5", 3);
-
-	(void)state;
-	snprintf(wanted, sizeof(wanted), "a/b/.x.h5.wh-%ld-3", (long)getpid());
-	assert_string_equal(name, wanted);
-	free(name);
-	name = temporary_name("x", 0);
-	snprintf(wanted, sizeof(wanted), ".x.wh-%ld-0", (long)getpid());
-	assert_string_equal(name, wanted);
-	free(name);
-}
-
 static void touch(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT, 0600);
 
 	assert_true(fd >= 0);
 	close(fd);
+}
+
+/* Two that are made one after the other, as two threads would; what a process
+ * of this number has left is not taken for our own. */
+static void each_has_a_file_of_its_own(void **state)
+{
+	char folder[] = "/tmp/wh-test-XXXXXX", path[64], wanted[96];
+	char *names[2];
+	int i, fds[2];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/x.h5", folder);
+	snprintf(wanted, sizeof(wanted), "%s/.x.h5.wh-%ld-0", folder,
+		 (long)getpid());
+	touch(wanted);
+	for (i = 0; i < 2; i++) {
+		fds[i] = temporary_open(path, &names[i]);
+		assert_true(fds[i] >= 0);
+		assert_int_equal(write(fds[i], "x", 1), 1);
+	}
+	snprintf(wanted, sizeof(wanted), "%s/.x.h5.wh-%ld-1", folder,
+		 (long)getpid());
+	assert_string_equal(names[0], wanted);
+	assert_string_not_equal(names[1], wanted);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(unlink(names[i]), 0);
+		close(fds[i]);
+		free(names[i]);
+	}
+	wanted[strlen(wanted) - 1] = '0';
+	assert_int_equal(unlink(wanted), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static void what_cant_be_made_is_told(void **state)
+{
+	char *name = NULL;
+
+	(void)state;
+	assert_int_equal(temporary_open("/nowhere/x", &name), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_null(name);
 }
 
 /* The number of a process that has just ended. */
@@ -70,7 +100,8 @@ static void only_those_of_dead_processes_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_lie_beside_their_target),
+		cmocka_unit_test(each_has_a_file_of_its_own),
+		cmocka_unit_test(what_cant_be_made_is_told),
 		cmocka_unit_test(only_those_of_dead_processes_go),
 	};
 
