@@ -66,6 +66,19 @@ struct telling {
 	bool stopped;
 };
 
+/* A gc without a grace period may have taken what was forgotten just now. */
+static enum wh_status is_there(struct db *db, int64_t id, bool *there,
+			       struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_THERE, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(stmt_step(stmt, there, err));
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
 static enum wh_status tell(struct telling *telling, const struct candidate *one,
 			   struct arena *arena, struct wh_error *err)
 {
@@ -77,8 +90,12 @@ static enum wh_status tell(struct telling *telling, const struct candidate *one,
 	struct wh_kept kept = {
 		.snapshot = &snapshot, .keep = one->why != NULL, .why = why};
 	uint64_t before = telling->marks.stored_bytes;
+	bool there;
 	size_t n;
 
+	WH_TRY(is_there(db, one->id, &there, err));
+	if (!there)
+		return WH_OK;
 	for (n = 0; at && n < MAX_WHY; at = at->next)
 		why[n++] = at->text;
 	WH_TRY(snapshot_load(db, one->id, arena, &row, err));

@@ -183,6 +183,9 @@ enum wh_status wh_publication_record(struct wh_store *store,
 	wh_auto(db) own = NULL;
 	struct db *db = NULL;
 
+	if (!publication->n_files)
+		return wh_fail(err, WH_EINVAL,
+			       "a publication has at least one file");
 	WH_TRY(open_writer(store, &own, &db, err));
 	return record(db, publication, err);
 }

@@ -65,6 +65,9 @@ enum wh_status snapshot_load(struct db *db, int64_t id, struct arena *arena,
 	sha256 = copy_digest(arena, stmt, 0);
 	read_columns(stmt, arena, row);
 	stmt_reset(stmt);
+	/* Else what wasn't copied would look as if it weren't there. */
+	if (arena->failed)
+		return wh_fail_memory(err);
 	if (!sha256 || !row->text.tree || !row->text.run_uuid ||
 	    !row->text.message)
 		return wh_fail(err, WH_ECORRUPT, "a snapshot's row is damaged");

@@ -206,10 +206,11 @@ static herr_t write_sparse(H5FD_t *pub, H5FD_mem_t type, hid_t dxpl,
 		image->size = address + size;
 	if (type == H5FD_MEM_DRAW && size <= image->poke_size)
 		return 0;
-	if (write_pages(image, address, buffer, size))
-		return 0;
-	image->out_of_memory = true;
-	return -1;
+	/* libhdf5 can't be told: a file whose last writes fail stays open in it
+	 * for ever, and its end of the process is a crash. */
+	if (!write_pages(image, address, buffer, size))
+		image->out_of_memory = true;
+	return 0;
 }
 
 /* libhdf5 calls it at close: the file then ends where its space does. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_put.h"
 #include "base/text.h"
 #include "core/name_map.h"
 #include "mapping/neutral_graph.h"
@@ -119,16 +120,17 @@ enum wh_status neutral_keys(const struct wh_manifest *manifest,
 /* ---- Description
  * --------------------------------------------------------------- */
 
-static void put_text(json_t *object, const char *key, const char *text)
+/* What isn't UTF-8 has no place in JSON, and is left out. */
+static void put_text(json_t **object, const char *key, const char *text)
 {
-	if (text)
-		json_object_set_new(object, key, json_string(text));
+	if (text && text_is_name(text, strlen(text)))
+		json_put(object, key, json_string(text));
 }
 
-static void put_number(json_t *object, const char *key, int number)
+static void put_number(json_t **object, const char *key, int number)
 {
 	if (number)
-		json_object_set_new(object, key, json_integer(number));
+		json_put(object, key, json_integer(number));
 }
 
 static json_t *describe_weight(const struct wh_variable *variable,
@@ -136,14 +138,14 @@ static json_t *describe_weight(const struct wh_variable *variable,
 {
 	json_t *row = json_object();
 
-	put_text(row, "key", key);
+	put_text(&row, "key", key);
 	if (strcmp(key, tensor) != 0)
-		put_text(row, "tensor", tensor);
-	put_text(row, "name", variable->name);
-	put_text(row, "path", variable->object_path);
-	put_text(row, "keras3", variable->keras3_path);
-	put_number(row, "role", (int)variable->role);
-	put_number(row, "trainable", (int)variable->trainable);
+		put_text(&row, "tensor", tensor);
+	put_text(&row, "name", variable->name);
+	put_text(&row, "path", variable->object_path);
+	put_text(&row, "keras3", variable->keras3_path);
+	put_number(&row, "role", (int)variable->role);
+	put_number(&row, "trainable", (int)variable->trainable);
 	return row;
 }
 
@@ -154,20 +156,18 @@ static json_t *describe_layer(const struct wh_layer *layer,
 	json_t *row = json_object(), *weights = json_array();
 	uint32_t i;
 
-	put_text(row, "name", layer->name);
-	put_text(row, "class", layer->class_name);
-	put_number(row, "kind", (int)layer->kind);
+	put_text(&row, "name", layer->name);
+	put_text(&row, "class", layer->class_name);
+	put_number(&row, "kind", (int)layer->kind);
 	if (layer->container != WH_NO_LAYER)
-		json_object_set_new(row, "container",
-				    json_integer(layer->container));
+		json_put(&row, "container", json_integer(layer->container));
 	for (i = 0; i < layer->n_variables; i++) {
 		const struct wh_variable *at = &layer->variables[i];
 
-		json_array_append_new(weights,
-				      describe_weight(at, keys[at->tensor],
-						      tensors[at->tensor].key));
+		json_add(&weights, describe_weight(at, keys[at->tensor],
+						   tensors[at->tensor].key));
 	}
-	json_object_set_new(row, "weights", weights);
+	json_put(&row, "weights", weights);
 	return row;
 }
 
@@ -195,7 +195,7 @@ static json_t *describe_attributes(const struct wh_manifest *manifest)
 	for (i = 0; i < manifest->n_attributes; i++) {
 		row = describe_attribute(&manifest->attributes[i]);
 		if (row)
-			json_array_append_new(rows, row);
+			json_add(&rows, row);
 	}
 	return rows;
 }
@@ -207,18 +207,17 @@ enum wh_status neutral_describe(const struct wh_manifest *manifest,
 	json_t *root = json_object(), *layers = json_array();
 	uint32_t i;
 
-	put_text(root, "origin",
+	put_text(&root, "origin",
 		 manifest->origin_format ? manifest->origin_format : "memory");
-	put_text(root, "generator", manifest->origin_generator);
+	put_text(&root, "generator", manifest->origin_generator);
 	for (i = 0; i < manifest->n_layers; i++)
-		json_array_append_new(layers,
-				      describe_layer(&manifest->layers[i],
-						     manifest->tensors, keys));
-	json_object_set_new(root, "layers", layers);
-	json_object_set_new(root, "attributes", describe_attributes(manifest));
+		json_add(&layers, describe_layer(&manifest->layers[i],
+						 manifest->tensors, keys));
+	json_put(&root, "layers", layers);
+	json_put(&root, "attributes", describe_attributes(manifest));
 	if (manifest->graph)
-		json_object_set_new(root, "graph",
-				    neutral_graph_describe(manifest->graph));
+		json_put(&root, "graph",
+			 neutral_graph_describe(manifest->graph));
 	*text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return *text ? WH_OK : wh_fail_memory(err);

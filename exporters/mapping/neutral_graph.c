@@ -2,15 +2,16 @@
 
 #include <string.h>
 
+#include "base/json_put.h"
 #include <weighhouse/tensor.h>
 
 /* ---- Writing: what is empty is left out
  * -------------------------------------------- */
 
-static void put_list(json_t *object, const char *key, json_t *list)
+static void put_list(json_t **object, const char *key, json_t *list)
 {
-	if (json_array_size(list))
-		json_object_set_new(object, key, list);
+	if (!list || json_array_size(list))
+		json_put(object, key, list);
 	else
 		json_decref(list);
 }
@@ -22,38 +23,33 @@ static json_t *describe_node(const struct wh_graph_node *node)
 	uint32_t i;
 
 	for (i = 0; i < node->n_edges; i++)
-		json_array_append_new(edges,
-				      json_pack("[I,s]",
-						(json_int_t)node->edges[i].node,
-						node->edges[i].name));
+		json_add(&edges,
+			 json_pack("[I,s]", (json_int_t)node->edges[i].node,
+				   node->edges[i].name));
 	for (i = 0; i < node->n_attributes; i++) {
 		const struct wh_graph_attribute *at = &node->attributes[i];
 
-		json_array_append_new(
-			values,
-			json_pack("[s,s,s,b]", at->name,
-				  at->full_name ? at->full_name : "",
-				  at->checkpoint_key ? at->checkpoint_key : "",
-				  (int)at->optional_restore));
+		json_add(&values,
+			 json_pack("[s,s,s,b]", at->name,
+				   at->full_name ? at->full_name : "",
+				   at->checkpoint_key ? at->checkpoint_key : "",
+				   (int)at->optional_restore));
 	}
 	for (i = 0; i < node->n_slots; i++)
-		json_array_append_new(
-			slots, json_pack("[I,I,s]",
-					 (json_int_t)node->slots[i].original,
-					 (json_int_t)node->slots[i].slot,
-					 node->slots[i].name));
-	put_list(row, "edges", edges);
-	put_list(row, "values", values);
-	put_list(row, "slots", slots);
+		json_add(&slots, json_pack("[I,I,s]",
+					   (json_int_t)node->slots[i].original,
+					   (json_int_t)node->slots[i].slot,
+					   node->slots[i].name));
+	put_list(&row, "edges", edges);
+	put_list(&row, "values", values);
+	put_list(&row, "slots", slots);
 	if (node->saver_name)
-		json_object_set_new(row, "saver",
-				    json_pack("[s,s]", node->saver_name,
-					      node->saver_object
-						      ? node->saver_object
+		json_put(&row, "saver",
+			 json_pack("[s,s]", node->saver_name,
+				   node->saver_object ? node->saver_object
 						      : ""));
 	if (node->has_values)
-		json_object_set_new(row, "has_values",
-				    json_integer(node->has_values));
+		json_put(&row, "has_values", json_integer(node->has_values));
 	return row;
 }
 
@@ -63,7 +59,7 @@ json_t *neutral_graph_describe(const struct wh_graph *graph)
 	uint32_t i;
 
 	for (i = 0; i < graph->n_nodes; i++)
-		json_array_append_new(nodes, describe_node(&graph->nodes[i]));
+		json_add(&nodes, describe_node(&graph->nodes[i]));
 	return nodes;
 }
 

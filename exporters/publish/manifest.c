@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/json_put.h"
 #include "base/text.h"
 #include "publish/place.h"
 
@@ -67,11 +68,10 @@ enum wh_status manifest_print(const struct manifest *manifest,
 	for (i = 0; i < manifest->n_files; i++) {
 		const struct manifest_file *file = &manifest->files[i];
 
-		json_array_append_new(
-			files, json_pack("{s:s,s:s,s:I,s:s}", "path",
-					 file->path, "format", file->format,
-					 "size", (json_int_t)file->size,
-					 "sha256", file->sha256));
+		json_add(&files, json_pack("{s:s,s:s,s:I,s:s}", "path",
+					   file->path, "format", file->format,
+					   "size", (json_int_t)file->size,
+					   "sha256", file->sha256));
 	}
 	return print_file(json_pack("{s:s,s:s,s:s,s:o}", "snapshot",
 				    manifest->snapshot, "tree", manifest->tree,

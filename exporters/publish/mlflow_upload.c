@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/json_put.h"
 #include "publish/transfers.h"
 
 #define SMALLEST  ((uint64_t)64 << 20) /* bytes: below one PUT does */
@@ -107,10 +108,9 @@ static enum wh_status complete(struct upload *upload, struct wh_error *err)
 		json_t *credential = json_array_get(
 			json_object_get(upload->created, "credentials"), i);
 
-		json_array_append_new(
-			parts, json_pack("{s:i,s:s,s:s}", "part_number",
-					 (int)i + 1, "etag", upload->etags[i],
-					 "url", text_of(credential, "url")));
+		json_add(&parts, json_pack("{s:i,s:s,s:s}", "part_number",
+					   (int)i + 1, "etag", upload->etags[i],
+					   "url", text_of(credential, "url")));
 	}
 	WH_TRY(call(upload, "complete",
 		    json_pack("{s:s,s:o}", "upload_id",

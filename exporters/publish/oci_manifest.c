@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/json_put.h"
 #include "base/text.h"
 #include "publish/publication.h"
 
@@ -45,7 +46,7 @@ enum wh_status oci_print_config(const struct publication *publication,
 						 : &publication->manifest;
 
 		oci_digest_text(file->sha256, digest);
-		json_array_append_new(digests, json_string(digest));
+		json_add(&digests, json_string(digest));
 	}
 	time_print(publication->snapshot_time, created);
 	return json_print(json_pack("{s:{s:s,s:s},s:{s:s,s:o},s:{}}",
@@ -65,9 +66,8 @@ enum wh_status oci_print_manifest(const struct publication *publication,
 	size_t i;
 
 	for (i = 0; i < publication->n_files; i++)
-		json_array_append_new(layers,
-				      layer_json(&publication->files[i]));
-	json_array_append_new(layers, layer_json(&publication->manifest));
+		json_add(&layers, layer_json(&publication->files[i]));
+	json_add(&layers, layer_json(&publication->manifest));
 	oci_digest_text(config->sha256, digest);
 	time_print(publication->snapshot_time, created);
 	return json_print(

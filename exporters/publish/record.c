@@ -15,6 +15,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/folder.h"
+#include "base/json_put.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "publish/journal.h"
@@ -44,12 +45,11 @@ static json_t *files_json(const struct wh_publication *p)
 	size_t i;
 
 	for (i = 0; i < p->n_files; i++)
-		json_array_append_new(files,
-				      json_pack("{s:s,s:s,s:I,s:s}", "path",
-						p->files[i].path, "format",
-						p->files[i].format, "size",
-						(json_int_t)p->files[i].size,
-						"sha256", p->files[i].sha256));
+		json_add(&files, json_pack("{s:s,s:s,s:I,s:s}", "path",
+					   p->files[i].path, "format",
+					   p->files[i].format, "size",
+					   (json_int_t)p->files[i].size,
+					   "sha256", p->files[i].sha256));
 	return files;
 }
 
@@ -59,8 +59,7 @@ static json_t *publication_json(const struct wh_publication *p)
 	size_t i;
 
 	for (i = 0; i < p->n_aliases; i++)
-		json_array_append_new(aliases,
-				      json_string(p->aliases[i].alias));
+		json_add(&aliases, json_string(p->aliases[i].alias));
 	return json_pack("{s:s,s:s,s:s?,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o}",
 			 "id", p->id, "place", p->place, "remote", p->remote,
 			 "snapshot", p->snapshot, "tree", p->tree, "formats",

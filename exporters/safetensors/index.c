@@ -6,6 +6,7 @@
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/json_put.h"
 #include "base/reader.h"
 #include "base/text.h"
 #include "core/name_map.h"
@@ -228,9 +229,8 @@ enum wh_status st_index_write(const struct st_index *index, uint64_t total_size,
 	uint32_t i;
 
 	for (i = 0; i < index->n_tensors; i++)
-		json_object_set_new(
-			map, index->tensors[i],
-			json_string(index->shards[index->shard_of[i]]));
+		json_put(&map, index->tensors[i],
+			 json_string(index->shards[index->shard_of[i]]));
 	root = json_pack("{s:{s:I},s:o}", "metadata", "total_size",
 			 (json_int_t)total_size, "weight_map", map);
 	text = json_dumps(root,

@@ -29,6 +29,7 @@ void arena_free(struct arena *arena)
 		free(block);
 	}
 	arena->blocks = NULL;
+	arena->failed = false;
 }
 
 static struct arena_block *add_block(struct arena *arena, size_t need)
@@ -43,8 +44,10 @@ static struct arena_block *add_block(struct arena *arena, size_t need)
 	if (size > SIZE_MAX - sizeof(*block))
 		return NULL;
 	block = calloc(1, sizeof(*block) + size);
-	if (!block)
+	if (!block) {
+		arena->failed = true;
 		return NULL;
+	}
 	block->size = size;
 	block->next = arena->blocks;
 	arena->blocks = block;

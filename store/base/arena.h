@@ -2,6 +2,7 @@
 #ifndef WH_BASE_ARENA_H
 #define WH_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -11,6 +12,7 @@ struct arena_block;
 /** A zeroed one is empty and valid. */
 struct arena {
 	struct arena_block *blocks;
+	bool failed; /* memory ran out for some of it */
 };
 
 void arena_free(struct arena *arena);

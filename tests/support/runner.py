@@ -25,6 +25,10 @@ SANITIZER_ENV = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
 
+THREAD_ENV = {
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
 
 class Tally:
     """How many tests passed, failed and were skipped."""
@@ -59,14 +63,20 @@ def run(*command, env=None, cwd=TOP, quiet=False, timeout=3600):
     return done.returncode
 
 
-def build(name, *options, env=None):
-    """A build folder of these options, up to date; None if it fails."""
+def configure(name, *options, env=None):
+    """A build folder of these options; None if it can't be."""
     folder = BUILDS / name
     if not (folder / "build.ninja").exists():
         if run("meson", "setup", folder, TOP, "-Dwerror=true", *options,
                env=env, quiet=True):
             return None
-    if run("ninja", "-C", folder, quiet=True):
+    return folder
+
+
+def build(name, *options, env=None):
+    """A build folder of these options, up to date; None if it fails."""
+    folder = configure(name, *options, env=env)
+    if folder is None or run("ninja", "-C", folder, quiet=True):
         return None
     return folder
 
@@ -205,6 +215,19 @@ def suite_sanitize():
                             TOP / "tests" / "interop" / "requirements.txt",
                             env=dict(program_env(folder), **SANITIZER_ENV))
     return tally
+
+
+def suite_thread():
+    """the unit tests that start threads, under tsan"""
+    folder = configure("thread", "-Db_sanitize=thread", "-Db_lundef=false",
+                       "-Dbuildtype=debug", "-Doptimization=1",
+                       env={"CC": "clang"})
+    if folder is None:
+        return Tally(failed=1)
+    # Builds these tests alone.
+    status = run("meson", "test", "-C", folder, "--print-errorlogs",
+                 "--suite", "threaded", "-t", "4", env=THREAD_ENV)
+    return unit_tally(folder, status)
 
 
 def suite_valgrind():

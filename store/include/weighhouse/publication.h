@@ -45,7 +45,8 @@ struct wh_publication {
  *  that is recorded already, by `id`, or that changes nothing there as far as
  *  is known, is left as it is. Aliases of the same place end elsewhere.
  *  WH_EUNSUPPORTED for a store of an older schema, which stays one; WH_EIO,
- *  WH_EBUSY where it can't be written; WH_EINVAL for digests that are none. */
+ *  WH_EBUSY where it can't be written; WH_EINVAL for digests that are none, and
+ *  without a file. */
 WH_API enum wh_status
 wh_publication_record(struct wh_store *store,
 		      const struct wh_publication *publication,

@@ -10,7 +10,7 @@
 #include "support/store.h"
 
 #define THREADS 8
-#define COMMITS 4
+#define COMMITS 2
 /* Of the large model, 9 MB: more than what is coded into memory. */
 #define ROWS	  2250u
 #define COLUMNS	  1000u
@@ -73,8 +73,8 @@ static enum wh_status commit_once(struct wh_store *store, struct worker *worker,
 {
 	char branch[16];
 	struct wh_commit_options options = {.branch = branch, .threads = 2};
-	/* Every second one is small. */
-	uint64_t rows = worker->number % 2 ? 3 : ROWS;
+	/* Most are small. */
+	uint64_t rows = worker->number % 4 ? 3 : ROWS;
 	struct wh_source *source;
 	enum wh_status status = make(weights, rows, &source, err);
 

@@ -1,0 +1,30 @@
+/* base/json_put.h: JSON that is whole, or none.
+ *
+ * Where memory runs out while something is put into an object or an array, all
+ * of it goes, and it becomes NULL; what holds it then becomes NULL in the same
+ * way, and printing that says so. So nobody has to ask after each field.
+ */
+#ifndef WH_BASE_JSON_PUT_H
+#define WH_BASE_JSON_PUT_H
+
+#include <jansson.h>
+
+/** Takes `value`, whatever comes of it. */
+static inline void json_put(json_t **object, const char *key, json_t *value)
+{
+	if (json_object_set_new(*object, key, value) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
+/** The same at the end of an array. */
+static inline void json_add(json_t **array, json_t *value)
+{
+	if (json_array_append_new(*array, value) == 0)
+		return;
+	json_decref(*array);
+	*array = NULL;
+}
+
+#endif

@@ -1,0 +1,371 @@
+/* Files of each format with each call failing once: read, committed with their
+ * template, written, loaded into a model. It says why, no file is there in
+ * part, and what was there before is there still. */
+#include "failing.h"
+
+#include <dirent.h>
+
+#include <weighhouse/publish.h>
+#include <weighhouse/weights.h>
+
+#define MEMORY_FOLDER "/dev/shm"
+
+struct place {
+	char folder[64];
+	struct wh_source *source;
+	const char *input, *output, *format;
+	uint8_t *old; /* what was under the output's name */
+	size_t old_size;
+	struct wh_error err;
+};
+
+static void ok(enum wh_status status, struct wh_error *err)
+{
+	if (status)
+		fail_msg("%s", err->message);
+}
+
+/* ---- The folder -----------------------------------------------------------
+ */
+
+static void empty(const char *path)
+{
+	DIR *listing = opendir(path);
+	struct dirent *at;
+
+	while (listing && (at = readdir(listing))) {
+		char name[400];
+
+		if (!strcmp(at->d_name, ".") || !strcmp(at->d_name, ".."))
+			continue;
+		snprintf(name, sizeof(name), "%.100s/%s", path, at->d_name);
+		if (unlink(name)) {
+			empty(name);
+			rmdir(name);
+		}
+	}
+	if (listing)
+		closedir(listing);
+}
+
+static int set_up(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	*state = p;
+	snprintf(p->folder, sizeof(p->folder), "%s/wh-test-XXXXXX",
+		 access(MEMORY_FOLDER, W_OK) ? "/tmp" : MEMORY_FOLDER);
+	assert_non_null(mkdtemp(p->folder));
+	return chdir(p->folder);
+}
+
+static int tear_down(void **state)
+{
+	struct place *p = *state;
+
+	assert_int_equal(chdir("/"), 0);
+	empty(p->folder);
+	assert_int_equal(rmdir(p->folder), 0);
+	free(p->old);
+	free(p);
+	return 0;
+}
+
+/* ---- Reading --------------------------------------------------------------
+ */
+
+static const char *const inputs[] = {
+	GOLDEN "/h5/nested.h5",
+	GOLDEN "/h5/full-k2-adam.h5",
+	GOLDEN "/h5/h5py-filters.h5",
+	GOLDEN "/h5/h5py-latest.h5",
+	GOLDEN "/tf/adam-trained/ckpt",
+	GOLDEN "/tf/shards/ckpt",
+	GOLDEN "/tf/strings/ckpt",
+	GOLDEN "/tf/tf1-partitioned/ckpt",
+	GOLDEN "/keras3/k3-sequential.weights.h5",
+	GOLDEN "/keras3/archive.keras",
+	GOLDEN "/safetensors/hand-order.safetensors",
+	GOLDEN "/npz/deflated-orders.npz",
+};
+
+static enum wh_status read_whole(struct wh_source *source, struct wh_error *err)
+{
+	uint8_t bytes[4096];
+	enum wh_status status = WH_OK;
+	uint32_t i;
+
+	for (i = 0; i < source->manifest.n_tensors && !status; i++) {
+		uint64_t n = source->manifest.tensors[i].nbytes;
+
+		if (n > sizeof(bytes))
+			n = sizeof(bytes);
+		status = wh_source_read(source, i, 0, bytes, (size_t)n, err);
+	}
+	return status;
+}
+
+static enum wh_status open_and_read(void *arg, struct wh_error *err)
+{
+	struct place *p = arg;
+	struct wh_source *source;
+	bool proven;
+	enum wh_status status =
+		wh_checkpoint_open(p->input, NULL, NULL, &source, err);
+
+	if (status)
+		return status;
+	status = wh_checkpoint_prove(source, p->input, NULL, &proven, err);
+	if (!status)
+		status = read_whole(source, err);
+	wh_source_close(source);
+	return status;
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void nothing_after(void *arg, enum wh_status status)
+{
+	(void)arg;
+	(void)status;
+}
+
+static void reading_bears_each_failure(void **state)
+{
+	struct place *p = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		const struct attempt attempt = {.name = inputs[i],
+						.run = open_and_read,
+						.before = nothing,
+						.after = nothing_after,
+						.arg = p};
+
+		p->input = inputs[i];
+		failing_each(&attempt);
+	}
+}
+
+/* ---- Writing --------------------------------------------------------------
+ */
+
+static const struct output {
+	const char *name, *format, *shown; /* the file that is looked at */
+} outputs[] = {
+	{"m.h5", "h5", "m.h5"},
+	{"m", "tf", "m.index"},
+	{"m.safetensors", NULL, "m.safetensors"},
+	{"m.npz", NULL, "m.npz"},
+};
+
+static enum wh_status save(void *arg, struct wh_error *err)
+{
+	struct place *p = arg;
+	const struct wh_save_options options = {.save_format = p->format,
+						.threads = 1};
+
+	return wh_save_source(p->source, p->output, &options, NULL, err);
+}
+
+static uint8_t *read_file(const char *name, size_t *size)
+{
+	FILE *file = fopen(name, "rb");
+	uint8_t *bytes;
+
+	if (!file)
+		fail_msg("%s is not there", name);
+	fseek(file, 0, SEEK_END);
+	*size = (size_t)ftell(file);
+	rewind(file);
+	bytes = malloc(*size + 1);
+	assert_int_equal(fread(bytes, 1, *size, file), *size);
+	fclose(file);
+	return bytes;
+}
+
+static const char *looked_at;
+
+static void old_or_new(void *arg, enum wh_status status)
+{
+	struct place *p = arg;
+	uint8_t *bytes;
+	size_t size;
+
+	(void)status;
+	bytes = read_file(looked_at, &size);
+	assert_int_equal(size, p->old_size);
+	assert_memory_equal(bytes, p->old, size);
+	free(bytes);
+}
+
+static void writing_bears_each_failure(void **state)
+{
+	struct place *p = *state;
+	size_t i;
+
+	ok(wh_checkpoint_open(GOLDEN "/tf/adam-trained/ckpt", NULL, NULL,
+			      &p->source, &p->err),
+	   &p->err);
+	for (i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+		const struct attempt attempt = {.name = outputs[i].name,
+						.run = save,
+						.before = nothing,
+						.after = old_or_new,
+						.arg = p};
+
+		p->output = outputs[i].name;
+		p->format = outputs[i].format;
+		if (save(p, &p->err)) {
+			print_message("%s: %s\n", outputs[i].name,
+				      p->err.message);
+			continue;
+		}
+		free(p->old);
+		looked_at = outputs[i].shown;
+		p->old = read_file(looked_at, &p->old_size);
+		failing_each(&attempt);
+	}
+	wh_source_close(p->source);
+}
+
+/* ---- Committing what has a template, and giving it back --------------------
+ */
+
+static enum wh_status commit_and_save(void *arg, struct wh_error *err)
+{
+	struct place *p = arg;
+	struct wh_source *source = NULL;
+	struct wh_store *store = NULL;
+	bool proven;
+	enum wh_status status =
+		wh_checkpoint_open(p->input, NULL, NULL, &source, err);
+
+	if (!status)
+		status = wh_checkpoint_prove(source, p->input, NULL, &proven,
+					     err);
+	if (!status)
+		status =
+			wh_store_open("weights.wh", WH_OPEN_WRITE, &store, err);
+	if (!status)
+		status = wh_commit(store, source, NULL, NULL, err);
+	if (!status)
+		status = wh_save_weights(store, "HEAD", p->output, NULL, err);
+	wh_store_close(store);
+	wh_source_close(source);
+	return status;
+}
+
+static void fresh_store(void *arg)
+{
+	struct place *p = arg;
+
+	empty(p->folder);
+	ok(wh_store_create("weights.wh", &p->err), &p->err);
+}
+
+static void store_is_whole(void *arg, enum wh_status status)
+{
+	const struct wh_verify_options options = {.read_data = true};
+	struct place *p = arg;
+	struct wh_verify_result result;
+	struct wh_store *store;
+
+	(void)status;
+	ok(wh_store_open("weights.wh", WH_OPEN_READ, &store, &p->err), &p->err);
+	ok(wh_verify(store, &options, NULL, &result, &p->err), &p->err);
+	assert_int_equal(result.n_errors, 0);
+	wh_store_close(store);
+}
+
+static void committing_bears_each_failure(void **state)
+{
+	static const struct {
+		const char *input, *output;
+	} files[] = {
+		{GOLDEN "/h5/full-k2-adam.h5", "m.h5"},
+		{GOLDEN "/tf/adam-trained/ckpt", "m"},
+	};
+	struct place *p = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const struct attempt attempt = {.name = files[i].input,
+						.run = commit_and_save,
+						.before = fresh_store,
+						.after = store_is_whole,
+						.arg = p};
+
+		p->input = files[i].input;
+		p->output = files[i].output;
+		failing_each(&attempt);
+	}
+}
+
+/* ---- Publishing and pulling -----------------------------------------------
+ */
+
+static enum wh_status publish_and_pull(void *arg, struct wh_error *err)
+{
+	static const char *const formats[] = {"h5", "tf", "safetensors", NULL};
+	const struct wh_publish_options options = {.formats = formats,
+						   .place.parallel = 2};
+	const struct wh_pull_options pulling = {.place.parallel = 2};
+	struct wh_store *store = NULL;
+	struct wh_pulled pulled;
+	enum wh_status status =
+		wh_store_open("weights.wh", WH_OPEN_WRITE, &store, err);
+
+	(void)arg;
+	if (!status)
+		status = wh_publish(store, "HEAD", "file:place", &options, err);
+	wh_store_close(store);
+	if (status)
+		return status;
+	status = wh_pull("file:place", "back", &pulling, &pulled, err);
+	if (!status)
+		wh_pulled_free(&pulled);
+	return status;
+}
+
+static void one_commit(void *arg)
+{
+	struct place *p = arg;
+	struct wh_store *store;
+	struct wh_source *source = make_model(3);
+
+	fresh_store(p);
+	ok(wh_store_open("weights.wh", WH_OPEN_WRITE, &store, &p->err),
+	   &p->err);
+	ok(wh_commit(store, source, NULL, NULL, &p->err), &p->err);
+	wh_store_close(store);
+	wh_source_close(source);
+}
+
+static void publishing_bears_each_failure(void **state)
+{
+	const struct attempt attempt = {.name = "publish",
+					.run = publish_and_pull,
+					.before = one_commit,
+					.after = store_is_whole,
+					.arg = *state};
+
+	failing_each(&attempt);
+}
+
+#define in_place(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_place(reading_bears_each_failure),
+		in_place(writing_bears_each_failure),
+		in_place(committing_bears_each_failure),
+		in_place(publishing_bears_each_failure),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
