@@ -175,16 +175,19 @@ static enum wh_status ask(struct oci_place *place, struct wh_error *err)
 		place->auth = OCI_BASIC;
 		if (strncasecmp(header, "Bearer ", 7) == 0) {
 			place->auth = OCI_BEARER;
+			free(place->realm);
+			free(place->service);
 			place->realm = parameter(header, "realm");
 			place->service = parameter(header, "service");
 		}
 	}
 	http_response_free(&response);
-	if (place->auth == OCI_BEARER && !place->realm)
-		return wh_fail(err, WH_EREMOTE,
-			       "%s wants a token but does not say whose",
-			       place->root);
-	return WH_OK;
+	if (place->auth != OCI_BEARER || place->realm)
+		return WH_OK;
+	/* The next request asks again, instead of going to nowhere. */
+	place->auth = OCI_UNKNOWN;
+	return wh_fail(err, WH_EREMOTE,
+		       "%s wants a token but does not say whose", place->root);
 }
 
 static enum wh_status token_url(struct oci_place *place, struct wh_buf *url,
