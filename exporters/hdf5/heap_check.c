@@ -51,14 +51,25 @@ static herr_t keep_references(hid_t from, hid_t to, H5T_cdata_t *data, size_t n,
 		       : -1;
 }
 
+/* A string's characters have a size of their own, too, which libhdf5 takes the
+ * length times. */
+static bool is_of_bytes(hid_t type)
+{
+	h5_auto hid_t character = H5Tget_super(type);
+
+	return character > 0 && H5Tget_size(character) == 1;
+}
+
 static enum wh_status read_references(hid_t attribute, uint8_t *references,
 				      const char *name, struct wh_error *err)
 {
 	h5_auto hid_t type = H5Aget_type(attribute);
 	h5_auto hid_t bytes = H5Tcreate(H5T_OPAQUE, REFERENCE_SIZE);
-	herr_t done = H5Tregister(H5T_PERS_SOFT, "wh references", type, bytes,
-				  keep_references);
+	herr_t done = -1;
 
+	if (is_of_bytes(type))
+		done = H5Tregister(H5T_PERS_SOFT, "wh references", type, bytes,
+				   keep_references);
 	if (done >= 0) {
 		done = H5Aread(attribute, bytes, references);
 		H5Tunregister(H5T_PERS_SOFT, "wh references", type, bytes,
@@ -94,8 +105,11 @@ static bool load(struct collection *heap, uint64_t address)
 	return true;
 }
 
-/* Objects follow each other; index 0 is the free space at the end. */
-static bool holds(const struct collection *heap, uint32_t index)
+/* Objects follow each other; index 0 is the free space at the end. The string
+ * is not longer than its object: libhdf5 makes room, and clears it, for as many
+ * bytes as the reference says. */
+static bool holds(const struct collection *heap, uint32_t index,
+		  uint32_t length)
 {
 	uint64_t at = HEAD_SIZE, size, next;
 
@@ -104,7 +118,8 @@ static bool holds(const struct collection *heap, uint32_t index)
 
 		size = get_le64(object + 8);
 		if (get_le16(object) == index && index)
-			return range_fits(at + HEAD_SIZE, size, heap->size);
+			return length <= size &&
+			       range_fits(at + HEAD_SIZE, size, heap->size);
 		if (get_le16(object) == 0 || !checked_add(size, 7, &size) ||
 		    !checked_add(at + HEAD_SIZE, size & ~UINT64_C(7), &next))
 			return false;
@@ -142,7 +157,8 @@ enum wh_status heap_check(hid_t attribute, uint64_t n, const char *name,
 
 		if (address == 0) /* the empty string */
 			continue;
-		if (!load(&heap, address) || !holds(&heap, get_le32(at + 12)))
+		if (!load(&heap, address) ||
+		    !holds(&heap, get_le32(at + 12), get_le32(at)))
 			status = wh_fail(err, WH_ECORRUPT,
 					 "attribute '%s' has a string that is "
 					 "not where it says",
