@@ -25,6 +25,10 @@ const char *input_file(const char *name, const uint8_t *bytes, size_t len);
  *  proves its template and plans it as every format. Closes it. */
 void use_checkpoint(const char *path, const char *format);
 
+/** Opens the store and reads all of it, verifies, compares, forgets and codes
+ *  anew, where it opens. */
+void use_store(const char *path);
+
 /** A copy of the bytes with a NUL behind them, for what takes text. */
 char *input_text(const uint8_t *bytes, size_t len);
 

@@ -88,7 +88,7 @@ def fuzz(name, seconds):
             [*command(name, *options), *(p for p in sources if p.exists())],
             stderr=subprocess.PIPE,
             env=dict(os.environ, TMPDIR=scratch,
-                     ASAN_OPTIONS="allocator_may_return_null=1"))
+                     ASAN_OPTIONS="allocator_may_return_null=1:max_allocation_size_mb=2048"))
     said = done.stderr.decode(errors="replace")
     (BUILD / f"{name}.log").write_text(said)
     counted = re.search(r"stat::number_of_executed_units:\s+(\d+)", said)
