@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apart/apart.h"
 #include "base/auto.h"
 #include "base/text.h"
 #include "core/manifest.h"
@@ -13,6 +14,7 @@
 #include "hdf5/file_source.h"
 #include "hdf5/keras3/load.h"
 #include "hdf5/layout.h"
+#include "hdf5/readers.h"
 #include "hdf5/session.h"
 #include "hdf5/view.h"
 #include "mapping/mapping.h"
@@ -330,6 +332,7 @@ static enum wh_status finish(struct loader *loader, struct wh_error *err)
 static enum wh_status read_by_classic(struct loader *loader,
 				      struct wh_error *err)
 {
+	apart_close_doors();
 	if (!view_classic_root(loader->source, &loader->root))
 		return WH_EUNSUPPORTED;
 	WH_TRY(add_model(loader, err));
@@ -342,6 +345,7 @@ static enum wh_status read_by_libhdf5(struct loader *loader,
 	h5_session_auto struct h5_session session = {0};
 	enum wh_status status = h5_enter(&session, err);
 
+	apart_close_doors();
 	if (!status)
 		status = view_libhdf5_root(loader->source, &loader->root, err);
 	if (!status)
@@ -381,6 +385,8 @@ enum wh_status h5_load_by(const char *path,
 	WH_TRY(h5_source_open(path, &source, err));
 	held = &source->base;
 	status = load_source(source, options, by_classic, err);
+	if (status && by_classic)
+		status = view_declined(source, err);
 	if (status) {
 		wh_error_prefix(err, "'%s'", path);
 		return status;
@@ -390,12 +396,27 @@ enum wh_status h5_load_by(const char *path,
 	return WH_OK;
 }
 
+static enum wh_status load_by_classic(const char *path,
+				      const struct wh_load_options *options,
+				      struct wh_source **out,
+				      struct wh_error *err)
+{
+	return h5_load_by(path, options, true, out, err);
+}
+
+static enum wh_status load_by_libhdf5(const char *path,
+				      const struct wh_load_options *options,
+				      struct wh_source **out,
+				      struct wh_error *err)
+{
+	return h5_load_by(path, options, false, out, err);
+}
+
 enum wh_status h5_load(const char *path, const struct wh_load_options *options,
 		       struct wh_source **out, struct wh_error *err)
 {
-	if (h5_load_by(path, options, true, out, NULL) == WH_OK)
-		return WH_OK;
-	return h5_load_by(path, options, false, out, err);
+	return readers_load(load_by_classic, load_by_libhdf5, path, options,
+			    out, err);
 }
 
 bool h5_probe(const char *path)

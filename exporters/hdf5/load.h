@@ -10,7 +10,8 @@ enum wh_status h5_load(const char *path, const struct wh_load_options *options,
 		       struct wh_source **source, struct wh_error *err);
 
 /** The same by one of the two readers alone (view.h). What classic/ takes,
- *  libhdf5 takes too, and it says the same. */
+ *  libhdf5 takes too, and it says the same; it fails with WH_ECORRUPT for what
+ *  is damaged, and with WH_EUNSUPPORTED for what is left to libhdf5. */
 enum wh_status h5_load_by(const char *path,
 			  const struct wh_load_options *options,
 			  bool by_classic, struct wh_source **source,

@@ -17,6 +17,17 @@ static enum wh_status decline(struct wh_error *err)
 	return wh_fail(err, WH_EUNSUPPORTED, "left to libhdf5");
 }
 
+enum wh_status view_declined(const struct h5_source *source,
+			     struct wh_error *err)
+{
+	const struct classic_file *file = source->classic;
+
+	if (file && file->damage)
+		return wh_fail(err, WH_ECORRUPT, "a damaged HDF5 file: %s",
+			       file->damage);
+	return decline(err);
+}
+
 static bool is_classic(const struct h5_view *view)
 {
 	return view->header != NULL;

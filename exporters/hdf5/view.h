@@ -2,8 +2,9 @@
  *
  * classic/ reads the files that Keras writes, libhdf5 all others. A loader
  * asks for what it needs through views and does not see which one answers.
- * It first reads by classic/. If that fails in any way, it begins again with
- * libhdf5, so that what is refused, and in which words, is libhdf5's affair.
+ * It first reads by classic/. If that finds what it doesn't know, the loader
+ * begins again with libhdf5, so that what is refused, and in which words, is
+ * libhdf5's affair; but a file that is damaged for certain it never sees.
  */
 #ifndef WH_HDF5_VIEW_H
 #define WH_HDF5_VIEW_H
@@ -30,6 +31,11 @@ bool view_classic_root(struct h5_source *source, struct h5_view *root);
 /** The same by libhdf5, in a session. WH_ECORRUPT. */
 enum wh_status view_libhdf5_root(struct h5_source *source, struct h5_view *root,
 				 struct wh_error *err);
+
+/** Why classic/ failed: WH_ECORRUPT for a damaged file, WH_EUNSUPPORTED for one
+ *  that is left to libhdf5. */
+enum wh_status view_declined(const struct h5_source *source,
+			     struct wh_error *err);
 
 /** Whether classic/ could answer all questions so far: some have no way to say
  *  that they can't. */

@@ -356,9 +356,12 @@ static enum wh_status open_file(const char *filepath,
 				const struct wh_load_weights_options *options,
 				struct wh_source **source, struct wh_error *err)
 {
-	struct wh_load_options loading = {.library = options ? options->library
-							     : NULL};
+	struct wh_load_options loading = {0};
 
+	if (options) {
+		loading.library = options->library;
+		loading.isolation = options->isolation;
+	}
 	return wh_checkpoint_open(filepath, NULL, &loading, source, err);
 }
 

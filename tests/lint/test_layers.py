@@ -15,6 +15,7 @@ LAYERS = {
     "store/core": 1,
     "store": 2,
     "exporters/include": 3,
+    "exporters/apart": 3,
     "exporters/mapping": 3,
     "exporters/hdf5": 3,
     "exporters/npz": 3,

@@ -182,6 +182,9 @@ const char *cli_store_path(const struct cli *cli);
 int cli_open(struct cli *cli, enum wh_open mode);
 /** Loads what --plugin and WH_PLUGINS name into cli->library. */
 int cli_load_plugins(struct cli *cli);
+/** How files are opened: with those plug-ins, and libhdf5 in a process apart,
+ *  which --untrusted and WH_UNTRUSTED limit. */
+struct wh_load_options cli_load_options(const struct cli *cli);
 /** A revision, or with `file:` a checkpoint, as a source. */
 int cli_source(struct cli *cli, const char *name, struct wh_source **source);
 

@@ -17,7 +17,7 @@ enum wh_status cli_try_commit(struct cli *cli, const char *path,
 			      void (*warn)(void *arg, const char *sentence),
 			      void *arg)
 {
-	struct wh_load_options load = {.library = cli->library};
+	struct wh_load_options load = cli_load_options(cli);
 	struct alarm_teller teller = {cli, outcome, warn, arg};
 	struct wh_source *source;
 	enum wh_status status;

@@ -4,7 +4,7 @@
 static int open_input(struct cli *cli, const char *path,
 		      struct wh_source **source)
 {
-	struct wh_load_options load = {.library = cli->library};
+	struct wh_load_options load = cli_load_options(cli);
 	bool reproducible;
 
 	cli->subject = path;

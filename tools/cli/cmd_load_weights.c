@@ -111,6 +111,7 @@ int cmd_load_weights(struct cli *cli)
 		.cast = cli_flag(cli, "cast"),
 		.options = &checkpoint,
 		.library = cli->library,
+		.isolation = cli_load_options(cli).isolation,
 		.warn = cli_warn,
 		.progress = cli_progress,
 		.arg = cli};

@@ -58,7 +58,7 @@ static bool is_database(const char *path)
 
 static int open_file(struct cli *cli, struct copies *copies, const char *path)
 {
-	struct wh_load_options load = {.library = cli->library};
+	struct wh_load_options load = cli_load_options(cli);
 	struct wh_repair_from *from = &copies->from[copies->n];
 	bool reproducible;
 

@@ -75,13 +75,24 @@ int cli_load_plugins(struct cli *cli)
 	return code;
 }
 
+struct wh_load_options cli_load_options(const struct cli *cli)
+{
+	const char *given = getenv("WH_UNTRUSTED");
+	bool untrusted = cli_flag(cli, "untrusted") || (given && *given);
+
+	return (struct wh_load_options){
+		.library = cli->library,
+		.isolation = untrusted ? WH_APART_LIMITED : WH_APART,
+	};
+}
+
 int cli_source(struct cli *cli, const char *name, struct wh_source **source)
 {
 	int code;
 
 	cli->subject = name;
 	if (strncmp(name, "file:", 5) == 0) {
-		struct wh_load_options load = {.library = cli->library};
+		struct wh_load_options load = cli_load_options(cli);
 
 		if (wh_checkpoint_open(name + 5, NULL, &load, source,
 				       &cli->err))

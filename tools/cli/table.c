@@ -39,6 +39,8 @@ const struct option global_options[] = {
 	{"threads", 0, OPTION_COUNT, "N", "threads; all cores without it"},
 	{"plugin", 0, OPTION_LIST, "FILE",
 	 "a shared object with formats; also those of WH_PLUGINS, by ':'"},
+	{"untrusted", 0, OPTION_FLAG, NULL,
+	 "HDF5 files of strangers: limited memory and time; or WH_UNTRUSTED=1"},
 	{"help", 'h', OPTION_FLAG, NULL, "this text"},
 	{"version", 'V', OPTION_FLAG, NULL, "as wh version"},
 	END,

@@ -122,6 +122,7 @@ static void print_environment(void)
 {
 	puts(".SH ENVIRONMENT");
 	print_term("WH_STORE", "The store where --store isn't given.");
+	print_term("WH_UNTRUSTED", "Not empty: as --untrusted.");
 	print_term("WH_PAGER, PAGER",
 		   "What log, diff and show are read with on a terminal; "
 		   "'less -FRX' without them. Empty or 'cat': nothing.");

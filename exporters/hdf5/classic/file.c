@@ -51,6 +51,13 @@ static const struct classic_page *load_page(struct classic_file *file,
 	return page;
 }
 
+bool classic_damaged(struct classic_file *file, const char *what)
+{
+	if (!file->damage)
+		file->damage = what;
+	return false;
+}
+
 bool classic_spend(struct classic_file *file, uint64_t n)
 {
 	if (n > file->budget)
@@ -64,7 +71,9 @@ bool classic_read(struct classic_file *file, uint64_t offset, void *buf,
 {
 	uint8_t *out = buf;
 
-	if (!range_fits(offset, len, file->end) || !classic_spend(file, len))
+	if (!range_fits(offset, len, file->end))
+		return classic_damaged(file, "an address beyond its end");
+	if (!classic_spend(file, len))
 		return false;
 	while (len) {
 		const struct classic_page *page =
@@ -89,7 +98,8 @@ static bool read_superblock(struct classic_file *file)
 					 0,    8,    8,	  0};
 	uint8_t block[SUPERBLOCK_SIZE];
 
-	if (!classic_read(file, 0, block, sizeof(block)) ||
+	if (file->end < sizeof(block) ||
+	    !classic_read(file, 0, block, sizeof(block)) ||
 	    memcmp(block, head, sizeof(head)) != 0)
 		return false;
 	file->leaf_k = get_le16(block + 16);

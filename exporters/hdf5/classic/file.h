@@ -4,8 +4,10 @@
  * This reader knows what Keras's files are made of and takes nothing for
  * granted. What it doesn't know, or finds odd, it declines (functions return
  * false): the file is then left to libhdf5, whose word counts. What it does
- * read means the same to libhdf5. Section numbers in this folder are those of
- * the "HDF5 File Format Specification 3.0".
+ * read means the same to libhdf5. What no file can mean (an address beyond the
+ * end, another signature than that of what must be there) is damage: libhdf5
+ * 1.10 crashes on some of it, and never gets to see it. Section numbers in this
+ * folder are those of the "HDF5 File Format Specification 3.0".
  */
 #ifndef WH_HDF5_CLASSIC_FILE_H
 #define WH_HDF5_CLASSIC_FILE_H
@@ -37,7 +39,8 @@ struct classic_file {
 	struct classic_heap heap;
 	struct classic_group *last; /* the one that was opened last */
 	uint64_t budget;	    /* bytes that may still be looked at */
-	bool unsure; /* a question could not be answered (view.h) */
+	const char *damage; /* what can't be in any sound file; or NULL */
+	bool unsure;	    /* a question could not be answered (view.h) */
 };
 
 /** Reads the superblock; `input` must outlive the file. */
@@ -46,6 +49,9 @@ bool classic_file_open(struct classic_file *file,
 
 /** Also after a failed open. All groups must have been closed. */
 void classic_file_close(struct classic_file *file);
+
+/** False; notes what is damaged, unless something was before. */
+bool classic_damaged(struct classic_file *file, const char *what);
 
 /** Whether `n` more bytes may be looked at: so that the time stays in
  *  proportion to the file, whatever refers to the same bytes how often. */

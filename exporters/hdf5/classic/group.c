@@ -74,29 +74,36 @@ static bool read_heap(struct table *table, uint64_t address)
 	struct classic_group *group = table->group;
 	uint8_t head[HEAP_HEAD];
 
-	if (!classic_read(table->file, address, head, sizeof(head)) ||
-	    memcmp(head, "HEAP\0\0\0", 8) != 0)
+	if (!classic_read(table->file, address, head, sizeof(head)))
 		return false;
+	if (memcmp(head, "HEAP", 4) != 0)
+		return classic_damaged(table->file, "a group without its heap "
+						    "of names");
 	table->heap_size = get_le64(head + 8);
-	if (table->heap_size == 0 || table->heap_size > MAX_HEAP)
+	if (head[4] || table->heap_size == 0 || table->heap_size > MAX_HEAP)
 		return false;
 	group->names = malloc((size_t)table->heap_size);
-	return group->names &&
-	       classic_read(table->file, get_le64(head + 24), group->names,
-			    (size_t)table->heap_size) &&
-	       check_free_list(group->names, table->heap_size,
-			       get_le64(head + 16));
+	if (!group->names ||
+	    !classic_read(table->file, get_le64(head + 24), group->names,
+			  (size_t)table->heap_size))
+		return false;
+	return check_free_list(group->names, table->heap_size,
+			       get_le64(head + 16)) ||
+	       classic_damaged(table->file, "a heap of names whose free space "
+					    "lies elsewhere");
 }
 
 static const char *name_at(const struct table *table, uint64_t offset)
 {
 	const char *name;
 
-	if (offset >= table->heap_size)
-		return NULL;
-	name = table->group->names + offset;
-	return memchr(name, '\0', (size_t)(table->heap_size - offset)) ? name
-								       : NULL;
+	if (offset < table->heap_size) {
+		name = table->group->names + offset;
+		if (memchr(name, '\0', (size_t)(table->heap_size - offset)))
+			return name;
+	}
+	classic_damaged(table->file, "a name that is not in its heap");
+	return NULL;
 }
 
 /* ---- The tree --------------------------------------------------------- */
@@ -129,11 +136,14 @@ static bool read_leaf(struct table *table, uint64_t address, uint8_t *leaf,
 	uint32_t i, n;
 
 	if (size > MAX_NODE_SIZE ||
-	    !classic_read(table->file, address, leaf, size) ||
-	    memcmp(leaf, "SNOD\1", 6) != 0)
+	    !classic_read(table->file, address, leaf, size))
 		return false;
+	if (memcmp(leaf, "SNOD", 4) != 0)
+		return classic_damaged(table->file, "a group without a leaf");
 	n = get_le16(leaf + 6);
-	if (n == 0 || n > table->file->leaf_k * 2)
+	if (n > table->file->leaf_k * 2)
+		return classic_damaged(table->file, "a leaf of too many links");
+	if (n == 0 || leaf[4] != 1 || leaf[5])
 		return false;
 	for (i = 0; i < n; i++) {
 		const uint8_t *entry = leaf + LEAF_HEAD + i * ENTRY_SIZE;
@@ -156,12 +166,13 @@ static bool read_node(struct table *table, uint64_t address, uint8_t *node,
 	size_t size = NODE_HEAD + (size_t)table->file->node_k * 32 + 8;
 	uint32_t i, n;
 
-	if (!classic_read(table->file, address, node, size) ||
-	    memcmp(node, "TREE", 5) != 0 || node[5] != level)
+	if (!classic_read(table->file, address, node, size))
 		return false;
 	n = get_le16(node + 6);
-	if (n > table->file->node_k * 2)
-		return false;
+	if (memcmp(node, "TREE", 5) != 0 || node[5] != level ||
+	    n > table->file->node_k * 2)
+		return classic_damaged(table->file,
+				       "a group without a node of its tree");
 	for (i = 0; i < n; i++) {
 		const uint8_t *key = node + NODE_HEAD + i * 16;
 		const char *from = name_at(table, get_le64(key));

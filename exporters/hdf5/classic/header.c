@@ -53,8 +53,9 @@ static bool read_chunk(struct classic_file *file, uint64_t offset,
 {
 	uint8_t *grown;
 
-	if (length > MAX_SIZE - header->size ||
-	    !range_fits(offset, length, file->end))
+	if (!range_fits(offset, length, file->end))
+		return classic_damaged(file, "an object header beyond its end");
+	if (length > MAX_SIZE - header->size)
 		return false;
 	grown = realloc(header->bytes, (size_t)(header->size + length) + 1);
 	if (!grown)
@@ -68,7 +69,8 @@ static bool read_chunk(struct classic_file *file, uint64_t offset,
 
 /* The messages of the bytes from `at` on; `*left` of those that the header
  * announces are still to come. Continuations stay in the list, for now. */
-static bool list_messages(struct classic_header *header, uint64_t at,
+static bool list_messages(struct classic_file *file,
+			  struct classic_header *header, uint64_t at,
 			  uint32_t *left)
 {
 	while (at < header->size) {
@@ -78,8 +80,10 @@ static bool list_messages(struct classic_header *header, uint64_t at,
 		if (header->size - at < MESSAGE_HEAD || *left == 0)
 			return false;
 		message.size = get_le16(head + 2);
+		if (message.size > header->size - message.offset)
+			return classic_damaged(file, "an object header whose "
+						     "messages are too long");
 		if (!is_known(get_le16(head)) || message.size % 8 ||
-		    message.size > header->size - message.offset ||
 		    (head[4] & ~HARMLESS_FLAGS))
 			return false;
 		message.type = (enum classic_message_type)get_le16(head);
@@ -110,7 +114,7 @@ static bool follow(struct classic_file *file, struct classic_header *header,
 		if (message.size != 16 || get_le64(data + 8) < MESSAGE_HEAD ||
 		    !read_chunk(file, get_le64(data), get_le64(data + 8),
 				header) ||
-		    !list_messages(header, at, left))
+		    !list_messages(file, header, at, left))
 			return false;
 	}
 	header->n_messages = kept;
@@ -124,16 +128,19 @@ bool classic_header_read(struct classic_file *file, uint64_t address,
 	uint32_t left;
 
 	*header = (struct classic_header){0};
-	if (!classic_read(file, address, prefix, sizeof(prefix)) ||
-	    prefix[0] != 1 || prefix[1] || get_le32(prefix + 4) == 0)
+	if (!classic_read(file, address, prefix, sizeof(prefix)))
+		return false;
+	if (prefix[0] != 1 && memcmp(prefix, "OHDR", 4) != 0)
+		return classic_damaged(file, "a link to what is no object");
+	if (prefix[0] != 1 || prefix[1] || get_le32(prefix + 4) == 0)
 		return false;
 	left = get_le16(prefix + 2);
 	header->messages = calloc((size_t)left + 1, sizeof(*header->messages));
 	return header->messages &&
 	       read_chunk(file, address + PREFIX_SIZE, get_le32(prefix + 8),
 			  header) &&
-	       list_messages(header, 0, &left) && follow(file, header, &left) &&
-	       left == 0;
+	       list_messages(file, header, 0, &left) &&
+	       follow(file, header, &left) && left == 0;
 }
 
 uint32_t classic_header_count(const struct classic_header *header,

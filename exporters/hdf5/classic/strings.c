@@ -175,8 +175,11 @@ static bool load_heap(struct classic_file *file, uint64_t address,
 	if (heap->address == address)
 		return heap->size <= max_size;
 	heap->address = CLASSIC_NOWHERE;
-	if (!classic_read(file, address, head, sizeof(head)) ||
-	    memcmp(head, "GCOL\1\0\0", 8) != 0)
+	if (!classic_read(file, address, head, sizeof(head)))
+		return false;
+	if (memcmp(head, "GCOL", 4) != 0)
+		return classic_damaged(file, "a string without its heap");
+	if (head[4] != 1 || head[5] || head[6] || head[7])
 		return false;
 	heap->size = get_le64(head + 8);
 	if (heap->size < MIN_HEAP || heap->size > max_size || heap->size % 8)
@@ -185,9 +188,11 @@ static bool load_heap(struct classic_file *file, uint64_t address,
 	if (!grown)
 		return false;
 	heap->bytes = grown;
-	if (!classic_read(file, address, heap->bytes, (size_t)heap->size) ||
-	    !note_objects(heap))
+	if (!classic_read(file, address, heap->bytes, (size_t)heap->size))
 		return false;
+	if (!note_objects(heap))
+		return classic_damaged(file, "a heap of strings whose sizes "
+					     "don't add up");
 	heap->address = address;
 	return true;
 }

@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apart/apart.h"
 #include "base/auto.h"
 #include "base/text.h"
 #include "core/manifest.h"
 #include "hdf5/keras3/open.h"
 #include "hdf5/keras3/refresh.h"
+#include "hdf5/readers.h"
 #include "hdf5/session.h"
 
 #define SHARD_SUFFIX ".weights.h5"
@@ -54,6 +56,7 @@ static enum wh_status read_by_classic(struct loader *loader, uint32_t part,
 	struct h5_source *source = loader->opened.source->parts[part];
 	struct h5_view view_auto root = {0};
 
+	apart_close_doors();
 	if (!view_classic_root(source, &root))
 		return WH_EUNSUPPORTED;
 	WH_TRY(read_tree(loader, part, &root, err));
@@ -68,6 +71,7 @@ static enum wh_status read_by_libhdf5(struct loader *loader, uint32_t part,
 	struct h5_view root = {0};
 	enum wh_status status = h5_enter(&session, err);
 
+	apart_close_doors();
 	if (!status)
 		status = view_libhdf5_root(source, &root, err);
 	if (!status)
@@ -76,6 +80,18 @@ static enum wh_status read_by_libhdf5(struct loader *loader, uint32_t part,
 	if (!status)
 		h5_source_stop(source);
 	return status;
+}
+
+static enum wh_status read_part(struct loader *loader, uint32_t part,
+				struct wh_error *err)
+{
+	enum wh_status status;
+
+	if (!loader->by_classic)
+		return read_by_libhdf5(loader, part, err);
+	status = read_by_classic(loader, part, err);
+	return status ? view_declined(loader->opened.source->parts[part], err)
+		      : WH_OK;
 }
 
 static enum wh_status read_parts(struct loader *loader, struct wh_error *err)
@@ -89,8 +105,7 @@ static enum wh_status read_parts(struct loader *loader, struct wh_error *err)
 			return wh_fail(err, WH_ECORRUPT,
 				       "its weights are no HDF5 file (file "
 				       "signature not found)");
-		WH_TRY(loader->by_classic ? read_by_classic(loader, i, err)
-					  : read_by_libhdf5(loader, i, err));
+		WH_TRY(read_part(loader, i, err));
 		h5_source_close_classic(source);
 	}
 	return WH_OK;
@@ -266,6 +281,22 @@ enum wh_status keras3_load_by(const char *path,
 	return WH_OK;
 }
 
+static enum wh_status load_by_classic(const char *path,
+				      const struct wh_load_options *options,
+				      struct wh_source **out,
+				      struct wh_error *err)
+{
+	return keras3_load_by(path, options, true, out, err);
+}
+
+static enum wh_status load_by_libhdf5(const char *path,
+				      const struct wh_load_options *options,
+				      struct wh_source **out,
+				      struct wh_error *err)
+{
+	return keras3_load_by(path, options, false, out, err);
+}
+
 enum wh_status keras3_load(const char *path,
 			   const struct wh_load_options *options,
 			   struct wh_source **out, struct wh_error *err)
@@ -273,9 +304,8 @@ enum wh_status keras3_load(const char *path,
 	char *resolved wh_free_auto = NULL;
 
 	WH_TRY(keras3_resolve(path, &resolved, err));
-	if (keras3_load_by(resolved, options, true, out, NULL) == WH_OK)
-		return WH_OK;
-	return keras3_load_by(resolved, options, false, out, err);
+	return readers_load(load_by_classic, load_by_libhdf5, resolved, options,
+			    out, err);
 }
 
 bool keras3_probe(const char *path)

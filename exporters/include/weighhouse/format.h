@@ -80,8 +80,22 @@ struct wh_state_options {
 	double keep_checkpoint_every_n_hours;
 };
 
+/** Where libhdf5 reads HDF5 files that are not as Keras writes them: it can
+ *  crash on damaged ones. Apart is in a child process that can do nothing but
+ *  read that file, in 2 GiB of memory; opening it may take ten seconds of CPU
+ *  time, and one more for each 4 MiB. A crash is an error then, WH_ECORRUPT.
+ *  The process is forked: only while no other thread of the program uses this
+ *  library. */
+enum wh_isolation {
+	WH_IN_PROCESS = 0,
+	WH_APART,
+	WH_APART_LIMITED, /* all HDF5 files, also those that libhdf5 isn't
+			     needed for; reading has the same time in all */
+};
+
 struct wh_load_options {
 	const struct wh_library *library; /* where formats are looked for */
+	enum wh_isolation isolation;
 	unsigned threads;
 	/* Limits on what a file may ask for; 0: the defaults of the format. */
 	uint64_t max_nbytes;

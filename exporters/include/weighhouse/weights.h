@@ -209,6 +209,7 @@ struct wh_load_weights_options {
 	const char *model_config; /* as in wh_plan_options; or NULL */
 	const char *map;	  /* of the source's weights; likewise */
 	const struct wh_library *library;
+	enum wh_isolation isolation; /* of reading HDF5 (format.h) */
 	void (*warn)(void *arg, const char *sentence);
 	wh_progress_fn *progress;
 	void *arg; /* for warn and progress */

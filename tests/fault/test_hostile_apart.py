@@ -1,0 +1,33 @@
+"""HDF5 files that libhdf5 reads for `wh`, in a process apart: as ever where
+they are sound, one sentence where they are not."""
+import pytest
+
+from conftest import GOLDEN
+from test_hostile import damaged_copies, one_sentence
+
+PACKED = ["h5py-chunked", "h5py-filters", "h5py-compact"]
+
+
+@pytest.mark.parametrize("name", PACKED + ["convolutions"])
+def test_an_untrusted_file_gives_the_same(wh, name):
+    path = f"file:{GOLDEN / 'h5' / name}.h5"
+    assert wh.ok("ls", "-l", path, "--untrusted") == wh.ok("ls", "-l", path)
+
+
+def test_an_untrusted_file_is_committed(wh):
+    wh.ok("init")
+    path = GOLDEN / "h5" / "h5py-filters.h5"
+    wh.ok("commit", "--untrusted", path)
+    wh.ok("verify", "--read-data")
+    assert wh.ok("diff", "HEAD", f"file:{path}") == "no tensor differs\n"
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_damaged_packed_file_is_one_sentence(wh, name):
+    wh.ok("init")
+    for data in damaged_copies((GOLDEN / "h5" / f"{name}.h5").read_bytes(),
+                               24):
+        (wh.folder / "bad.h5").write_bytes(data)
+        one_sentence(wh("commit", "bad.h5", timeout=60))
+        one_sentence(wh("commit", "--untrusted", "bad.h5", timeout=60))
+    wh.ok("verify", "--read-data")
