@@ -1,10 +1,13 @@
 /* A trainer's arrays as a source: nothing is copied but names and shapes. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/auto.h"
 #include "base/checked.h"
 #include "base/endian.h"
+#include "base/reader.h"
 #include "core/manifest.h"
 #include "core/name_map.h"
 
@@ -27,6 +30,8 @@ struct array_source {
 	struct array *arrays;
 	void (*release)(void *arg); /* or NULL */
 	void *release_arg;
+	struct file_reader file; /* that arrays lie in; fd -1: there is none */
+	const uint8_t *mapped;	 /* all of it */
 };
 
 struct wh_builder {
@@ -45,6 +50,10 @@ static void close_source(struct wh_source *base)
 
 	if (source->release)
 		source->release(source->release_arg);
+	if (source->mapped)
+		munmap((void *)(uintptr_t)source->mapped,
+		       (size_t)source->file.size);
+	reader_close(&source->file);
 	arena_free(&source->arena);
 	free(source->arrays);
 	free(source);
@@ -126,6 +135,12 @@ static void read_strided(const struct wh_tensor *tensor,
 	}
 }
 
+static bool lies_in_file(const struct array_source *source, const uint8_t *data)
+{
+	return source->mapped && data >= source->mapped &&
+	       data < source->mapped + source->file.size;
+}
+
 static enum wh_status read_array(struct wh_source *base, uint32_t index,
 				 uint64_t offset, void *buf, size_t len,
 				 struct wh_error *err)
@@ -143,21 +158,40 @@ static enum wh_status read_array(struct wh_source *base, uint32_t index,
 	}
 	if (len == 0)
 		return WH_OK;
-	if (!array->strides && swap_width(tensor->dtype) < 2)
-		memcpy(buf, array->data + offset, len);
-	else
+	if (array->strides || swap_width(tensor->dtype) > 1)
 		read_strided(tensor, array, offset, buf, len);
+	else if (lies_in_file(source, array->data))
+		/* A file that has become shorter is told so; the mapping would
+		 * end the process. */
+		return reader_read(&source->file,
+				   (uint64_t)(array->data - source->mapped) +
+					   offset,
+				   buf, len, err);
+	else
+		memcpy(buf, array->data + offset, len);
 	return WH_OK;
+}
+
+static enum wh_status check_unchanged(struct wh_source *base,
+				      struct wh_error *err)
+{
+	const struct array_source *source = (struct array_source *)base;
+
+	if (source->file.fd < 0)
+		return WH_OK;
+	return reader_unchanged(&source->file, err);
 }
 
 /* Callbacks may not be safe from several threads; memory is. */
 static const struct wh_source_ops memory_ops = {
 	.read = read_array,
+	.unchanged = check_unchanged,
 	.close = close_source,
 	.concurrent = true,
 };
 static const struct wh_source_ops callback_ops = {
 	.read = read_array,
+	.unchanged = check_unchanged,
 	.close = close_source,
 	.concurrent = false,
 };
@@ -187,6 +221,7 @@ enum wh_status wh_builder_new(struct wh_builder **out, struct wh_error *err)
 	if (!builder->source)
 		return wh_fail_memory(err);
 	builder->source->base.ops = &memory_ops;
+	builder->source->file.fd = -1;
 	WH_TRY(manifest_builder_new(&builder->source->arena, &builder->manifest,
 				    err));
 	*out = wh_steal(&builder);
@@ -359,6 +394,29 @@ void wh_builder_release(struct wh_builder *builder, void (*release)(void *arg),
 {
 	builder->source->release = release;
 	builder->source->release_arg = arg;
+}
+
+enum wh_status wh_builder_map(struct wh_builder *builder, const char *path,
+			      const uint8_t **bytes, uint64_t *size,
+			      struct wh_error *err)
+{
+	struct array_source *source = builder->source;
+	struct file_reader *file = &source->file;
+	void *mapped;
+
+	if (file->fd >= 0)
+		return wh_fail(err, WH_EINVAL, "a builder maps one file");
+	WH_TRY(reader_open(file, path, err));
+	if (file->size == 0)
+		return wh_fail(err, WH_ECORRUPT, "'%s' is empty", path);
+	mapped = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE,
+		      file->fd, 0);
+	if (mapped == MAP_FAILED)
+		return wh_fail_errno(err, errno, "can't map '%s'", path);
+	source->mapped = mapped;
+	*bytes = mapped;
+	*size = file->size;
+	return WH_OK;
 }
 
 enum wh_status wh_builder_finish(struct wh_builder *given,

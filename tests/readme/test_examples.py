@@ -60,6 +60,16 @@ def test_a_plugin_reads_what_the_real_gguf_writes(prefix, plugin, tmp_path):
         "<6f", *(i / 4 for i in range(6)))
 
 
+def test_a_plugin_heeds_the_alignment_that_a_file_has(prefix, plugin,
+                                                      tmp_path):
+    shutil.copy(GOLDEN / "gguf/aligned.gguf", tmp_path)
+    done = installed_wh(
+        prefix, "wh convert --plugin ./gguf.so aligned.gguf a.npz\n"
+        "wh init\nwh commit a.npz\nwh cat HEAD count --raw > count", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "count").read_bytes() == struct.pack("<3q", 5, 6, 7)
+
+
 def test_a_plugin_writes_and_reads_back(prefix, plugin, tmp_path):
     shutil.copy(GOLDEN / "h5/sequential.h5", tmp_path)
     done = installed_wh(
@@ -84,6 +94,13 @@ def test_a_plugin_refuses_by_name_and_damage_in_a_sentence(prefix, plugin,
                             "out.npz", tmp_path)
         assert done.returncode in (0, 5), (size, done.stderr)
         assert len(done.stderr.splitlines()) <= 1
+    # An alignment of 0, which nothing is a multiple of.
+    aligned = (GOLDEN / "gguf/aligned.gguf").read_bytes()
+    (tmp_path / "cut.gguf").write_bytes(
+        aligned.replace(struct.pack("<II", 4, 256), struct.pack("<II", 4, 0)))
+    done = installed_wh(prefix, "wh convert --plugin ./gguf.so cut.gguf "
+                        "out.npz", tmp_path)
+    assert done.returncode == 5 and "header is damaged" in done.stderr
 
 
 def test_a_plugin_of_another_interface_is_refused(prefix, tmp_path):
@@ -119,7 +136,7 @@ def test_the_trainer_commits_without_a_file(prefix, tmp_path):
     assert (tmp_path / "best.npz").exists()
 
 
-def test_examples_are_short():
-    code = [line for line in (EXAMPLES / "gguf.c").read_text().splitlines()
-            if line.strip() and not line.lstrip().startswith(("/*", "*"))]
-    assert len(code) <= 250, "lines but comments and blank ones"
+def test_the_plugin_is_short():
+    lines = (EXAMPLES / "gguf.c").read_text().splitlines()
+    assert len(lines) <= 250
+    assert max(len(line.expandtabs(8)) for line in lines) <= 80

@@ -8,15 +8,10 @@
  *
  * Little-endian, as this machine must be; shapes stand innermost dimension
  * first; offsets count from the first payload (ggml's docs/gguf.md). Refused:
- * quantized types, over four dimensions. Keys are passed over.
+ * quantized types, over four dimensions. No key but the alignment matters.
  */
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <weighhouse/library.h>
 
@@ -109,24 +104,16 @@ static enum wh_status gguf_plan(struct wh_source *source,
 /* ---- Reading: the file is mapped, its arrays are given as memory -------- */
 
 struct mapped {
-	uint8_t *bytes;
-	uint64_t size, at;
+	const uint8_t *bytes;
+	uint64_t size, at, alignment;
 	bool bad; /* it ended too soon, or has what no file has */
 };
-
-static void unmap(void *arg)
-{
-	struct mapped *map = arg;
-
-	munmap(map->bytes, map->size);
-	free(map);
-}
 
 static const uint8_t *skip(struct mapped *map, uint64_t size)
 {
 	const uint8_t *at = map->bytes + map->at;
 
-	map->bad |= size > map->size - map->at;
+	map->bad |= map->at > map->size || size > map->size - map->at;
 	map->at += map->bad ? 0 : size;
 	return at;
 }
@@ -141,10 +128,18 @@ static uint64_t take(struct mapped *map, size_t size)
 	return value;
 }
 
-static void skip_value(struct mapped *map, uint64_t type)
+static void take_key(struct mapped *map)
 {
-	uint64_t n = 1;
+	uint64_t n = take(map, 8), type;
+	const uint8_t *name = skip(map, n);
 
+	type = take(map, 4);
+	if (!map->bad && n == 17 && !memcmp(name, "general.alignment", n)) {
+		map->alignment = take(map, 4);
+		map->bad |= __builtin_popcountll(map->alignment) != 1;
+		return;
+	}
+	n = 1;
 	if (type == VALUE_ARRAY) {
 		type = take(map, 4);
 		n = take(map, 8);
@@ -179,8 +174,7 @@ static enum wh_status take_tensor(struct mapped *map, uint64_t data,
 	if (map->bad || !array.dtype || i > map->size - data ||
 	    nbytes > (map->size - data - i) / wh_dtype_size(array.dtype))
 		return wh_error_set(err, WH_ECORRUPT,
-				    "tensor '%s' is damaged, "
-				    "or of a type that isn't read",
+				    "tensor '%s' is damaged or quantized",
 				    name);
 	array.data = map->bytes + data + i;
 	return wh_builder_weight(builder, &array, err);
@@ -189,22 +183,20 @@ static enum wh_status take_tensor(struct mapped *map, uint64_t data,
 static enum wh_status take_file(struct mapped *map, struct wh_builder *builder,
 				struct wh_error *err)
 {
-	bool begins = map->size >= 24 && !memcmp(skip(map, 8), MAGIC, 8);
 	uint64_t n = take(map, 8), keys = take(map, 8), infos, data, i;
 	enum wh_status status = wh_builder_origin(builder, "gguf", NULL, err);
 
-	for (; keys && begins && !map->bad; keys--) {
-		skip(map, take(map, 8));
-		skip_value(map, take(map, 4));
-	}
+	map->bad |= map->size < 8 || memcmp(map->bytes, MAGIC, 8);
+	for (; keys && !map->bad; keys--)
+		take_key(map);
 	/* Where payloads begin is known once all of the header is passed. */
 	infos = map->at;
-	for (i = 0; i < n && begins && !map->bad; i++) {
+	for (i = 0; i < n && !map->bad; i++) {
 		skip(map, take(map, 8));
 		skip(map, 8 * take(map, 4) + 12);
 	}
-	data = map->at + -map->at % ALIGNMENT;
-	if (!begins || map->bad || (n && data > map->size))
+	data = map->bad ? 0 : map->at + -map->at % map->alignment;
+	if (map->bad || (n && data > map->size))
 		return wh_error_set(err, WH_ECORRUPT, "the header is damaged");
 	map->at = infos;
 	for (i = 0; i < n && !status; i++)
@@ -216,27 +208,16 @@ static enum wh_status gguf_load(const char *path,
 				const struct wh_load_options *options,
 				struct wh_source **source, struct wh_error *err)
 {
-	struct mapped *map = calloc(1, sizeof(*map));
-	struct wh_builder *builder = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	enum wh_status status;
-	struct stat at = {0};
+	struct wh_builder *builder;
+	struct mapped map = {.at = 8, .alignment = ALIGNMENT};
+	enum wh_status status = wh_builder_new(&builder, err);
 
 	(void)options;
-	if (map && fd >= 0 && fstat(fd, &at) == 0 &&
-	    !wh_builder_new(&builder, err))
-		map->bytes = mmap(NULL, (size_t)at.st_size, PROT_READ,
-				  MAP_PRIVATE, fd, 0);
-	if (fd >= 0)
-		close(fd);
-	if (!map || !map->bytes || map->bytes == MAP_FAILED) {
-		wh_builder_free(builder);
-		free(map);
-		return wh_error_set(err, WH_EIO, "can't map '%s'", path);
-	}
-	map->size = (uint64_t)at.st_size;
-	wh_builder_release(builder, unmap, map);
-	status = take_file(map, builder, err);
+	if (status)
+		return status;
+	status = wh_builder_map(builder, path, &map.bytes, &map.size, err);
+	if (!status)
+		status = take_file(&map, builder, err);
 	if (!status)
 		return wh_builder_finish(builder, source, err);
 	wh_builder_free(builder);

@@ -245,6 +245,15 @@ WH_API enum wh_status wh_builder_origin(struct wh_builder *builder,
 WH_API void wh_builder_release(struct wh_builder *builder,
 			       void (*release)(void *arg), void *arg);
 
+/** For importers: maps the file at `path`, for arrays to lie in; it stays
+ *  mapped until the source is closed or the builder freed. Payloads of packed
+ *  arrays are read from the file itself, so that one that is cut or written
+ *  meanwhile is noticed. One file a builder. WH_ENOTFOUND, WH_EIO; WH_EINVAL if
+ *  it is no regular file; WH_ECORRUPT if it is empty. */
+WH_API enum wh_status wh_builder_map(struct wh_builder *builder,
+				     const char *path, const uint8_t **bytes,
+				     uint64_t *size, struct wh_error *err);
+
 /** Turns the builder into a source and frees it, also when it fails. */
 WH_API enum wh_status wh_builder_finish(struct wh_builder *builder,
 					struct wh_source **source,

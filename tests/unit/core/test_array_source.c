@@ -1,6 +1,7 @@
 #include "support/assert.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/crc.h"
 #include "base/text.h"
@@ -164,6 +165,48 @@ static void weighing_can_be_cancelled(void **state)
 	wh_source_close(source);
 }
 
+/* A mapping of the part that was cut off would end the process. */
+static void a_file_that_arrays_lie_in_may_be_cut(void **state)
+{
+	char path[] = "/tmp/wh-map-XXXXXX";
+	const uint64_t shape[] = {100000};
+	struct wh_array array = {
+		.name = "a", .dtype = WH_UINT8, .rank = 1, .shape = shape};
+	struct wh_builder *builder = begin("fc");
+	const uint8_t *bytes = NULL;
+	struct wh_source *source;
+	struct wh_error err;
+	uint64_t size = 0;
+	char piece[16];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_fails(wh_builder_map(builder, path, &bytes, &size, &err), &err,
+		     WH_ECORRUPT, "is empty");
+	wh_builder_free(builder);
+	builder = begin("fc");
+	assert_int_equal(ftruncate(fd, 100010), 0);
+	assert_int_equal(pwrite(fd, "mapped", 6, 10), 6);
+	assert_ok(wh_builder_map(builder, path, &bytes, &size, &err), &err);
+	assert_int_equal(size, 100010);
+	assert_fails(wh_builder_map(builder, path, &bytes, &size, &err), &err,
+		     WH_EINVAL, "one file");
+	array.data = bytes + 10;
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	source = finish(builder);
+	assert_ok(wh_source_read(source, 0, 0, piece, 6, &err), &err);
+	assert_memory_equal(piece, "mapped", 6);
+	assert_ok(source->ops->unchanged(source, &err), &err);
+	assert_int_equal(ftruncate(fd, 20), 0);
+	assert_fails(wh_source_read(source, 0, 99990, piece, 10, &err), &err,
+		     WH_ECORRUPT, "shorter");
+	assert_fails(source->ops->unchanged(source, &err), &err, WH_EMISMATCH,
+		     "has changed");
+	wh_source_close(source);
+	close(fd);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +214,7 @@ int main(void)
 		cmocka_unit_test(layers_and_roles_are_kept),
 		cmocka_unit_test(weighing_agrees_with_one_pass),
 		cmocka_unit_test(weighing_can_be_cancelled),
+		cmocka_unit_test(a_file_that_arrays_lie_in_may_be_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
