@@ -10,7 +10,8 @@
 #include "tf/bundle.h"
 #include <weighhouse/format.h>
 
-#define NO_TENSOR UINT32_MAX
+#define NO_TENSOR   UINT32_MAX
+#define COUNTER_KEY "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 
 /* What goes into the data files, in order. */
 struct item {
@@ -32,12 +33,18 @@ struct layout {
 	uint32_t n_items;
 	uint8_t *placed;	      /* a tensor is an item already */
 	struct bundle_entry **wholes; /* of sliced tensors */
-	struct wh_buf graph_bytes, counter_bytes;
+	struct wh_buf graph_bytes;
+	struct wh_buf counter_bytes; /* empty: no counter of our own */
+	bool counter_placed;	     /* it is an item already */
 	uint32_t graph_crc;
 };
 
 /** The graph that is written, and with it each tensor's key. */
 enum wh_status layout_choose_graph(struct layout *layout, struct wh_error *err);
+
+/** Gives the root the counter of saves that the options ask for: where
+ *  TensorFlow numbers it, or at the place of the one that is there. */
+enum wh_status layout_count_save(struct layout *layout, struct wh_error *err);
 
 /** The items in the order of the data: tensors by the graph's nodes. */
 enum wh_status layout_order_items(struct layout *layout, struct wh_error *err);

@@ -3,17 +3,12 @@
 #include <string.h>
 
 #include "base/crc.h"
-#include "base/endian.h"
 #include "base/text.h"
 #include "core/name_map.h"
 #include "tf/graph_pb.h"
 #include "tf/layout.h"
 #include "tf/string_tensor.h"
 #include "tf/wire.h"
-
-#define VALUE_NAME   "VARIABLE_VALUE"
-#define COUNTER_NAME "save_counter"
-#define COUNTER_KEY  COUNTER_NAME "/.ATTRIBUTES/" VALUE_NAME
 
 /* ---- Which tensors, under which keys, in which order
  * ------------------------- */
@@ -27,6 +22,30 @@ static enum wh_status add_item(struct layout *layout, const char *key,
 	layout->items[layout->n_items++] =
 		(struct item){.key = key, .tensor = tensor};
 	return WH_OK;
+}
+
+static void add_literal(struct layout *layout, const char *key,
+			enum wh_dtype dtype, const struct wh_buf *bytes,
+			uint32_t crc)
+{
+	struct item *item = &layout->items[layout->n_items++];
+
+	*item = (struct item){.key = key, .tensor = NO_TENSOR, .bytes = bytes};
+	item->entry.dtype = dtype;
+	item->entry.size = bytes->size;
+	item->entry.crc32c = crc_mask(crc);
+}
+
+/* Once: a graph may name the counter's key several times. */
+static void add_counter(struct layout *layout)
+{
+	const struct wh_buf *counter = &layout->counter_bytes;
+
+	if (!counter->size || layout->counter_placed)
+		return;
+	layout->counter_placed = true;
+	add_literal(layout, COUNTER_KEY, WH_INT64, counter,
+		    crc32c_update(0, counter->data, counter->size));
 }
 
 static bool is_python_state(const struct wh_graph_attribute *at)
@@ -50,6 +69,8 @@ static enum wh_status add_attribute(struct layout *layout,
 {
 	size_t i;
 
+	if (strcmp(at->checkpoint_key, COUNTER_KEY) == 0)
+		add_counter(layout);
 	for (i = 0; i < N_FORMS; i++) {
 		const char *key = at->checkpoint_key;
 		uint32_t tensor;
@@ -166,78 +187,6 @@ static enum wh_status tell_notes(struct layout *layout, struct wh_error *err)
 	return WH_OK;
 }
 
-static bool has_edge(const struct wh_graph_node *node, const char *name)
-{
-	uint32_t i;
-
-	for (i = 0; i < node->n_edges; i++)
-		if (strcmp(node->edges[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* A counter that came with the checkpoint keeps its node and key, and gets the
- * new count, where one is given. */
-static enum wh_status replace_counter(struct layout *layout,
-				      struct wh_error *err)
-{
-	const struct wh_manifest *manifest = &layout->source->manifest;
-	uint8_t bytes[8];
-	uint32_t i;
-
-	if (!layout->options->save_counter)
-		return WH_OK;
-	for (i = 0; i < manifest->n_tensors; i++) {
-		const char *key = layout->mapping.key_of[i];
-
-		if (!key || strcmp(key, COUNTER_KEY) != 0)
-			continue;
-		layout->mapping.key_of[i] = NULL;
-		put_le64(bytes, layout->options->save_counter);
-		return wh_buf_append(&layout->counter_bytes, bytes,
-				     sizeof(bytes), err);
-	}
-	return WH_OK;
-}
-
-/* A counter of saves at the root: save() has counted its own, and what an
- * asynchronous write() adds is 0. */
-static enum wh_status add_counter(struct layout *layout, struct wh_error *err)
-{
-	uint8_t value_bytes[8];
-	struct wh_graph *graph = &layout->mapping.graph;
-	struct arena *arena = &layout->arena;
-	struct wh_graph_node *nodes, *root;
-	struct wh_graph_edge *edges;
-	struct wh_graph_attribute *value =
-		arena_alloc(arena, 1, sizeof(*value));
-
-	if (has_edge(&graph->nodes[0], COUNTER_NAME))
-		return replace_counter(layout, err);
-	nodes = arena_alloc(arena, graph->n_nodes + 1u, sizeof(*nodes));
-	edges = arena_alloc(arena, graph->nodes[0].n_edges + 1u,
-			    sizeof(*edges));
-	if (!value || !nodes || !edges)
-		return wh_fail_memory(err);
-	memcpy(nodes, graph->nodes, graph->n_nodes * sizeof(*nodes));
-	root = &nodes[0];
-	memcpy(edges, root->edges, root->n_edges * sizeof(*edges));
-	edges[root->n_edges++] =
-		(struct wh_graph_edge){graph->n_nodes, COUNTER_NAME};
-	root->edges = edges;
-	*value = (struct wh_graph_attribute){.name = VALUE_NAME,
-					     .full_name = COUNTER_NAME,
-					     .checkpoint_key = COUNTER_KEY};
-	nodes[graph->n_nodes++] =
-		(struct wh_graph_node){.attributes = value,
-				       .n_attributes = 1,
-				       .has_values = WH_HAS_VALUES_YES};
-	graph->nodes = nodes;
-	put_le64(value_bytes, layout->options->save_counter);
-	return wh_buf_append(&layout->counter_bytes, value_bytes,
-			     sizeof(value_bytes), err);
-}
-
 enum wh_status layout_choose_graph(struct layout *layout, struct wh_error *err)
 {
 	const struct wh_manifest *manifest = &layout->source->manifest;
@@ -257,32 +206,16 @@ enum wh_status layout_choose_graph(struct layout *layout, struct wh_error *err)
 		WH_TRY(mapping_root_universal(manifest, &hints, &layout->arena,
 					      &layout->mapping, err));
 	if (options->async_layout || options->save_counter)
-		WH_TRY(add_counter(layout, err));
+		WH_TRY(layout_count_save(layout, err));
 	return tell_notes(layout, err);
-}
-
-static struct item *add_literal(struct layout *layout, const char *key,
-				enum wh_dtype dtype, const struct wh_buf *bytes,
-				uint32_t crc)
-{
-	struct item *item = &layout->items[layout->n_items++];
-
-	*item = (struct item){.key = key, .tensor = NO_TENSOR, .bytes = bytes};
-	item->entry.dtype = dtype;
-	item->entry.size = bytes->size;
-	item->entry.crc32c = crc_mask(crc);
-	return item;
 }
 
 enum wh_status layout_add_literals(struct layout *layout, struct wh_error *err)
 {
-	struct wh_buf *counter = &layout->counter_bytes;
 	struct wh_buf serialized = {0};
 	enum wh_status status;
 
-	if (counter->size)
-		add_literal(layout, COUNTER_KEY, WH_INT64, counter,
-			    crc32c_update(0, counter->data, counter->size));
+	add_counter(layout);
 	if (!layout->has_graph)
 		return WH_OK;
 	status = graph_pb_write(&layout->mapping.graph, &serialized, err);
