@@ -282,23 +282,42 @@ static bool has_file(struct wh_plan *plan, const char *path, const char *name)
 	return false;
 }
 
-/* Files of the checkpoint that was there, which readers would take for parts
- * of the new one, or for all of it. */
-static void remove_outlived(struct wh_plan *plan,
-			    const struct wh_format *format, const char *path)
+/* A file that stands beside those of the save: removed, or spoken of. */
+static enum wh_status settle_file(struct wh_plan *plan, int folder,
+				  const char *name, enum wh_beside what,
+				  struct wh_error *err)
+{
+	if (what == WH_BESIDE_REPLACED)
+		unlinkat(folder, name, 0);
+	if (what == WH_BESIDE_TWIN)
+		return wh_plan_warn(plan, err,
+				    "'%s' is another checkpoint, which stays",
+				    name);
+	return WH_OK;
+}
+
+/* What the checkpoint that was there before has left. */
+static enum wh_status settle_others(struct wh_plan *plan,
+				    const struct wh_format *format,
+				    const char *path, struct wh_error *err)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder wh_free_auto =
 		slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
 	DIR *listing = folder ? opendir(folder) : NULL;
+	enum wh_status status = WH_OK;
 	struct dirent *at;
 
-	while (listing && (at = readdir(listing)))
-		if (format->outlives(plan, path, at->d_name) &&
-		    !has_file(plan, path, at->d_name))
-			unlinkat(dirfd(listing), at->d_name, 0);
+	while (!status && listing && (at = readdir(listing))) {
+		enum wh_beside what = format->beside(plan, path, at->d_name);
+
+		if (what && !has_file(plan, path, at->d_name))
+			status = settle_file(plan, dirfd(listing), at->d_name,
+					     what, err);
+	}
 	if (listing)
 		closedir(listing);
+	return status;
 }
 
 static enum wh_status save_plan(struct wh_plan *plan,
@@ -314,8 +333,8 @@ static enum wh_status save_plan(struct wh_plan *plan,
 	call_back(checkpoint_options(options, format), filepath);
 	if (format->finish)
 		WH_TRY(format->finish(filepath, &options->state, err));
-	if (format->outlives)
-		remove_outlived(plan, format, filepath);
+	if (format->beside)
+		WH_TRY(settle_others(plan, format, filepath, err));
 	tell_warnings(plan, options);
 	return WH_OK;
 }

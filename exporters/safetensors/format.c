@@ -11,6 +11,6 @@ const struct wh_format safetensors_format = {
 	.probe = st_probe,
 	.load = st_load,
 	.resolve = st_resolve,
-	.outlives = st_outlives,
+	.beside = st_beside,
 	.shards = true,
 };

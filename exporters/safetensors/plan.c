@@ -424,7 +424,8 @@ static bool is_shard_suffix(const char *suffix)
 	       end && !suffix[end];
 }
 
-bool st_outlives(const struct wh_plan *plan, const char *path, const char *name)
+enum wh_beside st_beside(const struct wh_plan *plan, const char *path,
+			 const char *name)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
@@ -433,8 +434,10 @@ bool st_outlives(const struct wh_plan *plan, const char *path, const char *name)
 	(void)plan;
 	if (strncmp(name, base, len) == 0 &&
 	    (!name[len] || strcmp(name + len, ST_INDEX_SUFFIX) == 0))
-		return true;
+		return WH_BESIDE_REPLACED;
 	if (text_ends(base, SUFFIX))
 		stem -= strlen(SUFFIX);
-	return strncmp(name, base, stem) == 0 && is_shard_suffix(name + stem);
+	if (strncmp(name, base, stem) == 0 && is_shard_suffix(name + stem))
+		return WH_BESIDE_REPLACED;
+	return WH_BESIDE_STRANGER;
 }

@@ -25,7 +25,7 @@ enum wh_status st_resolve(const char *path, char **resolved,
 
 /** Of "x.safetensors": that file, its index, and shards as they are called
  *  here. */
-bool st_outlives(const struct wh_plan *plan, const char *path,
-		 const char *name);
+enum wh_beside st_beside(const struct wh_plan *plan, const char *path,
+			 const char *name);
 
 #endif

@@ -328,8 +328,14 @@ def test_shards_that_the_new_map_lacks_are_removed(made, wh):
         counts.append(len(used))
     assert counts[0] > counts[1]
     # One file is a checkpoint of another name, until shards are asked for it.
-    wh("convert", "in.weights.h5", "out/m.weights.h5")
+    # Keras leaves the map, too, and goes on loading it by its name.
+    done = wh.run("convert", "in.weights.h5", "out/m.weights.h5")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "wh convert: 'm.weights.json' is another checkpoint, which stays"]
     assert (target / "m.weights.json").exists()
+    done = wh.run("convert", "in.weights.h5", "out/m.weights.json")
+    assert "'m.weights.h5' is another checkpoint" in done.stderr
     wh("convert", "in.weights.h5", "out/m.weights.h5", "--max-shard-size",
        max(sizes))
     assert not (target / "m.weights.h5").exists()

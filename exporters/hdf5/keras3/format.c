@@ -17,7 +17,7 @@ const struct wh_format keras3_format = {
 	.resolve = keras3_resolve,
 	.fits = keras3_fits,
 	.refresh = keras3_refresh,
-	.outlives = keras3_outlives,
+	.beside = keras3_beside,
 	.shards = true,
 	.takes_checkpoint_options = true,
 };

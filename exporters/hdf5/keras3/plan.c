@@ -299,20 +299,24 @@ static bool is_shard_suffix(const char *suffix)
 	       end && !suffix[end];
 }
 
-bool keras3_outlives(const struct wh_plan *plan, const char *path,
-		     const char *name)
+enum wh_beside keras3_beside(const struct wh_plan *plan, const char *path,
+			     const char *name)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
+	bool sharded = wh_plan_n_images(plan) > 1;
 	size_t stem = strlen(base);
 
-	/* One file and a map beside it are checkpoints of two names. */
-	if (wh_plan_n_images(plan) == 1)
-		return false;
-	if (strcmp(name, base) == 0)
-		return true;
+	if (sharded && strcmp(name, base) == 0)
+		return WH_BESIDE_REPLACED;
 	stem -= strlen(text_ends(base, MAP_SUFFIX)    ? MAP_SUFFIX
 		       : text_ends(base, HDF5_SUFFIX) ? HDF5_SUFFIX
 						      : "");
-	return strncmp(name, base, stem) == 0 && is_shard_suffix(name + stem);
+	if (strncmp(name, base, stem) != 0)
+		return WH_BESIDE_STRANGER;
+	/* Keras loads each by its own name. */
+	if (strcmp(name + stem, sharded ? HDF5_SUFFIX : MAP_SUFFIX) == 0)
+		return WH_BESIDE_TWIN;
+	return sharded && is_shard_suffix(name + stem) ? WH_BESIDE_REPLACED
+						       : WH_BESIDE_STRANGER;
 }

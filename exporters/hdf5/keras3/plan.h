@@ -43,7 +43,7 @@ enum wh_status keras3_archive_fill(struct wh_source *source,
 
 /** Of a map: shards that it doesn't name; and the one file, where a user's
  *  `path` was that and shards were written. */
-bool keras3_outlives(const struct wh_plan *plan, const char *path,
-		     const char *name);
+enum wh_beside keras3_beside(const struct wh_plan *plan, const char *path,
+			     const char *name);
 
 #endif

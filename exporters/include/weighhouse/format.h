@@ -93,6 +93,16 @@ enum wh_isolation {
 			     needed for; reading has the same time in all */
 };
 
+/** A file beside those of a save. */
+enum wh_beside {
+	WH_BESIDE_STRANGER = 0,
+	WH_BESIDE_REPLACED, /* of the checkpoint that was saved there before:
+			       readers would take it for a part of the new one,
+			       or for all of it, so it is removed */
+	WH_BESIDE_TWIN,	    /* a checkpoint of a name of its own that may be an
+			       older save: it stays, and that is said */
+};
+
 struct wh_load_options {
 	const struct wh_library *library; /* where formats are looked for */
 	enum wh_isolation isolation;
@@ -146,11 +156,10 @@ struct wh_format {
 	 *  format, are of the kind that `filepath` (or NULL) asks for. NULL
 	 *  member: they always are. */
 	bool (*fits)(const struct wh_manifest *manifest, const char *filepath);
-	/** Whether `name`, a file beside `path`, is of the checkpoint that
-	 *  was saved there before: `plan`, which has replaced it and has no
-	 *  such file, leaves it to be removed. NULL member: none is. */
-	bool (*outlives)(const struct wh_plan *plan, const char *path,
-			 const char *name);
+	/** What `name`, a file beside `path`, is to `plan`, which was saved
+	 *  there and has no such file. NULL member: all are strangers. */
+	enum wh_beside (*beside)(const struct wh_plan *plan, const char *path,
+				 const char *name);
 	bool keeps_order;     /* it lays tensors out as the manifest lists them,
 				 if that has no graph */
 	bool shards;	      /* max_shard_size cuts it into files */

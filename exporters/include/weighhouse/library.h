@@ -34,7 +34,7 @@ WH_API const struct wh_component *wh_components(void);
 /* ---- Plug-ins ----------------------------------------------------------- */
 
 /* Raised whenever a struct that formats see changes its layout. */
-#define WH_PLUGIN_ABI 2u
+#define WH_PLUGIN_ABI 3u
 
 struct wh_plugin {
 	uint32_t abi;	     /* WH_PLUGIN_ABI of the headers it saw */
