@@ -113,6 +113,37 @@ static bool read_header_fields(struct cursor cursor,
 	return true;
 }
 
+static enum wh_status check_version(const struct version *version,
+				    struct wh_error *err)
+{
+	if (version->producer < 0)
+		return wh_fail(err, WH_ECORRUPT,
+			       "checkpoint producer version %" PRId32
+			       " is below 0",
+			       version->producer);
+	if (version->min_consumer > CONSUMER)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "checkpoint min consumer version %" PRId32
+			       " is above %d: it was written by a newer "
+			       "TensorFlow",
+			       version->min_consumer, CONSUMER);
+	if (version->is_bad)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "the checkpoint disallows consumer version %d",
+			       CONSUMER);
+	return WH_OK;
+}
+
+enum wh_status bundle_check_version(struct cursor message, struct wh_error *err)
+{
+	struct version version = {0};
+
+	if (!read_version(message, &version))
+		return wh_fail(err, WH_ECORRUPT,
+			       "the checkpoint's version can't be read");
+	return check_version(&version, err);
+}
+
 enum wh_status bundle_read_header(const uint8_t *bytes, size_t len,
 				  struct bundle_header *header,
 				  struct wh_error *err)
@@ -124,21 +155,7 @@ enum wh_status bundle_read_header(const uint8_t *bytes, size_t len,
 				&version))
 		return wh_fail(err, WH_ECORRUPT,
 			       "the index's header can't be read");
-	if (version.producer < 0)
-		return wh_fail(err, WH_ECORRUPT,
-			       "checkpoint producer version %" PRId32
-			       " is below 0",
-			       version.producer);
-	if (version.min_consumer > CONSUMER)
-		return wh_fail(err, WH_EUNSUPPORTED,
-			       "checkpoint min consumer version %" PRId32
-			       " is above %d: it was written by a newer "
-			       "TensorFlow",
-			       version.min_consumer, CONSUMER);
-	if (version.is_bad)
-		return wh_fail(err, WH_EUNSUPPORTED,
-			       "the checkpoint disallows consumer version %d",
-			       CONSUMER);
+	WH_TRY(check_version(&version, err));
 	if (header->n_shards == 0 || header->n_shards > MAX_SHARDS)
 		return wh_fail(err, WH_ECORRUPT,
 			       "the index says that there are %" PRIu32
@@ -198,7 +215,7 @@ static bool read_dim(struct cursor cursor, uint64_t *size)
 	return *size <= INT64_MAX; /* negative sizes are 10-byte varints */
 }
 
-static bool read_shape(struct cursor cursor, struct bundle_entry *entry)
+bool bundle_read_shape(struct cursor cursor, struct bundle_entry *entry)
 {
 	uint32_t field, type;
 	struct cursor inner;
@@ -261,7 +278,7 @@ static uint32_t count_field(struct cursor cursor, uint32_t wanted)
 	return n;
 }
 
-static bool read_slice(struct cursor cursor, struct arena *arena,
+bool bundle_read_slice(struct cursor cursor, struct arena *arena,
 		       struct bundle_slice *slice)
 {
 	uint32_t field, type, n = count_field(cursor, SLICE_EXTENT);
@@ -336,8 +353,9 @@ static bool read_part(struct cursor *cursor, uint32_t field, uint32_t type,
 	if (!cursor_message(cursor, &inner))
 		return false;
 	if (field == ENTRY_SHAPE)
-		return read_shape(inner, entry);
-	return read_slice(inner, arena, &entry->slices[entry->n_slices++]);
+		return bundle_read_shape(inner, entry);
+	return bundle_read_slice(inner, arena,
+				 &entry->slices[entry->n_slices++]);
 }
 
 enum wh_status bundle_read_entry(const char *key, const uint8_t *bytes,

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "tf/wire.h"
 #include <weighhouse/tensor.h>
 
 #define GRAPH_KEY   "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -56,6 +57,15 @@ enum wh_status bundle_read_entry(const char *key, const uint8_t *bytes,
 enum wh_status bundle_write_entry(struct wh_buf *out,
 				  const struct bundle_entry *entry,
 				  struct wh_error *err);
+
+/** Messages that both versions of the form have: VersionDef, as TensorFlow
+ *  checks it; TensorShapeProto, into rank and shape; TensorSliceProto, into a
+ *  zeroed slice. */
+enum wh_status bundle_check_version(struct cursor message,
+				    struct wh_error *err);
+bool bundle_read_shape(struct cursor message, struct bundle_entry *entry);
+bool bundle_read_slice(struct cursor message, struct arena *arena,
+		       struct bundle_slice *slice);
 
 /** The key of a slice of tensor `name`: ordered code of 0, the name, the rank
  *  and each dimension's start and length (saved_tensor_slice_util.cc). */

@@ -14,11 +14,13 @@
 #include "base/text.h"
 #include "mapping/mapping.h"
 #include "tf/graph_pb.h"
+#include "tf/slices.h"
 #include "tf/source.h"
 #include "tf/state.h"
 #include "tf/string_tensor.h"
 #include "tf/table.h"
 #include "tf/tf.h"
+#include "tf/v1.h"
 #include "tf/wire.h"
 
 #define MAX_INDEX   ((size_t)1 << 30)
@@ -328,35 +330,6 @@ static const struct loaded *find_slice(const struct loading *loading,
 	return NULL;
 }
 
-/* Where the slice lies in its tensor; its own shape must say the same. */
-static bool fill_extents(const struct bundle_entry *whole,
-			 const struct bundle_slice *from,
-			 const struct bundle_entry *own, struct tf_slice *to)
-{
-	uint32_t i;
-
-	if (from->rank != whole->rank || own->rank != whole->rank)
-		return false;
-	to->split = 0;
-	for (i = 0; i < whole->rank; i++) {
-		const struct bundle_extent *at = &from->extents[i];
-
-		to->start[i] = (uint64_t)at->start;
-		to->length[i] = at->length == SLICE_WHOLE
-					? whole->shape[i]
-					: (uint64_t)at->length;
-		if (!range_fits(to->start[i], to->length[i], whole->shape[i]) ||
-		    own->shape[i] != to->length[i])
-			return false;
-		if (to->length[i] != whole->shape[i])
-			to->split = i;
-	}
-	to->inner = 1;
-	for (i = to->split + 1; i < whole->rank; i++)
-		to->inner *= whole->shape[i];
-	return true;
-}
-
 static enum wh_status open_slice(struct loading *loading,
 				 const struct loaded *whole, uint32_t number,
 				 struct tf_slice *to, struct wh_error *err)
@@ -374,7 +347,10 @@ static enum wh_status open_slice(struct loading *loading,
 	if (status)
 		return status;
 	if (!found || found->entry.dtype != whole->entry.dtype ||
-	    !fill_extents(&whole->entry, from, &found->entry, to) ||
+	    !slice_place(&whole->entry, from, to) ||
+	    found->entry.rank != whole->entry.rank ||
+	    memcmp(found->entry.shape, to->length,
+		   found->entry.rank * sizeof(*to->length)) != 0 ||
 	    !checked_shape(found->entry.shape, found->entry.rank, &n) ||
 	    !checked_mul(n, wh_dtype_size(whole->entry.dtype), &n) ||
 	    n != found->entry.size)
@@ -388,46 +364,6 @@ static enum wh_status open_slice(struct loading *loading,
 	to->shard = found->entry.shard;
 	to->offset = found->entry.offset;
 	return WH_OK;
-}
-
-static bool overlap(const struct tf_slice *a, const struct tf_slice *b,
-		    uint32_t rank)
-{
-	uint32_t i;
-
-	for (i = 0; i < rank; i++)
-		if (a->start[i] >= b->start[i] + b->length[i] ||
-		    b->start[i] >= a->start[i] + a->length[i])
-			return false;
-	return true;
-}
-
-/* Disjoint, and as many elements as the tensor: then they cover it. */
-static enum wh_status check_cover(const struct loaded *whole,
-				  const struct tf_place *place, uint64_t n,
-				  struct wh_error *err)
-{
-	uint64_t total = 0;
-	uint32_t i, k;
-
-	for (i = 0; i < place->n_slices; i++) {
-		uint64_t size = 1;
-
-		for (k = 0; k < whole->entry.rank; k++)
-			size *= place->slices[i].length[k];
-		total += size;
-		for (k = 0; size && k < i; k++)
-			if (overlap(&place->slices[i], &place->slices[k],
-				    whole->entry.rank))
-				return wh_fail(err, WH_ECORRUPT,
-					       "tensor '%s': slices overlap",
-					       whole->key);
-	}
-	if (total == n)
-		return WH_OK;
-	return wh_fail(err, WH_ECORRUPT,
-		       "tensor '%s' does not have sufficient slices",
-		       whole->key);
 }
 
 /* Width of what has to be reversed in the elements of a big-endian file. */
@@ -465,7 +401,7 @@ static enum wh_status open_slices(struct loading *loading,
 		return wh_fail_memory(err);
 	for (i = 0; i < entry->n_slices; i++)
 		WH_TRY(open_slice(loading, whole, i, &place->slices[i], err));
-	return check_cover(whole, place, n, err);
+	return slices_check_cover(whole->key, entry->rank, place, n, err);
 }
 
 /* ---- Tensors
@@ -649,6 +585,16 @@ static void loading_free(struct loading *loading)
 	free(loading->entries);
 }
 
+static bool has_index(const char *prefix)
+{
+	char *index wh_free_auto = NULL;
+	struct stat at;
+
+	if (asprintf(&index, "%s.index", prefix) < 0)
+		return false;
+	return stat(index, &at) == 0 && S_ISREG(at.st_mode);
+}
+
 enum wh_status tf_load(const char *path, const struct wh_load_options *options,
 		       struct wh_source **out, struct wh_error *err)
 {
@@ -662,7 +608,9 @@ enum wh_status tf_load(const char *path, const struct wh_load_options *options,
 		return wh_fail_memory(err);
 	source->base.ops = &tf_source_ops;
 	status = tf_resolve(path, &prefix, err);
-	if (!status)
+	if (!status && !has_index(prefix) && v1_probe(prefix))
+		status = v1_load(prefix, source, err);
+	else if (!status)
 		status = load_source(&loading, prefix, err);
 	loading_free(&loading);
 	if (status) {
@@ -675,11 +623,9 @@ enum wh_status tf_load(const char *path, const struct wh_load_options *options,
 
 bool tf_probe(const char *path)
 {
-	char *prefix wh_free_auto = NULL, *index wh_free_auto = NULL;
-	struct stat at;
+	char *prefix wh_free_auto = NULL;
 
-	if (tf_resolve(path, &prefix, NULL) ||
-	    asprintf(&index, "%s.index", prefix) < 0)
+	if (tf_resolve(path, &prefix, NULL))
 		return false;
-	return stat(index, &at) == 0 && S_ISREG(at.st_mode);
+	return has_index(prefix) || v1_probe(prefix);
 }

@@ -5,7 +5,7 @@
 
 #include "base/endian.h"
 
-static void close_source(struct wh_source *base)
+void tf_source_close(struct wh_source *base)
 {
 	struct tf_source *source = (struct tf_source *)base;
 
@@ -223,9 +223,9 @@ static enum wh_status read_swapped(struct tf_source *source, uint32_t index,
 	return WH_OK;
 }
 
-static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
-				  uint64_t offset, void *buf, size_t len,
-				  struct wh_error *err)
+enum wh_status tf_source_read(struct wh_source *base, uint32_t index,
+			      uint64_t offset, void *buf, size_t len,
+			      struct wh_error *err)
 {
 	struct tf_source *source = (struct tf_source *)base;
 
@@ -237,8 +237,8 @@ static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 }
 
 const struct wh_source_ops tf_source_ops = {
-	.read = read_tensor,
+	.read = tf_source_read,
 	.unchanged = unchanged,
-	.close = close_source,
+	.close = tf_source_close,
 	.concurrent = true,
 };

@@ -52,6 +52,11 @@ struct tf_source {
 };
 
 extern const struct wh_source_ops tf_source_ops;
+/* Its members, for the first version's sources. */
+enum wh_status tf_source_read(struct wh_source *base, uint32_t index,
+			      uint64_t offset, void *buf, size_t len,
+			      struct wh_error *err);
+void tf_source_close(struct wh_source *base);
 
 /** template.c: gives the manifest its template where payloads lie flat. */
 enum wh_status tf_template_make(struct tf_source *source, uint32_t n_tensors,

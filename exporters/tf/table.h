@@ -15,6 +15,12 @@
 
 #include "base/buf.h"
 
+#define TABLE_MAGIC   UINT64_C(0xdb4775248b80fb57)
+#define TABLE_FOOTER  48u
+#define TABLE_TRAILER 5u
+#define TABLE_PLAIN   0 /* types of a block */
+#define TABLE_SNAPPY  1
+
 /* ---- Writing ------------------------------------------------------------- */
 
 struct table_writer {
@@ -42,6 +48,9 @@ enum wh_status table_writer_finish(struct table_writer *writer,
 typedef enum wh_status table_entry_fn(void *arg, const uint8_t *key,
 				      size_t key_len, const uint8_t *value,
 				      size_t value_len, struct wh_error *err);
+
+/** Whether a key comes behind another; both have memory. */
+bool table_is_above(const struct wh_buf *key, const struct wh_buf *last);
 
 /** Calls `fn` for each entry of a table, in order. Every block's CRC is
  *  checked, Snappy is undone, keys must increase. WH_ECORRUPT. */

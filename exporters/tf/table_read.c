@@ -7,13 +7,8 @@
 #include "tf/table.h"
 #include "tf/wire.h"
 
-#define MAGIC	     UINT64_C(0xdb4775248b80fb57)
-#define FOOTER_SIZE  48u
-#define TRAILER_SIZE 5u
-#define TYPE_NONE    0
-#define TYPE_SNAPPY  1
-#define MAX_BLOCK    ((size_t)256 << 20) /* unpacked; TF's are 256 KiB */
-#define MAX_KEY	     ((size_t)64 << 10)
+#define MAX_BLOCK ((size_t)256 << 20) /* unpacked; TF's are 256 KiB */
+#define MAX_KEY	  ((size_t)64 << 10)
 
 struct table {
 	const uint8_t *bytes;
@@ -66,18 +61,18 @@ static enum wh_status read_block(const struct table *table, uint64_t offset,
 	const uint8_t *block;
 	uint64_t whole;
 
-	if (!checked_add(size, TRAILER_SIZE, &whole) ||
+	if (!checked_add(size, TABLE_TRAILER, &whole) ||
 	    !range_fits(offset, whole, table->len))
 		return bad_table(err, "a block lies outside of the file");
 	block = table->bytes + offset;
 	if (crc_mask(crc32c_update(0, block, (size_t)size + 1)) !=
 	    get_le32(block + size + 1))
 		return bad_table(err, "block checksum mismatch");
-	if (block[size] == TYPE_SNAPPY) {
+	if (block[size] == TABLE_SNAPPY) {
 		WH_TRY(unpack(block, (size_t)size, unpacked, err));
 		block = unpacked->data;
 		size = unpacked->size;
-	} else if (block[size] != TYPE_NONE) {
+	} else if (block[size] != TABLE_PLAIN) {
 		return bad_table(err, "bad block type");
 	}
 	if (size < 4)
@@ -110,7 +105,7 @@ static enum wh_status read_entry(struct cursor *cursor, struct wh_buf *key,
 	return WH_OK;
 }
 
-static bool is_above(const struct wh_buf *key, const struct wh_buf *last)
+bool table_is_above(const struct wh_buf *key, const struct wh_buf *last)
 {
 	size_t n = key->size < last->size ? key->size : last->size;
 	int order = n ? memcmp(key->data, last->data, n) : 0;
@@ -128,7 +123,7 @@ static enum wh_status read_data_block(struct table *table, uint64_t offset,
 	table->key.size = 0;
 	while (cursor_left(&entries)) {
 		WH_TRY(read_entry(&entries, &table->key, &value, err));
-		if (table->any && !is_above(&table->key, &table->last))
+		if (table->any && !table_is_above(&table->key, &table->last))
 			return bad_table(err, "its keys are not sorted");
 		WH_TRY(table->fn(table->arg, table->key.data, table->key.size,
 				 value.at, cursor_left(&value), err));
@@ -145,8 +140,8 @@ static enum wh_status read_blocks(struct table *table, struct wh_buf *room,
 				  struct wh_buf *index_key,
 				  struct wh_error *err)
 {
-	const uint8_t *footer = table->bytes + table->len - FOOTER_SIZE;
-	struct cursor cursor = {footer, footer + FOOTER_SIZE - 8};
+	const uint8_t *footer = table->bytes + table->len - TABLE_FOOTER;
+	struct cursor cursor = {footer, footer + TABLE_FOOTER - 8};
 	struct cursor index, value;
 	uint64_t offset, size;
 
@@ -160,7 +155,7 @@ static enum wh_status read_blocks(struct table *table, struct wh_buf *room,
 		if (offset < table->end)
 			return bad_table(err, "its blocks overlap");
 		WH_TRY(read_data_block(table, offset, size, room, err));
-		table->end = offset + size + TRAILER_SIZE;
+		table->end = offset + size + TABLE_TRAILER;
 	}
 	return WH_OK;
 }
@@ -172,9 +167,9 @@ enum wh_status table_read(const uint8_t *bytes, size_t len, table_entry_fn *fn,
 	struct wh_buf room = {0}, index_room = {0}, index_key = {0};
 	enum wh_status status;
 
-	if (len < FOOTER_SIZE)
+	if (len < TABLE_FOOTER)
 		return bad_table(err, "file is too short to be an sstable");
-	if (get_le64(bytes + len - 8) != MAGIC)
+	if (get_le64(bytes + len - 8) != TABLE_MAGIC)
 		return bad_table(err, "not an sstable (bad magic number)");
 	/* An empty buffer has no memory to compare with. */
 	status = wh_buf_reserve(&index_key, 1, err);

@@ -8,7 +8,6 @@
 /* What TensorFlow's BundleWriter sets (tensor_bundle.cc, table_options.h). */
 #define BLOCK_SIZE	 262144u
 #define RESTART_INTERVAL 16u
-#define MAGIC		 UINT64_C(0xdb4775248b80fb57)
 #define FOOTER_HANDLES	 40u /* bytes that the two handles are padded to */
 
 void table_writer_init(struct table_writer *writer, struct wh_buf *out)
@@ -199,6 +198,6 @@ enum wh_status table_writer_finish(struct table_writer *writer,
 	n += varint_put(footer + n, meta_size);
 	n += varint_put(footer + n, offset);
 	varint_put(footer + n, size);
-	put_le64(footer + FOOTER_HANDLES, MAGIC);
+	put_le64(footer + FOOTER_HANDLES, TABLE_MAGIC);
 	return wh_buf_append(writer->out, footer, sizeof(footer), err);
 }

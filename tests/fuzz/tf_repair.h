@@ -7,10 +7,8 @@
 #include "base/crc.h"
 #include "base/endian.h"
 #include "fuzz/fuzz.h"
+#include "tf/table.h"
 #include "tf/wire.h"
-
-#define TABLE_FOOTER  48u
-#define BLOCK_TRAILER 5u
 
 /* False where the block does not lie in the file. */
 static inline bool repair_block(uint8_t *bytes, size_t len, uint64_t offset,
@@ -19,7 +17,7 @@ static inline bool repair_block(uint8_t *bytes, size_t len, uint64_t offset,
 	uint64_t whole;
 	uint8_t *block;
 
-	if (!checked_add(size, BLOCK_TRAILER, &whole) ||
+	if (!checked_add(size, TABLE_TRAILER, &whole) ||
 	    !range_fits(offset, whole, len))
 		return false;
 	block = bytes + offset;

@@ -564,20 +564,6 @@ def test_tf_12_27_shards_of_another_count_are_not_left_behind(wh):
     assert suffixes(wh, "ours") == [".data-00000-of-00001", ".index"]
 
 
-def test_tf_12_28_a_checkpoint_of_the_first_version_is_refused(wh):
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        tf.compat.v1.get_variable("v", (2,))
-        session.run(tf.compat.v1.global_variables_initializer())
-        tf.compat.v1.train.Saver(
-            write_version=tf.compat.v1.train.SaverDef.V1).save(
-                session, str(wh.folder / "v1"), write_meta_graph=False)
-    assert tf.train.load_checkpoint(str(wh.folder / "v1")).get_tensor(
-        "v").shape == (2,)
-    wh("init")
-    said = wh.refused("commit", "v1")
-    assert "v1" in said
-
-
 def test_tf_12_29_no_tensor_has_an_empty_name(wh):
     header = b'{"":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     header += b" " * (-len(header) % 8)

@@ -45,21 +45,28 @@ static bool are_digits(const char *at, size_t n)
 /* ---- Shards ----------------------------------------------------------------
  */
 
+/* Whether the first `len` bytes end in "-00001-of-00003". */
+static bool ends_in_shard(const char *path, size_t len)
+{
+	const size_t tail = strlen("-00001-of-00003");
+	const char *at;
+
+	if (len <= tail)
+		return false;
+	at = path + len - tail;
+	return *at == '-' && are_digits(at + 1, 5) &&
+	       strncmp(at + 6, "-of-", 4) == 0 && are_digits(at + 10, 5);
+}
+
 /* "-00001-of-00003.safetensors": how long what stands before it is, or 0. */
 static size_t st_shard_stem(const char *path)
 {
-	const size_t tail = strlen("-00001-of-00003" ST_SUFFIX);
 	size_t len = strlen(path);
-	const char *at;
 
-	if (len <= tail || !text_ends(path, ST_SUFFIX))
+	if (!text_ends(path, ST_SUFFIX))
 		return 0;
-	at = path + len - tail;
-	return *at == '-' && are_digits(at + 1, 5) &&
-			       strncmp(at + 6, "-of-", 4) == 0 &&
-			       are_digits(at + 10, 5)
-		       ? len - tail
-		       : 0;
+	len -= strlen(ST_SUFFIX);
+	return ends_in_shard(path, len) ? len - strlen("-00001-of-00003") : 0;
 }
 
 /* "_00000.weights.h5"; a name with an epoch may look so as well. */
@@ -115,6 +122,15 @@ char *checkpoint_of(const char *path)
 	/* PREFIX.data-00000-of-00001 */
 	if (data && strlen(data) >= strlen(".data-00000-of-00001"))
 		return of_prefix(path, (size_t)(data - path));
+	/* PREFIX-00001-of-00003, of its first version: the first names all. */
+	if (ends_in_shard(path, len)) {
+		char *first = strdup(path);
+
+		if (first)
+			memcpy(first + len - strlen("00001-of-00003"), "00000",
+			       5);
+		return first;
+	}
 	return index_of_shard(path);
 }
 

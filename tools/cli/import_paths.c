@@ -47,19 +47,31 @@ static int nothing_in(struct cli *cli, const char *path, const char *what)
 /* ---- Folders
  * ------------------------------------------------------------------- */
 
+/* TensorFlow's first version has no suffix: such a file is known by what is in
+ * it. */
+static bool has_no_suffix(const struct cli *cli, const char *path)
+{
+	const struct wh_format *tf = wh_format_by_name(cli->library, "tf");
+	struct stat at;
+
+	return tf && tf->probe && stat(path, &at) == 0 && S_ISREG(at.st_mode) &&
+	       tf->probe(path);
+}
+
 static int add_entry(struct cli *cli, struct import_list *list,
 		     const char *folder, const char *name)
 {
 	size_t len = strlen(folder);
+	int code = EXIT_DONE;
 	char *path;
-	int code;
 
 	if (asprintf(&path, "%s%s%s", folder,
 		     len && folder[len - 1] == '/' ? "" : "/", name) < 0) {
 		cli->err.status = WH_ENOMEM;
 		return cli_fail(cli);
 	}
-	code = add_path(cli, list, path);
+	if (checkpoint_name(cli->library, name) || has_no_suffix(cli, path))
+		code = add_path(cli, list, path);
 	free(path);
 	return code;
 }
@@ -77,7 +89,7 @@ static int add_folder(struct cli *cli, struct import_list *list,
 		return add_path(cli, list, folder);
 	listing = opendir(folder);
 	while (listing && !code && (at = readdir(listing)))
-		if (checkpoint_name(cli->library, at->d_name))
+		if (at->d_name[0] != '.')
 			code = add_entry(cli, list, folder, at->d_name);
 	if (listing)
 		closedir(listing);
