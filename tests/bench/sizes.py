@@ -1,109 +1,216 @@
-"""How small history is: sizes.py WH CACHE [--json FILE] [RUN...].
+"""How small history is: 40 snapshots of train.py's runs, ours and the peers'.
 
-Commits each of the 40 snapshots of train.py's runs into a fresh store, once
-for each codec, and prints the whole store file's size over the raw bytes of
-all snapshots, the CPU seconds of a commit, and the CPU seconds of saving the
-snapshots that lie at the ends of the longest and the shortest chain. The runs
-are trained if CACHE lacks them.
+The whole store's file counts, or all that a peer keeps, over the raw bytes of
+the weights of all snapshots. A run is trained if it isn't there yet.
 """
-import argparse
+import functools
 import json
-import os
 import shutil
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
+
+from bench import here, python
+from measure import Missing, summary
+from peers import KEEPERS, framework
 
 RUNS = ("steps", "finetune", "epochs", "frozen", "bf16", "slots",
         "transformer", "mobilenet", "small")
-CODECS = ("none", "fast", "dense")
+QUICK = 2  # snapshots
+# These keep whole files, of which no two are the same: measured, but not nine
+# times.
+WHOLE = ("git-lfs", "dvc", "mlflow")
+WHOLE_RUNS = ("steps", "frozen", "small")
+# Packing tries to find what repeats, for minutes where nothing does.
+PACKED_RUNS = ("frozen", "small")
 
 
-def used(*command, cwd):
-    """CPU seconds and peak MB of a command that must succeed."""
-    child = subprocess.Popen([str(word) for word in command], cwd=cwd,
-                             stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        sys.exit(f"failed: {command}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def find_run(bench, name):
+    """The run's files, two for a TensorFlow checkpoint, in order."""
+    runs, most = bench.options.runs, 1000
+    if bench.quick and not (runs / name).exists():
+        runs, most = runs.with_name(runs.name + "-quick"), QUICK
+    if not (runs / name).exists():
+        print(f"training {name}, to be kept in {runs}", flush=True)
+        done = subprocess.run(
+            [python(), here("train.py"), "--snapshots", str(most), runs, name],
+            capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Missing(f"it can't be trained: {done.stderr[-200:]}")
+    heads = sorted(path for path in (runs / name).iterdir()
+                   if path.suffix in (".h5", ".index"))
+    heads = heads[:QUICK] if bench.quick else heads
+    return tuple(path for head in heads
+                 for path in sorted((runs / name).glob(f"{head.stem}.*")))
 
 
-def ask(wh, query, cwd):
-    done = subprocess.run([wh, "sql", query], cwd=cwd, check=True,
+def checkpoints(files):
+    """What `wh commit` is given for these files."""
+    return [path.with_suffix("") if path.suffix == ".index" else path
+            for path in files if path.suffix in (".h5", ".index")]
+
+
+# In a process of its own: what this one has in memory is counted to those that
+# it starts.
+WEIGH = """
+import sys
+import h5py
+sizes = []
+for path in sys.argv[1:]:
+    with h5py.File(path) as file:
+        file.visititems(lambda _, item: sizes.append(item.nbytes)
+                        if isinstance(item, h5py.Dataset) else None)
+print(sum(sizes))
+"""
+
+
+@functools.lru_cache(maxsize=None)
+def raw_bytes(files):
+    """Of the weights alone."""
+    if files[0].suffix != ".h5":
+        return sum(path.stat().st_size for path in files
+                   if path.suffix != ".index")
+    done = subprocess.run([python(), "-c", WEIGH, *files], check=True,
                           capture_output=True, text=True)
-    return [line.split("\t") for line in done.stdout.splitlines()[1:]]
+    return int(done.stdout)
 
 
-def snapshots(folder):
-    """The paths of a run's checkpoints, in order."""
-    found = {path.with_suffix("") if path.suffix != ".h5" else path
-             for path in folder.iterdir() if path.suffix in (".h5", ".index")}
-    return sorted(found)
+def file_bytes(files):
+    return sum(path.stat().st_size for path in files)
 
 
-def restore(wh, folder, count):
-    """The dearest and the cheapest of six snapshots to save, MB a CPU s."""
-    rates = []
-    for back in range(0, count, max(1, count // 6)):
-        cpu, _ = used(wh, "save-weights", f"HEAD~{back}", "out", "--canonical",
-                      "--save-format", "tf", cwd=folder)
-        size = sum(path.stat().st_size for path in folder.glob("out.*"))
-        rates.append(size / 1e6 / cpu)
-    return min(rates), max(rates)
+def sized(name, files, stored, **more):
+    return dict(more, what=f"{name}: {len(checkpoints(files))} snapshots",
+                stored_bytes=stored, stored_ratio=stored / raw_bytes(files),
+                files_ratio=stored / file_bytes(files))
 
 
-def measure(wh, run, codec):
-    paths = snapshots(run)
-    folder = Path(tempfile.mkdtemp(prefix="wh-sizes-"))
-    try:
-        used(wh, "init", cwd=folder)
-        costs = [used(wh, "commit", path, "--codec", codec, cwd=folder)
-                 for path in paths]
-        [[raw]] = ask(wh, "select sum(nbytes) from snapshot s join tree t "
-                      "on t.id = s.tree_id", folder)
-        size = (folder / "weights.wh").stat().st_size
-        slow, quick = restore(wh, folder, len(paths))
-        files = sum(path.stat().st_size for path in run.iterdir())
-        return {"run": run.name, "codec": codec, "raw_bytes": int(raw),
-                "file_bytes": files, "store_bytes": size,
-                "ratio": size / int(raw),
-                "commit_cpu_s": sum(cpu for cpu, _ in costs) / len(costs),
-                "commit_peak_mb": max(peak for _, peak in costs),
-                "save_mb_per_cpu_s_least": slow,
-                "save_mb_per_cpu_s_most": quick}
-    finally:
-        shutil.rmtree(folder)
+# ---- Ours --------------------------------------------------------------
+
+def commit_all(bench, store, paths, codec):
+    return [bench.run(store, "commit", path, "--codec", codec)
+            for path in paths]
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("wh")
-    parser.add_argument("cache", type=Path)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--codec", action="append", choices=CODECS)
-    parser.add_argument("run", nargs="*")
-    given = parser.parse_intermixed_args()
-    wh = str(Path(given.wh).resolve())
-    rows = []
-    print("| run | codec | stored ÷ raw | stored ÷ files | commit, CPU s "
-          "| save, MB a CPU s |\n|---|---|---|---|---|---|")
-    for name in given.run or RUNS:
-        if not (given.cache / name).exists():
-            subprocess.run([sys.executable, Path(__file__).with_name(
-                "train.py"), given.cache, name], check=True)
-        for codec in given.codec or CODECS:
-            row = measure(wh, given.cache / name, codec)
-            rows.append(row)
-            print(f"| {name} | {codec} | {row['ratio']:.3f} "
-                  f"| {row['store_bytes'] / row['file_bytes']:.3f} "
-                  f"| {row['commit_cpu_s']:.3f} "
-                  f"| {row['save_mb_per_cpu_s_least']:.0f} to "
-                  f"{row['save_mb_per_cpu_s_most']:.0f} |", flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(rows, indent=1) + "\n")
+def measure_wh(bench, name, codec):
+    files, store = find_run(bench, name), bench.store()
+    runs = commit_all(bench, store, checkpoints(files), codec)
+    return [sized(name, files, store.stat().st_size, who=f"wh, {codec}",
+                  **summary(runs))]
 
 
-if __name__ == "__main__":
-    main()
+def measure_lone(bench, name, codec):
+    """The last snapshot alone: the whole file, and its payloads in it."""
+    files = find_run(bench, name)
+    last = checkpoints(files)[-1]
+    files = tuple(path for path in files if path.name.startswith(last.stem))
+    store = bench.store()
+    done = subprocess.run(
+        [bench.wh, "-s", store, "--json", "commit", last, "--codec", codec],
+        check=True, capture_output=True, text=True)
+    payload, raw = json.loads(done.stdout)["stored_bytes"], raw_bytes(files)
+    return [dict(what=f"{name}: one alone", who=f"wh, {codec}",
+                 stored_ratio=store.stat().st_size / raw),
+            dict(what=f"{name}: one alone, payloads", who=f"wh, {codec}",
+                 stored_ratio=payload / raw)]
+
+
+def measure_empty(bench):
+    return [dict(what="empty store, KiB", who="wh",
+                 stored_bytes=bench.store().stat().st_size)]
+
+
+# ---- The peers ---------------------------------------------------------
+
+def measure_zipnn(bench, name):
+    files = find_run(bench, name)
+    width = "bfloat16" if name == "bf16" else "float32"
+    data = tuple(path for path in files if path.suffix != ".index")
+    told = framework("zipnn-chain", "zipnn", width, *data)
+    one = raw_bytes(data) / len(data)
+    more = {"who": "zipnn", "version": told["version"], "setting":
+            "each snapshot's file against the one before, in one chain; no "
+            "store"}
+    return [sized(name, data, told["stored_bytes"], **more,
+                  cpu_s=told["cpu_s"] / len(data), peak_mb=told["peak_mb"]),
+            dict(more, what=f"{name}: one alone",
+                 stored_ratio=told["lone_bytes"] / one)]
+
+
+def measure_mlflow(bench, name):
+    files, out = find_run(bench, name), bench.folder / "peer"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    told = framework("mlflow-log", "mlflow", out, *files)
+    shutil.rmtree(out)
+    return [sized(name, files, told["stored_bytes"], who="mlflow",
+                  version=told["version"], setting="log_artifact of each",
+                  cpu_s=told["cpu_s"] / len(checkpoints(files)))]
+
+
+def measure_keeper(bench, name, who):
+    """All in one command, which keeps the same as one by one."""
+    files = find_run(bench, name)
+    kept = KEEPERS[who](bench.folder / "peer")
+    run = kept.keep(*files)
+    row = sized(name, files, kept.size(), who=who, version=kept.version(),
+                setting=kept.setting, peak_mb=run.megabytes,
+                cpu_s=run.cpu / len(checkpoints(files)))
+    shutil.rmtree(kept.folder)
+    return [row]
+
+
+def peers_of(name):
+    for who in ["zipnn", *KEEPERS, "mlflow"]:
+        if (who not in WHOLE or name in WHOLE_RUNS) and (
+                who != "git-packed" or name in PACKED_RUNS):
+            yield who
+
+
+def measure_peer(bench, name, who):
+    if who == "zipnn":
+        return measure_zipnn(bench, name)
+    if who == "mlflow":
+        return measure_mlflow(bench, name)
+    return measure_keeper(bench, name, who)
+
+
+def bench_sizes(bench):
+    """stored over raw bytes, 40 snapshots of nine runs, ours and the peers'"""
+    bench.group("sizes/empty/wh", lambda: measure_empty(bench))
+    for name in RUNS:
+        for codec in ("fast", "dense"):
+            bench.group(f"sizes/{name}/{codec}",
+                        lambda: measure_wh(bench, name, codec))
+            if name in ("steps", "bf16"):
+                bench.group(f"sizes/{name}-alone/{codec}",
+                            lambda: measure_lone(bench, name, codec))
+        for who in peers_of(name):
+            bench.group(f"sizes/{name}/{who}",
+                        lambda: measure_peer(bench, name, who),
+                        of_build=False)
+
+
+# ---- Time over a run's history ----------------------------------------
+
+def measure_commits(bench):
+    files = find_run(bench, "steps")
+    paths, store = checkpoints(files), bench.store()
+    runs = commit_all(bench, store, paths, "fast")
+    late = runs[-max(1, len(runs) // 4):]
+    same = [bench.run(store, "commit", paths[-1]) for _ in range(5)]
+    saves = [bench.run(store, "save-weights", f"HEAD~{back}", "out",
+                       "--canonical", "--save-format", "tf")
+             for back in range(len(same), len(same) + len(paths))]
+    saves = sorted(saves, key=lambda run: run.cpu)
+    one = raw_bytes(files) / len(paths) / 1e6
+    rows = [dict(summary(late), what="22 MB: commit next, fast"),
+            dict(summary(same), what="22 MB: commit unchanged"),
+            dict(summary(saves), what="22 MB: save tf, differences, median"),
+            dict(summary(saves[-1:]), what="22 MB: save tf, differences, "
+                                           "the dearest snapshot")]
+    return [dict(row, who="wh", mb_per_cpu_s=one / row["cpu_s"])
+            for row in rows]
+
+
+def bench_steps(bench):
+    """commits and saves along 40 snapshots of one training run"""
+    bench.group("steps/wh", lambda: measure_commits(bench))

@@ -1,8 +1,8 @@
 """Training runs to measure how small history is: train.py FOLDER [RUN...].
 
 Each run becomes FOLDER/RUN/NNN.h5 (or a TensorFlow checkpoint's NNN.index
-and its data), a snapshot a file, 40 of them. Seeds are fixed. A run that is
-there already is left alone.
+and its data), a snapshot a file, 40 of them; with --snapshots N the first N of
+the same. Seeds are fixed. A run that is there already is left alone.
 """
 import argparse
 import os
@@ -122,8 +122,8 @@ class Run:
         self.model, self.data = model, data
         self.each, self.save, self.count = each, save, count
 
-    def write(self, folder):
-        for number in range(1, self.count + 1):
+    def write(self, folder, most):
+        for number in range(1, min(self.count, most) + 1):
             for _ in range(self.each):
                 self.model.train_on_batch(*next(self.data))
             self.save(self.model, folder / f"{number:03d}")
@@ -156,10 +156,10 @@ def digit_run(optimizer, save=weights_h5, each=20, model=cnn, seed=1,
     return Run(compiled(net, optimizer), data, each, save, count)
 
 
-def last_of(folder):
+def last_of(folder, most):
     """The end of `steps`: where fine-tuning starts."""
-    make(folder, "steps")
-    return str(folder / "steps" / f"{SNAPSHOTS:03d}.h5")
+    make(folder, "steps", most)
+    return str(max((folder / "steps").glob("*.h5")))
 
 
 def adam(rate=1e-3, steps=20 * SNAPSHOTS):
@@ -181,14 +181,15 @@ def make_transformer(_):
                text_batches(np.random.default_rng(2)), 20, weights_h5)
 
 
+# Each is given how to find a trained model, which takes training one.
 RUNS = {
     "steps": lambda _: digit_run(adam()),
     "slots": lambda _: digit_run(adam(), whole_h5),
     "bf16": lambda _: digit_run(adam(), rounded),
-    "finetune": lambda folder: digit_run(
-        keras.optimizers.Adam(1e-5), seed=4, start=last_of(folder)),
-    "frozen": lambda folder: digit_run(
-        adam(), seed=5, start=last_of(folder), frozen=True),
+    "finetune": lambda start: digit_run(
+        keras.optimizers.Adam(1e-5), seed=4, start=start()),
+    "frozen": lambda start: digit_run(
+        adam(), seed=5, start=start(), frozen=True),
     "epochs": lambda _: digit_run(
         keras.optimizers.SGD(0.05, momentum=0.9), each=1797 // BATCH),
     "transformer": make_transformer,
@@ -198,25 +199,26 @@ RUNS = {
 }
 
 
-def make(folder, name):
+def make(folder, name, most):
     target, draft = folder / name, folder / f".{name}"
     if target.exists():
         return
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    RUNS[name](folder).write(draft)
+    RUNS[name](lambda: last_of(folder, most)).write(draft, most)
     draft.rename(target)
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--snapshots", type=int, default=1000)
     parser.add_argument("folder", type=Path)
     parser.add_argument("run", nargs="*", help=", ".join(RUNS))
     given = parser.parse_args()
     for name in given.run or RUNS:
         if name not in RUNS:
             sys.exit(f"train.py: there is no run '{name}'")
-        make(given.folder, name)
+        make(given.folder, name, given.snapshots)
 
 
 if __name__ == "__main__":

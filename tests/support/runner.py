@@ -103,8 +103,9 @@ def run_unit(folder, *options, env=None):
     return unit_tally(folder, status)
 
 
-def python_of(requirements):
-    """A Python with these packages, made once for each text of the file."""
+def python_of(requirements, *options):
+    """A Python with these packages, made once for each text of the file;
+    `options` are pip's."""
     text = requirements.read_bytes()
     name = hashlib.sha256(text + sys.version.encode()).hexdigest()[:16]
     home = CACHE / f"venv-{name}"
@@ -116,7 +117,8 @@ def python_of(requirements):
     print(f"installing {requirements.relative_to(TOP)} into {home}")
     for command in ([sys.executable, "-m", "venv", home],
                     [python, "-m", "pip", "install", "-q",
-                     "--disable-pip-version-check", "-r", requirements]):
+                     "--disable-pip-version-check", *options, "-r",
+                     requirements]):
         if run(*command, quiet=True):
             shutil.rmtree(home, ignore_errors=True)
             return None
