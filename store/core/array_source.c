@@ -177,23 +177,27 @@ static enum wh_status check_unchanged(struct wh_source *base,
 {
 	const struct array_source *source = (struct array_source *)base;
 
-	if (source->file.fd < 0)
-		return WH_OK;
 	return reader_unchanged(&source->file, err);
 }
 
 /* Callbacks may not be safe from several threads; memory is. */
 static const struct wh_source_ops memory_ops = {
 	.read = read_array,
-	.unchanged = check_unchanged,
 	.close = close_source,
 	.concurrent = true,
 };
 static const struct wh_source_ops callback_ops = {
 	.read = read_array,
-	.unchanged = check_unchanged,
 	.close = close_source,
 	.concurrent = false,
+};
+/* A file's time tells whether it was written; memory has none, and is read
+ * again. */
+static const struct wh_source_ops mapped_ops = {
+	.read = read_array,
+	.unchanged = check_unchanged,
+	.close = close_source,
+	.concurrent = true,
 };
 
 void wh_builder_free(struct wh_builder *builder)
@@ -414,6 +418,8 @@ enum wh_status wh_builder_map(struct wh_builder *builder, const char *path,
 	if (mapped == MAP_FAILED)
 		return wh_fail_errno(err, errno, "can't map '%s'", path);
 	source->mapped = mapped;
+	if (source->base.ops == &memory_ops)
+		source->base.ops = &mapped_ops;
 	*bytes = mapped;
 	*size = file->size;
 	return WH_OK;
