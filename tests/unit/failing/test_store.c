@@ -229,6 +229,7 @@ static enum wh_status tags(struct world *w, struct wh_error *err)
 
 static enum wh_status roll_back(struct world *w, struct wh_error *err)
 {
+	static const struct wh_branch_move back = {.revision = "HEAD~2"};
 	struct wh_move move;
 	enum wh_status status =
 		wh_rollback(w->store, NULL, "HEAD~1", NULL, &move, err);
@@ -236,8 +237,7 @@ static enum wh_status roll_back(struct world *w, struct wh_error *err)
 	if (!status)
 		status = wh_undo(w->store, NULL, &move, err);
 	if (!status)
-		status = wh_rollback_keep(w->store, NULL, "HEAD~2", NULL, &move,
-					  err);
+		status = wh_rollback_keep(w->store, &back, &move, err);
 	return status;
 }
 
