@@ -95,13 +95,14 @@ static size_t chunk_size(const struct storage *storage, uint32_t position)
 	return (size_t)(storage->nbytes - begin);
 }
 
-static enum wh_status find_row(struct chunk_reader *reader, int64_t storage,
+static enum wh_status find_row(struct chunk_reader *reader,
+			       enum statement which, int64_t storage,
 			       uint32_t position, struct stmt **stmt,
 			       struct wh_error *err)
 {
 	bool row;
 
-	WH_TRY(db_stmt(reader->db, STMT_CHUNK_GET, stmt, err));
+	WH_TRY(db_stmt(reader->db, which, stmt, err));
 	stmt_integer(*stmt, 1, storage << CHUNK_ID_BITS | (int64_t)position);
 	WH_TRY(stmt_step(*stmt, &row, err));
 	if (row)
@@ -110,7 +111,8 @@ static enum wh_status find_row(struct chunk_reader *reader, int64_t storage,
 	return wh_fail(err, WH_ECORRUPT, "a chunk is missing");
 }
 
-/* How many links down the chain a chunk's decoding begins. */
+/* How many links down the chain a chunk's decoding begins. SQLite reads what a
+ * statement names, wanted or not: so this one names no bytes. */
 static enum wh_status find_depth(struct chunk_reader *reader, uint32_t position,
 				 unsigned *depth, struct wh_error *err)
 {
@@ -121,8 +123,8 @@ static enum wh_status find_depth(struct chunk_reader *reader, uint32_t position,
 
 	for (i = 0; i < chain->n && chunk_size(&chain->links[i], position);
 	     i++) {
-		WH_TRY(find_row(reader, chain->links[i].id, position, &stmt,
-				err));
+		WH_TRY(find_row(reader, STMT_CHUNK_CODEC, chain->links[i].id,
+				position, &stmt, err));
 		if (codec_needs(column_integer(stmt, 0), &needs, err)) {
 			stmt_reset(stmt);
 			return err ? err->status : WH_EUNSUPPORTED;
@@ -192,7 +194,7 @@ static enum wh_status decode_link(struct chunk_reader *reader, int64_t storage,
 	enum wh_status status;
 	struct stmt *stmt;
 
-	WH_TRY(find_row(reader, storage, position, &stmt, err));
+	WH_TRY(find_row(reader, STMT_CHUNK_GET, storage, position, &stmt, err));
 	status = decode_row(reader, stmt, reference, to, err);
 	if (!reader->turn)
 		stmt_reset(stmt);

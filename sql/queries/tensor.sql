@@ -28,6 +28,10 @@ VALUES (?1, ?2, ?3, ?4, ?5);
 -- ?1 id
 SELECT codec, raw_bytes, crc32c, data FROM chunk WHERE id = ?1;
 
+-- name: chunk_codec
+-- ?1 id
+SELECT codec FROM chunk WHERE id = ?1;
+
 -- name: tensor_find
 -- ?1 sha256, ?2 dtype, ?3 shape
 SELECT id FROM tensor WHERE sha256 = ?1 AND dtype = ?2 AND shape = ?3;
