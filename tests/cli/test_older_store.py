@@ -9,7 +9,7 @@ import pytest
 
 from conftest import GOLDEN
 
-@pytest.fixture(params=["v1", "v2"])
+@pytest.fixture(params=["v1", "v2", "v3"])
 def old(wh, request):
     wh.path = wh.folder / "weights.wh"
     wh.path.write_bytes(gzip.decompress(
@@ -106,6 +106,7 @@ def test_views_that_an_older_build_made_are_made_anew_by_a_writer(old):
         assert database.execute("SELECT x FROM mine").fetchall() == [(1,)]
 
 
+@pytest.mark.parametrize("old", ["v1", "v2"], indirect=True)
 def test_publishing_from_an_older_store_leaves_it_as_it_is(old):
     """The record waits beside it until it is migrated."""
     before = old.path.read_bytes()
@@ -121,3 +122,14 @@ def test_publishing_from_an_older_store_leaves_it_as_it_is(old):
     assert not (old.folder / "weights.wh-publish").exists()
     assert old.rows("sql", "select count(*) as n from publications") == [
         {"n": 2}]
+
+
+@pytest.mark.parametrize("old", ["v3"], indirect=True)
+def test_publications_of_an_older_build_are_known(old):
+    stable, moved = sorted(
+        old.rows("sql", "select state, formats from publications"),
+        key=lambda row: row["state"])
+    assert stable == {"state": "current", "formats": "h5"}
+    assert moved == {"state": "moved", "formats": "h5"}
+    assert [row["alias"] for row in old.rows("publish", "--policies")] == [
+        "latest"]

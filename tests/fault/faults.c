@@ -12,6 +12,9 @@
  *   memory:N        the Nth allocation fails, counted from when the first
  *                   watched file is opened; the one after it, where it is
  *                   OpenSSL's, and none while a library is loaded
+ *   signal:US       a signal each US microseconds, whose handler restarts no
+ *                   call
+ *   clock:SECONDS   the clock is so much ahead, or behind
  * WH_FAULT_REPORT names a file that gets, at exit, the number of calls, of
  * changes among them, of allocations, and whether it happened (1) or not (0).
  *
@@ -35,14 +38,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 
-enum mode { OFF, COUNT, FAIL, STAY, SHORT, KILL, CUT, MEMORY };
+enum mode { OFF, COUNT, FAIL, STAY, SHORT, KILL, CUT, MEMORY, SIGNAL, CLOCK };
 
 static enum mode mode;
 static long wanted, detail;
@@ -65,10 +70,27 @@ static void *real(const char *name)
 	return found;
 }
 
+static void take_signal(int number)
+{
+	(void)number;
+	happened = true;
+}
+
+static void start_signals(void)
+{
+	const struct sigaction action = {.sa_handler = take_signal};
+	const struct itimerval each = {.it_interval.tv_usec = wanted,
+				       .it_value.tv_usec = wanted};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &each, NULL);
+}
+
 __attribute__((constructor)) static void start(void)
 {
-	static const char *const names[] = {"off",   "count", "fail", "stay",
-					    "short", "kill",  "cut",  "memory"};
+	static const char *const names[] = {"off",    "count", "fail", "stay",
+					    "short",  "kill",  "cut",  "memory",
+					    "signal", "clock"};
 	const char *text = getenv("WH_FAULT"), *folder;
 	char name[16] = "";
 
@@ -81,10 +103,12 @@ __attribute__((constructor)) static void start(void)
 	disk_start(folder);
 	inside--;
 	owner = getpid();
-	for (int i = 0; i < 8; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(name, names[i]) == 0)
 			mode = (enum mode)i;
 	}
+	if (mode == SIGNAL)
+		start_signals();
 }
 
 __attribute__((destructor)) static void report(void)
@@ -456,6 +480,39 @@ int mkdir(const char *path, mode_t access)
 		result = REAL(mkdir)(path, access);
 	unlock();
 	return result;
+}
+
+/* ---- The clock ------------------------------------------------------------
+ */
+
+int clock_gettime(clockid_t clock, struct timespec *at)
+{
+	int result = REAL(clock_gettime)(clock, at);
+
+	if (mode == CLOCK && clock == CLOCK_REALTIME && result == 0)
+		at->tv_sec += wanted;
+	return result;
+}
+
+time_t time(time_t *at)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (at)
+		*at = now.tv_sec;
+	return now.tv_sec;
+}
+
+int gettimeofday(struct timeval *at, void *zone)
+{
+	struct timespec now;
+
+	(void)zone;
+	clock_gettime(CLOCK_REALTIME, &now);
+	at->tv_sec = now.tv_sec;
+	at->tv_usec = now.tv_nsec / 1000;
+	return 0;
 }
 
 /* OpenSSL does not bear it while it sets itself up. */

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-MODEL = Path(__file__).with_name("store.pml")
+STORE = Path(__file__).with_name("store.pml")
+PUBLISH = Path(__file__).with_name("publish.pml")
 
 
-def search(folder, *defines):
+def search(folder, model, *defines):
     """What Spin's search of all states says."""
-    for command in (["spin", *(f"-D{name}" for name in defines), "-a", MODEL],
+    for command in (["spin", *(f"-D{name}" for name in defines), "-a", model],
                     ["cc", "-O2", "-w", "-DSAFETY", "-DCOLLAPSE", "-o", "pan",
                      "pan.c"]):
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -23,7 +24,7 @@ def errors(told):
 
 
 def test_no_history_loses_a_snapshot_or_leaves_one_unreadable(tmp_path):
-    told = search(tmp_path)
+    told = search(tmp_path, STORE)
     assert errors(told) == 0
     assert "search was truncated" not in told and "max search depth" not in told
     # The model does all that it describes.
@@ -32,7 +33,20 @@ def test_no_history_loses_a_snapshot_or_leaves_one_unreadable(tmp_path):
 
 
 @pytest.mark.parametrize("guard", ["NO_LEASE", "NO_LOOKUP", "NO_NAMED",
-                                   "NO_TIP"])
+                                   "NO_TIP", "NO_EXCLUSIVE"])
 def test_without_a_guard_some_history_breaks_something(tmp_path, guard):
-    told = search(tmp_path, guard)
+    told = search(tmp_path, STORE, guard)
     assert errors(told) == 1 and "assertion violated" in told
+
+
+def test_a_pointer_names_what_is_complete(tmp_path):
+    told = search(tmp_path, PUBLISH)
+    assert errors(told) == 0
+    for process in ("publish", "withdraw"):
+        assert re.search(rf"unreached in proctype {process}\n\t\(0 of", told)
+
+
+@pytest.mark.parametrize("guard", ["NO_ORDER", "NO_LOOK", "NO_POINTED",
+                                   "NO_GRACE"])
+def test_without_a_guard_a_pointer_may_name_less(tmp_path, guard):
+    assert errors(search(tmp_path, PUBLISH, guard)) == 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make.py WH [2]: the store of a schema, by a build that wrote that schema.
+"""make.py WH [2|3]: the store of a schema, by a build that wrote that schema.
 
 v1.wh.gz is a store with two branches, two runs, tags, metrics (NaN and
 infinities among them), params, a rollback, an unchanged commit and a kernel
@@ -8,7 +8,8 @@ that changes; v1.json is what that build said of it: `log --all`, `reflog`,
 every later one opens, reads and migrates what the first one wrote. It ran
 with h5py 3.14.0 and wh 0.1.0 at schema 1. v2.wh.gz is the same by a build of
 schema 2, with what that one added: a policy of `keep`, a forgotten snapshot, a
-run's tags, metrics without a snapshot.
+run's tags, metrics without a snapshot. v3.wh.gz, of schema 3, has a
+publication, an alias that moved on, and a rule of publishing besides.
 """
 import gzip
 import json
@@ -59,6 +60,12 @@ def main(wh, schema):
             run("metric", "third", "loss=0.5", "--step", 7)
             run("keep", "--best", "2:val_loss", "--run", "other", "--save")
             run("keep", "--last", "2", "--branch", "main")
+        if schema > 2:
+            (folder / "place").mkdir()
+            run("remote", "add", "lab", "file:/place")
+            run("publish", "HEAD", "file:place", "--alias", "stable")
+            run("publish", "HEAD~1", "file:place", "--alias", "stable")
+            run("publish", "HEAD", "lab", "--alias", "latest", "--save")
         truth = {"log": rows("log", "--all"), "reflog": rows("reflog"),
                  "ls": {row["snapshot"]: rows("ls", row["snapshot"])
                         for row in rows("log", "--all")}}
