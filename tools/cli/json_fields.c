@@ -12,9 +12,13 @@
 	"stored_bytes, reproducible, alarms (of each: alarm, layer, weight, "  \
 	"value, message)"
 
+#define STATS "(name, min, max, mean, std, l2, zeros, nan, inf)"
+#define SAVED "an object: format, files (path, size, sha256), reproduced"
+
 static const struct {
 	const char *verb, *text;
 } known[] = {
+	{"init", "an object: store"},
 	{"commit", "an object: " COMMIT},
 	{"import", "a line a file: file, " COMMIT},
 	{"watch", "a line an event: event, and watching: folders, how; commit, "
@@ -24,12 +28,32 @@ static const struct {
 		  "left_out, stored_bytes"},
 	{"log", "a line a snapshot: " SNAPSHOT},
 	{"show", "an object: " SNAPSHOT
-		 ", tree, tensors, layers, nbytes, origin, reproducible, "
-		 "with --stats stats; with --histogram a line a tensor: name, "
-		 "edges, counts, nan, inf"},
+		 ", tree, tensors, layers, nbytes, origin (format, "
+		 "generator), reproducible, with --stats stats " STATS
+		 "; with --histogram a line a tensor: name, edges, counts, "
+		 "nan, inf"},
 	{"diff", "a line a tensor that differs: layer, weight, name, change, "
 		 "by, l2, max_abs, mean_abs, cosine, changed, nan, inf, "
 		 "new_nan, new_inf"},
+	{"ls", "a line a tensor: layer, weight, name, dtype, shape, nbytes, "
+	       "sha256, role, with --stats stats " STATS},
+	{"save-weights", SAVED},
+	{"convert", SAVED},
+	{"load-weights", "an object: match, loaded, kept, unused, skipped, "
+			 "format, files (path, size, sha256)"},
+	{"publish",
+	 "a line a file: event, path, format, size, sha256, sent; "
+	 "then done, files, pointer; --list: a line a publication: "
+	 "time, who, place, remote, snapshot, tree, formats, "
+	 "manifest, sha256, state, aliases (alias, current), files; "
+	 "--policies: a line a rule: remote, alias, revision, formats, "
+	 "published"},
+	{"pull", "an object: snapshot, tree, files (path, size, sha256), into "
+		 "the store alarms"},
+	{"unpublish", "an object: alias, snapshot, gone"},
+	{"remote", "a line a remote: name, url, profile, endpoint, token_env, "
+		   "token_file, protect; test: remote, url, ok, checks (check, "
+		   "ok, detail)"},
 	{"blame", "a line a weight: layer, weight, snapshot, removed, time, "
 		  "run, step, epoch, sha256, l2, l2_before, nan, inf"},
 	{"history", "a line a change: layer, weight, snapshot, removed, time, "
@@ -51,6 +75,26 @@ static const struct {
 		"signal"},
 	{"reflog", "a line a move: branch, from, to, why, time"},
 	{"rollback", "an object: branch, from, to"},
+	{"undo", "an object: branch, from, to"},
+	{"branch", "a line a branch: name, snapshot"},
+	{"tag", "a line a tag: name, snapshot"},
+	{"switch", "an object: branch"},
+	{"keep", "a line a snapshot: snapshot, keep, why, frees; --undo: "
+		 "brought_back; --policies: branch, run, rules"},
+	{"gc", "an object: snapshots, tensors, freed_bytes, file_bytes, "
+	       "recoded, recoded_before, recoded_after"},
+	{"backup", "an object: backup"},
+	{"verify", "an object: snapshots, tensors, checked_bytes, errors, "
+		   "damaged (tensor, layer, weight, snapshots, oldest, newest, "
+		   "repaired), repaired, incomplete, complete"},
+	{"du", "a line a part: name, rest, nbytes, stored_bytes, "
+	       "shared_bytes, own_bytes"},
+	{"sql", "a line a row: its columns"},
+	{"config", "a line a setting: key, value"},
+	{"formats", "a line a format: name, summary, reads, writes, suffixes, "
+		    "missing"},
+	{"version", "an object: wh, and a field a library: sqlite, openssl, "
+		    "zstd, zlib, jansson, isa-l, hdf5, protobuf-c, curl"},
 };
 
 const char *verb_json(const struct verb *verb)
