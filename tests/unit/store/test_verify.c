@@ -273,6 +273,81 @@ static void a_verification_is_cancelled_and_sampled(void **state)
 	assert_int_equal(result.n_snapshots, 20);
 }
 
+static bool stop_at(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	int *left = arg;
+
+	(void)what, (void)done, (void)total;
+	return --*left > 0;
+}
+
+enum { LARGE_ONES = 4, LARGE = 9 << 20 }; /* more than a report is for */
+
+static void commit_large(struct fixture *f)
+{
+	static const char *const names[LARGE_ONES] = {"a", "b", "c", "d"};
+	uint8_t *bytes = calloc(LARGE_ONES, LARGE);
+	const uint64_t shape[] = {LARGE};
+	struct wh_builder *builder;
+	struct wh_source *source;
+	size_t i;
+
+	assert_non_null(bytes);
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	assert_ok(wh_builder_layer(builder, "fc", "Dense", &f->err), &f->err);
+	for (i = 0; i < LARGE_ONES; i++) {
+		const struct wh_array array = {.name = names[i],
+					       .dtype = WH_UINT8,
+					       .rank = 1,
+					       .shape = shape,
+					       .data = bytes + i * LARGE};
+
+		bytes[i * LARGE] = (uint8_t)(i + 1);
+		assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	assert_ok(wh_commit(f->store, source, NULL, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+	free(bytes);
+}
+
+/* Stopped in one tensor after the other, with a damage at the end: the rest
+ * finds it, and reads no tensor again but the one that it was stopped at. */
+static void what_was_cut_off_anywhere_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct sentences found = {0};
+	struct wh_verify_result rest;
+	uint64_t n_tensors = 0;
+	int cut, calls;
+
+	commit_large(f);
+	damage_store(f, "UPDATE chunk SET crc32c = 7 "
+			"WHERE id = (SELECT max(id) FROM chunk)");
+	for (cut = 1; cut <= LARGE_ONES; cut++) {
+		struct wh_verify_options options = {.read_data = true,
+						    .resume = true,
+						    .progress = stop_at,
+						    .arg = &calls};
+
+		calls = cut;
+		assert_int_equal(
+			wh_verify(f->store, &options, NULL, &rest, &f->err),
+			WH_ECANCELLED);
+		options = (struct wh_verify_options){
+			.read_data = true, .resume = true, .arg = &found};
+		assert_ok(wh_verify(f->store, &options, note_sentence, &rest,
+				    &f->err),
+			  &f->err);
+		assert_true(rest.complete);
+		assert_int_equal(rest.n_errors, 1);
+		if (cut == 1)
+			n_tensors = rest.n_tensors;
+		assert_int_equal(rest.n_tensors, n_tensors - (uint64_t)cut + 1);
+	}
+}
+
 /* ---- Rows that someone made by hand
  * ------------------------------------------ */
 
@@ -414,6 +489,7 @@ int main(void)
 		with_store(a_bit_in_any_chunk_is_found_and_not_handed_out),
 		with_store(one_revision_is_verified_alone),
 		with_store(a_verification_is_cancelled_and_sampled),
+		with_store(what_was_cut_off_anywhere_goes_on),
 		with_store(crafted_rows_are_refused),
 		with_store(a_circle_of_parents_ends),
 	};
