@@ -39,21 +39,33 @@ def measure_snapshots(bench):
     return rows
 
 
+def clear(folder, *patterns):
+    """Ten gigabytes are too many to leave lying about."""
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
 def measure_megabytes(bench, size):
     """New data; peak memory is the point, and that the rate stays."""
     first, _ = models.make(size, bench.folder, both=False)
     x, rows = round(size.nbytes / 1e6), []
     rows.append(point("megabytes", "cp + fsync", x,
                       copy(first, bench.folder / "copy"), "cp"))
+    clear(bench.folder, "copy*")
     for codec in ("none", "fast"):
         store = bench.store()
         commands = {f"commit new, {codec}": ("commit", first, "--codec", codec),
                     f"save h5, {codec}": ("save-weights", "out.h5"),
                     f"save tf, {codec}": ("save-weights", "out")}
-        rows += [point("megabytes", what, x, bench.run(store, *words))
-                 for what, words in commands.items()]
+        for what, words in commands.items():
+            rows.append(point("megabytes", what, x, bench.run(store, *words)))
+            clear(store.parent, "out.*")
     rows.append(point("megabytes", "commit unchanged", x,
                       bench.run(store, "commit", first)))
+    if first.parent.name.startswith("one-"):
+        first.unlink()
+        first.parent.rmdir()
     return rows
 
 

@@ -50,7 +50,8 @@ def arguments():
                         help="forget what is known of these benches")
     parser.add_argument("--out", type=Path, help="for results and report; "
                         "without it build-tests/bench-report")
-    parser.add_argument("--folder", help="where to work: a real disk with 6 GB")
+    parser.add_argument("--folder", help="where to work: a real disk with "
+                        "12 GB, 45 for --huge")
     parser.add_argument("--runs", type=Path, default=CACHE / "bench-runs",
                         help="where train.py's runs are kept")
     parser.add_argument("--json", type=Path, help="a copy of the results")

@@ -124,9 +124,11 @@ IN_PROCESS = ("inside its process: without the start, the imports and the "
               "making of the model; files synced")
 
 
-def rounds_of(bench, size, most):
-    """The slow ones of a large model are steady enough."""
-    return 1 if size.nbytes > 5e8 else min(most, bench.rounds(size))
+def rounds_of(bench, size, who, most):
+    """The slow ones are steady enough: Keras takes milliseconds a layer."""
+    slow = size.nbytes > 5e8 or (
+        size.name == models.SMALL and who in ("tf-keras", "keras3"))
+    return 1 if slow else min(most, bench.rounds(size))
 
 
 def measure_library(bench, who):
@@ -137,7 +139,7 @@ def measure_library(bench, who):
     out.mkdir()
     for size in sorted(bench.sizes, key=lambda size: size.nbytes):
         paths = models.make(size, bench.folder)
-        n = rounds_of(bench, size, 3)
+        n = rounds_of(bench, size, who, 3)
         copies[size.name] = bench.copies(paths[0], n)
         words += [size.name, *paths, n]
     told = framework(who, LIBRARIES[who], out, *words)
@@ -152,7 +154,7 @@ def measure_library(bench, who):
 def measure_keeper(bench, size, who):
     """The command from its start: a new model, the next version, and back."""
     paths, runs = models.make(size, bench.folder), {}
-    n = rounds_of(bench, size, 2)
+    n = rounds_of(bench, size, who, 2)
     copies = bench.copies(paths[0], n)
     for _ in range(n):
         kept = KEEPERS[who](bench.folder / "peer")
