@@ -58,15 +58,16 @@ static void a_large_mean_costs_the_deviation_no_digits(void **state)
 	(void)state;
 	assert_non_null(values);
 	srand(11);
-	values[0] = NAN;
-	values[1] = INFINITY;
+	values[0] = (double)NAN;
+	values[1] = (double)INFINITY;
 	for (i = 2; i < n; i++) {
 		values[i] = 1e6 + rand() / (RAND_MAX + 1.0) * 1e-4;
-		total += values[i];
+		total += (long double)values[i];
 	}
 	mean = total / (n - 2);
 	for (i = 2; i < n; i++)
-		spread += (values[i] - mean) * (values[i] - mean);
+		spread += ((long double)values[i] - mean) *
+			  ((long double)values[i] - mean);
 	s = summarize(WH_FLOAT64, values, n * sizeof(*values), 4096);
 	assert_near(s.mean, (double)mean);
 	assert_near(s.std / (double)sqrtl(spread / (n - 2)), 1);
