@@ -514,10 +514,10 @@ variant("superblock_of_the_future", "damaged or truncated",
         lambda data: data[:8] + b"\x09" + data[9:])
 variant("offsets_of_16_bytes", "damaged or truncated",
         lambda data: data[:13] + b"\x10\x10" + data[15:])
-variant("root_beyond_the_end", "damaged or truncated",
+variant("root_beyond_the_end", "an address beyond its end",
         lambda data: data[:64] + b"\xff" * 7 + b"\x7f" + data[72:])
-variant("heap_that_never_ends", "can't be read", heap_object(0))
-variant("heap_that_wraps", "not where it says", heap_object((1 << 64) - 16))
+variant("heap_that_never_ends", "sizes don't add up", heap_object(0))
+variant("heap_that_wraps", "sizes don't add up", heap_object((1 << 64) - 16))
 variant("payload_beyond_the_end", "goes beyond the file's end",
         at_payload(1 << 40))
 variant("payload_at_the_last_byte", "goes beyond the file's end",
