@@ -33,6 +33,7 @@ class Usage:
                                  stdout=subprocess.DEVNULL,
                                  stderr=subprocess.PIPE)
         timer = threading.Timer(LIMIT, child.kill)
+        timer.daemon = True  # an interrupted run doesn't wait for it
         timer.start()
         said = child.stderr.read()
         _, status, used = os.wait4(child.pid, 0)
