@@ -28,6 +28,12 @@ VALUES (?1, ?2, ?3, ?4, ?5);
 -- ?1 id
 SELECT codec, raw_bytes, crc32c, data FROM chunk WHERE id = ?1;
 
+-- name: chunk_run
+-- ?1 first id, ?2 the id that ends it
+SELECT id, codec, raw_bytes, crc32c, data FROM chunk
+WHERE id >= ?1 AND id < ?2
+ORDER BY id;
+
 -- name: chunk_codec
 -- ?1 id
 SELECT codec FROM chunk WHERE id = ?1;

@@ -276,6 +276,83 @@ static void what_a_storage_needs_is_told(void **state)
 					"nbytes > 1000000"));
 }
 
+#define MANY	300u /* tensors of one model */
+#define OF_MANY 512u /* floats of each: 2 KiB, so 128 in a run's bytes */
+
+static void commit_many(struct fixture *f)
+{
+	const uint64_t shape[] = {OF_MANY};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	char name[16];
+	unsigned i;
+
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	for (i = 0; i < MANY; i++) {
+		struct wh_array array = {.name = "kernel",
+					 .dtype = WH_FLOAT32,
+					 .rank = 1,
+					 .shape = shape,
+					 .data = weights + i * OF_MANY};
+
+		snprintf(name, sizeof(name), "layer%03u", i);
+		assert_ok(wh_builder_layer(builder, name, "Dense", &f->err),
+			  &f->err);
+		assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	assert_ok(wh_commit(f->store, source, NULL, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+/* The tensors that can't be read, in order; all others are what they were. */
+static unsigned unreadable(struct fixture *f, unsigned *last)
+{
+	struct wh_source *source = NULL;
+	float values[OF_MANY];
+	unsigned i, n = 0;
+
+	assert_ok(wh_snapshot_open(f->store, "HEAD", &source, &f->err),
+		  &f->err);
+	for (i = 0; i < MANY; i++)
+		if (wh_source_read(source, i, 0, values, sizeof(values),
+				   &f->err)) {
+			assert_int_equal(f->err.status, WH_ECORRUPT);
+			*last = i;
+			n++;
+		} else {
+			assert_memory_equal(values, weights + i * OF_MANY,
+					    sizeof(values));
+		}
+	wh_source_close(source);
+	return n;
+}
+
+/* Small tensors are read many in one turn: a damaged row, or a version of which
+ * half are differences, spoils none beside it. */
+static void many_small_tensors_are_read_in_order(void **state)
+{
+	struct fixture *f = *state;
+	unsigned last = MANY, i;
+
+	start();
+	commit_many(f);
+	assert_int_equal(unreadable(f, &last), 0);
+	damage_store(f, "UPDATE chunk SET crc32c = crc32c + 1 WHERE id = "
+			"(SELECT t.storage_id << 24 FROM tensor t "
+			"JOIN variable v ON v.tensor_id = t.id "
+			"JOIN layer l ON l.id = v.layer_id "
+			"WHERE l.name = 'layer171')");
+	assert_int_equal(unreadable(f, &last), 1);
+	assert_int_equal(last, 171);
+	for (i = 0; i < MANY * OF_MANY; i += 2 * OF_MANY)
+		weights[i] += 1e-5f * next_float();
+	commit_many(f);
+	assert_int_equal(unreadable(f, &last), 1);
+	assert_int_equal(last, 171);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +365,7 @@ int main(void)
 		with_store(a_tensor_that_grew_keeps_its_base),
 		with_store(a_version_like_an_older_one_is_not_stored_again),
 		with_store(what_a_storage_needs_is_told),
+		with_store(many_small_tensors_are_read_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
