@@ -11,7 +11,8 @@
  *                   after the process has ended
  *   memory:N        the Nth allocation fails, counted from when the first
  *                   watched file is opened; the one after it, where it is
- *                   OpenSSL's, and none while a library is loaded
+ *                   OpenSSL's or the dynamic linker's; and none while a
+ *                   library is loaded
  *   signal:US       a signal each US microseconds, whose handler restarts no
  *                   call
  *   clock:SECONDS   the clock is so much ahead, or behind
@@ -515,12 +516,15 @@ int gettimeofday(struct timeval *at, void *zone)
 	return 0;
 }
 
-/* OpenSSL does not bear it while it sets itself up. */
+/* OpenSSL does not bear it while it sets itself up, nor the dynamic linker
+ * where a thread first touches a late library's variables. */
 static bool is_spared(const void *caller)
 {
 	Dl_info found;
 
-	return dladdr(caller, &found) && strstr(found.dli_fname, "libcrypto");
+	return dladdr(caller, &found) &&
+	       (strstr(found.dli_fname, "libcrypto") ||
+		strstr(found.dli_fname, "/ld-"));
 }
 
 static bool allocation_fails(const void *caller)
@@ -537,8 +541,7 @@ static bool allocation_fails(const void *caller)
 	return true;
 }
 
-/* Libraries that come late set themselves up, and the dynamic linker gives up
- * where there is no memory for their thread-local variables. */
+/* Libraries that come late set themselves up. */
 void *dlopen(const char *path, int flags)
 {
 	void *(*next)(const char *, int);
