@@ -158,6 +158,9 @@ def test_import_finds_them_in_a_folder(session, wh):
             session, str(wh.folder / "run/m"), global_step=number)
     V1.train.Saver(write_version=V1.train.SaverDef.V1, sharded=True).save(
         session, str(wh.folder / "run/s"))
+    # What a save that was interrupted leaves.
+    (wh.folder / "run/m-2.tempstate99").write_bytes(
+        (wh.folder / "run/m-2").read_bytes())
     wh("init")
     wh("import", "run")
     assert len(wh("log", "--json").splitlines()) == 3

@@ -70,7 +70,8 @@ static int add_entry(struct cli *cli, struct import_list *list,
 		cli->err.status = WH_ENOMEM;
 		return cli_fail(cli);
 	}
-	if (checkpoint_name(cli->library, name) || has_no_suffix(cli, path))
+	if (checkpoint_name(cli->library, name) ||
+	    (!checkpoint_name_is_temporary(name) && has_no_suffix(cli, path)))
 		code = add_path(cli, list, path);
 	free(path);
 	return code;
