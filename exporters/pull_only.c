@@ -4,6 +4,7 @@
  *
  *	tf            the index whole, strings (with the object graph), weights
  *	safetensors   8 bytes, the header, weights
+ *	h5            what its reader looks at, block by block, weights
  */
 #include "publishing.h"
 
@@ -21,6 +22,7 @@
 #include "base/text.h"
 #include "config.h"
 #include "engine.h"
+#include "hdf5/hdf5.h"
 #include "publish/partial.h"
 #include "publish/transfers.h"
 #include "tf/tf.h"
@@ -119,6 +121,41 @@ static enum wh_status fetch_index(struct partial *partial,
 }
 #endif
 
+#if HAVE_HDF5
+struct fetching {
+	struct partial *partial;
+	struct partial_file *file;
+};
+
+static enum wh_status fetch_block(void *arg, uint64_t offset, uint64_t size,
+				  struct wh_error *err)
+{
+	const struct fetching *fetching = arg;
+
+	return partial_fetch(fetching->partial, fetching->file, offset, size,
+			     err);
+}
+
+static enum wh_status fetch_blocks(struct partial *partial,
+				   struct partial_file *file,
+				   struct wh_error *err)
+{
+	struct fetching fetching = {partial, file};
+
+	return h5_opening_parts(file->name, fetch_block, &fetching, err);
+}
+#else
+static enum wh_status fetch_blocks(struct partial *partial,
+				   struct partial_file *file,
+				   struct wh_error *err)
+{
+	(void)partial;
+	(void)file;
+	return wh_fail(err, WH_EUNSUPPORTED,
+		       "this build of weighhouse reads no h5 files");
+}
+#endif
+
 static enum wh_status fetch_table(struct partial *partial,
 				  struct partial_file *file,
 				  struct wh_error *err)
@@ -127,6 +164,8 @@ static enum wh_status fetch_table(struct partial *partial,
 		return text_ends(file->path, ".index")
 			       ? fetch_index(partial, file, err)
 			       : WH_OK;
+	if (strcmp(file->file->format, "h5") == 0)
+		return fetch_blocks(partial, file, err);
 	return text_ends(file->path, ".json")
 		       ? partial_fetch_whole(partial, file, err)
 		       : fetch_header(partial, file, err);

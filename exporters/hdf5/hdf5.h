@@ -9,4 +9,14 @@
 extern const struct wh_format hdf5_format;
 extern const struct wh_format keras3_format;
 
+/** A run of a file. */
+typedef enum wh_status h5_part_fn(void *arg, uint64_t offset, uint64_t size,
+				  struct wh_error *err);
+/** Hands out what opening the file at `path` reads of it, in blocks, none
+ *  twice. `fn` must have brought it there when it returns: where a block tells
+ *  what to read next. WH_ECORRUPT; WH_EUNSUPPORTED for a file that classic/
+ *  leaves to libhdf5. Errors of `fn` are passed on. */
+enum wh_status h5_opening_parts(const char *path, h5_part_fn *fn, void *arg,
+				struct wh_error *err);
+
 #endif

@@ -7,16 +7,23 @@
 #ifndef WH_HDF5_INPUT_FD_H
 #define WH_HDF5_INPUT_FD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hdf5/late_hdf5.h"
+
+/** Brings `len` bytes from `offset` to where they are read from; false if it
+ *  can't. */
+typedef bool input_fetch_fn(void *arg, uint64_t offset, size_t len);
 
 struct input_file {
 	int fd;
 	uint64_t base; /* where in it the file begins: 0, or in an archive */
 	uint64_t size; /* of the file when it was opened */
-	uint64_t max_read; /* bytes: larger single reads fail */
-	hid_t driver;	   /* registered from use to drop, else 0 */
+	uint64_t max_read;     /* bytes: larger single reads fail */
+	hid_t driver;	       /* registered from use to drop, else 0 */
+	input_fetch_fn *fetch; /* classic/ asks it before it reads; or NULL */
+	void *fetch_arg;
 };
 
 /** Makes files that are opened by this access list read from `input`, which

@@ -357,9 +357,9 @@ static enum wh_status read_by_libhdf5(struct loader *loader,
 	return status;
 }
 
-static enum wh_status load_source(struct h5_source *source,
-				  const struct wh_load_options *options,
-				  bool by_classic, struct wh_error *err)
+static enum wh_status load_all(struct h5_source *source,
+			       const struct wh_load_options *options,
+			       bool by_classic, struct wh_error *err)
 {
 	__attribute__((cleanup(close_loader))) struct loader loader = {
 		.source = source, .options = options};
@@ -373,6 +373,17 @@ static enum wh_status load_source(struct h5_source *source,
 	return finish(&loader, err);
 }
 
+enum wh_status h5_source_load(struct h5_source *source,
+			      const struct wh_load_options *options,
+			      bool by_classic, struct wh_error *err)
+{
+	enum wh_status status = load_all(source, options, by_classic, err);
+
+	if (status && by_classic)
+		status = view_declined(source, err);
+	return status;
+}
+
 enum wh_status h5_load_by(const char *path,
 			  const struct wh_load_options *options,
 			  bool by_classic, struct wh_source **out,
@@ -384,9 +395,7 @@ enum wh_status h5_load_by(const char *path,
 
 	WH_TRY(h5_source_open(path, &source, err));
 	held = &source->base;
-	status = load_source(source, options, by_classic, err);
-	if (status && by_classic)
-		status = view_declined(source, err);
+	status = h5_source_load(source, options, by_classic, err);
 	if (status) {
 		wh_error_prefix(err, "'%s'", path);
 		return status;

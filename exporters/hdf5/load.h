@@ -4,6 +4,8 @@
 
 #include <weighhouse/format.h>
 
+struct h5_source;
+
 /** wh_format.probe and .load of hdf5_format. */
 bool h5_probe(const char *path);
 enum wh_status h5_load(const char *path, const struct wh_load_options *options,
@@ -16,5 +18,10 @@ enum wh_status h5_load_by(const char *path,
 			  const struct wh_load_options *options,
 			  bool by_classic, struct wh_source **source,
 			  struct wh_error *err);
+
+/** The same of a source that is open. */
+enum wh_status h5_source_load(struct h5_source *source,
+			      const struct wh_load_options *options,
+			      bool by_classic, struct wh_error *err);
 
 #endif

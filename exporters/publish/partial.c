@@ -14,9 +14,9 @@
 
 #define PIECE ((size_t)1 << 20)
 
-/* HDF5 says where a dataset lies in blocks that are all over the file, and an
- * archive of Keras 3 holds such a file. */
-static const char *const in_parts[] = {"safetensors", "tf"};
+/* In the order of how few requests they take: HDF5 says where a dataset lies in
+ * blocks that are all over the file. */
+static const char *const in_parts[] = {"safetensors", "tf", "h5"};
 
 static bool has_format(const struct manifest *manifest, const char *format)
 {
@@ -46,8 +46,8 @@ static enum wh_status choose_format(const struct partial *partial,
 			       "it was not published as format %s", *format);
 	return wh_fail(err, WH_EUNSUPPORTED,
 		       "%s files tell where their weights are only to who "
-		       "reads them whole: publish it as safetensors or tf to "
-		       "pull some layers",
+		       "reads them whole: publish it as safetensors, tf or "
+		       "h5 to pull some layers",
 		       *format ? *format : partial->manifest.files[0].format);
 }
 

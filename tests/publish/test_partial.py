@@ -12,11 +12,10 @@ from fault_server import Fault, FaultServer
 LAYERS, WIDTH = 24, 256 << 10  # of 1 MiB each
 
 
-@pytest.fixture
-def wide(wh):
-    """A model of 24 MiB, published in the three ways that matter here."""
+def make_wide(wh, libver="earliest"):
+    """Commits a model of 24 MiB. {layer: weight}."""
     noise = np.random.default_rng(5)
-    with h5py.File(wh.folder / "wide.h5", "w") as file:
+    with h5py.File(wh.folder / "wide.h5", "w", libver=libver) as file:
         names = [f"dense_{n:02}" for n in range(LAYERS)]
         file.attrs["layer_names"] = [name.encode() for name in names]
         for name in names:
@@ -27,6 +26,11 @@ def wide(wh):
     wh.ok("commit", "-q", "wide.h5")
     with h5py.File(wh.folder / "wide.h5") as file:
         return {name: file[f"{name}/{name}/kernel:0"][...] for name in names}
+
+
+@pytest.fixture
+def wide(wh):
+    return make_wide(wh)
 
 
 def tensors(path):
@@ -55,12 +59,14 @@ def server():
         yield running
 
 
-@pytest.mark.parametrize("words", [
-    ("tf",), ("safetensors",), ("tf", "--max-shard-size", 4 << 20),
-    ("safetensors", "--max-shard-size", 4 << 20)],
-    ids=["tf", "safetensors", "tf shards", "safetensors shards"])
+@pytest.mark.parametrize("words, tables", [
+    (("tf",), 64 << 10), (("safetensors",), 64 << 10),
+    (("tf", "--max-shard-size", 4 << 20), 64 << 10),
+    (("safetensors", "--max-shard-size", 4 << 20), 64 << 10),
+    (("h5",), LAYERS * (8 << 10))],
+    ids=["tf", "safetensors", "tf shards", "safetensors shards", "h5"])
 def test_only_what_was_chosen_goes_over_the_line(wh, wide, server, elsewhere,
-                                                 words):
+                                                 words, tables):
     wh.ok("publish", f"{server.url}/m", "--save-format", *words)
     before = len(server.log)
     told = elsewhere.row("pull", f"{server.url}/m", "-o", "out", "--only",
@@ -68,7 +74,7 @@ def test_only_what_was_chosen_goes_over_the_line(wh, wide, server, elsewhere,
     names = ["dense_03", "dense_17", "dense_18"]
     check(elsewhere.folder / "out/model.safetensors", wide, names)
     sent = sum(request.sent for request in server.log[before:])
-    assert 3 << 20 <= sent < (3 << 20) + (64 << 10)
+    assert 3 << 20 <= sent < (3 << 20) + tables
     assert [path.name for path in (elsewhere.folder / "out").iterdir()] == [
         "model.safetensors"]
     assert told["snapshot"] == wh.row("show")["snapshot"]
@@ -122,10 +128,18 @@ def test_shards_have_the_names_that_their_index_gives_them(wh, wide,
         "model.safetensors.index.json"}
 
 
+def test_h5_that_needs_libhdf5_is_told(wh, server, elsewhere):
+    make_wide(wh, libver="latest")
+    wh.ok("publish", f"{server.url}/m", "--save-format", "h5")
+    assert "only libhdf5 can read" in elsewhere.fails(
+        15, "pull", f"{server.url}/m", "-o", "out", "--only", "dense_03")
+    assert not (elsewhere.folder / "out").exists()
+
+
 def test_what_cannot_be_is_told(wh, server, elsewhere):
-    wh.ok("publish", f"{server.url}/m")
+    wh.ok("publish", f"{server.url}/m", "--save-format", "npz")
     for words, code, sentence in (
-            (("-o", "out"), 15, "publish it as safetensors or tf"),
+            (("-o", "out"), 15, "publish it as safetensors, tf or h5"),
             (("-o", "out", "--save-format", "tf"), 4, "not published as"),
             ((), 2, "--only needs -o")):
         assert sentence in elsewhere.fails(code, "pull", f"{server.url}/m",

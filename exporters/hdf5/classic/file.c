@@ -66,6 +66,14 @@ bool classic_spend(struct classic_file *file, uint64_t n)
 	return true;
 }
 
+/* No pages: around what is asked for there are holes. */
+static bool read_fetched(const struct input_file *input, uint64_t offset,
+			 void *buf, size_t len)
+{
+	return input->fetch(input->fetch_arg, offset, len) &&
+	       input_read(input, offset, buf, len) == 0;
+}
+
 bool classic_read(struct classic_file *file, uint64_t offset, void *buf,
 		  size_t len)
 {
@@ -75,6 +83,8 @@ bool classic_read(struct classic_file *file, uint64_t offset, void *buf,
 		return classic_damaged(file, "an address beyond its end");
 	if (!classic_spend(file, len))
 		return false;
+	if (file->input->fetch)
+		return read_fetched(file->input, offset, buf, len);
 	while (len) {
 		const struct classic_page *page =
 			load_page(file, offset / PAGE_SIZE);

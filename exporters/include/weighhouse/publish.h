@@ -143,7 +143,7 @@ struct wh_pull_options {
 	const char *format;   /* only these files; NULL: all */
 	/* Some weights alone, by globs of LAYER, LAYER/WEIGHT or the weight's
 	 * name, as one file `model.safetensors`: of what was published as
-	 * safetensors or tf, only the tables and their bytes are fetched.
+	 * safetensors, tf or h5, only the tables and their bytes are fetched.
 	 * NULL-terminated; NULL: all. */
 	const char *const *only;
 	wh_progress_fn *progress;
@@ -161,9 +161,9 @@ WH_API void wh_pulled_free(struct wh_pulled *pulled);
 
 /** Pointer, manifest, files into `folder`, each verified before it is visible;
  *  goes on where an earlier call stopped. With `only`, tf's weights are held
- *  against the checksums of its index; safetensors has none of parts. WH_ENOTFOUND for an alias, snapshot
- *  or format that isn't there; WH_EMISMATCH, WH_ECORRUPT for what is not what
- *  was published; WH_EREMOTE. */
+ *  against the checksums of its index; the others have none of parts.
+ * WH_ENOTFOUND for an alias, snapshot or format that isn't there; WH_EMISMATCH,
+ * WH_ECORRUPT for what is not what was published; WH_EREMOTE. */
 WH_API enum wh_status wh_pull(const char *url, const char *folder,
 			      const struct wh_pull_options *options,
 			      struct wh_pulled *pulled, struct wh_error *err);
