@@ -15,6 +15,7 @@
 #include "plan_internal.h"
 #include "publish/publication.h"
 #include "publish/record.h"
+#include "ref.h"
 #include "run.h"
 
 static const struct wh_publish_options default_publish;
@@ -339,7 +340,8 @@ static enum wh_status record(struct publishing *publishing,
 		.manifest = publication->manifest.path,
 		.manifest_sha256 = manifest,
 		.who = who,
-		.time = publication->now,
+		/* By the clock: grace periods count from here. */
+		.time = (int64_t)time(NULL),
 		.files = files,
 		.n_files = n,
 	};
@@ -419,7 +421,7 @@ static enum wh_status publish_all(struct publishing *publishing,
 	WH_TRY(note_run(store, publication, err));
 	publication->aliases = options->aliases;
 	publication->protected = options->protected_aliases;
-	publication->now = (int64_t)time(NULL);
+	publication->now = ref_now();
 	WH_TRY(open_journal(publishing, store, url, err));
 	settings.journal = publishing->journal;
 	WH_TRY(place_open(&settings, &publishing->place, err));

@@ -81,6 +81,15 @@ def test_what_is_published_is_on_record(wh, lab):
     assert wh.row("verify")["errors"] == []
 
 
+def test_a_build_that_is_dated_dates_its_pointers(wh, tmp_path):
+    wh.ok("publish", "HEAD", f"file:{tmp_path}/models",
+          env={"SOURCE_DATE_EPOCH": "86400"})
+    pointer = json.loads((tmp_path / "models/latest.json").read_text())
+    assert pointer["time"] == "1970-01-02T00:00:00Z"
+    (row,) = wh.rows("publish", "--list")
+    assert row["time"] > "2000"
+
+
 def test_a_protected_alias_moves_by_force_alone(wh, lab):
     new, old = snapshots(wh)
     wh.ok("publish", "HEAD~1", "lab", "--alias", "prod", env=lab.env)

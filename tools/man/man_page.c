@@ -128,7 +128,8 @@ static void print_environment(void)
 		   "'less -FRX' without them. Empty or 'cat': nothing.");
 	print_term("NO_COLOR", "Not empty: no colour.");
 	print_term("SOURCE_DATE_EPOCH",
-		   "The time of new snapshots, in UTC seconds.");
+		   "The time of new snapshots and of the pointers of what is "
+		   "published, in UTC seconds.");
 	print_term("TMPDIR", "Where what comes from stdin is spooled.");
 }
 
