@@ -39,7 +39,32 @@ enum wh_status oci_authorize(void *place, const struct http_request *request,
 			     bool refresh, struct http_headers *headers,
 			     struct wh_error *err);
 
-/** oci_config.c: the login for `host` in Docker's or Podman's file; leaves
+/* ---- oci_blobs.c -----------------------------------------------------------
+ */
+
+/** A request of that place; borrows `url`. */
+struct http_request oci_request(struct oci_place *place, const char *method,
+				const char *url);
+/** ROOT/v2/REPOSITORY/KIND/NAME; the caller frees it. NULL on failure. */
+enum wh_status oci_url(const struct oci_place *place, const char *kind,
+		       const char *name, char **url, struct wh_error *err);
+/** Whether the registry has the blob of that content. */
+enum wh_status oci_has_blob(struct oci_place *place,
+			    const struct content *content,
+			    struct remote_file *file, struct wh_error *err);
+/** place_kind.stat, .put and .get. */
+enum wh_status oci_stat(struct place *place, const struct content *content,
+			struct remote_file *file, struct wh_error *err);
+enum wh_status oci_put(struct place *place, const struct content *content,
+		       struct wh_error *err);
+enum wh_status oci_get(struct place *place, const char *path,
+		       const struct remote_range *range, remote_sink_fn *sink,
+		       void *arg, struct wh_error *err);
+
+/* ---- oci_config.c ----------------------------------------------------------
+ */
+
+/** The login for `host` in Docker's or Podman's file; leaves
  *  `credentials` alone if there is none. */
 enum wh_status oci_login_find(const char *host, struct credentials *credentials,
 			      struct wh_error *err);

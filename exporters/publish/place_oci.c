@@ -27,180 +27,6 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "publish/publication.h"
-#include "publish/ranged.h"
-
-/* ---- Requests -------------------------------------------------------------
- */
-
-static struct http_request request_of(struct oci_place *place,
-				      const char *method, const char *url)
-{
-	return (struct http_request){.method = method,
-				     .url = url,
-				     .idempotent = true,
-				     .authorize = oci_authorize,
-				     .authorize_arg = place};
-}
-
-static enum wh_status url_of(const struct oci_place *place, const char *kind,
-			     const char *name, char **url, struct wh_error *err)
-{
-	if (asprintf(url, "%s/v2/%s/%s/%s", place->root, place->repository,
-		     kind, name) < 0) {
-		*url = NULL;
-		return wh_fail_memory(err);
-	}
-	return WH_OK;
-}
-
-/* ---- Blobs ----------------------------------------------------------------
- */
-
-static enum wh_status has_blob(struct oci_place *place,
-			       const struct content *content,
-			       struct remote_file *file, struct wh_error *err)
-{
-	struct http_response response;
-	struct http_request request;
-	char *url wh_free_auto = NULL;
-	enum wh_status status = WH_OK;
-	char digest[80], length[32];
-
-	memset(file, 0, sizeof(*file));
-	oci_digest_text(content->sha256, digest);
-	WH_TRY(url_of(place, "blobs", digest, &url, err));
-	request = request_of(place, "HEAD", url);
-	WH_TRY(http_send(place->http, &request, &response, err));
-	if (response.status == 200) {
-		file->exists = file->has_sha256 = true;
-		memcpy(file->sha256, content->sha256, DIGEST_SIZE);
-		if (http_header(&response, "Content-Length", length,
-				sizeof(length)))
-			file->has_size = text_to_u64(length, &file->size);
-		snprintf(file->etag, sizeof(file->etag), "\"%s\"", digest);
-	} else if (response.status != 404) {
-		status = http_refused(&request, &response, err);
-	}
-	http_response_free(&response);
-	return status;
-}
-
-static enum wh_status stat_file(struct place *base,
-				const struct content *content,
-				struct remote_file *file, struct wh_error *err)
-{
-	struct oci_place *place = (struct oci_place *)base;
-	char digest[80];
-
-	WH_TRY(has_blob(place, content, file, err));
-	if (!file->exists)
-		return WH_OK;
-	oci_digest_text(content->sha256, digest);
-	pthread_mutex_lock(&place->lock);
-	json_object_set_new(place->layers, content->path, json_string(digest));
-	pthread_mutex_unlock(&place->lock);
-	return WH_OK;
-}
-
-struct arrival {
-	struct oci_place *place;
-	const struct content *content;
-};
-
-static enum wh_status has_arrived(void *arg, bool *yes, struct wh_error *err)
-{
-	const struct arrival *arrival = arg;
-	struct remote_file file;
-
-	WH_TRY(has_blob(arrival->place, arrival->content, &file, err));
-	*yes = file.exists;
-	return WH_OK;
-}
-
-/* The session's URL, which may be relative, on another host, or have a query
- * already. */
-static enum wh_status begin_upload(struct oci_place *place, char **location,
-				   struct wh_error *err)
-{
-	struct http_response response;
-	struct http_request request;
-	char *url wh_free_auto = NULL;
-	enum wh_status status;
-	char header[4096];
-
-	WH_TRY(url_of(place, "blobs", "uploads/", &url, err));
-	request = request_of(place, "POST", url);
-	WH_TRY(http_send(place->http, &request, &response, err));
-	if (response.status == 202 &&
-	    http_header(&response, "Location", header, sizeof(header)))
-		status = http_url_join(url, header, location, err);
-	else
-		status = http_refused(&request, &response, err);
-	http_response_free(&response);
-	return status;
-}
-
-static enum wh_status put_blob(struct oci_place *place, const char *location,
-			       const struct content *content,
-			       struct wh_error *err)
-{
-	static const char *const headers[] = {
-		"Content-Type: application/octet-stream", NULL};
-	struct http_body body = {.read = content->read,
-				 .arg = content->arg,
-				 .size = content->size};
-	struct arrival arrival = {place, content};
-	struct http_response response;
-	struct http_request request;
-	char *url wh_free_auto = NULL;
-	enum wh_status status = WH_OK;
-	char digest[80];
-
-	oci_digest_text(content->sha256, digest);
-	if (asprintf(&url, "%s%sdigest=%s", location,
-		     strchr(location, '?') ? "&" : "?", digest) < 0) {
-		url = NULL;
-		return wh_fail_memory(err);
-	}
-	request = request_of(place, "PUT", url);
-	request.headers = headers;
-	request.body = &body;
-	/* An upload that was cut is lost on 2.8.2: a new session, not a new
-	 * try. */
-	request.idempotent = false;
-	request.foreign = !http_same_origin(place->root, location);
-	request.arrived = has_arrived;
-	request.arrived_arg = &arrival;
-	WH_TRY(http_send(place->http, &request, &response, err));
-	if (!response.arrived && response.status != 201)
-		status = http_refused(&request, &response, err);
-	http_response_free(&response);
-	return status;
-}
-
-#define SESSIONS       4 /* of a blob */
-#define MAX_COLLISIONS 5 /* of manifests */
-
-static enum wh_status put_file(struct place *base,
-			       const struct content *content,
-			       struct wh_error *err)
-{
-	struct oci_place *place = (struct oci_place *)base;
-	enum wh_status status = WH_EREMOTE;
-	int i;
-
-	for (i = 0; i < SESSIONS && status == WH_EREMOTE; i++) {
-		char *location wh_free_auto = NULL;
-
-		WH_TRY(begin_upload(place, &location, err));
-		status = put_blob(place, location, content, err);
-		/* What was refused for what it is stays refused. */
-		if (status && err && err->http_status >= 400 &&
-		    err->http_status < 500 && err->http_status != 404)
-			return status;
-	}
-	return status;
-}
 
 /* ---- Manifests ------------------------------------------------------------
  */
@@ -226,9 +52,11 @@ static enum wh_status put_config(struct oci_place *place, struct wh_buf *bytes,
 				   .read = read_bytes,
 				   .arg = bytes};
 	WH_TRY(sha256_of(bytes->data, bytes->size, config->sha256, err));
-	WH_TRY(has_blob(place, config, &there, err));
-	return there.exists ? WH_OK : put_file(&place->base, config, err);
+	WH_TRY(oci_has_blob(place, config, &there, err));
+	return there.exists ? WH_OK : oci_put(&place->base, config, err);
 }
+
+#define MAX_COLLISIONS 5 /* of manifests */
 
 /* docker-registry 2.8.2 takes two PUTs of the same manifest at once for a wrong
  * digest, though a tag names none. */
@@ -255,8 +83,8 @@ static enum wh_status put_tag(struct oci_place *place, const char *tag,
 	enum wh_status status = WH_OK;
 	int i;
 
-	WH_TRY(url_of(place, "manifests", tag, &url, err));
-	request = request_of(place, "PUT", url);
+	WH_TRY(oci_url(place, "manifests", tag, &url, err));
+	request = oci_request(place, "PUT", url);
 	request.headers = headers;
 	request.body = &body;
 	WH_TRY(http_send(place->http, &request, &response, err));
@@ -303,8 +131,8 @@ static enum wh_status read_manifest(struct oci_place *place, const char *name,
 	char *url wh_free_auto = NULL;
 	enum wh_status status = WH_OK;
 
-	WH_TRY(url_of(place, "manifests", name, &url, err));
-	request = request_of(place, "GET", url);
+	WH_TRY(oci_url(place, "manifests", name, &url, err));
+	request = oci_request(place, "GET", url);
 	request.headers = headers;
 	WH_TRY(http_send(place->http, &request, &response, err));
 	if (response.status == 200)
@@ -401,38 +229,6 @@ static enum wh_status resolve(struct place *base, const char *alias,
 	return status;
 }
 
-static enum wh_status get_blob(struct oci_place *place, const char *digest,
-			       const struct remote_range *range,
-			       remote_sink_fn *sink, void *arg,
-			       struct wh_error *err)
-{
-	char *url wh_free_auto = NULL;
-
-	WH_TRY(url_of(place, "blobs", digest, &url, err));
-	return ranged_get(place->http, request_of(place, "GET", url), range,
-			  RANGED_PLAIN, sink, arg, err);
-}
-
-static enum wh_status get_file(struct place *base, const char *path,
-			       const struct remote_range *range,
-			       remote_sink_fn *sink, void *arg,
-			       struct wh_error *err)
-{
-	struct oci_place *place = (struct oci_place *)base;
-	char digest[80] = "";
-	const char *found;
-
-	pthread_mutex_lock(&place->lock);
-	found = text_of(place->layers, path);
-	if (found)
-		snprintf(digest, sizeof(digest), "%s", found);
-	pthread_mutex_unlock(&place->lock);
-	if (!found)
-		return wh_fail(err, WH_ENOTFOUND, "'%s' is not in the registry",
-			       path);
-	return get_blob(place, digest, range, sink, arg, err);
-}
-
 static enum wh_status replace_file(struct place *base,
 				   const struct content *content,
 				   const struct remote_file *expected,
@@ -458,8 +254,8 @@ static enum wh_status delete_manifest(struct oci_place *place, const char *name,
 	char *url wh_free_auto = NULL;
 	enum wh_status status = WH_OK;
 
-	WH_TRY(url_of(place, "manifests", name, &url, err));
-	request = request_of(place, "DELETE", url);
+	WH_TRY(oci_url(place, "manifests", name, &url, err));
+	request = oci_request(place, "DELETE", url);
 	WH_TRY(http_send(place->http, &request, &response, err));
 	if (response.status != 202 && response.status != 200 &&
 	    response.status != 404)
@@ -532,8 +328,8 @@ static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
 	enum wh_status status = WH_OK;
 	json_t *root;
 
-	WH_TRY(url_of(place, "tags", "list?n=10000", &url, err));
-	request = request_of(place, "GET", url);
+	WH_TRY(oci_url(place, "tags", "list?n=10000", &url, err));
+	request = oci_request(place, "GET", url);
 	WH_TRY(http_send(place->http, &request, &response, err));
 	if (response.status == 200) {
 		root = json_loadb((const char *)response.body.data,
@@ -578,10 +374,10 @@ const struct place_kind oci_place = {
 	.name = "oci",
 	.schemes = schemes,
 	.open = open_place,
-	.stat = stat_file,
-	.put = put_file,
+	.stat = oci_stat,
+	.put = oci_put,
 	.replace = replace_file,
-	.get = get_file,
+	.get = oci_get,
 	.remove = remove_file,
 	.point = point,
 	.resolve = resolve,
