@@ -250,33 +250,6 @@ static enum wh_status journal_name(const struct publication *publication,
 	return WH_OK;
 }
 
-static enum wh_status open_journal(struct publishing *publishing,
-				   struct wh_store *store, const char *url,
-				   struct wh_error *err)
-{
-	const char *given = publishing->options->journal_folder;
-	char *folder wh_free_auto =
-		given ? strdup(given) : journal_folder(wh_store_path(store));
-	char name[HEX_SIZE];
-
-	WH_TRY(journal_name(&publishing->publication, url, name, err));
-	return journal_open(publishing->options->dry_run ? NULL : folder, name,
-			    &publishing->journal, err);
-}
-
-/* ---- The record -----------------------------------------------------------
- */
-
-static void fill_record_file(const struct publish_file *from,
-			     struct wh_publication_file *to, char hex[HEX_SIZE])
-{
-	text_hex(from->sha256, DIGEST_SIZE, hex);
-	*to = (struct wh_publication_file){.path = from->path,
-					   .format = from->format,
-					   .size = from->size,
-					   .sha256 = hex};
-}
-
 /* "h5,tf", each once. */
 static enum wh_status join_formats(const struct publication *publication,
 				   struct wh_buf *text, struct wh_error *err)
@@ -294,6 +267,38 @@ static enum wh_status join_formats(const struct publication *publication,
 		last = format;
 	}
 	return wh_buf_append(text, "", 1, err);
+}
+
+static enum wh_status open_journal(struct publishing *publishing,
+				   struct wh_store *store, const char *url,
+				   struct wh_error *err)
+{
+	const char *given = publishing->options->journal_folder;
+	char *folder wh_free_auto =
+		given ? strdup(given) : journal_folder(wh_store_path(store));
+	struct wh_buf formats wh_buf_auto = {0};
+	char name[HEX_SIZE];
+
+	WH_TRY(journal_name(&publishing->publication, url, name, err));
+	WH_TRY(journal_open(publishing->options->dry_run ? NULL : folder, name,
+			    &publishing->journal, err));
+	WH_TRY(join_formats(&publishing->publication, &formats, err));
+	return interrupted_note(publishing->journal, &publishing->publication,
+				publishing->options, url,
+				(const char *)formats.data, err);
+}
+
+/* ---- The record -----------------------------------------------------------
+ */
+
+static void fill_record_file(const struct publish_file *from,
+			     struct wh_publication_file *to, char hex[HEX_SIZE])
+{
+	text_hex(from->sha256, DIGEST_SIZE, hex);
+	*to = (struct wh_publication_file){.path = from->path,
+					   .format = from->format,
+					   .size = from->size,
+					   .sha256 = hex};
 }
 
 static enum wh_status record_aliases(const struct publication *publication,

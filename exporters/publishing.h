@@ -5,6 +5,7 @@
 #include <weighhouse/publish.h>
 
 #include "publish/place.h"
+#include "publish/publication.h"
 #include "publish/pull.h"
 
 /** The options as the places take them; borrowed. */
@@ -17,5 +18,13 @@ enum wh_status pull_only(struct place *place, const char *folder,
 			 const struct wh_pull_options *options,
 			 const struct pull_options *pulling,
 			 struct wh_pulled *pulled, struct wh_error *err);
+
+/** interrupted.c: notes what is about to be published, for
+ *  wh_interrupted_list. */
+enum wh_status interrupted_note(struct journal *journal,
+				const struct publication *publication,
+				const struct wh_publish_options *options,
+				const char *url, const char *formats,
+				struct wh_error *err);
 
 #endif

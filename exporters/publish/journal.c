@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <jansson.h>
 
 #include "base/auto.h"
 
@@ -119,8 +118,10 @@ static enum wh_status open_file(struct journal *journal, const char *folder,
 	}
 	journal->fd = open(journal->file,
 			   O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (journal->fd >= 0)
+	if (journal->fd >= 0) {
+		(void)flock(journal->fd, LOCK_SH); /* for journal_look alone */
 		read_back(journal);
+	}
 	return WH_OK;
 }
 
@@ -211,6 +212,25 @@ void journal_forget(struct journal *journal, const char *path)
 	note(journal, path, NULL, NULL);
 	append(journal, json_pack("{s:s}", "path", path));
 	pthread_mutex_unlock(&journal->lock);
+}
+
+json_t *journal_look(const char *folder, const char *name, bool *held)
+{
+	struct journal journal = {.fd = -1, .paths = json_object()};
+	char *file wh_free_auto = NULL;
+
+	*held = false;
+	if (asprintf(&file, "%s/%s.jsonl", folder, name) < 0)
+		file = NULL;
+	if (file)
+		journal.fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (journal.fd < 0)
+		return journal.paths;
+	*held = flock(journal.fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+	(void)flock(journal.fd, LOCK_UN);
+	read_back(&journal);
+	close(journal.fd);
+	return journal.paths;
 }
 
 void journal_done(struct journal *journal)

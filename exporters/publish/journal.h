@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "base/error.h"
 
 struct journal;
@@ -38,6 +40,11 @@ void journal_put(struct journal *journal, const char *path, const char *key,
 		 const char *value);
 /** Forgets all of a path. */
 void journal_forget(struct journal *journal, const char *path);
+
+/** The notes of a journal that is there: {path: {key: value}}, empty if it
+ *  can't be read. `*held`: it is open for a publication now. The caller lets go
+ *  of them. NULL: no memory. */
+json_t *journal_look(const char *folder, const char *name, bool *held);
 
 /** The publication is complete: removes the file. */
 void journal_done(struct journal *journal);

@@ -263,6 +263,7 @@ static enum wh_status put_file(struct running *running,
 		WH_TRY(place->kind->put(place, &content, err));
 		WH_TRY(verify(running, &content, err));
 	}
+	journal_put(place->journal, file->path, "done", "1");
 	atomic_store(&file->state, present ? PUBLISH_PRESENT : PUBLISH_SENT);
 	return WH_OK;
 }

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,57 @@ def test_a_build_that_is_dated_dates_its_pointers(wh, tmp_path):
     assert pointer["time"] == "1970-01-02T00:00:00Z"
     (row,) = wh.rows("publish", "--list")
     assert row["time"] > "2000"
+
+
+def test_what_was_cut_off_is_listed_until_it_is_complete(wh):
+    with FaultServer() as server:
+        url = f"{server.url}/m"
+        words = ("publish", "HEAD", url, "--save-format", "h5,tf", "--alias",
+                 "stable,best")
+        server.faults = [Fault("PUT .*[.]index", status=403)]
+        wh("publish", "HEAD~1", "file:elsewhere")
+        assert wh(*words).returncode != 0
+        done, cut = wh.rows("publish", "--list")
+        assert done["state"] == "published"
+        assert (cut["state"], cut["place"], cut["snapshot"]) == (
+            "interrupted", url, snapshots(wh)[0])
+        arrived = {path.split("/m/")[1] for path in server.objects}
+        (lacks,) = cut["missing"]
+        assert lacks.endswith(".index") and lacks not in arrived
+        assert cut["n_files"] == len(arrived) + 1
+        assert cut["missing_size"] > 0
+        assert wh.rows("publish", "--list", url) == [cut]
+        assert wh.rows("publish", "--list", f"{url}2") == []
+        text = wh.ok("publish", "--list")
+        assert f"interrupted, 1 of {cut['n_files']} files missing" in text
+        assert f"to go on: {cut['resume']}\n" in text
+        server.faults = []
+        server.log.clear()
+        wh.ok(*cut["resume"].split()[1:])
+        assert len(server.seen("PUT /m/v/")) == 2  # and the manifest
+        assert [row["state"] for row in wh.rows("publish", "--list")] == [
+            "published"] * 2
+        assert {alias["alias"] for alias in
+                wh.rows("publish", "--list")[1]["aliases"]} == {
+                    "stable", "best"}
+
+
+def test_what_is_under_way_is_told_apart(wh):
+    with FaultServer() as server:
+        server.faults = [Fault("PUT /m/v/", think=30)]
+        running = wh.start("publish", "HEAD", f"{server.url}/m")
+        try:
+            while not server.seen("PUT /m/v/"):
+                assert running.poll() is None, running.communicate()
+                time.sleep(0.01)
+            (row,) = wh.rows("publish", "--list")
+            assert row["state"] == "running"
+        finally:
+            running.kill()
+            running.communicate()
+        (row,) = wh.rows("publish", "--list")
+        assert row["state"] == "interrupted"
+        assert len(row["missing"]) == row["n_files"] == 1
 
 
 def test_a_protected_alias_moves_by_force_alone(wh, lab):

@@ -1,4 +1,5 @@
 /* publish: a snapshot where others load it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,65 @@ static int print_publication(void *arg, const struct wh_publication *p)
 	return cli_interrupted();
 }
 
+/* The command that goes on. */
+static void print_resume(char *text, size_t size,
+			 const struct wh_interrupted *cut)
+{
+	char shards[64] = "";
+
+	if (cut->max_shard_size)
+		snprintf(shards, sizeof(shards), " --max-shard-size %llu",
+			 (unsigned long long)cut->max_shard_size);
+	snprintf(text, size, "wh publish %.12s %s --save-format %s%s%s%s%s",
+		 cut->snapshot, cut->remote ? cut->remote : cut->place,
+		 cut->formats, cut->aliases ? " --alias " : "",
+		 cut->aliases ? cut->aliases : "", shards,
+		 cut->canonical ? " --canonical" : "");
+}
+
+static json_t *interrupted_json(const struct wh_interrupted *cut,
+				const char *resume)
+{
+	json_t *missing = json_array();
+	size_t i;
+
+	for (i = 0; i < cut->n_missing; i++)
+		json_array_append_new(missing, json_text(cut->missing[i]));
+	return json_pack(
+		"{s:o,s:o,s:o,s:o,s:o,s:I,s:o,s:I,s:o}", "time",
+		json_text(cli_time_utc(cut->time)), "place",
+		json_text(cut->place), "remote", json_text(cut->remote),
+		"snapshot", json_text(cut->snapshot), "formats",
+		json_text(cut->formats), "n_files", (json_int_t)cut->n_files,
+		"missing", missing, "missing_size",
+		(json_int_t)cut->missing_size, "resume", json_text(resume));
+}
+
+static int print_interrupted(void *arg, const struct wh_interrupted *cut)
+{
+	struct cli *cli = arg;
+	char resume[2048];
+	json_t *row;
+
+	print_resume(resume, sizeof(resume), cut);
+	if (cli_json(cli)) {
+		row = interrupted_json(cut, resume);
+		json_object_set_new(
+			row, "state",
+			json_text(cut->running ? "running" : "interrupted"));
+		cli_print_json(row);
+		return 0;
+	}
+	printf("%s  %.12s  %-12s  %s, %zu of %zu files missing (%s)  %s\n",
+	       cli_time(cut->time), cut->snapshot, cli_escape(cut->formats),
+	       cut->running ? "running" : "interrupted", cut->n_missing,
+	       cut->n_files, cli_size(cli, cut->missing_size),
+	       cli_escape(cut->remote ? cut->remote : cut->place));
+	if (!cut->running)
+		printf("    to go on: %s\n", cli_escape(resume));
+	return cli_interrupted();
+}
+
 static int list_publications(struct cli *cli)
 {
 	const char *name = cli->n_args ? cli->args[0] : NULL;
@@ -224,8 +284,10 @@ static int list_publications(struct cli *cli)
 		code = cli_usage(cli, "--list takes one URL or REMOTE");
 	if (!code && name)
 		code = remote_find(cli, name, &remote);
-	if (!code && wh_published_list(cli->store, remote.url,
-				       print_publication, cli, &cli->err))
+	if (!code && (wh_published_list(cli->store, remote.url,
+					print_publication, cli, &cli->err) ||
+		      wh_interrupted_list(cli->store, remote.url,
+					  print_interrupted, cli, &cli->err)))
 		code = cli_fail(cli);
 	remote_free(&remote);
 	return code;

@@ -46,6 +46,8 @@ static const struct {
 	 "then done, files, pointer; --list: a line a publication: "
 	 "time, who, place, remote, snapshot, tree, formats, "
 	 "manifest, sha256, state, aliases (alias, current), files; "
+	 "of what was cut off: time, place, remote, snapshot, formats, "
+	 "n_files, missing, missing_size, resume, state; "
 	 "--policies: a line a rule: remote, alias, revision, formats, "
 	 "published"},
 	{"pull", "an object: snapshot, tree, files (path, size, sha256), into "

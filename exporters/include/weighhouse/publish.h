@@ -94,6 +94,36 @@ WH_API enum wh_status wh_published_list(struct wh_store *store,
 					wh_publication_fn *fn, void *arg,
 					struct wh_error *err);
 
+/** A publication that was cut off: no pointer has moved. wh_publish with the
+ *  same arguments goes on. */
+struct wh_interrupted {
+	const char *place, *snapshot;
+	const char *remote;  /* or NULL */
+	const char *formats; /* "h5,tf" */
+	const char *aliases; /* "stable,prod"; NULL: "latest" */
+	uint64_t max_shard_size;
+	bool canonical;
+	int64_t time;		    /* when it was tried last; UTC seconds */
+	bool running;		    /* it is open in some process now */
+	size_t n_files;		    /* without manifest and pointers */
+	const char *const *missing; /* of them, those that aren't known to have
+				       arrived: paths in the place */
+	size_t n_missing;
+	uint64_t missing_size; /* of them in bytes; of some a part is there */
+};
+
+/** Of one that was found; not 0 ends the list. */
+typedef int wh_interrupted_fn(void *arg,
+			      const struct wh_interrupted *interrupted);
+
+/** Publications of the store's snapshots that began to send and did not
+ *  complete, as their journals beside the store say. `place`: a URL, or NULL
+ *  for all. */
+WH_API enum wh_status wh_interrupted_list(struct wh_store *store,
+					  const char *place,
+					  wh_interrupted_fn *fn, void *arg,
+					  struct wh_error *err);
+
 /** A zeroed struct removes "latest". */
 struct wh_unpublish_options {
 	struct wh_place_options place;
