@@ -477,18 +477,24 @@ enum wh_status wh_publish(struct wh_store *store, const char *revision,
 	size_t i;
 
 	WH_TRY(check_aliases(publishing.options->aliases, err));
-	WH_TRY(wh_snapshot_get(store, revision, note_snapshot,
-			       &publishing.publication, err));
-	WH_TRY(wh_snapshot_open(store, publishing.publication.snapshot,
-				&publishing.source, err));
-	status = publish_all(&publishing, store, url, err);
-	place_close(publishing.place);
-	journal_close(publishing.journal);
+	status = wh_snapshot_get(store, revision, note_snapshot,
+				 &publishing.publication, err);
+	if (!status && !publishing.publication.run_name)
+		status = wh_fail_memory(err);
 	if (!status)
-		record_or_warn(&publishing, store, url);
-	else
-		status = explain_loss(store, &publishing.publication, status,
-				      err);
+		status =
+			wh_snapshot_open(store, publishing.publication.snapshot,
+					 &publishing.source, err);
+	if (!status) {
+		status = publish_all(&publishing, store, url, err);
+		place_close(publishing.place);
+		journal_close(publishing.journal);
+		if (!status)
+			record_or_warn(&publishing, store, url);
+		else
+			status = explain_loss(store, &publishing.publication,
+					      status, err);
+	}
 	publication_free(&publishing.publication);
 	for (i = 0; i < publishing.n_plans; i++)
 		wh_plan_free(publishing.plans[i]);
