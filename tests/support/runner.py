@@ -149,6 +149,7 @@ def run_pytest(folder, requirements, *options, env=None):
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
         status = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                     "-o", "junit_family=xunit1",
                      f"--junitxml={report}", f"--basetemp={scratch}/tmp",
                      folder, *options, env=env)
         tally = junit_tally(report)
