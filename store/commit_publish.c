@@ -344,15 +344,22 @@ static enum wh_status insert_metric(struct publication *pub,
 }
 
 static enum wh_status adopt_metrics(struct publication *pub, int64_t step,
+/* What no snapshot has becomes its own; what another file's has, also its. */
 				    struct wh_error *err)
 {
 	struct stmt *stmt;
+	static const enum statement ways[] = {STMT_METRIC_ADOPT,
+					      STMT_METRIC_SHARE};
 
-	WH_TRY(db_stmt(pub->db, STMT_METRIC_ADOPT, &stmt, err));
-	stmt_integer(stmt, 1, pub->run_id);
-	stmt_integer(stmt, 2, step);
-	stmt_integer(stmt, 3, pub->snapshot_id);
-	return step_done(stmt, err);
+	int i;
+	for (i = 0; i < 2; i++) {
+		WH_TRY(db_stmt(pub->db, ways[i], &stmt, err));
+		stmt_integer(stmt, 1, pub->run_id);
+		stmt_integer(stmt, 2, step);
+		stmt_integer(stmt, 3, pub->snapshot_id);
+		WH_TRY(step_done(stmt, err));
+	}
+	return WH_OK;
 }
 
 /* What was logged is exact; a name says it rounded. */

@@ -290,17 +290,19 @@ static enum wh_status is_there(struct db *db, int64_t run,
 	return WH_OK;
 }
 
-/* The newest snapshot at the point's step, without a value of its key. */
-static enum wh_status clear_snapshot(struct db *db,
-				     const struct wh_metric_point *point,
-				     int64_t *snapshot, struct wh_error *err)
+/* The next older snapshot at the point's step, without a value of its key;
+ * 0: there is none. */
+static enum wh_status next_snapshot(struct db *db, int64_t run,
+				    const struct wh_metric_point *point,
+				    int64_t *snapshot, struct wh_error *err)
 {
 	struct stmt *stmt;
 	bool row;
 
-	WH_TRY(db_stmt(db, STMT_SNAPSHOT_BY_STEP, &stmt, err));
-	stmt_text(stmt, 1, point->run);
+	WH_TRY(db_stmt(db, STMT_SNAPSHOT_OF_STEP, &stmt, err));
+	stmt_integer(stmt, 1, run);
 	stmt_integer(stmt, 2, point->step);
+	stmt_integer(stmt, 3, *snapshot);
 	WH_TRY(stmt_step(stmt, &row, err));
 	*snapshot = row ? column_integer(stmt, 0) : 0;
 	stmt_reset(stmt);
@@ -312,23 +314,14 @@ static enum wh_status clear_snapshot(struct db *db,
 	return step_done(stmt, err);
 }
 
-static enum wh_status append(struct db *db, int64_t run,
-			     const struct wh_metric_point *point, int64_t now,
-			     bool *added, struct wh_error *err)
+static enum wh_status insert_point(struct db *db, int64_t run,
+				   const struct wh_metric_point *point,
+				   int64_t now, int64_t snapshot,
+				   struct wh_error *err)
 {
 	int class_ = metric_class(point->value);
-	int64_t snapshot = 0;
-	bool there = false;
 	struct stmt *stmt;
 
-	WH_TRY(check_name("metric's name", point->key, err));
-	if (point->once)
-		WH_TRY(is_there(db, run, point, &there, err));
-	*added = !there;
-	if (there)
-		return WH_OK;
-	if (point->of_snapshot)
-		WH_TRY(clear_snapshot(db, point, &snapshot, err));
 	WH_TRY(db_stmt(db, STMT_METRIC_APPEND, &stmt, err));
 	stmt_integer(stmt, 1, run);
 	stmt_text(stmt, 2, point->key);
@@ -340,6 +333,33 @@ static enum wh_status append(struct db *db, int64_t run,
 	if (snapshot)
 		stmt_integer(stmt, 7, snapshot);
 	return step_done(stmt, err);
+}
+
+/* A row for each snapshot that has the value; one, where none has it. */
+static enum wh_status append(struct db *db, int64_t run,
+			     const struct wh_metric_point *point, int64_t now,
+			     size_t *n_added, struct wh_error *err)
+{
+	int64_t snapshot = INT64_MAX;
+	bool there = false;
+
+	*n_added = 0;
+	WH_TRY(check_name("metric's name", point->key, err));
+	if (point->once)
+		WH_TRY(is_there(db, run, point, &there, err));
+	if (there)
+		return WH_OK;
+	if (point->of_snapshot)
+		WH_TRY(next_snapshot(db, run, point, &snapshot, err));
+	else
+		snapshot = 0;
+	do {
+		WH_TRY(insert_point(db, run, point, now, snapshot, err));
+		++*n_added;
+		if (snapshot)
+			WH_TRY(next_snapshot(db, run, point, &snapshot, err));
+	} while (snapshot);
+	return WH_OK;
 }
 
 /* From so many on, one row for each metric costs less than a trigger's work for
@@ -354,8 +374,7 @@ static enum wh_status log_points(struct db *db,
 {
 	const char *name = NULL;
 	int64_t run = 0, now = ref_now();
-	bool added;
-	size_t i;
+	size_t i, n_added;
 
 	for (i = 0; i < n; i++) {
 		if (!name || strcmp(name, points[i].run) != 0) {
@@ -367,8 +386,8 @@ static enum wh_status log_points(struct db *db,
 			if (!run)
 				WH_TRY(insert(db, name, &run, err));
 		}
-		WH_TRY(append(db, run, &points[i], now, &added, err));
-		if (added && sums)
+		WH_TRY(append(db, run, &points[i], now, &n_added, err));
+		for (; n_added && sums; n_added--)
 			WH_TRY(metric_summaries_add(sums, &points[i], err));
 	}
 	return sums ? metric_summaries_put(sums, db, run, err) : WH_OK;

@@ -125,6 +125,19 @@ WHERE run_id = ?1 AND step = ?2 AND snapshot_id IS NULL
   AND seq = (SELECT max(m.seq) FROM metric AS m
     WHERE m.run_id = ?1 AND m.key = metric.key AND m.step = ?2);
 
+-- name: metric_share
+-- ?1 run, ?2 step, ?3 snapshot
+-- The newest value of each key, if a snapshot has it that is of another file.
+INSERT INTO metric(run_id, key, step, seq, time, class, value, snapshot_id)
+SELECT m.run_id, m.key, m.step, m.seq + 1, m.time, m.class, m.value, ?3
+FROM metric_summary AS k
+  JOIN metric AS m ON m.run_id = k.run_id AND m.key = k.key AND m.step = ?2
+    AND m.seq = (SELECT max(n.seq) FROM metric AS n
+      WHERE n.run_id = ?1 AND n.key = k.key AND n.step = ?2)
+WHERE k.run_id = ?1 AND m.snapshot_id <> ?3
+  AND (SELECT message FROM snapshot WHERE id = m.snapshot_id)
+    <> (SELECT message FROM snapshot WHERE id = ?3);
+
 -- name: metric_has_snapshot
 -- ?1 snapshot, ?2 key
 SELECT 1 FROM metric WHERE snapshot_id = ?1 AND key = ?2 LIMIT 1;
@@ -143,6 +156,16 @@ ORDER BY sha256 LIMIT 17;
 SELECT s.id FROM snapshot AS s
 WHERE s.run_id = (SELECT id FROM run WHERE name = ?1) AND s.step = ?2
   AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
+ORDER BY s.id DESC LIMIT 1;
+
+-- name: snapshot_of_step
+-- ?1 run, ?2 step, ?3 below this id: of each file's snapshots the newest
+SELECT s.id FROM snapshot AS s
+WHERE s.run_id = ?1 AND s.step = ?2 AND s.id < ?3
+  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
+  AND NOT EXISTS (SELECT 1 FROM snapshot AS n
+    WHERE n.run_id = ?1 AND n.step = ?2 AND n.id > s.id
+      AND n.message = s.message)
 ORDER BY s.id DESC LIMIT 1;
 
 -- name: snapshot_by_epoch

@@ -364,6 +364,18 @@ def test_rows_that_came_before_their_checkpoint_are_its(store, ckpt):
 
 
 def test_a_table_that_begins_anew_is_read_from_its_start(store, ckpt,
+def test_two_files_of_one_step_have_its_figures(store, ckpt, watching):
+    watch = watching("--pattern", "{epoch}.h5")
+    for folder, number in (("best", 1), ("last", 2)):
+        put(ckpt / folder / "7.h5", number)
+        watch.event("commit", file=f"{folder}/7.h5")
+    (ckpt / "log.csv").write_text(HEAD + "6,2,1\n")
+    watch.event("metrics", rows=1)
+    watch.end()
+    assert [row["metrics"] for row in snapshots(store)] == [
+        {"loss": 2, "val_loss": 1}] * 2
+
+
                                                          watching):
     watch = watching("--run", "r")
     (ckpt / "log.csv").write_text(HEAD + "0,2,1\n1,1,0.5\n")

@@ -82,8 +82,9 @@ struct wh_metric_point {
 	int64_t time; /* UTC seconds; 0: now */
 	double value; /* NaN and infinities are kept as such */
 	bool once;    /* not where the run has this value at this step */
-	/* Also a metric of the run's newest snapshot at this step, where there
-	 * is one, instead of what that had; see wh_commit_options.adopt. */
+	/* Also a metric of the run's snapshots at this step, of each message
+	 * the newest, instead of what they had: a value for each, or one where
+	 * there is none. See wh_commit_options.adopt. */
 	bool of_snapshot;
 };
 

@@ -76,8 +76,9 @@ struct wh_commit_options {
 	 * again after a crash is there once. */
 	bool once;
 	/* With a step or an epoch: what wh_metric_log put there before and no
-	 * snapshot has becomes this one's, and is told in the place of what
-	 * `metrics` says of the same key. */
+	 * snapshot has becomes this one's, and what only one of another message
+	 * has, this one's too; it is told in the place of what `metrics` says
+	 * of the same key. */
 	bool adopt;
 	/* How hard to shrink payloads: "none" stores them as they are, "fast"
 	 * as differences from older versions where that pays, "dense" spends

@@ -223,6 +223,32 @@ static void a_snapshot_without_a_step_adopts_nothing(void **state)
 static int note_status(void *arg, const struct wh_run *run)
 {
 	snprintf(arg, 32, "%s%s", run->status, run->has_ended ? ", ended" : "");
+static void files_of_one_step_have_its_values(void **state)
+{
+	struct wh_commit_options best = of_step(7, "best.h5");
+	struct wh_commit_options last = of_step(7, "last.h5");
+	struct fixture *f = *state;
+
+	commit_as(f, 1.0f, &best);
+	commit_as(f, 2.0f, &last);
+	measure(f, 7, 0.5);
+	assert_loss(f, "HEAD", 0.5);
+	assert_loss(f, "HEAD~1", 0.5);
+	best.step = last.step = 8;
+	measure(f, 8, 0.25);
+	commit_as(f, 3.0f, &best);
+	commit_as(f, 4.0f, &last);
+	assert_loss(f, "HEAD", 0.25);
+	assert_loss(f, "HEAD~1", 0.25);
+	assert_int_equal(n_values(f), 4);
+	/* Training that was resumed writes both anew, and measures anew. */
+	commit_as(f, 5.0f, &last);
+	measure(f, 8, 0.125);
+	assert_loss(f, "HEAD", 0.125);
+	assert_loss(f, "HEAD~1", 0.25);
+	assert_loss(f, "HEAD~2", 0.125);
+}
+
 	return 0;
 }
 
@@ -257,3 +283,4 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		with_store(files_of_one_step_have_its_values),
