@@ -411,7 +411,7 @@ enum wh_status wh_commit(struct wh_store *store, struct wh_source *source,
 	WH_TRY(check_words(commit.options, err));
 	status = run_commit(&commit, err);
 	/* The first failure is the one to tell. */
-	if (status && commit.items)
+	if ((status || commit.buried) && commit.items)
 		commit_abandon(&commit, NULL);
 	if (!status && result)
 		*result = commit.result;

@@ -64,6 +64,7 @@ struct commit {
 	struct lease lease; /* of the items' storages */
 	enum codec_effort effort;
 	unsigned n_lost; /* times that gc took a base that was chosen */
+	bool buried;	 /* gc took the very same: nothing is to stay of this */
 	struct wh_commit_result result;
 };
 

@@ -30,7 +30,8 @@ struct publication {
 	char run_uuid[37];
 	uint8_t tree[WH_SHA256_SIZE], template_[WH_SHA256_SIZE];
 	uint8_t parent[WH_SHA256_SIZE], snapshot[WH_SHA256_SIZE];
-	bool there_already;
+	bool there_already, buried;
+	int64_t same_time; /* of the newest of this name */
 };
 
 /* ---- Tensors, layers, tree --------------------------------------------------
@@ -343,15 +344,15 @@ static enum wh_status insert_metric(struct publication *pub,
 	return step_done(stmt, err);
 }
 
-static enum wh_status adopt_metrics(struct publication *pub, int64_t step,
 /* What no snapshot has becomes its own; what another file's has, also its. */
+static enum wh_status adopt_metrics(struct publication *pub, int64_t step,
 				    struct wh_error *err)
 {
-	struct stmt *stmt;
 	static const enum statement ways[] = {STMT_METRIC_ADOPT,
 					      STMT_METRIC_SHARE};
-
+	struct stmt *stmt;
 	int i;
+
 	for (i = 0; i < 2; i++) {
 		WH_TRY(db_stmt(pub->db, ways[i], &stmt, err));
 		stmt_integer(stmt, 1, pub->run_id);
@@ -535,19 +536,25 @@ static enum wh_status revive(struct publication *pub, struct wh_error *err)
 	return step_done(stmt, err);
 }
 
+static enum wh_status digest_of(const struct canonical_snapshot *text,
+				uint8_t digest[WH_SHA256_SIZE],
+				struct wh_error *err)
+{
+	struct wh_buf buf = {0};
+	enum wh_status status = canonical_snapshot(&buf, text, err);
+
+	if (!status)
+		status = sha256_of(buf.data, buf.size, digest, err);
+	wh_buf_free(&buf);
+	return status;
+}
+
 static enum wh_status publish_snapshot(struct publication *pub,
 				       struct wh_error *err)
 {
 	struct canonical_snapshot text = describe(pub);
-	struct wh_buf buf = {0};
-	enum wh_status status;
 
-	status = canonical_snapshot(&buf, &text, err);
-	if (!status)
-		status = sha256_of(buf.data, buf.size, pub->snapshot, err);
-	wh_buf_free(&buf);
-	if (status)
-		return status;
+	WH_TRY(digest_of(&text, pub->snapshot, err));
 	/* The same commit twice in one second, on another branch. */
 	WH_TRY(snapshot_find(pub->db, pub->snapshot, &pub->snapshot_id, err));
 	if (pub->snapshot_id)
@@ -612,10 +619,43 @@ static enum wh_status find_same(struct publication *pub, struct wh_error *err)
 	stmt_text(stmt, 4, pub->commit->message);
 	WH_TRY(stmt_step(stmt, &row, err));
 	pub->there_already = row && column_integer(stmt, 2) == pub->tree_id;
+	pub->same_time = row ? column_integer(stmt, 4) : INT64_MIN;
 	if (pub->there_already) {
 		pub->snapshot_id = column_integer(stmt, 0);
 		copy_digest(stmt, 1, pub->snapshot);
 		pub->parent_id = copy_digest(stmt, 3, pub->parent);
+	}
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
+/* Whether gc took a newer one with this tree: a tombstone has its digest, and
+ * the time and the parent that went into it. */
+static enum wh_status find_buried(struct publication *pub, struct wh_error *err)
+{
+	struct canonical_snapshot text = describe(pub);
+	uint8_t digest[WH_SHA256_SIZE], parent[WH_SHA256_SIZE];
+	struct stmt *stmt;
+	bool row;
+
+	WH_TRY(db_stmt(pub->db, STMT_TOMBSTONE_LIST, &stmt, err));
+	stmt_integer(stmt, 1, pub->same_time);
+	while (!pub->buried) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		if (!copy_digest(stmt, 0, pub->snapshot))
+			continue;
+		text.parent = copy_digest(stmt, 1, parent) ? parent : NULL;
+		text.time = column_integer(stmt, 2);
+		WH_TRY(digest_of(&text, digest, err));
+		pub->buried =
+			memcmp(digest, pub->snapshot, sizeof(digest)) == 0;
+	}
+	if (pub->buried) {
+		pub->there_already = true;
+		pub->parent_id = text.parent != NULL;
+		memcpy(pub->parent, parent, sizeof(parent));
 	}
 	stmt_reset(stmt);
 	return WH_OK;
@@ -634,6 +674,17 @@ static void fill_result(const struct publication *pub)
 	result->there_already = pub->there_already;
 }
 
+/* Nothing of this commit stays: the transaction comes to nothing. */
+static void fill_buried(const struct publication *pub)
+{
+	struct commit *commit = pub->commit;
+
+	commit->buried = true;
+	commit->result.n_new_tensors = 0;
+	commit->result.stored_bytes = 0;
+	fill_result(pub);
+}
+
 static enum wh_status publish_history(struct publication *pub,
 				      struct wh_error *err)
 {
@@ -644,6 +695,10 @@ static enum wh_status publish_history(struct publication *pub,
 	if (pub->there_already)
 		return WH_OK;
 	WH_TRY(publish_template(pub, err));
+	if (pub->commit->options->once)
+		WH_TRY(find_buried(pub, err));
+	if (pub->there_already)
+		return WH_OK;
 	WH_TRY(check_expected(pub, err));
 	WH_TRY(load_parent(pub, err));
 	WH_TRY(publish_snapshot(pub, err));
@@ -685,6 +740,10 @@ enum wh_status commit_publish(struct commit *commit, bool *again,
 	/* Triggers count snapshots and sum up metrics. */
 	transaction_trust(&tx, false);
 	WH_TRY(publish_history(&pub, err));
+	if (pub.buried) {
+		fill_buried(&pub);
+		return WH_OK;
+	}
 	WH_TRY(lease_end(pub.db, &commit->lease, err));
 	WH_TRY(transaction_commit(&tx, err));
 	commit->result.stored_bytes += commit->small_stored;

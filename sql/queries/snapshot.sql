@@ -15,7 +15,7 @@ VALUES ((SELECT coalesce(max(snapshot_id), 0) + 1 FROM lineage),
 
 -- name: snapshot_same
 -- ?1 run, ?2 step, ?3 epoch, ?4 message
-SELECT id, sha256, tree_id, parent FROM snapshot
+SELECT id, sha256, tree_id, parent, time FROM snapshot
 WHERE run_id = ?1 AND step IS ?2 AND epoch IS ?3 AND message = ?4
 ORDER BY id DESC LIMIT 1;
 
@@ -244,6 +244,10 @@ SELECT 1 FROM snapshot AS s WHERE s.id = ?1
 -- name: tombstone_get
 -- ?1 sha256
 SELECT parent, forgotten FROM tombstone WHERE sha256 = ?1;
+
+-- name: tombstone_list
+-- ?1 of snapshots of this time or later
+SELECT sha256, parent, time FROM tombstone WHERE time >= ?1;
 
 -- name: tombstone_by_prefix
 -- ?1 lowest digest, ?2 highest digest

@@ -1,4 +1,5 @@
 """watch: checkpoints become snapshots as they are written."""
+import json
 import os
 import shutil
 import signal
@@ -363,7 +364,6 @@ def test_rows_that_came_before_their_checkpoint_are_its(store, ckpt):
         {"loss": 2, "val_loss": 1}, {"loss": 1, "val_loss": 0.512}]
 
 
-def test_a_table_that_begins_anew_is_read_from_its_start(store, ckpt,
 def test_two_files_of_one_step_have_its_figures(store, ckpt, watching):
     watch = watching("--pattern", "{epoch}.h5")
     for folder, number in (("best", 1), ("last", 2)):
@@ -376,6 +376,7 @@ def test_two_files_of_one_step_have_its_figures(store, ckpt, watching):
         {"loss": 2, "val_loss": 1}] * 2
 
 
+def test_a_table_that_begins_anew_is_read_from_its_start(store, ckpt,
                                                          watching):
     watch = watching("--run", "r")
     (ckpt / "log.csv").write_text(HEAD + "0,2,1\n1,1,0.5\n")
@@ -495,6 +496,23 @@ def test_killed_at_any_time_it_goes_on_where_it_was(store, ckpt):
         store.ok("save-weights", f"main@{number}", "back.h5")
         assert (store.folder / "back.h5").read_bytes() == epoch(
             number).read_bytes()
+
+
+def test_what_keep_and_gc_took_is_not_taken_again(store, ckpt):
+    for number in (1, 2, 3):
+        put(ckpt / f"epoch-{number}.h5", number, old=True)
+    once(store)
+    store.ok("keep", "--last", "1")
+    store.ok("gc", "--grace", "0")
+    size = (store.folder / "weights.wh").stat().st_size
+    events = [json.loads(line) for line in once(store).stdout.splitlines()]
+    assert [row["file"] for row in events if row["event"] == "known"] == [
+        "epoch-1.h5", "epoch-2.h5", "epoch-3.h5"]
+    assert names(store) == ["epoch-3.h5"]
+    assert (store.folder / "weights.wh").stat().st_size <= size
+    put(ckpt / "epoch-1.h5", 4)
+    once(store)
+    assert names(store) == ["epoch-3.h5", "epoch-1.h5"]
 
 
 def test_two_watches_of_one_folder_take_it_once(store, ckpt):

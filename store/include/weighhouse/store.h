@@ -72,8 +72,9 @@ struct wh_commit_options {
 	size_t n_params;
 	const char *tag; /* also names the new snapshot so */
 	/* No second snapshot where the newest one of this run, step, epoch and
-	 * message has the same weights, forgotten or not: what is committed
-	 * again after a crash is there once. */
+	 * message has the same weights, forgotten or not, nor where gc has
+	 * taken a newer one that had: what is committed again after a crash is
+	 * there once. */
 	bool once;
 	/* With a step or an epoch: what wh_metric_log put there before and no
 	 * snapshot has becomes this one's, and what only one of another message

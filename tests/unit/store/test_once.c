@@ -105,6 +105,44 @@ static void what_was_forgotten_was_there(void **state)
 	assert_int_equal(n_snapshots(f), 1);
 }
 
+static void keep_last(struct fixture *f)
+{
+	static const char *const rules[] = {"last=1", NULL};
+	struct wh_keep_options keep = {.rules = rules};
+	struct wh_gc_options gc = {.has_grace = true};
+	struct wh_gc_result result;
+
+	assert_ok(wh_keep(f->store, &keep, NULL, NULL, &f->err), &f->err);
+	assert_ok(wh_gc(f->store, &gc, &result, &f->err), &f->err);
+	assert_int_equal(n_snapshots(f), 1);
+}
+
+static void what_gc_took_was_there(void **state)
+{
+	struct wh_commit_options first = of_step(1, "a");
+	struct wh_commit_options next = of_step(2, "b");
+	struct wh_commit_options other = of_step(1, "c");
+	struct fixture *f = *state;
+	char parent[WH_ID_SIZE], id[WH_ID_SIZE];
+
+	commit_as(f, 9.0f, &other);
+	strcpy(parent, f->result.snapshot);
+	commit_as(f, 1.0f, &first);
+	strcpy(id, f->result.snapshot);
+	commit_as(f, 2.0f, &next);
+	keep_last(f);
+	commit_as(f, 1.0f, &first);
+	assert_true(f->result.there_already);
+	assert_string_equal(f->result.snapshot, id);
+	assert_string_equal(f->result.parent, parent);
+	assert_int_equal(f->result.stored_bytes, 0);
+	assert_int_equal(n_snapshots(f), 1);
+	/* Other weights are none that were there. */
+	commit_as(f, 3.0f, &first);
+	assert_false(f->result.there_already);
+	assert_int_equal(n_snapshots(f), 2);
+}
+
 /* ---- Metrics ---------------------------------------------------------------
  */
 
@@ -185,6 +223,32 @@ static void a_value_belongs_to_the_snapshot_whichever_came_first(void **state)
 	assert_int_equal(n_values(f), 3);
 }
 
+static void files_of_one_step_have_its_values(void **state)
+{
+	struct wh_commit_options best = of_step(7, "best.h5");
+	struct wh_commit_options last = of_step(7, "last.h5");
+	struct fixture *f = *state;
+
+	commit_as(f, 1.0f, &best);
+	commit_as(f, 2.0f, &last);
+	measure(f, 7, 0.5);
+	assert_loss(f, "HEAD", 0.5);
+	assert_loss(f, "HEAD~1", 0.5);
+	best.step = last.step = 8;
+	measure(f, 8, 0.25);
+	commit_as(f, 3.0f, &best);
+	commit_as(f, 4.0f, &last);
+	assert_loss(f, "HEAD", 0.25);
+	assert_loss(f, "HEAD~1", 0.25);
+	assert_int_equal(n_values(f), 4);
+	/* Training that was resumed writes both anew, and measures anew. */
+	commit_as(f, 5.0f, &last);
+	measure(f, 8, 0.125);
+	assert_loss(f, "HEAD", 0.125);
+	assert_loss(f, "HEAD~1", 0.25);
+	assert_loss(f, "HEAD~2", 0.125);
+}
+
 static void a_value_that_is_there_is_not_added_again(void **state)
 {
 	struct wh_commit_options options = of_step(1, "a");
@@ -223,32 +287,6 @@ static void a_snapshot_without_a_step_adopts_nothing(void **state)
 static int note_status(void *arg, const struct wh_run *run)
 {
 	snprintf(arg, 32, "%s%s", run->status, run->has_ended ? ", ended" : "");
-static void files_of_one_step_have_its_values(void **state)
-{
-	struct wh_commit_options best = of_step(7, "best.h5");
-	struct wh_commit_options last = of_step(7, "last.h5");
-	struct fixture *f = *state;
-
-	commit_as(f, 1.0f, &best);
-	commit_as(f, 2.0f, &last);
-	measure(f, 7, 0.5);
-	assert_loss(f, "HEAD", 0.5);
-	assert_loss(f, "HEAD~1", 0.5);
-	best.step = last.step = 8;
-	measure(f, 8, 0.25);
-	commit_as(f, 3.0f, &best);
-	commit_as(f, 4.0f, &last);
-	assert_loss(f, "HEAD", 0.25);
-	assert_loss(f, "HEAD~1", 0.25);
-	assert_int_equal(n_values(f), 4);
-	/* Training that was resumed writes both anew, and measures anew. */
-	commit_as(f, 5.0f, &last);
-	measure(f, 8, 0.125);
-	assert_loss(f, "HEAD", 0.125);
-	assert_loss(f, "HEAD~1", 0.25);
-	assert_loss(f, "HEAD~2", 0.125);
-}
-
 	return 0;
 }
 
@@ -274,8 +312,10 @@ int main(void)
 		with_store(a_second_commit_of_the_same_is_the_first),
 		with_store(what_changed_and_changed_back_is_committed),
 		with_store(what_was_forgotten_was_there),
+		with_store(what_gc_took_was_there),
 		with_store(
 			a_value_belongs_to_the_snapshot_whichever_came_first),
+		with_store(files_of_one_step_have_its_values),
 		with_store(a_value_that_is_there_is_not_added_again),
 		with_store(a_snapshot_without_a_step_adopts_nothing),
 		with_store(a_run_that_ended_goes_on),
@@ -283,4 +323,3 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		with_store(files_of_one_step_have_its_values),

@@ -30,6 +30,7 @@ static const char *const may_scan[] = {
 	"keep_names",	     /* branches and tags are few */
 	"keep_reflog",	     /* no index by time: once a keep */
 	"forgotten_list",    /* what keep --undo brings back */
+	"tombstone_list",    /* no index: a file that may have been there */
 	"policy_list",	     /* few */
 	"publication_list",  /* all, or of a place: asked for by people */
 	"publish_rule_list", /* few */
