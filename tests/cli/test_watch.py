@@ -185,6 +185,16 @@ def test_a_file_that_is_written_slowly_is_taken_when_it_is_whole(store, ckpt,
     assert (store.folder / "back.h5").read_bytes() == whole
 
 
+def test_a_file_that_is_still_open_is_not_taken(store, ckpt, watching):
+    """It could be read, but its writer may not be done."""
+    watch = watching(settle=60000)
+    with open(ckpt / "open.h5", "wb", buffering=0) as out:
+        out.write(epoch(1).read_bytes())
+        put(ckpt / "closed.h5", 2)
+        watch.end()
+    assert names(store) == ["closed.h5"]
+
+
 def test_half_a_file_is_left_out_once_and_taken_when_whole(store, ckpt,
                                                            watching):
     watch = watching()

@@ -72,6 +72,15 @@ def test_a_failing_publication_fails_no_commit(wh, server, candidate):
     assert candidate() == better
 
 
+def test_a_rule_does_not_move_a_protected_alias(wh, server, candidate):
+    wh.ok("config", "protected-aliases", "candidate")
+    first = commit(wh, 3, 0.5)
+    done = wh("commit", DIGITS / "epoch-04.h5", "--metric", "loss=0.1")
+    assert done.returncode == 0
+    assert "'candidate' is protected" in done.stderr
+    assert candidate() == first
+
+
 def test_a_server_that_is_away_is_given_up_soon(wh, candidate):
     wh.ok("remote", "add", "lab", f"http://127.0.0.1:{free_port()}/m")
     done = wh("commit", DIGITS / "epoch-03.h5", "--metric", "loss=0.1",
