@@ -55,6 +55,18 @@ def test_an_import_publishes_once_at_its_end(wh, server, candidate):
     assert len(server.seen("PUT .*model.h5")) == 1
 
 
+def test_a_pull_publishes_what_it_changes(wh, server, elsewhere):
+    elsewhere.ok("init")
+    elsewhere.ok("commit", DIGITS / "epoch-03.h5")
+    elsewhere.ok("publish", f"{server.url}/other")
+    wh.ok("remote", "add", "lab", f"{server.url}/m")
+    wh.ok("publish", "HEAD", "lab", "--save")
+    assert "/m/latest.json" not in server.objects
+    wh.ok("pull", f"{server.url}/other")
+    pointer = json.loads(server.objects["/m/latest.json"])
+    assert pointer["snapshot"] == wh.row("show")["snapshot"]
+
+
 def test_a_failing_publication_fails_no_commit(wh, server, candidate):
     first = commit(wh, 3, 0.5)
     server.faults.append(Fault("PUT .*", status=403))
