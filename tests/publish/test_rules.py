@@ -1,5 +1,6 @@
 """Published by commits: whenever what a revision means changes."""
 import json
+import shutil
 
 import pytest
 
@@ -53,6 +54,26 @@ def test_an_import_publishes_once_at_its_end(wh, server, candidate):
                    "--metrics", "metrics.csv")
     assert candidate() == rows[-1]["snapshot"]
     assert len(server.seen("PUT .*model.h5")) == 1
+
+
+def test_a_watch_publishes_what_it_takes(wh, server, candidate):
+    folder = wh.folder / "ckpt"
+    folder.mkdir()
+    for n, loss in ((3, "0.50"), (4, "0.10"), (5, "0.90")):
+        shutil.copy(DIGITS / f"epoch-{n:02}.h5", folder / f"e{n}-{loss}.h5")
+    wh.ok("watch", "-q", "ckpt", "--once", "--pattern", "e{epoch}-{loss}.h5")
+    assert candidate() == wh.row("show", "best:loss:min")["snapshot"]
+    assert len(server.seen("PUT .*model.h5")) == 1
+
+
+def test_a_watch_heeds_what_a_csv_says(wh, server, candidate):
+    folder = wh.folder / "ckpt"
+    folder.mkdir()
+    for n in (6, 7):
+        shutil.copy(DIGITS / f"epoch-{n:02}.h5", folder)
+    (folder / "log.csv").write_text("epoch,loss\n5,0.01\n6,0.5\n")
+    wh.ok("watch", "-q", "ckpt", "--once", "--run", "r")
+    assert candidate() == wh.row("show", "HEAD~1")["snapshot"]
 
 
 def test_a_pull_publishes_what_it_changes(wh, server, elsewhere):

@@ -363,6 +363,7 @@ static void read_csv(struct watch *watch, struct watch_csv *csv)
 			   "'%s' has lines that are not as its head "
 			   "says: they are left out",
 			   cli_escape(csv->path));
+	watch->news |= rows > 0;
 	if (rows && cli_json(cli)) {
 		cli_print_json(json_pack("{s:s,s:o,s:I}", "event", "metrics",
 					 "file", json_text(csv->path), "rows",
@@ -486,6 +487,14 @@ static int finish(struct watch *watch, enum watch_haste haste)
 	return watch->n_unstored ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* After all that is there was taken: meanwhile nothing is. */
+static void publish_news(struct watch *watch)
+{
+	if (watch->news)
+		cli_apply_publish_rules(watch->cli);
+	watch->news = false;
+}
+
 int watch_run(struct watch *watch, watch_over_fn *over, void *arg)
 {
 	int64_t until_ms;
@@ -508,10 +517,11 @@ int watch_run(struct watch *watch, watch_over_fn *over, void *arg)
 		code = watch_take(watch, haste, pump);
 		if (code)
 			return code;
-		if (haste != WATCH_PATIENT) {
+		if (haste != WATCH_PATIENT)
 			read_csvs(watch);
+		publish_news(watch);
+		if (haste != WATCH_PATIENT)
 			return finish(watch, haste);
-		}
 		watch_wait(watch->notify ? notify_descriptor(watch->notify)
 					 : -1,
 			   time_to_wait(watch, until_ms));

@@ -48,6 +48,7 @@ struct watch {
 	size_t n_said;
 	uint64_t n_taken, n_known, n_bad, stored_bytes;
 	uint64_t n_unstored; /* by the store's fault */
+	bool news;	     /* that rules of publish may be about */
 };
 
 /** Takes the options that watch and run exec share; an exit code. `run` NULL:

@@ -205,8 +205,10 @@ static void committed(struct watch *watch, struct watch_file *file,
 		 !outcome->result.there_already)
 		tell_person(watch, file, options, outcome, seconds);
 	note_source(watch, file, &before, outcome);
-	if (!outcome->result.there_already)
+	if (!outcome->result.there_already) {
 		apply_rules(watch);
+		watch->news = true;
+	}
 	/* A change while it was read that nobody told of. */
 	checkpoint_look(file->path, &now, NULL, NULL);
 	watch_look(file, &now, 0, watch_clock_ms());
