@@ -8,6 +8,8 @@ import pytest
 from conftest import epoch
 from test_verify import ask, damage, flip
 
+pytestmark = pytest.mark.slow
+
 # Below these stand names that users have given.
 FREE = {"metrics", "params", "summary"}
 
