@@ -85,17 +85,19 @@ def assert_all_there(wh, run, folder, paths):
     return rows
 
 
-def test_200_epochs_of_tf_keras_with_both_killed_on_the_way(wh):
+@pytest.mark.parametrize("keras, suffix, n_tf", [
+    ("tf_keras", ".h5", EPOCHS // 10), ("keras", ".weights.h5", 0)])
+def test_200_epochs_with_both_killed_on_the_way(wh, keras, suffix, n_tf):
     wh("init")
     folder = wh.folder / "ckpt"
     words = ["run", "exec", "long", "--watch", "ckpt", "--resume", "--",
-             sys.executable, TRAINER, "ckpt", EPOCHS]
+             sys.executable, TRAINER, "ckpt", EPOCHS, keras]
 
     hold = wh.folder / "hold"
     hold.touch()
     # wh is killed; the trainer goes on for a while, and is killed then.
     process = start(wh, *words)
-    until((folder / "epoch-040.h5").exists, process)
+    until((folder / f"epoch-040{suffix}").exists, process)
     kill_trainer = kill_child_of(process)
     process.kill()
     process.wait()
@@ -103,7 +105,7 @@ def test_200_epochs_of_tf_keras_with_both_killed_on_the_way(wh):
     kill_trainer()
     # The trainer alone is killed: the run is told so.
     process = start(wh, *words)
-    until((folder / "epoch-120.h5").exists, process)
+    until((folder / f"epoch-120{suffix}").exists, process)
     kill_child_of(process)()
     assert process.wait(60) == 137
     shown = json.loads(wh("run", "show", "long", "--json"))
@@ -116,7 +118,7 @@ def test_200_epochs_of_tf_keras_with_both_killed_on_the_way(wh):
     paths = [path if path.suffix == ".h5" else path.with_suffix("")
              for path in (*folder.glob("*.h5"), *folder.glob("*/*.index"))]
     rows = assert_all_there(wh, "long", folder, paths)
-    assert len(rows) >= EPOCHS + EPOCHS // 10 - 2  # killed before a tf save
+    assert len(rows) >= EPOCHS + n_tf - 2  # killed before a tf save
     assert sorted(row["step"] for row in rows
                   if row["message"].endswith(".h5")) == list(
                       range(1, EPOCHS + 1))

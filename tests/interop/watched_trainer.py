@@ -1,9 +1,10 @@
-"""A tf-keras training of many tiny epochs: each saved as HDF5, each tenth as a
-TensorFlow checkpoint as well, logged by CSVLogger. Goes on after the newest
+"""A training of many tiny epochs by tf-keras or Keras 3: each saved as HDF5, by
+tf-keras each tenth as a TensorFlow checkpoint as well, logged by CSVLogger. Goes on after the newest
 file that loads. While there is a file `hold` it stays in its 160th.
 
-	python watched_trainer.py FOLDER EPOCHS
+	python watched_trainer.py FOLDER EPOCHS tf_keras|keras
 """
+import importlib
 import os
 import re
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np  # noqa: E402
-import tf_keras as keras  # noqa: E402
+
+keras = importlib.import_module(sys.argv[3])
+SUFFIX = ".weights.h5" if sys.argv[3] == "keras" else ".h5"
 
 
 class Hold(keras.callbacks.Callback):
@@ -35,7 +38,7 @@ class EachTenth(keras.callbacks.Callback):
 
 
 def resume(model, folder):
-    found = sorted(folder.glob("epoch-*.h5"), reverse=True)
+    found = sorted(folder.glob(f"epoch-*{SUFFIX}"), reverse=True)
     for path in found:
         try:
             model.load_weights(path)
@@ -58,9 +61,10 @@ def main():
               initial_epoch=resume(model, folder), callbacks=[
                   Hold(),
                   keras.callbacks.ModelCheckpoint(
-                      str(folder / "epoch-{epoch:03d}.h5"),
+                      str(folder / ("epoch-{epoch:03d}" + SUFFIX)),
                       save_weights_only=True),
-                  EachTenth(str(folder / "tf-{epoch:03d}/ckpt")),
+                  *([EachTenth(str(folder / "tf-{epoch:03d}/ckpt"))]
+                    if SUFFIX == ".h5" else []),
                   keras.callbacks.CSVLogger(folder / "log.csv",
                                             append=True)])
 
