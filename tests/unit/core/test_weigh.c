@@ -1,6 +1,7 @@
 /* Weighing: the same bits on any number of threads, what files claim, and
  * what goes wrong. */
 #include "support/assert.h"
+#include "support/one_weight.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -146,15 +147,12 @@ static void reading_may_fail_and_be_cancelled(void **state)
 				 .rank = 1,
 				 .shape = &size,
 				 .read = fail_later};
-	struct wh_builder *builder = NULL;
 	struct wh_source *source = NULL;
 	struct wh_error err;
 	int n_calls = 0;
 
 	(void)state;
-	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	source = one_weight(NULL, NULL, &array);
 	assert_fails(wh_source_weigh(source, ALL, 2, NULL, NULL, &err), &err,
 		     WH_EIO, "w");
 	assert_fails(wh_source_weigh(source, ALL, 2, cancel, &n_calls, &err),

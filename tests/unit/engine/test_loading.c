@@ -1,5 +1,6 @@
 /* Loading into a trainer's arrays, and saving them in the background. */
 #include "support/assert.h"
+#include "support/one_weight.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,15 +22,8 @@ static struct wh_source *make_source(const float *kernel, uint64_t columns)
 				 .rank = 2,
 				 .shape = own,
 				 .data = kernel};
-	struct wh_builder *builder;
-	struct wh_source *source;
-	struct wh_error err;
 
-	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_layer(builder, "fc", "Dense", &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	assert_ok(wh_builder_finish(builder, &source, &err), &err);
-	return source;
+	return one_weight("fc", "Dense", &array);
 }
 
 static struct wh_target *make_target(const struct wh_destination *weight)

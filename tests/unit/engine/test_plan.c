@@ -6,6 +6,7 @@
 #include "engine.h"
 #include "plan_internal.h"
 #include "support/store.h"
+#include "support/one_weight.h"
 
 static const struct wh_cast widen = {WH_BFLOAT16, WH_FLOAT32};
 
@@ -227,7 +228,6 @@ static void bfloat16_is_widened_wherever_a_read_begins(void **state)
 				 .shape = shape,
 				 .data = halves};
 	struct wh_source *inner, *wide;
-	struct wh_builder *builder;
 	uint8_t wanted[20] = {0}, got[20];
 	size_t from, to, i;
 
@@ -236,10 +236,7 @@ static void bfloat16_is_widened_wherever_a_read_begins(void **state)
 		wanted[4 * i + 2] = (uint8_t)halves[i];
 		wanted[4 * i + 3] = (uint8_t)(halves[i] >> 8);
 	}
-	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_layer(builder, "l", NULL, &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	assert_ok(wh_builder_finish(builder, &inner, &err), &err);
+	inner = one_weight("l", NULL, &array);
 	assert_ok(filter_cast(inner, &widen, 1, &wide, &err), &err);
 	assert_int_equal(wide->manifest.tensors[0].dtype, WH_FLOAT32);
 	assert_int_equal(wide->manifest.tensors[0].nbytes, 20);

@@ -1,5 +1,6 @@
 /* Writing a plan: complete under its names, or not there. */
 #include "support/assert.h"
+#include "support/one_weight.h"
 
 #include "engine.h"
 #include "engine/folder.h"
@@ -250,7 +251,6 @@ static void pieces_and_threads_make_the_same_file(void **state)
 				 .shape = shape,
 				 .data = bytes};
 	struct wh_source *source;
-	struct wh_builder *builder;
 	struct wh_image *image;
 	struct wh_plan *plan;
 	unsigned threads;
@@ -258,10 +258,7 @@ static void pieces_and_threads_make_the_same_file(void **state)
 
 	for (i = 0; i < n; i++)
 		bytes[i] = (uint8_t)(i * 2654435761u >> 13);
-	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
-	assert_ok(wh_builder_layer(builder, "l", NULL, &f->err), &f->err);
-	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
-	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	source = one_weight("l", NULL, &array);
 	assert_ok(wh_source_weigh(source, WH_CRC32C, 1, NULL, NULL, &f->err),
 		  &f->err);
 	assert_ok(wh_plan_new(source, &plan, &f->err), &f->err);

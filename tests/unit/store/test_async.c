@@ -1,6 +1,7 @@
 /* Commits in the background: what they hold, and when they tell of failures.
  */
 #include "support/damage.h"
+#include "support/one_weight.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -186,12 +187,9 @@ static void what_cant_be_copied_fails_at_once(void **state)
 				       .read = fail_to_read};
 	struct fixture *f = *state;
 	struct wh_async *async = open_async(f);
-	struct wh_builder *builder = NULL;
 	struct wh_source *source = NULL;
 
-	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
-	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
-	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	source = one_weight(NULL, NULL, &array);
 	assert_fails(wh_async_commit(async, source, NULL, &f->err), &f->err,
 		     WH_EIO, "its read callback failed");
 	assert_false(wh_async_busy(async));

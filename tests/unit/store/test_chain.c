@@ -6,6 +6,7 @@
 #include "storage.h"
 #include "store.h"
 #include "support/store.h"
+#include "support/one_weight.h"
 
 #define ROWS	600u
 #define COLUMNS 500u
@@ -46,15 +47,8 @@ static struct wh_source *model_of(uint64_t rows)
 				 .rank = 2,
 				 .shape = shape,
 				 .data = weights};
-	struct wh_builder *builder;
-	struct wh_source *source = NULL;
-	struct wh_error err;
 
-	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_layer(builder, "fc", "Dense", &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	assert_ok(wh_builder_finish(builder, &source, &err), &err);
-	return source;
+	return one_weight("fc", "Dense", &array);
 }
 
 static void commit(struct fixture *f, uint64_t rows,

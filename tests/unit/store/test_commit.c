@@ -1,4 +1,5 @@
 #include "support/damage.h"
+#include "support/one_weight.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -104,15 +105,8 @@ static struct wh_source *make_big(struct big *big)
 				 .shape = &big->n_bytes,
 				 .read = read_big,
 				 .arg = big};
-	struct wh_builder *builder = NULL;
-	struct wh_source *source = NULL;
-	struct wh_error err;
 
-	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_layer(builder, "big", NULL, &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	assert_ok(wh_builder_finish(builder, &source, &err), &err);
-	return source;
+	return one_weight("big", NULL, &array);
 }
 
 static off_t size_of(const char *path)
@@ -391,7 +385,6 @@ static void a_source_may_read_from_the_same_store(void **state)
 				 .shape = &big.n_bytes,
 				 .read = read_inverted};
 	struct wh_source *source = make_big(&big);
-	struct wh_builder *builder = NULL;
 	struct wh_store *reader = NULL;
 
 	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
@@ -399,9 +392,7 @@ static void a_source_may_read_from_the_same_store(void **state)
 	assert_ok(wh_store_open(f->path, WH_OPEN_READ, &reader, &f->err),
 		  &f->err);
 	array.arg = reader;
-	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
-	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
-	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	source = one_weight(NULL, NULL, &array);
 	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
 	wh_source_close(source);
 	wh_store_close(reader);
@@ -576,13 +567,10 @@ static void a_commit_of_many_chunks_comes_back(void **state)
 				 .rank = 1,
 				 .shape = shape,
 				 .read = read_pattern};
-	struct wh_builder *builder = NULL;
 	struct wh_source *source = NULL;
 	uint8_t found[4096], expected[4096];
 
-	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
-	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
-	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	source = one_weight(NULL, NULL, &array);
 	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
 		  &f->err);
 	assert_int_equal(f->result.stored_bytes, 40 << 20);

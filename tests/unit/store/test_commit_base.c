@@ -4,6 +4,7 @@
 
 #include "storage.h"
 #include "support/store.h"
+#include "support/one_weight.h"
 
 #define COLUMNS	   1000u
 #define FEW_ROWS   300u	 /* 1.2 MB: is coded into memory */
@@ -52,15 +53,8 @@ static struct wh_source *model_of(uint64_t rows)
 				 .rank = 2,
 				 .shape = shape,
 				 .data = weights};
-	struct wh_builder *builder;
-	struct wh_source *source = NULL;
-	struct wh_error err;
 
-	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_layer(builder, "fc", "Dense", &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	assert_ok(wh_builder_finish(builder, &source, &err), &err);
-	return source;
+	return one_weight("fc", "Dense", &array);
 }
 
 /* ---- gc, step by step -----------------------------------------------------

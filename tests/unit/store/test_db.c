@@ -2,6 +2,7 @@
  * forks, and a file that is replaced under its path. */
 #include "support/child.h"
 #include "support/damage.h"
+#include "support/one_weight.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -238,14 +239,8 @@ static struct wh_source *make_zeros(uint64_t n_bytes)
 				 .rank = 1,
 				 .shape = &n_bytes,
 				 .read = zeros};
-	struct wh_builder *builder = NULL;
-	struct wh_source *source = NULL;
-	struct wh_error err;
 
-	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	assert_ok(wh_builder_finish(builder, &source, &err), &err);
-	return source;
+	return one_weight(NULL, NULL, &array);
 }
 
 static unsigned page_size(const char *path)

@@ -2,6 +2,7 @@
 
 #include "base/crc.h"
 #include "zip/write.h"
+#include "support/one_weight.h"
 #include <weighhouse/source.h>
 
 static const float values[] = {0, 1, 2};
@@ -14,14 +15,10 @@ static struct wh_source *make_source(void)
 				 .rank = 1,
 				 .shape = shape,
 				 .data = values};
-	struct wh_builder *builder;
 	struct wh_source *source;
 	struct wh_error err;
 
-	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_layer(builder, "l", NULL, &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	source = one_weight("l", NULL, &array);
 	assert_ok(wh_source_weigh(source, WH_CRC32, 1, NULL, NULL, &err), &err);
 	return source;
 }
