@@ -257,8 +257,9 @@ int cli_save(struct cli *cli, struct wh_source *source, const char *path,
 	     struct save_request *request);
 
 /** publish_rules.c: after commits into the open store. What fails is warned of,
- *  and tried again after the next. */
-void cli_apply_publish_rules(struct cli *cli);
+ *  and tried again after the next; so is what `progress`, whose arg is the
+ *  struct cli, stops, and then no other begins. */
+void cli_apply_publish_rules(struct cli *cli, wh_progress_fn *progress);
 
 int cmd_init(struct cli *cli);
 int cmd_commit(struct cli *cli);

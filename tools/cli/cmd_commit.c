@@ -247,7 +247,7 @@ int cmd_commit(struct cli *cli)
 	if (!code)
 		code = commit_one(cli, path, &options);
 	if (!code)
-		cli_apply_publish_rules(cli);
+		cli_apply_publish_rules(cli, cli_progress);
 	while (figures->n_keys)
 		free(figures->keys[--figures->n_keys]);
 	free(figures);

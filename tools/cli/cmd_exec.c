@@ -173,25 +173,40 @@ static int watch_child(struct exec *exec)
 	return code ? code : ended;
 }
 
+/* A signal came before there was anything that it could end. */
+static int not_begun(struct exec *exec)
+{
+	exec->child.signal = SIGINT;
+	exec->child.status = 128 + SIGINT;
+	end(exec, "killed");
+	return exec->child.status;
+}
+
+static int start_and_watch(struct exec *exec)
+{
+	bool started;
+	int why;
+
+	/* Before it starts: all that it writes is heard. */
+	watch_begin(&exec->watch);
+	fflush(stdout);
+	started = child_start(&exec->child, exec->watch.cli->command);
+	why = errno;
+	watch_signals_pass_on(exec->child.pid);
+	watch_signals_hold(false);
+	return started ? watch_child(exec) : not_started(exec, why);
+}
+
 static int run_all(struct exec *exec)
 {
-	struct cli *cli = exec->watch.cli;
-	int code = begin(exec), why;
-	bool started;
+	int code = begin(exec);
 
 	if (code)
 		return code;
 	/* What comes before there is a trainer reaches it once it is there. */
 	watch_signals_hold(true);
 	watch_signals_catch();
-	/* Before it starts: all that it writes is heard. */
-	watch_begin(&exec->watch);
-	fflush(stdout);
-	started = child_start(&exec->child, cli->command);
-	why = errno;
-	watch_signals_pass_on(exec->child.pid);
-	watch_signals_hold(false);
-	return started ? watch_child(exec) : not_started(exec, why);
+	return watch_stopping() ? not_begun(exec) : start_and_watch(exec);
 }
 
 int cli_run_exec(struct cli *cli, const char *name)

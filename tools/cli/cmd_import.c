@@ -168,7 +168,7 @@ int cmd_import(struct cli *cli)
 	if (!code)
 		code = import_all(cli, &list);
 	if (!code)
-		cli_apply_publish_rules(cli);
+		cli_apply_publish_rules(cli, cli_progress);
 	import_list_free(&list);
 	return code;
 }

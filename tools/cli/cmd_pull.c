@@ -168,7 +168,7 @@ static int pull_to_store(struct cli *cli)
 	if (!code) {
 		code = commit_pulled(cli, &pulled);
 		if (!code)
-			cli_apply_publish_rules(cli);
+			cli_apply_publish_rules(cli, cli_progress);
 		remove_files(folder, &pulled);
 	} else {
 		rmdir(folder); /* goes if it is empty */

@@ -160,7 +160,7 @@ static int note_snapshot(void *arg, const struct wh_snapshot *snapshot)
 
 static enum wh_status publish_to(struct cli *cli, const struct rule *rule,
 				 const struct remote *remote,
-				 const char *snapshot)
+				 const char *snapshot, wh_progress_fn *progress)
 {
 	char *formats wh_free_auto = strdup(rule->formats);
 	const char *words[MAX_WORDS], *aliases[] = {rule->alias, NULL};
@@ -169,7 +169,7 @@ static enum wh_status publish_to(struct cli *cli, const struct rule *rule,
 		.library = cli->library,
 		.formats = words,
 		.aliases = aliases,
-		.progress = cli_progress,
+		.progress = progress,
 		.warn = cli_warn,
 		.arg = cli,
 		.remote = *remote->name ? remote->name : NULL};
@@ -190,7 +190,8 @@ static enum wh_status publish_to(struct cli *cli, const struct rule *rule,
 }
 
 /* A revision that means nothing yet (no metric, no such branch) waits. */
-static enum wh_status apply(struct cli *cli, const struct rule *rule)
+static enum wh_status apply(struct cli *cli, const struct rule *rule,
+			    wh_progress_fn *progress)
 {
 	struct wh_publish_rule done = {.remote = rule->remote,
 				       .alias = rule->alias};
@@ -206,7 +207,7 @@ static enum wh_status apply(struct cli *cli, const struct rule *rule)
 		return status;
 	status = remote_load(cli, rule->remote, &remote);
 	if (!status)
-		status = publish_to(cli, rule, &remote, snapshot);
+		status = publish_to(cli, rule, &remote, snapshot, progress);
 	remote_free(&remote);
 	if (status)
 		return status;
@@ -230,15 +231,18 @@ static void warn(struct cli *cli, const struct rule *rule)
 		cli_warn(cli, sentence);
 }
 
-void cli_apply_publish_rules(struct cli *cli)
+void cli_apply_publish_rules(struct cli *cli, wh_progress_fn *progress)
 {
 	struct rules rules = {0};
+	enum wh_status status = WH_OK;
 	size_t i;
 
 	if (wh_publish_rule_list(cli->store, copy_rule, &rules, &cli->err))
 		cli_warn(cli, cli->err.message);
-	for (i = 0; i < rules.n && !cli_interrupted(); i++)
-		if (apply(cli, &rules.rules[i]))
+	for (i = 0; i < rules.n && status != WH_ECANCELLED; i++) {
+		status = apply(cli, &rules.rules[i], progress);
+		if (status)
 			warn(cli, &rules.rules[i]);
+	}
 	rules_free(&rules);
 }

@@ -487,12 +487,15 @@ static int finish(struct watch *watch, enum watch_haste haste)
 	return watch->n_unstored ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* After all that is there was taken: meanwhile nothing is. */
+/* After all that is there was taken: meanwhile nothing is, so a signal cuts it
+ * short. What it cut is tried once more, unless the watch was to stop. */
 static void publish_news(struct watch *watch)
 {
-	if (watch->news)
-		cli_apply_publish_rules(watch->cli);
-	watch->news = false;
+	if (!watch->news)
+		return;
+	watch_signals_count();
+	cli_apply_publish_rules(watch->cli, watch_publish_progress);
+	watch->news = watch_signals_came() && !watch_stopping();
 }
 
 int watch_run(struct watch *watch, watch_over_fn *over, void *arg)

@@ -90,6 +90,11 @@ void watch_signals_catch(void);
 void watch_signals_pass_on(pid_t group);
 /** Meanwhile they wait. */
 void watch_signals_hold(bool hold);
+/** Begins to count them, also those that are passed on; whether any came. */
+void watch_signals_count(void);
+bool watch_signals_came(void);
+/** Of a publication, which the first one ends. */
+wh_progress_fn watch_publish_progress;
 bool watch_stopping(void);
 bool watch_cancelled(void);
 /** For wh_commit: ends it when it is cancelled. */

@@ -6,10 +6,12 @@
 #include "watch.h"
 
 static volatile sig_atomic_t n_signals;
-static volatile pid_t passed_on; /* to this process group; 0: ours */
+static volatile sig_atomic_t came; /* any, since they are counted */
+static volatile pid_t passed_on;   /* to this process group; 0: ours */
 
 static void note_stop(int signal)
 {
+	came = 1;
 	if (passed_on) {
 		kill(-passed_on, signal);
 		return;
@@ -59,6 +61,8 @@ void watch_signals_catch(void)
 	sigset_t child;
 	size_t i;
 
+	/* One that came before asks this as well. */
+	n_signals = cli_interrupted();
 	sigemptyset(&action.sa_mask);
 	for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
 		sigaction(stops[i], &action, NULL);
@@ -85,6 +89,22 @@ bool watch_cancelled(void)
 bool watch_progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
 	return !watch_cancelled() && cli_progress(arg, what, done, total);
+}
+
+void watch_signals_count(void)
+{
+	came = 0;
+}
+
+bool watch_signals_came(void)
+{
+	return came != 0;
+}
+
+bool watch_publish_progress(void *arg, const char *what, uint64_t done,
+			    uint64_t total)
+{
+	return !came && cli_progress(arg, what, done, total);
 }
 
 /* Signals are taken while it waits: none that comes just before is slept
