@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import WH
 from fault_server import Fault, FaultServer
 from servers import Distribution, Registry
 
@@ -91,6 +92,26 @@ def test_a_build_that_is_dated_dates_its_pointers(wh, tmp_path):
     assert row["time"] > "2000"
 
 
+def go_on(wh, cut):
+    """As a user pastes it."""
+    path = f"{Path(WH).parent}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", cut["resume"]], cwd=wh.folder, check=True,
+                   env=wh.environment(PATH=path), capture_output=True)
+
+
+def test_the_command_that_goes_on_is_one_for_a_shell(wh):
+    """With the store that was named, and a place with a blank and a quote."""
+    wh.ok("backup", "my store.wh")
+    (wh.folder / "it's a place").mkdir()
+    (wh.folder / "it's a place/v").write_text("in the way")
+    assert wh("-s", "my store.wh", "publish", "HEAD", "file:it's a place"
+              ).returncode != 0
+    (cut,) = wh.rows("-s", "my store.wh", "publish", "--list")
+    (wh.folder / "it's a place/v").unlink()
+    go_on(wh, cut)
+    assert (wh.folder / "it's a place/latest.json").exists()
+
+
 def test_what_was_cut_off_is_listed_until_it_is_complete(wh):
     with FaultServer() as server:
         url = f"{server.url}/m"
@@ -115,7 +136,7 @@ def test_what_was_cut_off_is_listed_until_it_is_complete(wh):
         assert f"to go on: {cut['resume']}\n" in text
         server.faults = []
         server.log.clear()
-        wh.ok(*cut["resume"].split()[1:])
+        go_on(wh, cut)
         assert len(server.seen("PUT /m/v/")) == 2  # and the manifest
         assert [row["state"] for row in wh.rows("publish", "--list")] == [
             "published"] * 2

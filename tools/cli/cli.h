@@ -146,6 +146,8 @@ const char *cli_time(int64_t time_s);
 const char *cli_time_utc(int64_t time_s);
 /** A name as a terminal may show it; lives as cli_size's. */
 const char *cli_escape(const char *name);
+/** The bytes as a shell takes them for one word. */
+void cli_put_word(FILE *out, const char *word, size_t len);
 json_t *json_text(const char *text); /* JSON null for NULL */
 json_t *json_shape(const struct wh_tensor *tensor);
 void shape_text(const struct wh_tensor *tensor, char *text, size_t size);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/auto.h"
 #include "place_options.h"
 
 struct telling {
@@ -202,7 +203,7 @@ static int print_publication(void *arg, const struct wh_publication *p)
 
 	if (cli_json(cli)) {
 		cli_print_json(publication_json(p));
-		return 0;
+		return cli_interrupted();
 	}
 	printf("%s  %.12s  %-12s  ", cli_time(p->time), p->snapshot,
 	       cli_escape(p->formats));
@@ -215,20 +216,41 @@ static int print_publication(void *arg, const struct wh_publication *p)
 	return cli_interrupted();
 }
 
-/* The command that goes on. */
-static void print_resume(char *text, size_t size,
-			 const struct wh_interrupted *cut)
+static void put_option(FILE *out, const char *name, const char *value)
 {
-	char shards[64] = "";
+	if (!value)
+		return;
+	fprintf(out, " %s ", name);
+	cli_put_word(out, value, strlen(value));
+}
 
+/* The command that goes on, malloc'd; options that a URL needs beside it were
+ * not kept. */
+static char *resume_of(const struct cli *cli, const struct wh_interrupted *cut)
+{
+	const char *place = cut->remote ? cut->remote : cut->place;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	fputs("wh publish", out);
+	put_option(out, "-s", cli_text(cli, "store"));
+	fprintf(out, " %.12s ", cut->snapshot);
+	cli_put_word(out, place, strlen(place));
+	put_option(out, "--save-format", cut->formats);
+	put_option(out, "--alias", cut->aliases);
 	if (cut->max_shard_size)
-		snprintf(shards, sizeof(shards), " --max-shard-size %llu",
-			 (unsigned long long)cut->max_shard_size);
-	snprintf(text, size, "wh publish %.12s %s --save-format %s%s%s%s%s",
-		 cut->snapshot, cut->remote ? cut->remote : cut->place,
-		 cut->formats, cut->aliases ? " --alias " : "",
-		 cut->aliases ? cut->aliases : "", shards,
-		 cut->canonical ? " --canonical" : "");
+		fprintf(out, " --max-shard-size %llu",
+			(unsigned long long)cut->max_shard_size);
+	if (cut->canonical)
+		fputs(" --canonical", out);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }
 
 static json_t *interrupted_json(const struct wh_interrupted *cut,
@@ -252,25 +274,29 @@ static json_t *interrupted_json(const struct wh_interrupted *cut,
 static int print_interrupted(void *arg, const struct wh_interrupted *cut)
 {
 	struct cli *cli = arg;
-	char resume[2048];
+	char *resume wh_free_auto = resume_of(cli, cut);
 	json_t *row;
 
-	print_resume(resume, sizeof(resume), cut);
+	if (!resume)
+		return 1;
 	if (cli_json(cli)) {
 		row = interrupted_json(cut, resume);
 		json_object_set_new(
 			row, "state",
 			json_text(cut->running ? "running" : "interrupted"));
 		cli_print_json(row);
-		return 0;
+		return cli_interrupted();
 	}
 	printf("%s  %.12s  %-12s  %s, %zu of %zu files missing (%s)  %s\n",
 	       cli_time(cut->time), cut->snapshot, cli_escape(cut->formats),
 	       cut->running ? "running" : "interrupted", cut->n_missing,
 	       cut->n_files, cli_size(cli, cut->missing_size),
 	       cli_escape(cut->remote ? cut->remote : cut->place));
-	if (!cut->running)
-		printf("    to go on: %s\n", cli_escape(resume));
+	if (!cut->running) {
+		fputs("    to go on: ", stdout);
+		cli_print_text(resume);
+		putchar('\n');
+	}
 	return cli_interrupted();
 }
 

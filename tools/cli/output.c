@@ -292,3 +292,25 @@ void cli_print_lines(const char *text)
 		text += len + (text[len] == '\n');
 	}
 }
+
+void cli_put_word(FILE *out, const char *word, size_t len)
+{
+	static const char plain[] = "@%+=:,./-_~";
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (!isalnum((unsigned char)word[i]) && !strchr(plain, word[i]))
+			break;
+	if (len && i == len && word[0] != '~') {
+		fwrite(word, 1, len, out);
+		return;
+	}
+	putc('\'', out);
+	for (i = 0; i < len; i++) {
+		if (word[i] == '\'')
+			fputs("'\\''", out);
+		else
+			putc(word[i], out);
+	}
+	putc('\'', out);
+}

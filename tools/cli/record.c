@@ -13,6 +13,7 @@
 #include <weighhouse/version.h>
 
 #include "base/text.h"
+#include "cli.h"
 
 #define MAX_COMMAND 65536
 
@@ -34,28 +35,6 @@ static bool speaks_of_secret(const char *name, size_t len)
 	return false;
 }
 
-static void put_word(FILE *out, const char *word, size_t len)
-{
-	static const char plain[] = "@%+=:,./-_~";
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (!isalnum((unsigned char)word[i]) && !strchr(plain, word[i]))
-			break;
-	if (len && i == len) {
-		fwrite(word, 1, len, out);
-		return;
-	}
-	putc('\'', out);
-	for (i = 0; i < len; i++) {
-		if (word[i] == '\'')
-			fputs("'\\''", out);
-		else
-			putc(word[i], out);
-	}
-	putc('\'', out);
-}
-
 /* "user:password@" of an URL. */
 static const char *after_login(const char *word)
 {
@@ -73,17 +52,18 @@ static bool put_redacted(FILE *out, const char *word)
 	const char *host = after_login(word);
 
 	if (equals && speaks_of_secret(word, len)) {
-		put_word(out, word, len);
+		cli_put_word(out, word, len);
 		fputs("=***", out);
 		return false;
 	}
 	if (host) {
-		put_word(out, word, (size_t)(strstr(word, "://") + 3 - word));
+		cli_put_word(out, word,
+			     (size_t)(strstr(word, "://") + 3 - word));
 		fputs("***", out);
-		put_word(out, host, strlen(host));
+		cli_put_word(out, host, strlen(host));
 		return false;
 	}
-	put_word(out, word, strlen(word));
+	cli_put_word(out, word, strlen(word));
 	return !equals && word[0] == '-' && speaks_of_secret(word, len);
 }
 
