@@ -203,13 +203,23 @@ static enum wh_status copy_aside(struct db *db, const char *aside,
 	return db_put_in_place(aside, path, err);
 }
 
+/* Nothing is replaced. Not every file system knows the flag, nor every C
+ * library the call; those that lack it mostly have links. */
+static bool put_in_place(const char *aside, const char *path)
+{
+#ifdef RENAME_NOREPLACE
+	if (!renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_NOREPLACE))
+		return true;
+	if (errno != EINVAL)
+		return false;
+#endif
+	return !link(aside, path);
+}
+
 enum wh_status db_put_in_place(const char *aside, const char *path,
 			       struct wh_error *err)
 {
-	/* Not every file system knows the flag; those that lack it mostly
-	 * have links. */
-	if (renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_NOREPLACE) &&
-	    (errno != EINVAL || link(aside, path)))
+	if (!put_in_place(aside, path))
 		return errno == EEXIST
 			       ? wh_fail(err, WH_EEXISTS,
 					 "'%s' is there already", path)

@@ -151,7 +151,11 @@ def growth_block(rows):
 
 BLOCKS = {"bars": bars_block, "sentence": sentence_block,
           "sizes": sizes_block, "stall": stall_block,
-          "profile": profile_block, "growth": growth_block}
+          "profile": profile_block, "growth": growth_block,
+          "time": lambda rows: speed_block(rows, "time")}
+# The benches that a block is made of; those not here, of the one of its name.
+NEEDS = {"bars": {"sizes", "time", "steps", "start"},
+         "sentence": {"time", "peers"}}
 TITLES = {
     "bars": "The bars",
     "sentence": "A commit beside Keras's save_weights",
@@ -186,13 +190,19 @@ def write(results, out, machine, command):
 
 def quote(results):
     """Puts the blocks between README's marks, <!-- NAME --> to <!-- end -->.
-    A bench of which nothing was measured leaves its block as it is."""
+    One whose benches weren't all measured, by this build, stays as it is."""
     path, rows = here("README.md"), Rows(results)
     text, measured = path.read_text(), {row["bench"] for row in rows.all}
     for name, block in BLOCKS.items():
-        if name not in measured and name not in ("bars", "sentence"):
+        lacking = NEEDS.get(name, {name}) - measured
+        if lacking:
+            print(f"{name} is left as it is: {', '.join(sorted(lacking))} "
+                  "not measured")
             continue
-        text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end -->)",
-                      lambda found: found[1] + block(rows) + "\n" + found[2],
-                      text, flags=re.S)
+        text, n = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- end -->)",
+            lambda found: found[1] + block(rows) + "\n" + found[2],
+            text, flags=re.S)
+        if n != 1:
+            raise SystemExit(f"README.md lacks the mark <!-- {name} -->")
     path.write_text(text)

@@ -319,5 +319,6 @@ def test_signals_that_restart_no_call_disturb_nothing(case):
     folder = case.fresh()
     done = folder.run(*case.words, fault="signal:300")
     assert done.returncode == 0, done.stderr.decode()
+    assert done.counts[-1] == 1, "no signal came"
     case.check_store(folder)
     case.check_done(folder)

@@ -122,6 +122,8 @@ static void print_environment(void)
 {
 	puts(".SH ENVIRONMENT");
 	print_term("WH_STORE", "The store where --store isn't given.");
+	print_term("WH_PLUGINS",
+		   "Shared objects with formats, parted by ':'; as --plugin.");
 	print_term("WH_UNTRUSTED", "Not empty: as --untrusted.");
 	print_term("WH_PAGER, PAGER",
 		   "What log, diff and show are read with on a terminal; "
