@@ -2,6 +2,7 @@
 order, on every kind of place."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -124,6 +125,7 @@ def test_what_was_cut_off_is_listed_until_it_is_complete(wh):
         assert done["state"] == "published"
         assert (cut["state"], cut["place"], cut["snapshot"]) == (
             "interrupted", url, snapshots(wh)[0])
+        assert set(cut) <= set(re.findall(r"\w+", wh.ok("help", "publish")))
         arrived = {path.split("/m/")[1] for path in server.objects}
         (lacks,) = cut["missing"]
         assert lacks.endswith(".index") and lacks not in arrived
