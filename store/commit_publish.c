@@ -30,7 +30,7 @@ struct publication {
 	char run_uuid[37];
 	uint8_t tree[WH_SHA256_SIZE], template_[WH_SHA256_SIZE];
 	uint8_t parent[WH_SHA256_SIZE], snapshot[WH_SHA256_SIZE];
-	bool there_already, buried;
+	bool run_is_new, there_already, buried;
 	int64_t same_time; /* of the newest of this name */
 };
 
@@ -314,6 +314,7 @@ static enum wh_status publish_run(struct publication *pub, struct wh_error *err)
 	stmt_text(stmt, 2, name);
 	stmt_text(stmt, 3, "running");
 	stmt_integer(stmt, 4, pub->time);
+	pub->run_is_new = true;
 	return step_insert(stmt, &pub->run_id, err);
 }
 
@@ -536,16 +537,34 @@ static enum wh_status revive(struct publication *pub, struct wh_error *err)
 	return step_done(stmt, err);
 }
 
-static enum wh_status digest_of(const struct canonical_snapshot *text,
-				uint8_t digest[WH_SHA256_SIZE],
-				struct wh_error *err)
+static enum wh_status digest_with(struct sha256 *hash,
+				  const struct canonical_snapshot *text,
+				  uint8_t digest[WH_SHA256_SIZE],
+				  struct wh_error *err)
 {
 	struct wh_buf buf = {0};
 	enum wh_status status = canonical_snapshot(&buf, text, err);
 
 	if (!status)
-		status = sha256_of(buf.data, buf.size, digest, err);
+		status = sha256_reset(hash, err);
+	if (!status)
+		status = sha256_update(hash, buf.data, buf.size, err);
+	if (!status)
+		status = sha256_final(hash, digest, err);
 	wh_buf_free(&buf);
+	return status;
+}
+
+static enum wh_status digest_of(const struct canonical_snapshot *text,
+				uint8_t digest[WH_SHA256_SIZE],
+				struct wh_error *err)
+{
+	enum wh_status status;
+	struct sha256 *hash;
+
+	WH_TRY(sha256_new(&hash, err));
+	status = digest_with(hash, text, digest, err);
+	sha256_free(hash);
 	return status;
 }
 
@@ -629,36 +648,63 @@ static enum wh_status find_same(struct publication *pub, struct wh_error *err)
 	return WH_OK;
 }
 
-/* Whether gc took a newer one with this tree: a tombstone has its digest, and
- * the time and the parent that went into it. */
-static enum wh_status find_buried(struct publication *pub, struct wh_error *err)
+/* A tombstone has a snapshot's digest, and the time and the parent that went
+ * into it: so whether it was of this run, step, epoch, message and tree shows
+ * by the digest. */
+static enum wh_status hold_against(struct publication *pub, struct stmt *stmt,
+				   struct sha256 *hash, struct wh_error *err)
 {
 	struct canonical_snapshot text = describe(pub);
-	uint8_t digest[WH_SHA256_SIZE], parent[WH_SHA256_SIZE];
+	uint8_t digest[WH_SHA256_SIZE], buried[WH_SHA256_SIZE];
+	uint8_t parent[WH_SHA256_SIZE] = {0};
+
+	if (!copy_digest(stmt, 0, buried))
+		return WH_OK;
+	text.parent = copy_digest(stmt, 1, parent) ? parent : NULL;
+	text.time = column_integer(stmt, 2);
+	WH_TRY(digest_with(hash, &text, digest, err));
+	if (memcmp(digest, buried, sizeof(digest)) != 0)
+		return WH_OK;
+	pub->buried = pub->there_already = true;
+	pub->parent_id = text.parent != NULL;
+	memcpy(pub->parent, parent, sizeof(parent));
+	memcpy(pub->snapshot, buried, sizeof(buried));
+	return WH_OK;
+}
+
+static enum wh_status search_tombstones(struct publication *pub,
+					struct sha256 *hash,
+					struct wh_error *err)
+{
+	enum wh_status status = WH_OK;
 	struct stmt *stmt;
 	bool row;
 
 	WH_TRY(db_stmt(pub->db, STMT_TOMBSTONE_LIST, &stmt, err));
 	stmt_integer(stmt, 1, pub->same_time);
-	while (!pub->buried) {
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
+	while (!status && !pub->buried) {
+		status = stmt_step(stmt, &row, err);
+		if (status || !row)
 			break;
-		if (!copy_digest(stmt, 0, pub->snapshot))
-			continue;
-		text.parent = copy_digest(stmt, 1, parent) ? parent : NULL;
-		text.time = column_integer(stmt, 2);
-		WH_TRY(digest_of(&text, digest, err));
-		pub->buried =
-			memcmp(digest, pub->snapshot, sizeof(digest)) == 0;
-	}
-	if (pub->buried) {
-		pub->there_already = true;
-		pub->parent_id = text.parent != NULL;
-		memcpy(pub->parent, parent, sizeof(parent));
+		status = hold_against(pub, stmt, hash, err);
 	}
 	stmt_reset(stmt);
-	return WH_OK;
+	return status;
+}
+
+/* Whether gc took a newer one with this tree; of a run that is new it took
+ * none. */
+static enum wh_status find_buried(struct publication *pub, struct wh_error *err)
+{
+	enum wh_status status;
+	struct sha256 *hash;
+
+	if (pub->run_is_new)
+		return WH_OK;
+	WH_TRY(sha256_new(&hash, err));
+	status = search_tombstones(pub, hash, err);
+	sha256_free(hash);
+	return status;
 }
 
 static void fill_result(const struct publication *pub)

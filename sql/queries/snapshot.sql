@@ -246,8 +246,9 @@ SELECT 1 FROM snapshot AS s WHERE s.id = ?1
 SELECT parent, forgotten FROM tombstone WHERE sha256 = ?1;
 
 -- name: tombstone_list
--- ?1 of snapshots of this time or later
-SELECT sha256, parent, time FROM tombstone WHERE time >= ?1;
+-- ?1 of snapshots later than this
+-- Of the same second nobody knows which came first.
+SELECT sha256, parent, time FROM tombstone WHERE time > ?1;
 
 -- name: tombstone_by_prefix
 -- ?1 lowest digest, ?2 highest digest

@@ -73,8 +73,10 @@ struct wh_commit_options {
 	const char *tag; /* also names the new snapshot so */
 	/* No second snapshot where the newest one of this run, step, epoch and
 	 * message has the same weights, forgotten or not, nor where gc has
-	 * taken a newer one that had: what is committed again after a crash is
-	 * there once. */
+	 * taken one of a later second that had, or one of any time if nothing
+	 * of this name is left: what is committed again after a crash is there
+	 * once. For programs that find files again; a person who commits means
+	 * it. */
 	bool once;
 	/* With a step or an epoch: what wh_metric_log put there before and no
 	 * snapshot has becomes this one's, and what only one of another message
@@ -99,7 +101,9 @@ struct wh_commit_result {
 	uint64_t n_tensors, n_new_tensors;
 	uint64_t nbytes;       /* of the model's payloads */
 	uint64_t stored_bytes; /* that the payloads of this commit cost */
-	bool there_already;    /* `once`: the snapshot is the earlier one */
+	/* `once`: the snapshot is the earlier one. If gc has taken that one,
+	 * `snapshot` and `parent` may name nothing any more. */
+	bool there_already;
 };
 
 /** Commits all of `source` as a snapshot: weighs it, stores the tensors that

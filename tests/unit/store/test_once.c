@@ -143,6 +143,25 @@ static void what_gc_took_was_there(void **state)
 	assert_int_equal(n_snapshots(f), 2);
 }
 
+/* By its tombstone none can tell which of one second came first. */
+static void what_gc_took_of_the_same_second_is_committed(void **state)
+{
+	struct wh_commit_options options = of_step(1, "a");
+	struct fixture *f = *state;
+	char id[WH_ID_SIZE];
+
+	options.has_time = true;
+	options.time = 1000;
+	commit_as(f, 1.0f, &options);
+	strcpy(id, f->result.snapshot);
+	commit_as(f, 2.0f, &options);
+	keep_last(f);
+	commit_as(f, 1.0f, &options);
+	assert_false(f->result.there_already);
+	assert_string_not_equal(f->result.snapshot, id);
+	assert_int_equal(n_snapshots(f), 2);
+}
+
 /* ---- Metrics ---------------------------------------------------------------
  */
 
@@ -313,6 +332,7 @@ int main(void)
 		with_store(what_changed_and_changed_back_is_committed),
 		with_store(what_was_forgotten_was_there),
 		with_store(what_gc_took_was_there),
+		with_store(what_gc_took_of_the_same_second_is_committed),
 		with_store(
 			a_value_belongs_to_the_snapshot_whichever_came_first),
 		with_store(files_of_one_step_have_its_values),
