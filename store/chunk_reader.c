@@ -24,7 +24,9 @@
 /* First chunks of storages, decoded and checked. A storage's number is never
  * used again, so they stay true. */
 struct chunk_run {
-	int64_t first, last_wanted; /* storages; `first` 0: none */
+	/* Storages; `first` 0: none. What isn't in [first, end) isn't known,
+	 * and what is there and has no place here can't be had like this. */
+	int64_t first, end, last_wanted;
 	uint32_t offsets[RUN_STORAGES], sizes[RUN_STORAGES]; /* 0: not here */
 	uint8_t *bytes;					     /* or NULL */
 };
@@ -134,6 +136,7 @@ static enum wh_status find_depth(struct chunk_reader *reader, uint32_t position,
 				 unsigned *depth, struct wh_error *err)
 {
 	const struct storage_chain *chain = &reader->chain;
+	enum wh_status status;
 	bool needs = false;
 	struct stmt *stmt;
 	unsigned i;
@@ -142,11 +145,10 @@ static enum wh_status find_depth(struct chunk_reader *reader, uint32_t position,
 	     i++) {
 		WH_TRY(find_row(reader, STMT_CHUNK_CODEC, chain->links[i].id,
 				position, &stmt, err));
-		if (codec_needs(column_integer(stmt, 0), &needs, err)) {
-			stmt_reset(stmt);
-			return err ? err->status : WH_EUNSUPPORTED;
-		}
+		status = codec_needs(column_integer(stmt, 0), &needs, err);
 		stmt_reset(stmt);
+		if (status)
+			return status;
 		*depth = i;
 		if (!needs)
 			return WH_OK;
@@ -270,8 +272,8 @@ static enum wh_status read_chunk(struct chunk_reader *reader, int64_t storage,
 /* ---- Runs of small ones ---------------------------------------------------
  */
 
-/* False where the run has no room left. What can't be had like this, damaged
- * rows among it, is left to a read of its own. */
+/* False where the run has no room left. What can't be had like this, large and
+ * damaged rows among it, is left to a read of its own. */
 static bool add_to_run(struct chunk_reader *reader, struct stmt *stmt,
 		       uint32_t *n_bytes)
 {
@@ -287,7 +289,8 @@ static bool add_to_run(struct chunk_reader *reader, struct stmt *stmt,
 	if (size > (int64_t)(RUN_BYTES - *n_bytes))
 		return false;
 	if (id & ((INT64_C(1) << CHUNK_ID_BITS) - 1) || size < 1 ||
-	    codec_needs(codec, &base, NULL) || base)
+	    size > (int64_t)SMALL_CHUNK || codec_needs(codec, &base, NULL) ||
+	    base)
 		return true;
 	coded = column_blob(stmt, 4, &n_coded);
 	if (codec_decode(reader->coder, codec, coded, n_coded, &none, out,
@@ -306,20 +309,24 @@ static void load_run(struct chunk_reader *reader, int64_t storage)
 	struct chunk_run *run = &reader->run;
 	uint32_t n_bytes = 0;
 	struct stmt *stmt;
-	bool row = true;
+	bool row;
 
-	run->first = 0;
+	run->first = run->end = 0;
 	if (!run->bytes)
 		run->bytes = malloc(RUN_BYTES);
 	if (!run->bytes || db_stmt(reader->db, STMT_CHUNK_RUN, &stmt, NULL))
 		return;
 	run->first = storage;
+	run->end = storage + RUN_STORAGES;
 	memset(run->sizes, 0, sizeof(run->sizes));
 	stmt_integer(stmt, 1, storage << CHUNK_ID_BITS);
-	stmt_integer(stmt, 2, (storage + RUN_STORAGES) << CHUNK_ID_BITS);
-	while (row)
-		row = !stmt_step(stmt, &row, NULL) && row &&
-		      add_to_run(reader, stmt, &n_bytes);
+	stmt_integer(stmt, 2, run->end << CHUNK_ID_BITS);
+	while (!stmt_step(stmt, &row, NULL) && row) {
+		if (add_to_run(reader, stmt, &n_bytes))
+			continue;
+		run->end = column_integer(stmt, 0) >> CHUNK_ID_BITS;
+		break;
+	}
 	stmt_reset(stmt);
 }
 
@@ -346,6 +353,8 @@ static bool read_small(struct chunk_reader *reader, int64_t storage, void *buf,
 	run->last_wanted = storage;
 	if (copy_from_run(run, storage, buf, size))
 		return true;
+	if (storage >= run->first && storage < run->end)
+		return false;
 	if (ahead < 1 || ahead > RUN_NEAR ||
 	    storage > MAX_STORAGE_ID - RUN_STORAGES)
 		return false;

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "chunk_reader.h"
+#include "db_internal.h"
 #include "storage.h"
 #include "store.h"
 #include "support/store.h"
@@ -347,6 +349,59 @@ static void many_small_tensors_are_read_in_order(void **state)
 	assert_int_equal(last, 171);
 }
 
+/* How often it was looked for small chunks, when `n` storages were read in
+ * order. */
+static int n_runs(struct fixture *f, int64_t first, int64_t n)
+{
+	struct chunk_reader *reader;
+	float values[OF_MANY];
+	struct stmt *stmt;
+	int64_t id;
+
+	assert_ok(chunk_reader_new(f->store->db, NULL, &reader, &f->err),
+		  &f->err);
+	assert_ok(db_stmt(f->store->db, STMT_CHUNK_RUN, &stmt, &f->err),
+		  &f->err);
+	sqlite3_stmt_status(stmt->handle, SQLITE_STMTSTATUS_RUN, 1);
+	for (id = first; id < first + n; id++) {
+		assert_ok(chunk_reader_read(reader, id, 0, values,
+					    sizeof(values), &f->err),
+			  &f->err);
+		assert_memory_equal(values, weights + (id - first) * OF_MANY,
+				    sizeof(values));
+	}
+	chunk_reader_free(reader);
+	return sqlite3_stmt_status(stmt->handle, SQLITE_STMTSTATUS_RUN, 1);
+}
+
+#define FIRST_OF_MANY "select min(storage_id) from tensor where nbytes = 2048"
+#define FIRST_BASED                                                            \
+	"select min(id) from storage where base_id is not null and nbytes = "  \
+	"2048"
+#define N_BASED                                                                \
+	"select count(*) from storage where base_id is not null and nbytes "   \
+	"= 2048"
+
+/* A run holds 64 storages. Of those that are differences it holds none, and
+ * they are not looked for one by one. */
+static void a_run_without_small_ones_is_not_walked_again(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first;
+	unsigned i;
+
+	start();
+	commit_many(f);
+	first = ask_integer(f, FIRST_OF_MANY);
+	assert_in_range(n_runs(f, first, MANY), 1, MANY / 64 + 1);
+	for (i = 0; i < MANY * OF_MANY; i++)
+		weights[i] += 1e-5f * next_float();
+	commit_many(f);
+	assert_int_equal(ask_integer(f, N_BASED), MANY);
+	first = ask_integer(f, FIRST_BASED);
+	assert_in_range(n_runs(f, first, MANY), 1, MANY / 64 + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +415,7 @@ int main(void)
 		with_store(a_version_like_an_older_one_is_not_stored_again),
 		with_store(what_a_storage_needs_is_told),
 		with_store(many_small_tensors_are_read_in_order),
+		with_store(a_run_without_small_ones_is_not_walked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
