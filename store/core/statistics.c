@@ -10,6 +10,9 @@
 
 #define BATCH 512 /* elements that are widened to double at a time */
 
+/* No finite value is infinitely far from one that is no larger. */
+#define MOST_ORIGIN 1e290
+
 bool statistics_has(enum wh_dtype dtype)
 {
 	return number_is_real(dtype);
@@ -220,7 +223,7 @@ static void find_origin(struct statistics_sum *sum, const double *x, size_t n)
 
 	for (i = 0; i < n && !sum->has_origin; i++) {
 		sum->has_origin = fabs(x[i]) <= DBL_MAX;
-		sum->origin = sum->has_origin ? x[i] : 0;
+		sum->origin = fabs(x[i]) <= MOST_ORIGIN ? x[i] : 0;
 	}
 }
 
@@ -293,5 +296,7 @@ void statistics_finish(const struct statistics_sum *sum,
 	drift = sum->sum / count;
 	out->mean = sum->origin + drift;
 	variance = sum->spread / count - drift * drift;
-	out->std = variance > 0 ? sqrt(variance) : 0;
+	out->std = variance > 0	     ? sqrt(variance)
+		   : isnan(variance) ? (double)INFINITY
+				     : 0;
 }

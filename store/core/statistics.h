@@ -19,9 +19,10 @@ struct statistics_sum {
 	enum wh_dtype dtype;
 	uint64_t n_elements, n_zero, n_nan, n_inf;
 	double min, max;
-	/* The first finite value. What mean and deviation are made of is
-	 * summed as differences to it: a mean that is large against the
-	 * deviation would cost its digits. */
+	/* The first finite value, unless differences to it may not be finite:
+	 * then 0. What mean and deviation are made of is summed as differences
+	 * to it: a mean that is large against the deviation would cost its
+	 * digits. */
 	double origin;
 	bool has_origin;
 	double sum, squares, spread;	   /* of the whole chunks so far */

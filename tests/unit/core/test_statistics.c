@@ -1,5 +1,6 @@
 #include "support/assert.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -76,6 +77,29 @@ static void a_large_mean_costs_the_deviation_no_digits(void **state)
 	assert_near(s.std / sqrt(spread / (n - 2)), 1);
 }
 
+/* Whose squares are infinite; the differences need not be. */
+static void values_near_the_limit_have_a_mean(void **state)
+{
+	double values[64] = {-DBL_MAX}, same[64];
+	struct wh_statistics s;
+	size_t i;
+
+	(void)state;
+	values[63] = DBL_MAX;
+	s = summarize(WH_FLOAT64, values, sizeof(values), sizeof(values));
+	assert_near(s.mean, 0);
+	assert_true(isinf(s.std));
+	values[63] = 0;
+	s = summarize(WH_FLOAT64, values, sizeof(values), sizeof(values));
+	assert_near(s.mean, -DBL_MAX / 64);
+	assert_true(isinf(s.std));
+	for (i = 0; i < 64; i++)
+		same[i] = 1e200;
+	s = summarize(WH_FLOAT64, same, sizeof(same), sizeof(same));
+	assert_near(s.mean, 1e200);
+	assert_near(s.std, 0);
+}
+
 static void the_size_of_pieces_does_not_change_a_bit(void **state)
 {
 	float values[4096];
@@ -145,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(special_values_are_counted_and_left_out),
 		cmocka_unit_test(a_large_mean_costs_the_deviation_no_digits),
+		cmocka_unit_test(values_near_the_limit_have_a_mean),
 		cmocka_unit_test(the_size_of_pieces_does_not_change_a_bit),
 		cmocka_unit_test(every_processor_gives_the_same_bits),
 		cmocka_unit_test(integers_and_halves_are_widened),
