@@ -159,13 +159,14 @@ WHERE s.run_id = (SELECT id FROM run WHERE name = ?1) AND s.step = ?2
 ORDER BY s.id DESC LIMIT 1;
 
 -- name: snapshot_of_step
--- ?1 run, ?2 step, ?3 below this id: of each file's snapshots the newest
+-- ?1 run, ?2 step, ?3 below this id: of each file's living snapshots the newest
 SELECT s.id FROM snapshot AS s
 WHERE s.run_id = ?1 AND s.step = ?2 AND s.id < ?3
   AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
   AND NOT EXISTS (SELECT 1 FROM snapshot AS n
     WHERE n.run_id = ?1 AND n.step = ?2 AND n.id > s.id
-      AND n.message = s.message)
+      AND n.message = s.message
+      AND NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = n.id))
 ORDER BY s.id DESC LIMIT 1;
 
 -- name: snapshot_by_epoch

@@ -1,5 +1,6 @@
 /* What is committed and measured again after a crash is there once, and values
  * of a run find their snapshot. */
+#include "support/damage.h"
 #include "support/store.h"
 
 #include <math.h>
@@ -268,6 +269,20 @@ static void files_of_one_step_have_its_values(void **state)
 	assert_loss(f, "HEAD~2", 0.125);
 }
 
+static void a_value_belongs_to_the_newest_that_lives(void **state)
+{
+	struct wh_commit_options options = of_step(1, "a");
+	struct fixture *f = *state;
+
+	commit_as(f, 1.0f, &options);
+	commit_as(f, 2.0f, &options);
+	damage_store(f, "INSERT INTO forgotten(snapshot_id, time) "
+			"SELECT max(id), 1 FROM snapshot");
+	measure(f, 1, 0.5);
+	assert_loss(f, "HEAD~1", 0.5);
+	assert_int_equal(n_values(f), 1);
+}
+
 static void a_value_that_is_there_is_not_added_again(void **state)
 {
 	struct wh_commit_options options = of_step(1, "a");
@@ -336,6 +351,7 @@ int main(void)
 		with_store(
 			a_value_belongs_to_the_snapshot_whichever_came_first),
 		with_store(files_of_one_step_have_its_values),
+		with_store(a_value_belongs_to_the_newest_that_lives),
 		with_store(a_value_that_is_there_is_not_added_again),
 		with_store(a_snapshot_without_a_step_adopts_nothing),
 		with_store(a_run_that_ended_goes_on),
