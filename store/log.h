@@ -1,4 +1,4 @@
-/* log.h: what the walks of a log share (log.c, log_graph.c). */
+/* log.h: what the walks of a log share (log.c, log_graph.c, log_wanted.c). */
 #ifndef WH_STORE_LOG_H
 #define WH_STORE_LOG_H
 

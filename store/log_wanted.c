@@ -31,19 +31,50 @@ static bool matches(const char *const *globs, const char *const names[3])
 	return false;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct wanted_weight *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Each once, by id. */
+static void sort(struct wanted *wanted)
+{
+	size_t i, n = 0;
+
+	if (wanted->n)
+		qsort(wanted->weights, wanted->n, sizeof(*wanted->weights),
+		      by_id);
+	for (i = 0; i < wanted->n; i++)
+		if (!n || wanted->weights[n - 1].id != wanted->weights[i].id)
+			wanted->weights[n++] = wanted->weights[i];
+	wanted->n = n;
+}
+
+/* Thousands of tags name the same weights: there is room for twice as many as
+ * there are, not for all namings. */
+static enum wh_status make_room(struct wanted *wanted, struct wh_error *err)
+{
+	size_t room = wanted->room ? 2 * wanted->room : 64;
+	struct wanted_weight *moved;
+
+	sort(wanted);
+	if (wanted->n < wanted->room / 2)
+		return WH_OK;
+	moved = reallocarray(wanted->weights, room, sizeof(*moved));
+	if (!moved)
+		return wh_fail_memory(err);
+	wanted->weights = moved;
+	wanted->room = room;
+	return WH_OK;
+}
+
 static enum wh_status add(struct wanted *wanted, int64_t id,
 			  struct wh_error *err)
 {
-	if (wanted->n == wanted->room) {
-		size_t room = wanted->room ? 2 * wanted->room : 64;
-		struct wanted_weight *moved =
-			reallocarray(wanted->weights, room, sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		wanted->weights = moved;
-		wanted->room = room;
-	}
+	if (wanted->n == wanted->room)
+		WH_TRY(make_room(wanted, err));
 	wanted->weights[wanted->n++] = (struct wanted_weight){id, NEVER};
 	return WH_OK;
 }
@@ -52,67 +83,70 @@ static enum wh_status add(struct wanted *wanted, int64_t id,
 static enum wh_status find_by_weight(struct listing *listing,
 				     struct wh_error *err)
 {
+	enum wh_status status = WH_OK;
 	char path[MAX_PATH];
 	struct stmt *stmt;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_WEIGHT_LIST, &stmt, err));
-	for (;;) {
+	while (!status) {
 		const char *names[3] = {path, NULL, NULL};
 
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
+		status = stmt_step(stmt, &row, err);
+		if (status || !row)
 			break;
 		names[1] = column_text(stmt, 1);
 		names[2] = column_text(stmt, 2);
 		snprintf(path, sizeof(path), "%s/%s", names[1], names[2]);
 		if (matches(listing->options->globs, names))
-			WH_TRY(add(listing->wanted, column_integer(stmt, 0),
-				   err));
+			status = add(listing->wanted, column_integer(stmt, 0),
+				     err);
 	}
 	stmt_reset(stmt);
-	return WH_OK;
+	return status;
 }
 
 /* By the names of ls. */
 static enum wh_status find_in_tree(struct listing *listing, int64_t tree,
 				   struct wh_error *err)
 {
+	enum wh_status status = WH_OK;
 	struct stmt *stmt;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_WEIGHT_OF_TREE, &stmt, err));
 	stmt_integer(stmt, 1, tree);
-	for (;;) {
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
+	while (!status) {
+		status = stmt_step(stmt, &row, err);
+		if (status || !row)
 			break;
 		if (matches(listing->options->globs,
 			    (const char *[3]){column_text(stmt, 1),
 					      column_text(stmt, 2),
 					      column_text(stmt, 3)}))
-			WH_TRY(add(listing->wanted, column_integer(stmt, 0),
-				   err));
+			status = add(listing->wanted, column_integer(stmt, 0),
+				     err);
 	}
 	stmt_reset(stmt);
-	return WH_OK;
+	return status;
 }
 
 static enum wh_status find_at_refs(struct listing *listing,
 				   struct wh_error *err)
 {
+	enum wh_status status = WH_OK;
 	struct stmt *stmt;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_REF_TREES, &stmt, err));
-	for (;;) {
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
+	while (!status) {
+		status = stmt_step(stmt, &row, err);
+		if (status || !row)
 			break;
-		WH_TRY(find_in_tree(listing, column_integer(stmt, 0), err));
+		status = find_in_tree(listing, column_integer(stmt, 0), err);
 	}
 	stmt_reset(stmt);
-	return WH_OK;
+	return status;
 }
 
 static enum wh_status find_at_tip(struct listing *listing, int64_t tip,
@@ -129,18 +163,10 @@ static enum wh_status find_at_tip(struct listing *listing, int64_t tip,
 	return status;
 }
 
-static int by_id(const void *a, const void *b)
-{
-	const struct wanted_weight *x = a, *y = b;
-
-	return x->id < y->id ? -1 : x->id > y->id;
-}
-
 enum wh_status wanted_find(struct listing *listing, int64_t tip,
 			   struct wh_error *err)
 {
 	struct wanted *wanted = calloc(1, sizeof(*wanted));
-	size_t i, n = 0;
 
 	if (!wanted)
 		return wh_fail_memory(err);
@@ -149,13 +175,7 @@ enum wh_status wanted_find(struct listing *listing, int64_t tip,
 	WH_TRY(find_at_refs(listing, err));
 	if (tip)
 		WH_TRY(find_at_tip(listing, tip, err));
-	if (wanted->n)
-		qsort(wanted->weights, wanted->n, sizeof(*wanted->weights),
-		      by_id);
-	for (i = 0; i < wanted->n; i++)
-		if (!n || wanted->weights[n - 1].id != wanted->weights[i].id)
-			wanted->weights[n++] = wanted->weights[i];
-	wanted->n = n;
+	sort(wanted);
 	return WH_OK;
 }
 

@@ -3,6 +3,9 @@
 
 #include <math.h>
 
+#include "log.h"
+#include "store.h"
+
 static void commit_step(struct fixture *f, int64_t step, double loss,
 			const char *run)
 {
@@ -198,6 +201,28 @@ static void the_log_is_filtered(void **state)
 	wh_source_close(same);
 }
 
+/* However many branches and tags have them. */
+static void a_wanted_weight_is_kept_once(void **state)
+{
+	const char *globs[] = {"*", NULL};
+	const struct wh_log_options options = {.globs = globs};
+	struct fixture *f = *state;
+	struct listing listing = {.db = f->store->db, .options = &options};
+	char name[16];
+	int64_t i;
+
+	for (i = 0; i < 40; i++) {
+		commit_step(f, i, 1, "r");
+		snprintf(name, sizeof(name), "v%d", (int)i);
+		assert_ok(wh_tag_create(f->store, name, "HEAD", false, &f->err),
+			  &f->err);
+	}
+	assert_ok(wanted_find(&listing, 0, &f->err), &f->err);
+	assert_int_equal(listing.wanted->n, 3);
+	assert_in_range(listing.wanted->room, 3, 64);
+	wanted_free(listing.wanted);
+}
+
 static int count_moves(void *arg, const struct wh_reflog_entry *entry)
 {
 	int *n = arg;
@@ -254,6 +279,7 @@ int main(void)
 		with_store(names_that_read_as_something_else_are_refused),
 		with_store(a_new_branch_starts_at_head_and_leaves_it),
 		with_store(the_log_is_filtered),
+		with_store(a_wanted_weight_is_kept_once),
 		with_store(going_back_is_a_move_that_is_remembered),
 		with_store(branches_are_deleted_and_renamed),
 	};
