@@ -63,7 +63,8 @@ struct commit {
 	bool any_eager;
 	struct lease lease; /* of the items' storages */
 	enum codec_effort effort;
-	unsigned n_lost; /* times that gc took a base that was chosen */
+	unsigned n_lost; /* rounds of storing in which gc took a base */
+	bool lost;	 /* in the one under way */
 	bool buried;	 /* gc took the very same: nothing is to stay of this */
 	struct wh_commit_result result;
 };

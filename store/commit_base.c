@@ -18,7 +18,7 @@
 #include "tensor.h"
 
 #define MAX_ANCESTORS 8 /* a tensor that was away for longer starts anew */
-#define MAX_LOST      3 /* bases to gc, before all that is left is whole */
+#define MAX_LOST      3 /* rounds with losses, before what is left is whole */
 
 struct search {
 	struct commit *commit;

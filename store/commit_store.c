@@ -342,7 +342,7 @@ static enum wh_status lose(struct commit *commit, struct item *item,
 {
 	WH_TRY(commit_take_back(commit->store->db, item->storage, err));
 	item->storage = 0;
-	commit->n_lost++;
+	commit->lost = true;
 	return WH_OK;
 }
 
@@ -672,14 +672,13 @@ static enum wh_status store_new(struct commit *commit, struct wh_error *err)
 	return status;
 }
 
-/* Rounds end: after a few losses nothing is coded against a base. */
+/* Rounds end: after a few with losses nothing is coded against a base. */
 enum wh_status commit_store(struct commit *commit, struct wh_error *err)
 {
-	unsigned before;
-
 	do {
-		before = commit->n_lost;
+		commit->lost = false;
 		WH_TRY(store_new(commit, err));
-	} while (commit->n_lost != before);
+		commit->n_lost += commit->lost;
+	} while (commit->lost);
 	return WH_OK;
 }

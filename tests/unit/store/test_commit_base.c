@@ -4,7 +4,6 @@
 
 #include "storage.h"
 #include "support/store.h"
-#include "support/one_weight.h"
 
 #define COLUMNS	   1000u
 #define FEW_ROWS   300u	 /* 1.2 MB: is coded into memory */
@@ -45,16 +44,34 @@ static void move_weights(size_t first)
 		weights[i] += 1e-6f * (float)(i % 7);
 }
 
-static struct wh_source *model_of(uint64_t rows)
+/* A layer for each of the parts that the rows are cut into. */
+static struct wh_source *model_in_parts(uint64_t rows, unsigned n_parts)
 {
-	const uint64_t shape[] = {rows, COLUMNS};
+	const uint64_t shape[] = {rows / n_parts, COLUMNS};
 	struct wh_array array = {.name = "kernel",
 				 .dtype = WH_FLOAT32,
 				 .rank = 2,
-				 .shape = shape,
-				 .data = weights};
+				 .shape = shape};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+	char name[16] = "fc";
+	unsigned i;
 
-	return one_weight("fc", "Dense", &array);
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	for (i = 0; i < n_parts; i++) {
+		array.data = weights + i * (rows / n_parts) * COLUMNS;
+		assert_ok(wh_builder_layer(builder, name, "Dense", &err), &err);
+		assert_ok(wh_builder_weight(builder, &array, &err), &err);
+		snprintf(name, sizeof(name), "fc%u", i + 1);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+static struct wh_source *model_of(uint64_t rows)
+{
+	return model_in_parts(rows, 1);
 }
 
 /* ---- gc, step by step -----------------------------------------------------
@@ -89,6 +106,20 @@ static void take_chunks(const char *path)
 			   "DELETE FROM chunk WHERE id & 0xffffff > 0;" END);
 }
 
+/* The first turn of the newest version alone, and the last one of the version
+ * that was taken before it: else that one's storage would name this one's. */
+static void take_newest(const char *path)
+{
+	change(path, BEGIN "DELETE FROM storage WHERE id NOT IN "
+			   "(SELECT storage_id FROM tensor) AND id NOT IN "
+			   "(SELECT base_id FROM storage WHERE base_id > 0);"
+			   "DELETE FROM tensor WHERE id IN (SELECT tensor_id "
+			   "FROM variable JOIN tree_layer USING (layer_id) "
+			   "WHERE tree_id = (SELECT max(tree_id) FROM "
+			   "tree_layer JOIN variable USING (layer_id) "
+			   "JOIN tensor ON tensor.id = tensor_id));" END);
+}
+
 /* ---- In the middle of a commit --------------------------------------------
  */
 
@@ -96,14 +127,16 @@ static struct {
 	const struct wh_source_ops *plain;
 	void (*step)(const char *path);
 	const char *path;
-	int at, n_readings; /* of the second chunk; at: 0 is never */
+	/* Of the second chunk; at: 0 is never. */
+	int at, until, n_readings;
 } gc;
 
 static enum wh_status read_and_sweep(struct wh_source *source, uint32_t index,
 				     uint64_t offset, void *buf, size_t len,
 				     struct wh_error *err)
 {
-	if (offset == CHUNK && ++gc.n_readings == gc.at)
+	if (offset == CHUNK && ++gc.n_readings >= gc.at &&
+	    gc.n_readings <= gc.until)
 		gc.step(gc.path);
 	return gc.plain->read(source, index, offset, buf, len, err);
 }
@@ -120,24 +153,29 @@ static bool sweep_when_coded(void *arg, const char *what, uint64_t done,
 	return true;
 }
 
-/* With what `step` does when the second chunk is read for the `at`th time. */
-static void commit_beside_gc(struct fixture *f, uint64_t rows, int at,
-			     void (*step)(const char *path),
-			     const struct wh_commit_options *options)
+static void commit_source_beside_gc(struct fixture *f, struct wh_source *source,
+				    const struct wh_commit_options *options)
 {
-	struct wh_source *source = model_of(rows);
 	struct wh_source_ops ops = *source->ops;
 
 	gc.plain = source->ops;
-	gc.step = step;
 	gc.path = f->path;
-	gc.at = at;
 	gc.n_readings = 0;
 	ops.read = read_and_sweep;
 	source->ops = &ops;
 	assert_ok(wh_commit(f->store, source, options, &f->result, &f->err),
 		  &f->err);
 	wh_source_close(source);
+}
+
+/* With what `step` does when the second chunk is read for the `at`th time. */
+static void commit_beside_gc(struct fixture *f, uint64_t rows, int at,
+			     void (*step)(const char *path),
+			     const struct wh_commit_options *options)
+{
+	gc.step = step;
+	gc.at = gc.until = at;
+	commit_source_beside_gc(f, model_of(rows), options);
 }
 
 static void assert_it_is_whole(struct fixture *f, uint64_t rows)
@@ -237,6 +275,52 @@ static void a_base_goes_while_its_tensor_is_weighed(void **state)
 	assert_it_is_whole(f, MANY_ROWS);
 }
 
+static void commit_parts(struct fixture *f, unsigned n_parts)
+{
+	struct wh_source *source = model_in_parts(MANY_ROWS, n_parts);
+
+	move_weights(0);
+	assert_ok(wh_commit(f->store, source, NULL, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+#define N_WHOLE "select count(*) from storage where base_id is null"
+
+/* The 8th version's base is the 7th, else the 7th's, the 6th, and so on. */
+static void after_three_losses_no_base_is_chosen(void **state)
+{
+	struct fixture *f = *state;
+	int i;
+
+	for (i = 0; i < 7; i++)
+		commit_parts(f, 1);
+	assert_int_equal(ask_integer(f, N_WHOLE), 1);
+	move_weights(0);
+	gc.step = take_newest;
+	gc.at = 1;
+	gc.until = 3;
+	commit_source_beside_gc(f, model_of(MANY_ROWS), NULL);
+	assert_int_equal(ask_integer(f, N_WHOLE), 2);
+	assert_int_equal(ask_integer(f, "select count(*) from tensor"), 5);
+}
+
+/* Each of four tensors lost its base; the older version's are still there. */
+static void many_losses_at_once_are_one(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_parts(f, 4);
+	commit_parts(f, 4);
+	assert_int_equal(ask_integer(f, N_WHOLE), 4);
+	move_weights(0);
+	gc.step = take_newest;
+	gc.at = gc.until = 1;
+	commit_source_beside_gc(f, model_in_parts(MANY_ROWS, 4), NULL);
+	assert_int_equal(ask_integer(f, N_WHOLE), 4);
+	assert_int_equal(ask_integer(f, "select count(*) from tensor"), 8);
+}
+
 /* Not gc's doing: that is told, as it always was. */
 static void a_base_that_is_damaged_is_told(void **state)
 {
@@ -260,6 +344,8 @@ int main(void)
 		with_store(a_large_tensor_s_base_loses_its_name),
 		with_store(a_large_tensor_s_base_loses_its_chunks),
 		with_store(a_base_goes_while_its_tensor_is_weighed),
+		with_store(after_three_losses_no_base_is_chosen),
+		with_store(many_losses_at_once_are_one),
 		with_store(a_base_that_is_damaged_is_told),
 	};
 
