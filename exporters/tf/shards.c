@@ -25,19 +25,21 @@ static size_t parse_digits(const char *at, uint32_t *value)
 	return n >= 5 ? n : 0;
 }
 
+bool shard_parse_numbers(const char *text, uint32_t *shard, uint32_t *of)
+{
+	size_t n = parse_digits(text, shard);
+
+	if (!n || strncmp(text + n, OF, strlen(OF)) != 0)
+		return false;
+	text += n + strlen(OF);
+	n = parse_digits(text, of);
+	return n && text[n] == '\0';
+}
+
 bool shard_parse_suffix(const char *suffix, uint32_t *shard, uint32_t *of)
 {
-	size_t n;
-
-	if (strncmp(suffix, DATA, strlen(DATA)) != 0)
-		return false;
-	suffix += strlen(DATA);
-	n = parse_digits(suffix, shard);
-	if (!n || strncmp(suffix + n, OF, strlen(OF)) != 0)
-		return false;
-	suffix += n + strlen(OF);
-	n = parse_digits(suffix, of);
-	return n && suffix[n] == '\0';
+	return strncmp(suffix, DATA, strlen(DATA)) == 0 &&
+	       shard_parse_numbers(suffix + strlen(DATA), shard, of);
 }
 
 size_t shard_suffix_length(const char *path)

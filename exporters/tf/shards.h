@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 
+/** Whether `text` is "SSSSS-of-NNNNN", with at least five digits each. */
+bool shard_parse_numbers(const char *text, uint32_t *shard, uint32_t *of);
 /** Whether `suffix` is ".data-SSSSS-of-NNNNN", with at least five digits. */
 bool shard_parse_suffix(const char *suffix, uint32_t *shard, uint32_t *of);
 /** Length of such a suffix at the end of a path; 0 if there is none. */

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "core/name_map.h"
 #include "mapping/mapping.h"
+#include "tf/shards.h"
 #include "tf/slices.h"
 
 #define MAX_META ((uint64_t)256 << 20)
@@ -70,20 +71,18 @@ struct loading {
 static uint32_t count_files(const char *path)
 {
 	size_t len = strlen(path);
-	unsigned shard, n = 0;
-	int end = 0;
+	uint32_t shard, n;
+	char tail[sizeof("-00000-of-00001")];
 
 	if (len <= SET_TAIL)
 		return 0;
-	path += len - SET_TAIL;
-	if (sscanf(path, "-\?\?\?\?\?-of-%5u%n", &n, &end) == 1 &&
-	    (size_t)end == SET_TAIL)
-		return n;
-	end = 0;
-	if (sscanf(path, "-%5u-of-%5u%n", &shard, &n, &end) == 2 &&
-	    (size_t)end == SET_TAIL && shard < n)
-		return n;
-	return 0;
+	memcpy(tail, path + len - SET_TAIL, sizeof(tail));
+	if (strncmp(tail, "-\?\?\?\?\?-", 7) == 0)
+		memset(tail + 1, '0', 5);
+	return *tail == '-' && shard_parse_numbers(tail + 1, &shard, &n) &&
+			       shard < n && n <= MAX_SHARDS
+		       ? n
+		       : 0;
 }
 
 static char *file_path(const char *path, uint32_t n_files, uint32_t shard)
