@@ -57,13 +57,17 @@ static enum wh_status hand_all(struct h5_source *source, struct parts *parts,
 		hand_out(parts, 0, 1);
 	if (!parts->status)
 		status = h5_source_load(source, &options, true, err);
-	if (parts->status && err)
-		*err = parts->err;
+	/* Whatever the reader makes of what didn't come. */
+	if (parts->status) {
+		if (err)
+			*err = parts->err;
+		return parts->status;
+	}
 	if (status == WH_EUNSUPPORTED)
 		return wh_fail(err, status,
 			       "an HDF5 file that only libhdf5 can read, which "
 			       "needs it whole");
-	return parts->status ? parts->status : status;
+	return status;
 }
 
 enum wh_status h5_opening_parts(const char *path, h5_part_fn *fn, void *arg,
