@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +103,27 @@ static void read_back(struct journal *journal)
 	}
 }
 
+/* A publication holds its journal, for journal_look alone. Who looks asks for
+ * the lock and takes none: they don't take each other for publications. */
+static struct flock all_of(short type)
+{
+	return (struct flock){.l_type = type, .l_whence = SEEK_SET};
+}
+
+static void lock(int fd)
+{
+	struct flock shared = all_of(F_RDLCK);
+
+	(void)fcntl(fd, F_OFD_SETLK, &shared);
+}
+
+static bool is_locked(int fd)
+{
+	struct flock alone = all_of(F_WRLCK);
+
+	return fcntl(fd, F_OFD_GETLK, &alone) == 0 && alone.l_type != F_UNLCK;
+}
+
 static enum wh_status open_file(struct journal *journal, const char *folder,
 				const char *name, struct wh_error *err)
 {
@@ -119,7 +139,7 @@ static enum wh_status open_file(struct journal *journal, const char *folder,
 	journal->fd = open(journal->file,
 			   O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (journal->fd >= 0) {
-		(void)flock(journal->fd, LOCK_SH); /* for journal_look alone */
+		lock(journal->fd);
 		read_back(journal);
 	}
 	return WH_OK;
@@ -226,8 +246,7 @@ json_t *journal_look(const char *folder, const char *name, bool *held)
 		journal.fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (journal.fd < 0)
 		return journal.paths;
-	*held = flock(journal.fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
-	(void)flock(journal.fd, LOCK_UN);
+	*held = is_locked(journal.fd);
 	read_back(&journal);
 	close(journal.fd);
 	return journal.paths;

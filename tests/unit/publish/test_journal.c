@@ -1,5 +1,7 @@
 #include "support/assert.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -67,6 +69,50 @@ static void a_torn_line_is_skipped(void **state)
 	journal_close(journal);
 }
 
+static bool is_held(void)
+{
+	bool held = true;
+
+	json_decref(journal_look(folder, "one", &held));
+	return held;
+}
+
+static void *look_often(void *arg)
+{
+	atomic_uint *times_held = arg;
+	int i;
+
+	for (i = 0; i < 1000; i++)
+		atomic_fetch_add(times_held, is_held());
+	return NULL;
+}
+
+/* And that somebody looks is no publication. */
+static void what_is_under_way_is_held(void **state)
+{
+	struct journal *journal = open_journal(), *second = open_journal();
+	atomic_uint times_held = 0;
+	pthread_t threads[4];
+	int i;
+
+	(void)state;
+	assert_true(is_held());
+	journal_close(journal);
+	assert_true(is_held());
+	journal_close(second);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, look_often,
+						&times_held),
+				 0);
+	for (i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(times_held, 0);
+	journal = open_journal();
+	journal_done(journal);
+	journal_close(journal);
+	assert_false(is_held());
+}
+
 static void without_a_folder_it_is_in_memory(void **state)
 {
 	struct journal *journal = NULL;
@@ -88,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(notes_outlive_their_process, set_up),
 		cmocka_unit_test_setup(a_torn_line_is_skipped, set_up),
+		cmocka_unit_test_setup(what_is_under_way_is_held, set_up),
 		cmocka_unit_test_setup(without_a_folder_it_is_in_memory,
 				       set_up),
 	};
