@@ -62,6 +62,9 @@ enum wh_status interrupted_note(struct journal *journal,
 
 	if (!place)
 		return wh_fail_memory(err);
+	/* An earlier try may have had other aliases. */
+	journal_forget(journal, WHAT);
+	journal_forget(journal, FILES);
 	journal_put(journal, WHAT, "place", place);
 	if (options->remote)
 		journal_put(journal, WHAT, "remote", options->remote);

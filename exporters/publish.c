@@ -231,16 +231,20 @@ static enum wh_status plan_all(struct publishing *publishing,
  */
 
 /* A publication is the same if place, snapshot, and the files' names and
- * sizes are. */
+ * sizes are. The place by the name that `publish --list` tells, so that its
+ * command goes on with this journal. */
 static enum wh_status journal_name(const struct publication *publication,
 				   const char *url, char name[HEX_SIZE],
 				   struct wh_error *err)
 {
+	char *place wh_free_auto = place_name(url);
 	struct wh_buf text wh_buf_auto = {0};
 	uint8_t digest[DIGEST_SIZE];
 	size_t i;
 
-	WH_TRY(wh_buf_printf(&text, err, "%s\n", url));
+	if (!place)
+		return wh_fail_memory(err);
+	WH_TRY(wh_buf_printf(&text, err, "%s\n", place));
 	for (i = 0; i < publication->n_files; i++)
 		WH_TRY(wh_buf_printf(
 			&text, err, "%s %llu\n", publication->files[i].path,

@@ -147,6 +147,40 @@ def test_what_was_cut_off_is_listed_until_it_is_complete(wh):
                     "stable", "best"}
 
 
+def test_the_last_try_says_what_goes_on(wh):
+    with FaultServer() as server:
+        url = f"{server.url}/m"
+        server.faults = [Fault("PUT .*[.]index", status=403)]
+        words = ("publish", "HEAD", url, "--save-format", "h5,tf")
+        assert wh(*words, "--alias", "stable").returncode != 0
+        assert "--alias stable" in wh.row("publish", "--list")["resume"]
+        assert wh(*words).returncode != 0
+        assert "--alias" not in wh.row("publish", "--list")["resume"]
+
+
+def go_on_as_listed(wh, url, mend):
+    """A publication that is cut, and then goes on by the command of --list,
+    which names the place as it is recorded: that leaves nothing cut."""
+    assert wh("publish", "HEAD", url).returncode != 0
+    cut = wh.row("publish", "--list")
+    assert cut["state"] == "interrupted" and cut["place"] != url
+    mend()
+    wh.ok(*cut["resume"].split()[1:])
+    assert wh.row("publish", "--list")["state"] == "published"
+
+
+def test_a_folder_goes_on_by_its_absolute_path(wh):
+    pointer = wh.folder / "place" / "latest.json"
+    pointer.mkdir(parents=True)  # no pointer can be put there
+    go_on_as_listed(wh, "file:place", pointer.rmdir)
+
+
+def test_a_place_goes_on_without_its_last_slash(wh):
+    with FaultServer() as server:
+        server.faults = [Fault("PUT .*/latest[.]json", status=403)]
+        go_on_as_listed(wh, f"{server.url}/m/", server.faults.clear)
+
+
 def test_what_is_under_way_is_told_apart(wh):
     with FaultServer() as server:
         server.faults = [Fault("PUT /m/v/", think=30)]
