@@ -18,11 +18,12 @@ typedef enum wh_status apart_load_fn(const char *path,
 
 /** Runs `load` in a child of this process, which ends with the source.
  *  `what` does the parsing, for messages: "libhdf5". Its memory is limited, and
- *  its CPU time until it has opened the file; with WH_APART_LIMITED to the end.
+ *  by the `size` of all files of the checkpoint its CPU time, until they are
+ *  open; with WH_APART_LIMITED to the end.
  *  Errors are those of `load`; WH_ECORRUPT if it crashed. The source serves
  *  several threads, one at a time; it has no graph. */
 enum wh_status apart_load(apart_load_fn *load, const char *what,
-			  const char *path,
+			  const char *path, uint64_t size,
 			  const struct wh_load_options *options,
 			  struct wh_source **source, struct wh_error *err);
 

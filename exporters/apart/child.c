@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "apart/doors.h"
@@ -60,32 +60,48 @@ bool talk_receive(int fd, void *bytes, size_t n)
 /* ---- Becoming the child ---------------------------------------------------
  */
 
-/* Ctrl-C ends it as it would end any program: the parent tells. */
+/* Ctrl-C ends it as it would end any program, and so does a crash, whatever
+ * the program around us does then: the parent tells. */
 static void reset_signals(void)
 {
-	static const int some[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGALRM};
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigset_t none;
-	size_t i;
+	int i;
 
-	for (i = 0; i < sizeof(some) / sizeof(some[0]); i++)
-		sigaction(some[i], &action, NULL);
+	for (i = 1; i < NSIG; i++)
+		sigaction(i, &action, NULL); /* but SIGKILL's and its like */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Where close_range isn't there, or a sandbox refuses it. Linux lets nobody
+ * have more unless its administrator says so. */
+static void close_each(int first)
+{
+	struct rlimit limit;
+	int fd, end = 1 << 20;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < (rlim_t)end)
+		end = (int)limit.rlim_cur;
+	for (fd = first; fd < end; fd++)
+		close(fd);
+}
+
 /* Descriptors of the store, of a socket of the program around us: none of
  * them is a parser's business. */
-static int keep_only(int fd)
+static int keep_only(int given)
 {
-	int nothing = open("/dev/null", O_RDWR), i;
+	/* It may be one of the first three, if those were closed. */
+	int fd = fcntl(given, F_DUPFD_CLOEXEC, 4), i;
+	int nothing = open("/dev/null", O_RDWR);
 
 	for (i = 0; i < 3; i++)
 		if (nothing < 0 || dup2(nothing, i) < 0)
 			_exit(1);
-	if (fd != 3 && dup2(fd, 3) != 3)
+	if (fd < 0 || dup2(fd, 3) != 3)
 		_exit(1);
-	close_range(4, ~0U, 0);
+	if (close_range(4, ~0U, 0))
+		close_each(4);
 	return 3;
 }
 
@@ -145,13 +161,12 @@ _Noreturn void talk_serve(const struct talk_service *given)
 	struct talk_service service = *given;
 	struct wh_source *source = NULL;
 	struct wh_error err = {0};
-	struct stat at = {0};
 	enum wh_status status;
 
 	reset_signals();
 	service.fd = line = keep_only(given->fd);
-	stat(service.path, &at);
-	doors_lower((uint64_t)at.st_size);
+	doors_lower(service.cpu_seconds,
+		    service.options->isolation == WH_APART_LIMITED);
 	status = service.load(service.path, service.options, &source, &err);
 	apart_close_doors();
 	if (status || !source)

@@ -33,9 +33,9 @@ static void set_limit(__rlimit_resource_t what, uint64_t most)
 	setrlimit(what, &limit);
 }
 
-unsigned doors_cpu_seconds(uint64_t file_size)
+unsigned doors_cpu_seconds(uint64_t size)
 {
-	uint64_t more = file_size / DOORS_SECOND;
+	uint64_t more = size / DOORS_SECOND;
 
 	return DOORS_CPU_S + (more < INT32_MAX ? (unsigned)more : INT32_MAX);
 }
@@ -54,14 +54,17 @@ static uint64_t memory_in_use(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The hard limit stays: who asked for it may lift this one. */
-static void limit_time(unsigned seconds)
+/* At the hard limit it ends even if it ignores SIGXCPU. */
+static void limit_time(unsigned seconds, bool for_good)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_CPU, &limit) || limit.rlim_cur <= seconds)
+	if (getrlimit(RLIMIT_CPU, &limit))
 		return;
-	limit.rlim_cur = seconds;
+	if (limit.rlim_cur > seconds)
+		limit.rlim_cur = seconds;
+	if (for_good && limit.rlim_max > seconds + 1)
+		limit.rlim_max = seconds + 1;
 	setrlimit(RLIMIT_CPU, &limit);
 }
 
@@ -75,16 +78,15 @@ void doors_lift_time(pid_t pid)
 	prlimit(pid, RLIMIT_CPU, &limit, NULL);
 }
 
-void doors_lower(uint64_t file_size)
+void doors_lower(unsigned cpu_seconds, bool for_good)
 {
 	uint64_t used = memory_in_use();
 
 	set_limit(RLIMIT_CORE, 0);
-	limit_time(doors_cpu_seconds(file_size));
+	limit_time(cpu_seconds, for_good);
 	/* A sanitizer's shadow is terabytes of addresses. */
 	if (used && used < (uint64_t)1 << 40)
 		set_limit(RLIMIT_AS, used + DOORS_MEMORY);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /* ---- Calls of the system ---------------------------------------------------

@@ -11,10 +11,11 @@
 #define DOORS_CPU_S  10u		 /* and one more for each of: */
 #define DOORS_SECOND ((uint64_t)4 << 20)
 
-/** Limits memory, and CPU time by the size of the file that is read. No core
- *  file; it ends with its parent. */
-void doors_lower(uint64_t file_size);
-unsigned doors_cpu_seconds(uint64_t file_size);
+/** Limits memory and CPU time; no core file. The time can be lifted again,
+ *  unless it is limited for good. */
+void doors_lower(unsigned cpu_seconds, bool for_good);
+/** What reading so many bytes may take. */
+unsigned doors_cpu_seconds(uint64_t size);
 
 /** Lifts the limit of CPU time of a child. */
 void doors_lift_time(pid_t pid);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,13 +29,20 @@ struct apart_source {
 /* ---- The child's end -------------------------------------------------------
  */
 
-static int wait_for(struct apart_source *source)
+/* It may be at work still: for nobody, or with its end of the line closed, if
+ * it was taken over. A status that it has already stays. */
+static int end_child(struct apart_source *source)
 {
 	int status = 0;
 	pid_t pid = source->pid;
 
 	source->pid = 0;
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+	/* Where somebody else reaps our children, its number may be that of
+	 * another process by now. */
+	if (pid <= 0 || waitpid(pid, &status, WNOHANG))
+		return status;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return 0;
 	return status;
@@ -50,7 +56,7 @@ static enum wh_status tell_end(struct apart_source *source,
 
 	close(source->fd);
 	source->fd = -1;
-	status = wait_for(source);
+	status = end_child(source);
 	signal_ = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	if (signal_ == SIGINT || signal_ == SIGTERM || signal_ == SIGHUP)
 		return wh_fail(err, WH_ECANCELLED, "interrupted");
@@ -69,10 +75,7 @@ static void close_source(struct wh_source *base)
 
 	if (source->fd >= 0)
 		close(source->fd);
-	/* It may be at work still, for nobody. */
-	if (source->pid)
-		kill(source->pid, SIGKILL);
-	wait_for(source);
+	end_child(source);
 	if (source->shared)
 		munmap(source->shared, TALK_PIECE);
 	pthread_mutex_destroy(&source->lock);
@@ -120,6 +123,25 @@ static enum wh_status take_reply(struct apart_source *source,
 	return reply->status ? take_message(source, reply, err) : WH_OK;
 }
 
+/* Not by write: a child that is gone is no SIGPIPE for us. */
+static bool send_request(int fd, const struct talk_request *request)
+{
+	const char *at = (const char *)request;
+	size_t left = sizeof(*request);
+
+	while (left) {
+		ssize_t sent = send(fd, at, left, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return false;
+		at += sent;
+		left -= (size_t)sent;
+	}
+	return true;
+}
+
 static enum wh_status ask(struct apart_source *source,
 			  const struct talk_request *request,
 			  struct wh_error *err)
@@ -129,9 +151,7 @@ static enum wh_status ask(struct apart_source *source,
 	if (source->fd < 0)
 		return wh_fail(err, WH_ECORRUPT, "%s has crashed on the file",
 			       source->what);
-	/* Not by write: a child that is gone is no SIGPIPE for us. */
-	if (send(source->fd, request, sizeof(*request), MSG_NOSIGNAL) !=
-	    sizeof(*request))
+	if (!send_request(source->fd, request))
 		return tell_end(source, err);
 	return take_reply(source, &reply, err);
 }
@@ -217,8 +237,11 @@ static enum wh_status start(struct apart_source *source,
 		talk_serve(service);
 	close(ends[1]);
 	source->fd = ends[0];
-	if (source->pid > 0)
+	if (source->pid > 0) {
+		/* The child of another file sees no payloads of this one. */
+		madvise(source->shared, TALK_PIECE, MADV_DONTFORK);
 		return WH_OK;
+	}
 	source->pid = 0;
 	return wh_fail_errno(err, errno, "can't start a process");
 }
@@ -247,15 +270,16 @@ static enum wh_status take_manifest(struct apart_source *source,
 }
 
 enum wh_status apart_load(apart_load_fn *load, const char *what,
-			  const char *path,
+			  const char *path, uint64_t size,
 			  const struct wh_load_options *options,
 			  struct wh_source **out, struct wh_error *err)
 {
 	struct apart_source *source = calloc(1, sizeof(*source));
-	struct talk_service service = {
-		.load = load, .path = path, .options = options};
+	struct talk_service service = {.load = load,
+				       .path = path,
+				       .options = options,
+				       .cpu_seconds = doors_cpu_seconds(size)};
 	wh_auto(wh_source) held = NULL;
-	struct stat at = {0};
 
 	if (!source)
 		return wh_fail_memory(err);
@@ -264,8 +288,7 @@ enum wh_status apart_load(apart_load_fn *load, const char *what,
 	source->what = what;
 	source->fd = -1;
 	pthread_mutex_init(&source->lock, NULL);
-	stat(path, &at);
-	source->cpu_seconds = doors_cpu_seconds((uint64_t)at.st_size);
+	source->cpu_seconds = service.cpu_seconds;
 	WH_TRY(start(source, &service, err));
 	WH_TRY(take_manifest(source, err));
 	/* Unpacking takes as long as it takes. */

@@ -39,6 +39,7 @@ struct talk_service {
 	apart_load_fn *load;
 	const char *path;
 	const struct wh_load_options *options;
+	unsigned cpu_seconds;
 	uint8_t *shared;
 	int fd;
 };

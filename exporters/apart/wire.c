@@ -277,16 +277,15 @@ static enum wh_status take_tensor(struct decoder *from, struct wh_error *err)
 static enum wh_status take_variable(struct decoder *from, uint32_t layer,
 				    struct wh_error *err)
 {
-	struct wh_variable variable = {
-		.name = take_name(from),
-		.object_path = take_text(from),
-		.keras3_path = take_text(from),
-		.role = (enum wh_role)take_up_to(from, WH_ROLE_OTHER),
-		.trainable =
-			(enum wh_trainable)take_up_to(from, WH_TRAINABLE_NO),
-		.tensor = take32(from),
-	};
+	struct wh_variable variable = {0};
 
+	variable.name = take_name(from);
+	variable.object_path = take_text(from);
+	variable.keras3_path = take_text(from);
+	variable.role = (enum wh_role)take_up_to(from, WH_ROLE_OTHER);
+	variable.trainable =
+		(enum wh_trainable)take_up_to(from, WH_TRAINABLE_NO);
+	variable.tensor = take32(from);
 	if (from->bad || variable.tensor >= from->n_tensors)
 		return refuse(err);
 	return manifest_add_variable(from->builder, layer, &variable, err);
@@ -294,9 +293,11 @@ static enum wh_status take_variable(struct decoder *from, uint32_t layer,
 
 static enum wh_status take_layer(struct decoder *from, struct wh_error *err)
 {
-	const char *name = take_name(from), *class_name = take_text(from);
+	const char *name = take_name(from);
+	const char *class_name = take_text(from);
 	uint32_t kind = take_up_to(from, WH_LAYER_STATE);
-	uint32_t container = take32(from), n = take32(from), i, layer;
+	uint32_t container = take32(from);
+	uint32_t n = take32(from), i, layer;
 
 	if (from->bad ||
 	    (container != WH_NO_LAYER && container >= from->n_layers))
@@ -312,12 +313,11 @@ static enum wh_status take_layer(struct decoder *from, struct wh_error *err)
 
 static enum wh_status take_attribute(struct decoder *from, struct wh_error *err)
 {
-	struct wh_attribute attribute = {
-		.path = take_name(from),
-		.key = take_name(from),
-		.kind = (enum wh_value_kind)take_up_to(from, WH_VALUE_BYTES),
-	};
+	struct wh_attribute attribute = {0};
 
+	attribute.path = take_name(from);
+	attribute.key = take_name(from);
+	attribute.kind = (enum wh_value_kind)take_up_to(from, WH_VALUE_BYTES);
 	attribute.text = take_bytes(from, &attribute.size);
 	attribute.integer = (int64_t)take64(from);
 	if (from->bad ||
@@ -351,6 +351,7 @@ static enum wh_status take_all(struct decoder *from, take_fn *one,
  */
 
 #define EXTENT_SIZE 32u
+#define FILE_SIZE   16u /* at least */
 
 static void take_extents(struct decoder *from, struct wh_template_file *file)
 {
@@ -385,7 +386,7 @@ static void take_files(struct decoder *from, struct wh_template *made)
 {
 	uint32_t i, n = take32(from);
 
-	if (n > (size_t)(from->end - from->at)) {
+	if (n > (size_t)(from->end - from->at) / FILE_SIZE) {
 		from->bad = true;
 		return;
 	}
@@ -428,6 +429,26 @@ static enum wh_status take_template(struct decoder *from,
 	return from->bad ? refuse(err) : WH_OK;
 }
 
+/* Each of them within its tensor. */
+static bool fit(const struct wh_template *template_,
+		const struct wh_manifest *manifest)
+{
+	uint32_t i, k;
+
+	for (i = 0; template_ && i < template_->n_files; i++)
+		for (k = 0; k < template_->files[i].n_extents; k++) {
+			const struct wh_extent *extent =
+				&template_->files[i].extents[k];
+			uint64_t nbytes =
+				manifest->tensors[extent->tensor].nbytes;
+
+			if (extent->start > nbytes ||
+			    extent->length > nbytes - extent->start)
+				return false;
+		}
+	return true;
+}
+
 static enum wh_status take_manifest(struct decoder *from,
 				    struct wh_manifest *manifest,
 				    struct wh_error *err)
@@ -445,6 +466,8 @@ static enum wh_status take_manifest(struct decoder *from,
 	if (from->at != from->end)
 		return refuse(err);
 	WH_TRY(manifest_finish(from->builder, manifest, err));
+	if (!fit(template_, manifest))
+		return refuse(err);
 	manifest->origin_format = format;
 	manifest->origin_generator = generator;
 	manifest->template_ = template_;

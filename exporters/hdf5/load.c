@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apart/apart.h"
@@ -424,8 +425,11 @@ static enum wh_status load_by_libhdf5(const char *path,
 enum wh_status h5_load(const char *path, const struct wh_load_options *options,
 		       struct wh_source **out, struct wh_error *err)
 {
-	return readers_load(load_by_classic, load_by_libhdf5, path, options,
-			    out, err);
+	struct stat at = {0};
+
+	stat(path, &at); /* what isn't there is told when it is opened */
+	return readers_load(load_by_classic, load_by_libhdf5, path,
+			    (uint64_t)at.st_size, options, out, err);
 }
 
 bool h5_probe(const char *path)

@@ -302,10 +302,13 @@ enum wh_status keras3_load(const char *path,
 			   struct wh_source **out, struct wh_error *err)
 {
 	char *resolved wh_free_auto = NULL;
+	uint64_t size = 0;
 
 	WH_TRY(keras3_resolve(path, &resolved, err));
-	return readers_load(load_by_classic, load_by_libhdf5, resolved, options,
-			    out, err);
+	if (options->isolation != WH_IN_PROCESS)
+		size = keras3_size(resolved);
+	return readers_load(load_by_classic, load_by_libhdf5, resolved, size,
+			    options, out, err);
 }
 
 bool keras3_probe(const char *path)

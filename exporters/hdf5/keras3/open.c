@@ -90,6 +90,29 @@ enum keras3_kind keras3_kind_of_file(const char *path)
 	return has_keras3_root(path) ? KERAS3_HDF5 : KERAS3_NONE;
 }
 
+uint64_t keras3_size(const char *path)
+{
+	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct keras3_opened opened = {0};
+	struct stat at;
+	uint64_t size = 0;
+	uint32_t i;
+	char first;
+
+	if (fd < 0 || fstat(fd, &at) || !S_ISREG(at.st_mode))
+		return 0;
+	if (pread(fd, &first, 1, 0) != 1 || first != '{')
+		return (uint64_t)at.st_size;
+	if (keras3_open_sharded(path, &opened, NULL) == WH_OK)
+		for (i = 0; i < opened.source->n_files; i++)
+			size += (uint64_t)opened.source->files[i]
+					.opened.st_size;
+	if (opened.source)
+		wh_source_close(&opened.source->base);
+	keras3_opened_free(&opened);
+	return size;
+}
+
 /* ---- One file --------------------------------------------------------- */
 
 enum wh_status keras3_open_hdf5(const char *path, struct keras3_opened *opened,

@@ -20,6 +20,9 @@ enum keras3_kind keras3_kind_of_file(const char *path);
  *  too, but not of groups. */
 bool keras3_is_map(const char *path);
 
+/** Bytes of all its files; 0 if they can't be opened. */
+uint64_t keras3_size(const char *path);
+
 /** What was opened beside HDF5 files. Zeroed at first; the caller frees it. */
 struct keras3_opened {
 	struct keras3_source *source; /* the caller closes it, if it is there */

@@ -85,7 +85,8 @@ struct wh_state_options {
  *  read that file, in 2 GiB of memory; opening it may take ten seconds of CPU
  *  time, and one more for each 4 MiB. A crash is an error then, WH_ECORRUPT.
  *  The process is forked: only while no other thread of the program uses this
- *  library. */
+ *  library. A program that ignores SIGCHLD, or that reaps all children, is told
+ *  "it ended early" of every crash. */
 enum wh_isolation {
 	WH_IN_PROCESS = 0,
 	WH_APART,

@@ -4,17 +4,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apart/apart.h"
 #include "apart/wire.h"
 #include "base/error.h"
 #include "hdf5/hdf5.h"
+#include "hdf5/keras3/open.h"
 #include "support/golden.h"
 #include "support/same_manifest.h"
 
@@ -158,7 +163,7 @@ static void a_child_can_open_nothing(void **state)
 	/* Where the child has nothing of its own. */
 	outside = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
 	assert_true(outside >= 100);
-	assert_fails(apart_load(try_everything, "it", GOLDEN "/h5", &apart,
+	assert_fails(apart_load(try_everything, "it", GOLDEN "/h5", 0, &apart,
 				&source, &err),
 		     &err, WH_EEXISTS, "all was refused");
 	close(outside);
@@ -172,11 +177,191 @@ static void a_child_can_do_nothing_else(void **state)
 
 	(void)state;
 #if defined(__x86_64__) || defined(__aarch64__)
-	assert_fails(apart_load(try_the_rest, "it", "", &apart, &source, &err),
-		     &err, WH_EEXISTS, "all was refused");
+	assert_fails(
+		apart_load(try_the_rest, "it", "", 0, &apart, &source, &err),
+		&err, WH_EEXISTS, "all was refused");
 #else
 	(void)try_the_rest, (void)source, (void)err;
 #endif
+}
+
+/* ---- What it has of ours --------------------------------------------------
+ */
+
+static enum wh_status look_around(const char *path,
+				  const struct wh_load_options *options,
+				  struct wh_source **source,
+				  struct wh_error *err)
+{
+	struct sigaction action;
+	struct rlimit time;
+
+	(void)path, (void)source;
+	sigaction(SIGUSR1, NULL, &action);
+	if (action.sa_handler != SIG_DFL)
+		return wh_fail(err, WH_EIO, "it has our handlers");
+	getrlimit(RLIMIT_CPU, &time);
+	if (time.rlim_cur != 12 ||
+	    (time.rlim_max == 13) != (options->isolation == WH_APART_LIMITED))
+		return wh_fail(err, WH_EIO, "it has %llu s, or %llu",
+			       (unsigned long long)time.rlim_cur,
+			       (unsigned long long)time.rlim_max);
+	return wh_fail(err, WH_EEXISTS, "all is well");
+}
+
+static void a_child_has_its_own_signals_and_time(void **state)
+{
+	const uint64_t two_more = UINT64_C(9) << 20;
+	struct wh_source *source;
+	struct wh_error err;
+
+	(void)state;
+	signal(SIGUSR1, SIG_IGN);
+	assert_fails(apart_load(look_around, "it", "", two_more, &apart,
+				&source, &err),
+		     &err, WH_EEXISTS, "all is well");
+	assert_fails(apart_load(look_around, "it", "", two_more, &limited,
+				&source, &err),
+		     &err, WH_EEXISTS, "all is well");
+	signal(SIGUSR1, SIG_DFL);
+}
+
+static enum wh_status load_golden(const char *path,
+				  const struct wh_load_options *options,
+				  struct wh_source **source,
+				  struct wh_error *err)
+{
+	(void)options;
+	return hdf5_format.load(path, &here, source, err);
+}
+
+static const char *golden_path(void)
+{
+	static char path[800];
+	struct golden_names names = {0};
+
+	golden_list(&names, GOLDEN "/h5", ".h5");
+	snprintf(path, sizeof(path), GOLDEN "/h5/%s.h5", names.list[0]);
+	return path;
+}
+
+/* Memory that is shared with nobody but the parent: the kernel shows it so. */
+static enum wh_status count_shared(const char *path,
+				   const struct wh_load_options *options,
+				   struct wh_source **source,
+				   struct wh_error *err)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned n = 0;
+	char line[1000];
+
+	(void)path, (void)options, (void)source;
+	while (maps && fgets(line, sizeof(line), maps))
+		n += strstr(line, " rw-s ") && strstr(line, "/dev/zero");
+	return wh_fail(err, WH_EEXISTS, "%u pieces", n);
+}
+
+static void a_child_has_no_payloads_of_another(void **state)
+{
+	struct wh_source *first, *source;
+	struct wh_error err;
+
+	(void)state;
+	assert_ok(apart_load(load_golden, "it", golden_path(), 0, &apart,
+			     &first, &err),
+		  &err);
+	assert_fails(
+		apart_load(count_shared, "it", "", 0, &apart, &source, &err),
+		&err, WH_EEXISTS, "1 pieces");
+	wh_source_close(first);
+}
+
+static uint64_t size_of(const char *path)
+{
+	struct stat at = {0};
+
+	stat(path, &at);
+	return (uint64_t)at.st_size;
+}
+
+static void a_sharded_checkpoint_has_the_time_of_all_shards(void **state)
+{
+	static const char base[] = GOLDEN "/keras3/sharded-nested";
+	char path[800];
+	uint64_t size;
+	int i;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s.weights.json", base);
+	size = size_of(path);
+	for (i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "%s_%05d.weights.h5", base, i);
+		size += size_of(path);
+		assert_int_equal(keras3_size(path), size_of(path));
+	}
+	snprintf(path, sizeof(path), "%s.weights.json", base);
+	assert_int_equal(keras3_size(path), size);
+}
+
+/* ---- Who starts it --------------------------------------------------------
+ */
+
+struct loading {
+	struct wh_source *source;
+	enum wh_status status;
+	struct wh_error err;
+};
+
+static void *load_in_thread(void *arg)
+{
+	struct loading *loading = arg;
+
+	loading->status = apart_load(load_golden, "it", golden_path(), 0,
+				     &apart, &loading->source, &loading->err);
+	return NULL;
+}
+
+static void a_child_outlives_the_thread_that_started_it(void **state)
+{
+	struct loading loading = {0};
+	pthread_t thread;
+	struct wh_error err;
+	char byte;
+
+	(void)state;
+	assert_int_equal(
+		pthread_create(&thread, NULL, load_in_thread, &loading), 0);
+	pthread_join(thread, NULL);
+	assert_ok(loading.status, &loading.err);
+	assert_ok(wh_source_read(loading.source, 0, 0, &byte, 1, &err), &err);
+	wh_source_close(loading.source);
+}
+
+/* Its socket is one of the first three then. */
+static void a_program_may_have_closed_its_streams(void **state)
+{
+	struct loading loading = {0};
+	enum wh_status read;
+	struct wh_error err;
+	int kept[3], i;
+	char byte;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		kept[i] = fcntl(i, F_DUPFD_CLOEXEC, 100);
+		close(i);
+	}
+	load_in_thread(&loading);
+	read = loading.status
+		       ? loading.status
+		       : wh_source_read(loading.source, 0, 0, &byte, 1, &err);
+	wh_source_close(loading.source);
+	for (i = 0; i < 3; i++) {
+		dup2(kept[i], i);
+		close(kept[i]);
+	}
+	assert_ok(loading.status, &loading.err);
+	assert_ok(read, &err);
 }
 
 /* ---- How it ends ----------------------------------------------------------
@@ -212,10 +397,12 @@ static enum wh_status work_for_ever(const char *path,
 				    struct wh_source **source,
 				    struct wh_error *err)
 {
-	const struct rlimit second = {1, RLIM_INFINITY};
+	struct rlimit second;
 	volatile unsigned n = 0;
 
 	(void)path, (void)options, (void)source, (void)err;
+	getrlimit(RLIMIT_CPU, &second);
+	second.rlim_cur = 1;
 	setrlimit(RLIMIT_CPU, &second);
 	for (;;)
 		n++;
@@ -228,17 +415,40 @@ static void a_crash_is_an_error(void **state)
 	struct wh_error err;
 
 	(void)state;
-	assert_fails(apart_load(crash, "libhdf5", "", &apart, &source, &err),
+	assert_fails(apart_load(crash, "libhdf5", "", 0, &apart, &source, &err),
 		     &err, WH_ECORRUPT,
 		     "a damaged file: libhdf5 crashed on it (Segmentation "
 		     "fault)");
 	assert_fails(
-		apart_load(be_interrupted, "it", "", &apart, &source, &err),
+		apart_load(be_interrupted, "it", "", 0, &apart, &source, &err),
 		&err, WH_ECANCELLED, "interrupted");
-	assert_fails(apart_load(work_for_ever, "libhdf5", GOLDEN, &limited,
+	assert_fails(apart_load(work_for_ever, "libhdf5", GOLDEN, 0, &limited,
 				&source, &err),
 		     &err, WH_ECORRUPT,
 		     "libhdf5 worked on it for more than 10 seconds");
+}
+
+/* One that was taken over may stay, and say nothing more. */
+static enum wh_status hang_up(const char *path,
+			      const struct wh_load_options *options,
+			      struct wh_source **source, struct wh_error *err)
+{
+	(void)path, (void)options, (void)source, (void)err;
+	alarm(60); /* else it would be waited for without end */
+	close(3);
+	for (;;)
+		pause();
+	return WH_OK;
+}
+
+static void one_that_hangs_up_is_killed(void **state)
+{
+	struct wh_source *source;
+	struct wh_error err;
+
+	(void)state;
+	assert_fails(apart_load(hang_up, "it", "", 0, &apart, &source, &err),
+		     &err, WH_ECORRUPT, "it crashed on it (Killed)");
 }
 
 static struct wh_source *inner; /* in the child */
@@ -273,15 +483,13 @@ load_and_crash_later(const char *path, const struct wh_load_options *options,
 
 static void a_crash_at_a_payload_is_an_error(void **state)
 {
-	struct golden_names names = {0};
+	const char *path = golden_path();
 	struct wh_source *source;
 	struct wh_error err;
-	char path[800], byte;
+	char byte;
 
 	(void)state;
-	golden_list(&names, GOLDEN "/h5", ".h5");
-	snprintf(path, sizeof(path), GOLDEN "/h5/%s.h5", names.list[0]);
-	assert_ok(apart_load(load_and_crash_later, "libhdf5", path, &apart,
+	assert_ok(apart_load(load_and_crash_later, "libhdf5", path, 0, &apart,
 			     &source, &err),
 		  &err);
 	assert_fails(wh_source_read(source, 0, 0, &byte, 1, &err), &err,
@@ -308,17 +516,13 @@ static enum wh_status decode(const uint8_t *bytes, size_t size,
 
 static void a_manifest_that_is_cut_is_refused(void **state)
 {
-	struct golden_names names = {0};
 	struct wh_buf bytes = {0};
 	struct wh_source *source;
 	struct wh_error err;
-	char path[800];
 	size_t i;
 
 	(void)state;
-	golden_list(&names, GOLDEN "/h5", ".h5");
-	snprintf(path, sizeof(path), GOLDEN "/h5/%s.h5", names.list[0]);
-	assert_ok(hdf5_format.load(path, &here, &source, &err), &err);
+	assert_ok(hdf5_format.load(golden_path(), &here, &source, &err), &err);
 	assert_ok(wire_encode(&source->manifest, &bytes, &err), &err);
 	assert_ok(decode(bytes.data, bytes.size, &err), &err);
 	for (i = 0; i < bytes.size; i++) {
@@ -338,18 +542,44 @@ static void a_manifest_that_is_cut_is_refused(void **state)
 	wh_source_close(source);
 }
 
+static void an_extent_lies_within_its_tensor(void **state)
+{
+	struct wh_buf bytes = {0};
+	struct wh_source *source;
+	struct wh_extent *extent;
+	struct wh_error err;
+
+	(void)state;
+	assert_ok(hdf5_format.load(golden_path(), &here, &source, &err), &err);
+	extent = &source->manifest.template_->files[0].extents[0];
+	extent->start = source->manifest.tensors[extent->tensor].nbytes;
+	assert_ok(wire_encode(&source->manifest, &bytes, &err), &err);
+	assert_int_equal(decode(bytes.data, bytes.size, &err), WH_ECORRUPT);
+	wh_buf_free(&bytes);
+	wh_source_close(source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest alone[] = {
 		cmocka_unit_test(a_manifest_that_is_cut_is_refused),
+		cmocka_unit_test(an_extent_lies_within_its_tensor),
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_files_are_the_same_from_a_child),
 		cmocka_unit_test(a_child_can_open_nothing),
 		cmocka_unit_test(a_child_can_do_nothing_else),
+		cmocka_unit_test(a_child_has_its_own_signals_and_time),
+		cmocka_unit_test(a_child_has_no_payloads_of_another),
+		cmocka_unit_test(
+			a_sharded_checkpoint_has_the_time_of_all_shards),
+		cmocka_unit_test(a_child_outlives_the_thread_that_started_it),
+		cmocka_unit_test(a_program_may_have_closed_its_streams),
 		cmocka_unit_test(a_crash_is_an_error),
+		cmocka_unit_test(one_that_hangs_up_is_killed),
 		cmocka_unit_test(a_crash_at_a_payload_is_an_error),
 		cmocka_unit_test(a_manifest_that_is_cut_is_refused),
+		cmocka_unit_test(an_extent_lies_within_its_tensor),
 	};
 
 	/* valgrind's own calls are behind the doors, too. */
