@@ -121,7 +121,6 @@ static enum wh_status fetch_index(struct partial *partial,
 }
 #endif
 
-#if HAVE_HDF5
 struct fetching {
 	struct partial *partial;
 	struct partial_file *file;
@@ -144,17 +143,6 @@ static enum wh_status fetch_blocks(struct partial *partial,
 
 	return h5_opening_parts(file->name, fetch_block, &fetching, err);
 }
-#else
-static enum wh_status fetch_blocks(struct partial *partial,
-				   struct partial_file *file,
-				   struct wh_error *err)
-{
-	(void)partial;
-	(void)file;
-	return wh_fail(err, WH_EUNSUPPORTED,
-		       "this build of weighhouse reads no h5 files");
-}
-#endif
 
 static enum wh_status fetch_table(struct partial *partial,
 				  struct partial_file *file,
@@ -187,13 +175,14 @@ static enum wh_status open_source(struct choosing *choosing,
 				  struct wh_error *err)
 {
 	struct partial *partial = &choosing->partial;
-	struct wh_load_options load = {0};
+	const char *format = partial->files[0].file->format;
+	const char *name = partial->files[partial->n - 1].name;
 
 	wh_source_close(choosing->source);
 	choosing->source = NULL;
-	return wh_checkpoint_open(partial->files[partial->n - 1].name,
-				  partial->files[0].file->format, &load,
-				  &choosing->source, err);
+	if (strcmp(format, "h5") == 0)
+		return h5_open_parts(name, &choosing->source, err);
+	return wh_checkpoint_open(name, format, NULL, &choosing->source, err);
 }
 
 /* ---- Choosing -------------------------------------------------------------

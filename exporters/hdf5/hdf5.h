@@ -18,5 +18,9 @@ typedef enum wh_status h5_part_fn(void *arg, uint64_t offset, uint64_t size,
  *  leaves to libhdf5. Errors of `fn` are passed on. */
 enum wh_status h5_opening_parts(const char *path, h5_part_fn *fn, void *arg,
 				struct wh_error *err);
+/** Opens the file once its parts are there, never by libhdf5. Errors as
+ *  h5_opening_parts; the caller closes the source. */
+enum wh_status h5_open_parts(const char *path, struct wh_source **source,
+			     struct wh_error *err);
 
 #endif

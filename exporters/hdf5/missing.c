@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/error.h"
+
 static const char *const suffixes[] = {".h5", ".hdf5", ".keras", NULL};
 
 const struct wh_format hdf5_format = {
@@ -23,3 +25,23 @@ const struct wh_format keras3_format = {
 	.missing = "this build of weighhouse lacks HDF5: install libhdf5 "
 		   "(Debian: libhdf5-dev) and build again",
 };
+
+static enum wh_status refuse(struct wh_error *err)
+{
+	return wh_fail(err, WH_EUNSUPPORTED,
+		       "this build of weighhouse reads no h5 files");
+}
+
+enum wh_status h5_opening_parts(const char *path, h5_part_fn *fn, void *arg,
+				struct wh_error *err)
+{
+	(void)path, (void)fn, (void)arg;
+	return refuse(err);
+}
+
+enum wh_status h5_open_parts(const char *path, struct wh_source **source,
+			     struct wh_error *err)
+{
+	(void)path, (void)source;
+	return refuse(err);
+}

@@ -11,6 +11,15 @@
  * (H5Pset_meta_block_size). */
 #define BLOCK ((uint64_t)4096)
 
+static const struct wh_load_options in_process = {.isolation = WH_IN_PROCESS};
+
+static enum wh_status needs_whole(struct wh_error *err)
+{
+	return wh_fail(err, WH_EUNSUPPORTED,
+		       "an HDF5 file that only libhdf5 can read, which needs "
+		       "it whole");
+}
+
 struct parts {
 	h5_part_fn *fn;
 	void *arg;
@@ -43,7 +52,6 @@ static bool hand_out(void *arg, uint64_t offset, size_t len)
 static enum wh_status hand_all(struct h5_source *source, struct parts *parts,
 			       struct wh_error *err)
 {
-	struct wh_load_options options = {.isolation = WH_IN_PROCESS};
 	enum wh_status status = WH_OK;
 
 	parts->size = source->input.size;
@@ -56,18 +64,14 @@ static enum wh_status hand_all(struct h5_source *source, struct parts *parts,
 	if (parts->size)
 		hand_out(parts, 0, 1);
 	if (!parts->status)
-		status = h5_source_load(source, &options, true, err);
+		status = h5_source_load(source, &in_process, true, err);
 	/* Whatever the reader makes of what didn't come. */
 	if (parts->status) {
 		if (err)
 			*err = parts->err;
 		return parts->status;
 	}
-	if (status == WH_EUNSUPPORTED)
-		return wh_fail(err, status,
-			       "an HDF5 file that only libhdf5 can read, which "
-			       "needs it whole");
-	return status;
+	return status == WH_EUNSUPPORTED ? needs_whole(err) : status;
 }
 
 enum wh_status h5_opening_parts(const char *path, h5_part_fn *fn, void *arg,
@@ -82,4 +86,13 @@ enum wh_status h5_opening_parts(const char *path, h5_part_fn *fn, void *arg,
 	wh_source_close(&source->base);
 	free(parts.handed);
 	return status;
+}
+
+enum wh_status h5_open_parts(const char *path, struct wh_source **source,
+			     struct wh_error *err)
+{
+	enum wh_status status =
+		h5_load_by(path, &in_process, true, source, err);
+
+	return status == WH_EUNSUPPORTED ? needs_whole(err) : status;
 }
