@@ -33,7 +33,7 @@ class Terminal:
         self.screen += some
         return bool(some)
 
-    def expect(self, pattern, timeout=30):
+    def expect(self, pattern, timeout=120):
         """Waits until the screen shows it."""
         end = time.monotonic() + timeout
         while not re.search(pattern.encode(), self.screen):
@@ -51,7 +51,7 @@ class Terminal:
         os.killpg(self.process.pid, signal.SIGINT)
         return self
 
-    def end(self, timeout=30):
+    def end(self, timeout=120):
         """(exit code, all that was shown, with plain line ends)"""
         end = time.monotonic() + timeout
         while self._read(0.1):

@@ -227,6 +227,7 @@ def test_line_feeds_at_the_end_of_a_message_are_left_out(store):
     store.ok("commit", epoch(1), "-m", "one\n\ntwo\n\n", "--date", "0")
     row = store.row("show")
     assert row["message"] == "one\n\ntwo"
+    assert store.ok("show").endswith("\n\n    one\n\n    two\n")
     assert store.ok("show", "--manifest").endswith("\n\none\n\ntwo\n")
     again = store.row("commit", epoch(1), "-b", "b", "--root", "-m", "one",
                       "--date", "0", "--run", "main")

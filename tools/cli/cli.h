@@ -152,7 +152,7 @@ json_t *json_text(const char *text); /* JSON null for NULL */
 json_t *json_shape(const struct wh_tensor *tensor);
 void shape_text(const struct wh_tensor *tensor, char *text, size_t size);
 /** Text of any length as a terminal may show it; the second keeps its line
- *  ends. */
+ *  ends, and sets each line in, so that none looks like what `wh` says. */
 void cli_print_text(const char *text);
 void cli_print_lines(const char *text);
 

@@ -285,6 +285,8 @@ void cli_print_lines(const char *text)
 		size_t len = strcspn(text, "\n");
 		char *line = strndup(text, len);
 
+		if (len)
+			fputs("    ", stdout);
 		if (line)
 			cli_print_text(line);
 		putchar('\n');

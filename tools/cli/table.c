@@ -40,7 +40,7 @@ const struct option global_options[] = {
 	{"plugin", 0, OPTION_LIST, "FILE",
 	 "a shared object with formats; also those of WH_PLUGINS, by ':'"},
 	{"untrusted", 0, OPTION_FLAG, NULL,
-	 "read all HDF5 in a process apart, in limited time; or WH_UNTRUSTED=1"},
+	 "read all HDF5 in a process apart, with limits; or WH_UNTRUSTED=1"},
 	{"help", 'h', OPTION_FLAG, NULL, "this text"},
 	{"version", 'V', OPTION_FLAG, NULL, "as wh version"},
 	END,
