@@ -290,6 +290,12 @@ void stmt_reset(struct stmt *stmt)
 	sqlite3_reset(stmt->handle);
 }
 
+void stmt_end(struct stmt **stmt)
+{
+	if (*stmt)
+		stmt_reset(*stmt);
+}
+
 int64_t column_integer(struct stmt *stmt, int column)
 {
 	return sqlite3_column_int64(stmt->handle, column);

@@ -73,6 +73,11 @@ enum wh_status step_done(struct stmt *stmt, struct wh_error *err);
 enum wh_status step_insert(struct stmt *stmt, int64_t *id,
 			   struct wh_error *err);
 void stmt_reset(struct stmt *stmt);
+/** The same where it is gone through to the end of a scope, however that is
+ *  left: one in its middle would keep others from writing.
+ *	AUTO_STMT *stmt = NULL; */
+#define AUTO_STMT struct stmt __attribute__((cleanup(stmt_end)))
+void stmt_end(struct stmt **stmt);
 
 int64_t column_integer(struct stmt *stmt, int column);
 double column_real(struct stmt *stmt, int column);

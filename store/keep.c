@@ -9,6 +9,7 @@
 #include "snapshot.h"
 
 #define MAX_WHY 300 /* rules and names of one snapshot */
+#define BATCH	32  /* snapshots that are loaded at a time */
 
 static enum wh_status insert_forgotten(struct keeping *keeping, int64_t id,
 				       struct wh_error *err)
@@ -32,124 +33,155 @@ static enum wh_status forget(struct keeping *keeping, struct wh_error *err)
 	return WH_OK;
 }
 
-/* ---- The listing -----------------------------------------------------------
+/* ---- What it frees ---------------------------------------------------------
  */
 
 /* All that stays, whether in scope or not. */
-static enum wh_status mark_staying(struct keeping *keeping,
-				   const struct bitmap *going,
+static enum wh_status mark_staying(const struct keeping *keeping,
 				   struct marks *marks, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(keeping->db, STMT_KEEP_STAYING, &stmt, err));
 	for (;;) {
+		const struct candidate *one;
+
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		if (!bitmap_has(going, column_integer(stmt, 0)))
+		one = keep_find(keeping, column_integer(stmt, 0));
+		if (!one || one->why)
 			WH_TRY(marks_add(marks, keeping->db,
 					 column_integer(stmt, 1),
 					 column_integer(stmt, 2), err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
-struct telling {
-	struct keeping *keeping;
-	struct marks marks;
-	struct bitmap going;
-	wh_kept_fn *fn;
-	void *arg;
-	bool stopped;
+static enum wh_status mark_going(const struct keeping *keeping,
+				 struct marks *marks, struct wh_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < keeping->n; i++) {
+		struct candidate *one = &keeping->candidates[i];
+		uint64_t before = marks->stored_bytes;
+
+		if (!one->why)
+			WH_TRY(marks_add(marks, keeping->db, one->tree_id,
+					 one->template_id, err));
+		one->frees = marks->stored_bytes - before;
+	}
+	return WH_OK;
+}
+
+static enum wh_status count_freed(const struct keeping *keeping,
+				  struct wh_error *err)
+{
+	struct marks marks = {0};
+	enum wh_status status = mark_staying(keeping, &marks, err);
+
+	if (!status)
+		status = mark_going(keeping, &marks, err);
+	marks_free(&marks);
+	return status;
+}
+
+/* ---- The listing -----------------------------------------------------------
+ */
+
+struct told {
+	struct wh_snapshot snapshot;
+	bool there;
 };
 
 /* A gc without a grace period may have taken what was forgotten just now. */
-static enum wh_status is_there(struct db *db, int64_t id, bool *there,
-			       struct wh_error *err)
+static enum wh_status load(struct db *db, int64_t id, struct arena *arena,
+			   struct told *told, struct wh_error *err)
 {
+	struct snapshot_row row;
 	struct stmt *stmt;
 
 	WH_TRY(db_stmt(db, STMT_SNAPSHOT_THERE, &stmt, err));
 	stmt_integer(stmt, 1, id);
-	WH_TRY(stmt_step(stmt, there, err));
+	WH_TRY(stmt_step(stmt, &told->there, err));
 	stmt_reset(stmt);
+	if (!told->there)
+		return WH_OK;
+	WH_TRY(snapshot_load(db, id, arena, &row, err));
+	return snapshot_describe(db, arena, &row, &told->snapshot, err);
+}
+
+static enum wh_status load_batch(struct db *db, const struct candidate *of,
+				 size_t n, struct arena *arena,
+				 struct told batch[BATCH], struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	size_t i;
+
+	WH_TRY(transaction_read(&tx, db, err));
+	for (i = 0; i < n; i++)
+		WH_TRY(load(db, of[i].id, arena, &batch[i], err));
 	return WH_OK;
 }
 
-static enum wh_status tell(struct telling *telling, const struct candidate *one,
-			   struct arena *arena, struct wh_error *err)
+static bool tell(const struct candidate *one, const struct told *told,
+		 wh_kept_fn *fn, void *arg)
 {
-	struct db *db = telling->keeping->db;
 	const char *why[MAX_WHY + 1] = {NULL};
 	const struct keep_why *at = one->why;
-	struct wh_snapshot snapshot;
-	struct snapshot_row row;
-	struct wh_kept kept = {
-		.snapshot = &snapshot, .keep = one->why != NULL, .why = why};
-	uint64_t before = telling->marks.stored_bytes;
-	bool there;
+	const struct wh_kept kept = {.snapshot = &told->snapshot,
+				     .keep = one->why != NULL,
+				     .why = why,
+				     .frees = one->frees};
 	size_t n;
 
-	WH_TRY(is_there(db, one->id, &there, err));
-	if (!there)
-		return WH_OK;
 	for (n = 0; at && n < MAX_WHY; at = at->next)
 		why[n++] = at->text;
-	WH_TRY(snapshot_load(db, one->id, arena, &row, err));
-	WH_TRY(snapshot_describe(db, arena, &row, &snapshot, err));
-	if (!kept.keep)
-		WH_TRY(marks_add(&telling->marks, db, row.tree_id,
-				 row.template_id, err));
-	kept.frees = telling->marks.stored_bytes - before;
-	telling->stopped = telling->fn(telling->arg, &kept) != 0;
-	return WH_OK;
+	return !told->there || fn(arg, &kept) == 0;
 }
 
-static enum wh_status tell_all(struct telling *telling, struct wh_error *err)
+/* In batches: who is told may be slow, and must not hold the store. */
+static enum wh_status list(const struct keeping *keeping, wh_kept_fn *fn,
+			   void *arg, struct wh_error *err)
 {
-	struct keeping *keeping = telling->keeping;
+	struct told batch[BATCH];
 	enum wh_status status = WH_OK;
-	size_t i;
-	bool was;
+	size_t at, n, i;
+	bool goes_on = true;
 
-	for (i = 0; i < keeping->n; i++)
-		if (!keeping->candidates[i].why)
-			WH_TRY(bitmap_set(&telling->going,
-					  keeping->candidates[i].id, &was,
-					  err));
-	WH_TRY(mark_staying(keeping, &telling->going, &telling->marks, err));
-	for (i = 0; i < keeping->n && !status && !telling->stopped; i++) {
+	for (at = 0; at < keeping->n && goes_on && !status; at += n) {
+		const struct candidate *of = keeping->candidates + at;
 		struct arena arena = {0};
 
-		status = tell(telling, &keeping->candidates[i], &arena, err);
+		n = keeping->n - at < BATCH ? keeping->n - at : BATCH;
+		status = load_batch(keeping->db, of, n, &arena, batch, err);
+		for (i = 0; i < n && goes_on && !status; i++)
+			goes_on = tell(&of[i], &batch[i], fn, arg);
 		arena_free(&arena);
 	}
-	return status;
-}
-
-static enum wh_status list(struct keeping *keeping, wh_kept_fn *fn, void *arg,
-			   struct wh_error *err)
-{
-	struct telling telling = {.keeping = keeping, .fn = fn, .arg = arg};
-	AUTO_TRANSACTION tx = {0};
-	enum wh_status status;
-
-	WH_TRY(transaction_read(&tx, keeping->db, err));
-	status = tell_all(&telling, err);
-	marks_free(&telling.marks);
-	bitmap_free(&telling.going);
 	return status;
 }
 
 /* ---- The whole -------------------------------------------------------------
  */
 
+static enum wh_status decide(struct keeping *keeping,
+			     const struct wh_keep_options *options,
+			     struct wh_error *err)
+{
+	if (options->policies)
+		return policy_decide(keeping, options->branch, options->run,
+				     err);
+	WH_TRY(keep_find_scope(keeping, options->branch, options->run, err));
+	return keep_decide(keeping, err);
+}
+
+/* All that is told of, and done, stands as it was found in one transaction. */
 static enum wh_status decide_and_forget(struct keeping *keeping,
 					const struct wh_keep_options *options,
-					struct wh_error *err)
+					bool told, struct wh_error *err)
 {
 	AUTO_TRANSACTION tx = {0};
 
@@ -157,14 +189,9 @@ static enum wh_status decide_and_forget(struct keeping *keeping,
 		WH_TRY(transaction_read(&tx, keeping->db, err));
 	else
 		WH_TRY(transaction_begin(&tx, keeping->db, err));
-	if (options->policies) {
-		WH_TRY(policy_decide(keeping, options->branch, options->run,
-				     err));
-	} else {
-		WH_TRY(keep_find_scope(keeping, options->branch, options->run,
-				       err));
-		WH_TRY(keep_decide(keeping, err));
-	}
+	WH_TRY(decide(keeping, options, err));
+	if (told)
+		WH_TRY(count_freed(keeping, err));
 	if (options->dry_run)
 		return WH_OK;
 	WH_TRY(forget(keeping, err));
@@ -186,7 +213,7 @@ enum wh_status wh_keep(struct wh_store *store,
 				     keeping.rules, &keeping.n_rules, err);
 
 	if (!status)
-		status = decide_and_forget(&keeping, options, err);
+		status = decide_and_forget(&keeping, options, fn != NULL, err);
 	if (!status && fn)
 		status = list(&keeping, fn, arg, err);
 	keeping_free(&keeping);
@@ -200,7 +227,7 @@ static enum wh_status find_forgotten(const struct keeping *keeping,
 				     struct bitmap *found, int64_t *last,
 				     struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row, was;
 
 	*last = 0;
@@ -219,7 +246,6 @@ static enum wh_status find_forgotten(const struct keeping *keeping,
 		WH_TRY(bitmap_set(found, id, &was, err));
 		*last = id > *last ? id : *last;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -40,6 +40,8 @@ struct candidate {
 	bool has_step, has_epoch;
 	bool in_scope;	      /* of a policy that is applied (policy.c) */
 	struct keep_why *why; /* NULL: it goes */
+	int64_t tree_id, template_id;
+	uint64_t frees; /* if it goes, and someone wants to know (keep.c) */
 };
 
 struct keeping {

@@ -111,6 +111,8 @@ static enum wh_status add_candidate(struct keeping *keeping, struct stmt *stmt,
 		.has_epoch = !column_is_null(stmt, 3),
 		.epoch = column_integer(stmt, 3),
 		.time = column_integer(stmt, 4),
+		.tree_id = column_integer(stmt, 7),
+		.template_id = column_integer(stmt, 8),
 	};
 	return WH_OK;
 }
@@ -118,7 +120,7 @@ static enum wh_status add_candidate(struct keeping *keeping, struct stmt *stmt,
 static enum wh_status load_candidates(struct keeping *keeping,
 				      struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t room = 0;
 	bool row;
 
@@ -132,7 +134,6 @@ static enum wh_status load_candidates(struct keeping *keeping,
 				  column_integer(stmt, 6)))
 			WH_TRY(add_candidate(keeping, stmt, &room, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -280,7 +281,7 @@ static enum wh_status load_values(struct keeping *keeping,
 				  struct sorted **all, size_t *n,
 				  struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t room = 0;
 	bool row;
 
@@ -312,7 +313,6 @@ static enum wh_status load_values(struct keeping *keeping,
 			.value = rule->lowest ? value : -value,
 		};
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -361,7 +361,7 @@ static enum wh_status hold_tag(struct keeping *keeping, struct candidate *one,
 static enum wh_status hold_names(struct keeping *keeping, struct wh_error *err)
 {
 	char text[REF_NAME_SIZE + 8];
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(keeping->db, STMT_KEEP_NAMES, &stmt, err));
@@ -387,13 +387,12 @@ static enum wh_status hold_names(struct keeping *keeping, struct wh_error *err)
 			return wh_fail_memory(err);
 		WH_TRY(keep_hold(keeping, one, why, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
 static enum wh_status hold_reflog(struct keeping *keeping, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(keeping->db, STMT_KEEP_REFLOG, &stmt, err));
@@ -408,7 +407,6 @@ static enum wh_status hold_reflog(struct keeping *keeping, struct wh_error *err)
 		if (one)
 			WH_TRY(keep_hold(keeping, one, "reflog", err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -2,7 +2,8 @@
 
 -- name: keep_candidates
 -- Living ones, newest first.
-SELECT s.id, s.run_id, s.step, s.epoch, s.time, l.line_id, l.generation
+SELECT s.id, s.run_id, s.step, s.epoch, s.time, l.line_id, l.generation,
+  s.tree_id, s.template_id
 FROM snapshot AS s JOIN lineage AS l ON l.snapshot_id = s.id
 WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE snapshot_id = s.id)
 ORDER BY s.id DESC;

@@ -52,9 +52,10 @@ struct wh_kept {
 typedef int wh_kept_fn(void *arg, const struct wh_kept *kept);
 
 /** Decides about every living snapshot in scope and forgets what no rule
- *  holds, in one transaction; then lists them, newest first, without those
- *  that a gc with no grace period has taken by then. WH_EINVAL for a
- *  rule that there isn't, or none; WH_ENOTFOUND for a run or a branch. */
+ *  holds, in one transaction, and finds there what each one's going will free;
+ *  then lists them, newest first, without those that a gc with no grace period
+ *  has taken by then. Others may write meanwhile. WH_EINVAL for a rule that
+ *  there isn't, or none; WH_ENOTFOUND for a run or a branch. */
 WH_API enum wh_status wh_keep(struct wh_store *store,
 			      const struct wh_keep_options *options,
 			      wh_kept_fn *fn, void *arg, struct wh_error *err);
