@@ -1,10 +1,12 @@
-/* codec/ans.h: tabled asymmetric numeral systems (tANS) over many contexts.
+/* codec/ans.h: models of symbols, and tabled asymmetric numeral systems (tANS).
  *
  * J. Duda, "Asymmetric numeral systems" (2013), in the tabled form that Y.
  * Collet's FSE made known. A symbol costs what it should to a fraction of a
- * bit, where Huffman codes need whole ones. Every context has a table of its
- * own; all tables have one size, so a state can pass from one to the next and
- * each element be coded by the context that belongs to it.
+ * bit, where Huffman codes need whole ones. Every context (classes that share a
+ * model) has a table of its own; all tables of a chunk have one size, so a
+ * state can pass from one to the next and each element be coded by the context
+ * that belongs to it. Lanes (delta.h) are coded by these tables; streams
+ * (streams.h) by the same models, without them.
  */
 #ifndef WH_CODEC_ANS_H
 #define WH_CODEC_ANS_H
@@ -19,7 +21,7 @@
 #define ANS_LOG_MAX  10u
 #define ANS_SIZE_MAX (1u << ANS_LOG_MAX)
 
-/** How often each symbol of one context is expected, of 2^log. */
+/** How often each symbol of one context is expected, of 2^log elements. */
 struct ans_model {
 	uint16_t frequency[ANS_SYMBOLS];
 };

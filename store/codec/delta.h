@@ -5,9 +5,7 @@
  * have: elements are coded by class (see there), each with its own statistics.
  * What is coded with them is d's sign against that move's, its length in bits
  * and the bit below the highest; the bits below those are noise, and stored
- * as they are. STORE.md once had elements sorted by class before coding; with
- * a coder that changes its table from element to element nothing is moved,
- * which is smaller (no blocks of mixed classes) and faster.
+ * as they are.
  *
  *	offset	size
  *	0	1	width: 0..3 for 1, 2, 4, 8 bytes | context used << 2 |

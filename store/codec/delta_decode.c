@@ -130,7 +130,7 @@ enum wh_status delta_decode(struct delta_coder *coder,
 {
 	struct bit_reader from = {.at = coded, .end = coded + size};
 	struct delta_reference used = *reference;
-	struct delta_head head;
+	struct delta_head head = {0};
 	size_t n;
 
 	if (!delta_needs_context(coded, size))

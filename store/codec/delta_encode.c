@@ -1,5 +1,6 @@
-/* The encoder: counts first, then writes each lane from its end to its start,
- * since a tANS decoder gives back what was put in last. */
+/* The encoder: counts every class's symbols, makes models of the counts, and
+ * writes the head. The body behind it is written as lanes or as streams
+ * (delta_lanes_encode.c, streams_encode.c). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -53,9 +53,9 @@ struct delta_cell {
 
 struct delta_coder {
 	struct ans_model models[N_CLASSES];
-	/* N_CLASSES of them, when encoding began; of streams the latter. */
+	/* Of N_CLASSES models each, once lanes or streams are written. */
 	struct ans_encoder *encoders;
-	struct streams_symbol *movers; /* STREAMS_SYMBOLS each */
+	struct streams_symbol *movers; /* STREAMS_SYMBOLS a model */
 	void *cells;		       /* models << log */
 	size_t cells_room;	       /* bytes */
 	/* Of the chunk that is being coded: an element each. */
