@@ -9,7 +9,7 @@
 /* Without WH_FAULT_ALL=1 every fifth call does, fewer where all is slow. */
 #define STRIDE	    5u
 #define SLOW_STRIDE 23u
-#define MOST_CALLS  200000u
+#define MOST_CALLS  200000u /* far above any; an attempt has to end */
 
 static atomic_int kind_now = -1;
 static atomic_uint left;
@@ -195,12 +195,15 @@ static void check_told(const struct attempt *attempt, enum failing kind,
 static unsigned fail_each_of(const struct attempt *attempt, enum failing kind)
 {
 	unsigned n, count = 0, step = stride();
+	bool there = true;
 
-	for (n = 0; n < MOST_CALLS; n += step) {
+	for (n = 0; there; n += step) {
 		struct wh_error err = {0};
 		enum wh_status status;
-		bool there;
 
+		if (n >= MOST_CALLS)
+			fail_msg("%s: no end of calls of kind %d",
+				 attempt->name, (int)kind);
 		attempt->before(attempt->arg);
 		failing_begin(kind, n);
 		status = attempt->run(attempt->arg, &err);
@@ -210,16 +213,14 @@ static unsigned fail_each_of(const struct attempt *attempt, enum failing kind)
 		if (status)
 			check_told(attempt, kind, n, &err);
 		attempt->after(attempt->arg, status);
-		if (!there)
-			break;
-		count++;
+		count += there;
 	}
 	return count;
 }
 
 unsigned failing_each(const struct attempt *attempt)
 {
-	unsigned n[N_FAILING];
+	unsigned n[N_FAILING], count;
 	int kind;
 
 	for (kind = 0; kind < N_FAILING; kind++)
@@ -227,5 +228,8 @@ unsigned failing_each(const struct attempt *attempt)
 	print_message("%s: %u allocations, %u of SQLite, %u on files\n",
 		      attempt->name, n[FAIL_MEMORY], n[FAIL_SQL],
 		      n[FAIL_FILES]);
-	return n[FAIL_MEMORY] + n[FAIL_SQL] + n[FAIL_FILES];
+	count = n[FAIL_MEMORY] + n[FAIL_SQL] + n[FAIL_FILES];
+	if (!count)
+		fail_msg("%s: no call has failed", attempt->name);
+	return count;
 }

@@ -27,8 +27,8 @@ struct attempt {
 	void *arg;
 };
 /** Calls of every kind, spread over the operation, or all with WH_FAULT_ALL=1.
- *  An attempt that fails says why in one line. Returns how many calls failed.
- */
+ *  An attempt that fails says why in one line. Returns how many calls failed:
+ *  one at least. */
 unsigned failing_each(const struct attempt *attempt);
 
 #endif
