@@ -525,6 +525,24 @@ def test_what_keep_and_gc_took_is_not_taken_again(store, ckpt):
     assert names(store) == ["epoch-3.h5", "epoch-1.h5"]
 
 
+def test_what_gc_took_is_taken_by_hand(store, ckpt):
+    for number in (1, 2, 3):
+        put(ckpt / f"epoch-{number}.h5", number, old=True)
+    once(store)
+    store.ok("keep", "--last", "1")
+    store.ok("gc", "--grace", "0")
+    # Of the same run, step, epoch, message and weights: a person means it.
+    store.ok("import", "-q", "ckpt/epoch-1.h5")
+    store.ok("commit", "-q", "ckpt/epoch-2.h5", "-m", "epoch-2.h5", "--step",
+             "2", "--epoch", "2")
+    rows = snapshots(store)
+    assert [(row["message"], row["step"], row["epoch"]) for row in rows] == [
+        (f"epoch-{n}.h5", n, n) for n in (3, 1, 2)]
+    assert {row["run"] for row in rows} == {"main"}
+    assert once(store).stdout.count('"known"') == 4  # three, and in the sum
+    assert snapshots(store) == rows
+
+
 def test_two_watches_of_one_folder_take_it_once(store, ckpt):
     for number in range(1, 9):
         put(ckpt / f"epoch-{number}.h5", number, old=True)
