@@ -130,7 +130,7 @@ static enum wh_status sort_out(struct look *look, struct known_layer *known,
 			       uint32_t n_known, struct wh_error *err)
 {
 	uint32_t room = 0;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(look->db, STMT_TREE_LAYERS, &stmt, err));
@@ -149,7 +149,6 @@ static enum wh_status sort_out(struct look *look, struct known_layer *known,
 			look->is_kept[found->index] = true;
 		look->n_common += found ? 1 : 0;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -260,7 +259,7 @@ static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
 				  const struct old_layer *old,
 				  uint32_t *n_weights, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	*n_weights = 0;
@@ -285,7 +284,6 @@ static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
 			     column_integer(stmt, 4) > 0);
 		check_norm(look, now, v, column_real(stmt, 5));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -81,7 +81,7 @@ static enum wh_status add_judged(struct bisection *b, struct stmt *stmt,
 
 static enum wh_status read_verdicts(struct bisection *b, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(b->db, STMT_BISECT_LIST, &stmt, err));
@@ -91,7 +91,6 @@ static enum wh_status read_verdicts(struct bisection *b, struct wh_error *err)
 			break;
 		WH_TRY(add_judged(b, stmt, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

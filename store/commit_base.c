@@ -90,7 +90,7 @@ static enum wh_status consider(struct search *search, struct stmt *stmt,
 static enum wh_status search_tree(struct search *search, int64_t tree,
 				  struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(search->db, STMT_TREE_STORAGES, &stmt, err));
@@ -101,7 +101,6 @@ static enum wh_status search_tree(struct search *search, int64_t tree,
 			break;
 		WH_TRY(consider(search, stmt, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -105,7 +105,7 @@ static enum wh_status probe_tree(struct commit *commit, int64_t tree,
 {
 	const struct wh_tensor *tensors = commit->source->manifest.tensors;
 	struct db *db = commit->store->db;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	uint32_t found;
 	bool row;
 
@@ -125,7 +125,6 @@ static enum wh_status probe_tree(struct commit *commit, int64_t tree,
 			WH_TRY(read_first(db, column_integer(stmt, 3),
 					  &probes[found], err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -676,20 +676,18 @@ static enum wh_status search_tombstones(struct publication *pub,
 					struct sha256 *hash,
 					struct wh_error *err)
 {
-	enum wh_status status = WH_OK;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(pub->db, STMT_TOMBSTONE_LIST, &stmt, err));
 	stmt_integer(stmt, 1, pub->same_time);
-	while (!status && !pub->buried) {
-		status = stmt_step(stmt, &row, err);
-		if (status || !row)
+	while (!pub->buried) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
 			break;
-		status = hold_against(pub, stmt, hash, err);
+		WH_TRY(hold_against(pub, stmt, hash, err));
 	}
-	stmt_reset(stmt);
-	return status;
+	return WH_OK;
 }
 
 /* Whether gc took a newer one with this tree; of a run that is new it took

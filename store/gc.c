@@ -12,7 +12,7 @@ static enum wh_status mark_living(struct gc *gc, struct marks *marks,
 		int64_t id, tree, template_id;
 		bool goes;
 	} batch[256];
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	int64_t above = 0;
 	size_t n, i;
 	bool row;

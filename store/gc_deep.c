@@ -269,7 +269,7 @@ static enum wh_status changes_after(struct db *db, const struct change *last,
 				    struct change batch[BATCH], size_t *n,
 				    struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	*n = 0;
@@ -288,7 +288,6 @@ static enum wh_status changes_after(struct db *db, const struct change *last,
 			.tensor = column_integer(stmt, 3),
 		};
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

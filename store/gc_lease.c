@@ -48,7 +48,7 @@ static enum wh_status first_range(struct db *db, int64_t lease, int64_t after,
 				  int64_t *first, int64_t *end,
 				  struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	*first = *end = 0;
@@ -62,7 +62,6 @@ static enum wh_status first_range(struct db *db, int64_t lease, int64_t after,
 			row = false;
 		}
 	} while (row);
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

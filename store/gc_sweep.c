@@ -128,7 +128,7 @@ enum wh_status gc_delete_chunks(struct gc *gc, const struct gc_turn *turn,
 				int64_t storage, bool *done,
 				struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row, any;
 
 	do {
@@ -177,7 +177,7 @@ struct window {
 static enum wh_status scan(struct gc *gc, const struct sweep *sweep, int64_t at,
 			   struct window *window, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	window->n = 0;
@@ -192,7 +192,6 @@ static enum wh_status scan(struct gc *gc, const struct sweep *sweep, int64_t at,
 		window->ids[window->n] = column_integer(stmt, 0);
 		window->kept[window->n++] = column_integer(stmt, 1) != 0;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

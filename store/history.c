@@ -74,7 +74,7 @@ static enum wh_status add_weight(struct history *history, struct stmt *stmt,
 static enum wh_status find_weights(struct history *history,
 				   struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(history->db, STMT_WEIGHT_LIST, &stmt, err));
@@ -86,7 +86,6 @@ static enum wh_status find_weights(struct history *history,
 			    column_text(stmt, 2)))
 			WH_TRY(add_weight(history, stmt, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -155,7 +154,7 @@ static enum wh_status read_range(struct history *history,
 				 uint64_t wanted, struct changes *changes,
 				 struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(history->db, STMT_CHANGE_LIST, &stmt, err));
@@ -169,7 +168,6 @@ static enum wh_status read_range(struct history *history,
 			break;
 		WH_TRY(add_row(changes, stmt, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

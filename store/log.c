@@ -20,7 +20,7 @@ static enum wh_status list_names(struct db *db, struct arena *arena,
 				 const char *const **out, struct wh_error *err)
 {
 	const char **names = arena_alloc(arena, MAX_NAMES + 1, sizeof(*names));
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t n = 0;
 	bool row;
 
@@ -37,7 +37,6 @@ static enum wh_status list_names(struct db *db, struct arena *arena,
 		if (!names[n++])
 			return wh_fail_memory(err);
 	}
-	stmt_reset(stmt);
 	*out = names;
 	return WH_OK;
 }
@@ -48,7 +47,7 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 {
 	struct wh_metric *metrics = NULL;
 	size_t n = 0, room = 0;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(db, STMT_METRIC_OF_SNAPSHOT, &stmt, err));
@@ -74,7 +73,6 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 		if (!metrics[n++].key)
 			return wh_fail_memory(err);
 	}
-	stmt_reset(stmt);
 	out->metrics = metrics;
 	out->n_metrics = n;
 	return WH_OK;
@@ -86,7 +84,7 @@ static enum wh_status list_params(struct db *db, struct arena *arena,
 {
 	struct wh_param *params =
 		arena_alloc(arena, MAX_NAMES, sizeof(*params));
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t n = 0;
 	bool row;
 
@@ -104,7 +102,6 @@ static enum wh_status list_params(struct db *db, struct arena *arena,
 			return wh_fail_memory(err);
 		n++;
 	}
-	stmt_reset(stmt);
 	out->params = params;
 	out->n_params = n;
 	return WH_OK;

@@ -73,7 +73,7 @@ static enum wh_status add_line(struct graph *graph, struct stmt *stmt,
 
 static enum wh_status read_lines(struct graph *graph, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(graph->listing->db, STMT_LINE_LIST, &stmt, err));
@@ -83,7 +83,6 @@ static enum wh_status read_lines(struct graph *graph, struct wh_error *err)
 			break;
 		WH_TRY(add_line(graph, stmt, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -83,70 +83,64 @@ static enum wh_status add(struct wanted *wanted, int64_t id,
 static enum wh_status find_by_weight(struct listing *listing,
 				     struct wh_error *err)
 {
-	enum wh_status status = WH_OK;
+	AUTO_STMT *stmt = NULL;
 	char path[MAX_PATH];
-	struct stmt *stmt;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_WEIGHT_LIST, &stmt, err));
-	while (!status) {
+	for (;;) {
 		const char *names[3] = {path, NULL, NULL};
 
-		status = stmt_step(stmt, &row, err);
-		if (status || !row)
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
 			break;
 		names[1] = column_text(stmt, 1);
 		names[2] = column_text(stmt, 2);
 		snprintf(path, sizeof(path), "%s/%s", names[1], names[2]);
 		if (matches(listing->options->globs, names))
-			status = add(listing->wanted, column_integer(stmt, 0),
-				     err);
+			WH_TRY(add(listing->wanted, column_integer(stmt, 0),
+				   err));
 	}
-	stmt_reset(stmt);
-	return status;
+	return WH_OK;
 }
 
 /* By the names of ls. */
 static enum wh_status find_in_tree(struct listing *listing, int64_t tree,
 				   struct wh_error *err)
 {
-	enum wh_status status = WH_OK;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_WEIGHT_OF_TREE, &stmt, err));
 	stmt_integer(stmt, 1, tree);
-	while (!status) {
-		status = stmt_step(stmt, &row, err);
-		if (status || !row)
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
 			break;
 		if (matches(listing->options->globs,
 			    (const char *[3]){column_text(stmt, 1),
 					      column_text(stmt, 2),
 					      column_text(stmt, 3)}))
-			status = add(listing->wanted, column_integer(stmt, 0),
-				     err);
+			WH_TRY(add(listing->wanted, column_integer(stmt, 0),
+				   err));
 	}
-	stmt_reset(stmt);
-	return status;
+	return WH_OK;
 }
 
 static enum wh_status find_at_refs(struct listing *listing,
 				   struct wh_error *err)
 {
-	enum wh_status status = WH_OK;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_REF_TREES, &stmt, err));
-	while (!status) {
-		status = stmt_step(stmt, &row, err);
-		if (status || !row)
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
 			break;
-		status = find_in_tree(listing, column_integer(stmt, 0), err);
+		WH_TRY(find_in_tree(listing, column_integer(stmt, 0), err));
 	}
-	stmt_reset(stmt);
-	return status;
+	return WH_OK;
 }
 
 static enum wh_status find_at_tip(struct listing *listing, int64_t tip,
@@ -183,7 +177,7 @@ enum wh_status wanted_changed(struct listing *listing, int64_t snapshot,
 			      bool *yes, struct wh_error *err)
 {
 	const struct wanted *wanted = listing->wanted;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	*yes = false;
@@ -199,7 +193,6 @@ enum wh_status wanted_changed(struct listing *listing, int64_t snapshot,
 		*yes = bsearch(&key, wanted->weights, wanted->n, sizeof(key),
 			       by_id) != NULL;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -105,7 +105,7 @@ static enum wh_status mark_tensor(struct marks *marks, struct db *db,
 static enum wh_status mark_layer(struct marks *marks, struct db *db,
 				 int64_t layer, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool was, row;
 
 	WH_TRY(bitmap_set(&marks->layers, layer, &was, err));
@@ -119,7 +119,6 @@ static enum wh_status mark_layer(struct marks *marks, struct db *db,
 			break;
 		WH_TRY(mark_tensor(marks, db, column_integer(stmt, 0), err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -147,7 +146,7 @@ static enum wh_status mark_pair(struct marks *marks, struct db *db,
 static enum wh_status mark_tree(struct marks *marks, struct db *db,
 				int64_t tree, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool was, row;
 
 	WH_TRY(bitmap_set(&marks->trees, tree, &was, err));

@@ -134,7 +134,7 @@ static enum wh_status load(struct db *db, struct policies *all,
 			   struct wh_error *err)
 {
 	struct stored **end = &all->first;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(db, STMT_POLICY_LIST, &stmt, err));
@@ -145,7 +145,6 @@ static enum wh_status load(struct db *db, struct policies *all,
 		WH_TRY(add(all, end, stmt, err));
 		end = &(*end)->next;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

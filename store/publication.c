@@ -263,7 +263,7 @@ static enum wh_status grow(void **rows, size_t n, size_t *max, size_t size,
 static enum wh_status load_files(struct listing *listing, int64_t id,
 				 struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 	size_t n = 0;
 
@@ -281,7 +281,6 @@ static enum wh_status load_files(struct listing *listing, int64_t id,
 			.size = (uint64_t)column_integer(stmt, 2),
 			.sha256 = copy(listing, stmt, 3)};
 	}
-	stmt_reset(stmt);
 	listing->row.files = listing->files;
 	listing->row.n_files = n;
 	return WH_OK;
@@ -290,7 +289,7 @@ static enum wh_status load_files(struct listing *listing, int64_t id,
 static enum wh_status load_aliases(struct listing *listing, int64_t id,
 				   struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 	size_t n = 0;
 
@@ -308,7 +307,6 @@ static enum wh_status load_aliases(struct listing *listing, int64_t id,
 			.moved = !column_is_null(stmt, 1),
 			.ended = column_integer(stmt, 1)};
 	}
-	stmt_reset(stmt);
 	listing->row.aliases = listing->aliases;
 	listing->row.n_aliases = n;
 	return WH_OK;
@@ -341,7 +339,7 @@ static enum wh_status list(struct listing *listing, const char *place,
 			   wh_publication_fn *fn, void *arg,
 			   struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 	int stop = 0;
 
@@ -355,7 +353,6 @@ static enum wh_status list(struct listing *listing, const char *place,
 		stop = fn(arg, &listing->row);
 		arena_free(&listing->arena);
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -66,7 +66,7 @@ enum wh_status wh_publish_rule_list(struct wh_store *store,
 				    wh_publish_rule_fn *fn, void *arg,
 				    struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 	int stop = 0;
 
@@ -89,6 +89,5 @@ enum wh_status wh_publish_rule_list(struct wh_store *store,
 			rule.published = NULL; /* hex(NULL) is '' */
 		stop = fn(arg, &rule);
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }

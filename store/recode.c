@@ -180,15 +180,10 @@ static enum wh_status reserve(struct moving *moving, struct wh_error *err)
 {
 	struct db *db = moving->recoder->db;
 	AUTO_TRANSACTION tx = {0};
-	struct stmt *stmt;
 	int64_t id;
 
 	WH_TRY(transaction_begin(&tx, db, err));
-	WH_TRY(db_stmt(db, STMT_STORAGE_RESERVE, &stmt, err));
-	stmt_integer(stmt, 1, 1);
-	WH_TRY(step_row(stmt, err));
-	id = column_integer(stmt, 0) - 1;
-	WH_TRY(step_done(stmt, err));
+	WH_TRY(storage_reserve(db, 1, &id, err));
 	WH_TRY(lease_take(db, &moving->lease, id, id + 1, err));
 	WH_TRY(transaction_commit(&tx, err));
 	moving->storage = id;

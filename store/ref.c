@@ -212,7 +212,7 @@ static enum wh_status read_refs(struct db *db, enum ref_kind kind,
 				struct refs *all, struct wh_error *err)
 {
 	char head[REF_NAME_SIZE];
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(ref_head(db, head, err));
@@ -225,7 +225,6 @@ static enum wh_status read_refs(struct db *db, enum ref_kind kind,
 		WH_TRY(keep_ref(all, stmt, kind == REF_BRANCH ? head : NULL,
 				err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -464,7 +463,7 @@ static enum wh_status copy_move(struct moves *moves, struct stmt *stmt,
 static enum wh_status read_moves(struct db *db, const char *branch,
 				 struct moves *moves, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	moves->n = 0;
@@ -480,7 +479,6 @@ static enum wh_status read_moves(struct db *db, const char *branch,
 			break;
 		WH_TRY(copy_move(moves, stmt, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

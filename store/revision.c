@@ -32,7 +32,7 @@ static enum wh_status not_found(const char *revision, struct wh_error *err)
 static enum wh_status offer_refs(struct db *db, enum ref_kind kind,
 				 struct nearest *nearest, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(db, STMT_REF_LIST, &stmt, err));
@@ -43,7 +43,6 @@ static enum wh_status offer_refs(struct db *db, enum ref_kind kind,
 			break;
 		nearest_offer(nearest, column_text(stmt, 0));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -135,7 +134,7 @@ static enum wh_status resolve_hex(struct db *db, const char *hex, int64_t *id,
 {
 	uint8_t low[WH_SHA256_SIZE], high[WH_SHA256_SIZE];
 	uint8_t first[WH_SHA256_SIZE];
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t len;
 	bool row;
 
@@ -209,7 +208,7 @@ static enum wh_status no_metric(struct db *db, const char *metric,
 				struct wh_error *err)
 {
 	struct nearest nearest;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	nearest_begin(&nearest, metric);
@@ -220,7 +219,6 @@ static enum wh_status no_metric(struct db *db, const char *metric,
 			break;
 		nearest_offer(&nearest, column_text(stmt, 0));
 	}
-	stmt_reset(stmt);
 	if (!*nearest.name)
 		return wh_fail(err, WH_ENOTFOUND,
 			       "no snapshot has a metric '%s'", metric);

@@ -63,7 +63,7 @@ static enum wh_status not_found(struct db *db, const char *name,
 				struct wh_error *err)
 {
 	struct nearest nearest;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	nearest_begin(&nearest, name);
@@ -74,7 +74,6 @@ static enum wh_status not_found(struct db *db, const char *name,
 			break;
 		nearest_offer(&nearest, column_text(stmt, 0));
 	}
-	stmt_reset(stmt);
 	if (*nearest.name)
 		return wh_fail(err, WH_ENOTFOUND,
 			       "there is no run '%s'; did you mean '%s'?", name,
@@ -413,7 +412,7 @@ enum wh_status wh_metric_series(struct wh_store *store, const char *run,
 				const char *key, wh_metric_fn *fn, void *arg,
 				struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	int64_t id;
 	bool row;
 
@@ -429,6 +428,5 @@ enum wh_status wh_metric_series(struct wh_store *store, const char *run,
 				    column_real(stmt, 2))))
 			break;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }

@@ -38,7 +38,7 @@ static enum wh_status list_params(struct db *db, struct arena *arena,
 				  struct wh_error *err)
 {
 	void *rows = NULL;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t n = 0, room = 0;
 	bool row;
 
@@ -57,7 +57,6 @@ static enum wh_status list_params(struct db *db, struct arena *arena,
 		if (!param->key || !param->value)
 			return wh_fail_memory(err);
 	}
-	stmt_reset(stmt);
 	run->params = rows;
 	run->n_params = n;
 	return WH_OK;
@@ -74,7 +73,7 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 				   struct wh_error *err)
 {
 	void *rows = NULL;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t n = 0, room = 0;
 	bool row;
 
@@ -98,7 +97,6 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 		metric->min = bound(stmt, 5);
 		metric->max = bound(stmt, 6);
 	}
-	stmt_reset(stmt);
 	run->metrics = rows;
 	run->n_metrics = n;
 	return WH_OK;
@@ -108,7 +106,7 @@ static enum wh_status list_tags(struct db *db, struct arena *arena, int64_t id,
 				struct wh_run *run, struct wh_error *err)
 {
 	void *rows = NULL;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t n = 0, room = 0;
 	bool row;
 
@@ -124,7 +122,6 @@ static enum wh_status list_tags(struct db *db, struct arena *arena, int64_t id,
 		if (!((const char **)rows)[n++])
 			return wh_fail_memory(err);
 	}
-	stmt_reset(stmt);
 	((const char **)rows)[n] = NULL;
 	run->tags = rows;
 	return WH_OK;
@@ -169,7 +166,7 @@ static enum wh_status load_next(struct db *db, struct arena *arena,
 				const char *name, int64_t *below, bool *found,
 				struct wh_run *run, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 
 	memset(run, 0, sizeof(*run));
 	WH_TRY(db_stmt(db, STMT_RUN_ROWS, &stmt, err));
@@ -177,13 +174,10 @@ static enum wh_status load_next(struct db *db, struct arena *arena,
 	if (name)
 		stmt_text(stmt, 2, name);
 	WH_TRY(stmt_step(stmt, found, err));
-	if (*found) {
-		*below = column_integer(stmt, 0);
-		WH_TRY(read_row(stmt, arena, run, err));
-	}
-	stmt_reset(stmt);
 	if (!*found)
 		return WH_OK;
+	*below = column_integer(stmt, 0);
+	WH_TRY(read_row(stmt, arena, run, err));
 	WH_TRY(list_params(db, arena, *below, run, err));
 	WH_TRY(list_metrics(db, arena, *below, run, err));
 	return list_tags(db, arena, *below, run, err);

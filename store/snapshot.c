@@ -204,7 +204,7 @@ static enum wh_status read_layer_variables(struct loading *loading,
 					   struct wh_error *err)
 {
 	struct draft *draft = NULL;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(loading->db, STMT_LAYER_VARIABLES, &stmt, err));
@@ -219,7 +219,6 @@ static enum wh_status read_layer_variables(struct loading *loading,
 		draft->layer = layer;
 		WH_TRY(read_variable(loading, stmt, draft, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -251,7 +250,7 @@ static enum wh_status read_layer(struct loading *loading, struct stmt *stmt,
 static enum wh_status read_layers(struct loading *loading, int64_t tree,
 				  struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(loading->db, STMT_TREE_LAYERS, &stmt, err));
@@ -262,7 +261,6 @@ static enum wh_status read_layers(struct loading *loading, int64_t tree,
 			break;
 		WH_TRY(read_layer(loading, stmt, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -158,8 +158,8 @@ static enum wh_status check_setting(const char *key, const char *value,
 enum wh_status wh_config_get(struct wh_store *store, const char *key,
 			     char **value, struct wh_error *err)
 {
+	AUTO_STMT *stmt = NULL;
 	char *copy = NULL;
-	struct stmt *stmt;
 	bool row;
 
 	WH_TRY(check_setting(key, NULL, err));
@@ -168,7 +168,6 @@ enum wh_status wh_config_get(struct wh_store *store, const char *key,
 	WH_TRY(stmt_step(stmt, &row, err));
 	if (row && !(copy = strdup(column_text(stmt, 0))))
 		return wh_fail_memory(err);
-	stmt_reset(stmt);
 	*value = copy;
 	return WH_OK;
 }
@@ -195,7 +194,7 @@ enum wh_status wh_config_list(struct wh_store *store,
 					const char *value),
 			      void *arg, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(store->db, STMT_CONFIG_LIST, &stmt, err));
@@ -208,7 +207,6 @@ enum wh_status wh_config_list(struct wh_store *store,
 		if (fn(arg, column_text(stmt, 0), column_text(stmt, 1)))
 			break;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -76,7 +76,7 @@ static enum wh_status find_last(struct db *db, const char *branch,
 				struct last_move *last, struct wh_error *err)
 {
 	uint64_t undone = 0;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(db, STMT_REFLOG_OF_BRANCH, &stmt, err));
@@ -92,7 +92,6 @@ static enum wh_status find_last(struct db *db, const char *branch,
 		else
 			take_from(stmt, last);
 	}
-	stmt_reset(stmt);
 	if (last->found)
 		return WH_OK;
 	return wh_fail(err, WH_ENOTFOUND,

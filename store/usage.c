@@ -76,7 +76,7 @@ static enum wh_status add_rest(struct listing *listing, const char *name,
 static enum wh_status list_parts(struct listing *listing, enum wh_usage_by by,
 				 struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_USAGE_PARTS, &stmt, err));
@@ -102,7 +102,6 @@ static enum wh_status list_parts(struct listing *listing, enum wh_usage_by by,
 	WH_TRY(step_row(stmt, err));
 	WH_TRY(add_rest(listing, "commits that have not ended", 0,
 			(uint64_t)column_integer(stmt, 0), err));
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -125,7 +124,7 @@ static const char *coding_name(int64_t codec)
 static enum wh_status list_codings(struct listing *listing,
 				   struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_USAGE_CODINGS, &stmt, err));
@@ -141,7 +140,6 @@ static enum wh_status list_codings(struct listing *listing,
 		usage.own_bytes = usage.stored_bytes;
 		WH_TRY(add(listing, &usage, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 
@@ -178,7 +176,7 @@ static uint64_t n_maps(const struct pages *pages)
 
 static enum wh_status list_trees(struct listing *listing, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(listing->db, STMT_USAGE_TREES, &stmt, err));
@@ -197,7 +195,6 @@ static enum wh_status list_trees(struct listing *listing, struct wh_error *err)
 		usage.own_bytes = usage.stored_bytes;
 		WH_TRY(add(listing, &usage, err));
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -277,7 +277,7 @@ static enum wh_status check_snapshot(struct verification *all, int64_t id,
 static enum wh_status snapshots_after(struct verification *all, int64_t *ids,
 				      size_t *n, struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row;
 
 	*n = 0;
@@ -289,7 +289,6 @@ static enum wh_status snapshots_after(struct verification *all, int64_t *ids,
 			break;
 		ids[(*n)++] = column_integer(stmt, 0);
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

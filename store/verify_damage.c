@@ -50,7 +50,7 @@ static enum wh_status find_owners(struct verification *all,
 				  struct wh_error *err)
 {
 	int64_t last = 0, id;
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	bool row, was = false;
 
 	owners->layer[0] = owners->weight[0] = '\0';
@@ -78,7 +78,6 @@ static enum wh_status find_owners(struct verification *all,
 			WH_TRY(bitmap_set(&owners->incomplete, id, &was, err));
 		all->result->n_incomplete += !one->repaired && !was;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -133,7 +133,7 @@ static enum wh_status read_batch(struct verification *all, int64_t above,
 				 struct stored *batch, size_t room, size_t *n,
 				 struct wh_error *err)
 {
-	struct stmt *stmt;
+	AUTO_STMT *stmt = NULL;
 	size_t len;
 	bool row;
 
@@ -163,7 +163,6 @@ static enum wh_status read_batch(struct verification *all, int64_t above,
 		tensor->storage = column_integer(stmt, 5);
 		++*n;
 	}
-	stmt_reset(stmt);
 	return WH_OK;
 }
 

@@ -10,6 +10,9 @@
 #include <weighhouse/publication.h>
 #include <weighhouse/run.h>
 
+#include "db_internal.h"
+#include "store.h"
+
 #define MEMORY_FOLDER "/dev/shm"
 
 struct world {
@@ -680,6 +683,16 @@ static enum wh_status run(void *arg, struct wh_error *err)
 	return trial->verb->run(trial->w, err);
 }
 
+/* A statement that is left in its middle would keep others from writing. */
+static void assert_none_is_open(const struct wh_store *store)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	while ((stmt = sqlite3_next_stmt(store->db->handle, stmt)))
+		if (sqlite3_stmt_busy(stmt))
+			fail_msg("was left open: %s", sqlite3_sql(stmt));
+}
+
 static void after(void *arg, enum wh_status status)
 {
 	const struct wh_verify_options options = {.read_data = true};
@@ -690,6 +703,7 @@ static void after(void *arg, enum wh_status status)
 
 	(void)status;
 	wh_source_close(w->source);
+	assert_none_is_open(w->store);
 	/* The handle goes on, and so does the store. */
 	ok(wh_verify(w->store, &options, see_sentence, &result, &err), &err);
 	assert_int_equal(result.n_errors, 0);
