@@ -261,6 +261,22 @@ def test_metadata_comes_through(wh):
         assert opened.metadata() == {"format": "pt"}
 
 
+def test_more_members_than_16_bits_count(wh, tmp_path):
+    """Beyond 65,535 zip's own count is in its 64-bit end record."""
+    arrays_ = {f"l/{i:05d}": np.array(i, "<u4") for i in range(65600)}
+    np.savez(tmp_path / "many.npz", **arrays_)
+    wh.commit(tmp_path / "many.npz")
+    wh("save-weights", "HEAD", "back.npz")
+    assert (wh.folder / "back.npz").read_bytes() == \
+        (tmp_path / "many.npz").read_bytes()
+    # By values and names alone, without the template.
+    wh("convert", tmp_path / "many.npz", "many.safetensors")
+    wh("convert", "many.safetensors", "again.npz")
+    with np.load(wh.folder / "again.npz") as loaded:
+        assert len(loaded.files) == len(arrays_)
+        assert loaded["l/65599"] == 65599
+
+
 # ---- The zoo ---------------------------------------------------------------
 
 @pytest.fixture(scope="module")

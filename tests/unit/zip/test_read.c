@@ -183,6 +183,96 @@ static void crafted_fields_are_refused(void **state)
 	expect_refused(100, 1, "Q", "CRC-32");
 }
 
+/* ---- 64-bit fields (APPNOTE 4.3.14, 4.3.15, 4.5.3) ---------------------- */
+
+#define ENTRY	(DIRECTORY + 46 + 5) /* its extra field */
+#define EXTRA	28u
+#define END64	(ENTRY + EXTRA)
+#define LOCATOR (END64 + ZIP_END64_SIZE)
+#define LARGE	(LOCATOR + ZIP_LOCATOR_SIZE + ZIP_END_SIZE)
+
+/* savez_archive with everything that may be in 64 bits there alone. */
+static void make_large(uint8_t bytes[LARGE])
+{
+	uint8_t *end = bytes + LARGE - ZIP_END_SIZE;
+
+	memset(bytes, 0, LARGE);
+	memcpy(bytes, savez_archive, ENTRY);
+	memset(bytes + DIRECTORY + 20, 0xff, 8);
+	put_le16(bytes + DIRECTORY + 30, EXTRA);
+	memset(bytes + DIRECTORY + 42, 0xff, 4);
+	put_le16(bytes + ENTRY, ZIP64_EXTRA);
+	put_le16(bytes + ENTRY + 2, EXTRA - 4);
+	put_le64(bytes + ENTRY + 4, NPY_HEADER_SIZE + 12);
+	put_le64(bytes + ENTRY + 12, NPY_HEADER_SIZE + 12);
+	put_le32(bytes + END64, ZIP_END64_MAGIC);
+	put_le64(bytes + END64 + 4, ZIP_END64_SIZE - 12);
+	put_le64(bytes + END64 + 24, 1);
+	put_le64(bytes + END64 + 32, 1);
+	put_le64(bytes + END64 + 40, END64 - DIRECTORY);
+	put_le64(bytes + END64 + 48, DIRECTORY);
+	put_le32(bytes + LOCATOR, ZIP_LOCATOR_MAGIC);
+	put_le64(bytes + LOCATOR + 8, END64);
+	put_le32(bytes + LOCATOR + 16, 1);
+	put_le32(end, ZIP_END_MAGIC);
+	memset(end + 8, 0xff, 12);
+}
+
+static void fields_of_64_bits_are_read(void **state)
+{
+	uint8_t bytes[LARGE];
+	struct opened opened;
+	struct wh_buf buf = {0};
+	struct wh_error err;
+
+	(void)state;
+	make_large(bytes);
+	assert_ok(open_bytes(&opened, bytes, LARGE, &err), &err);
+	assert_int_equal(opened.archive.n_members, 1);
+	assert_int_equal(opened.archive.members[0].header, 0);
+	assert_ok(zip_read_all(&opened.archive, opened.archive.members, 140,
+			       &buf, &err),
+		  &err);
+	assert_memory_equal(buf.data, NPY_HEADER, NPY_HEADER_SIZE);
+	wh_buf_free(&buf);
+	close_bytes(&opened);
+}
+
+static void expect_large_refused(size_t at, size_t len, const void *patch,
+				 const char *why)
+{
+	uint8_t bytes[LARGE];
+	struct wh_error err;
+
+	make_large(bytes);
+	memcpy(bytes + at, patch, len);
+	assert_fails(read_bytes(bytes, LARGE, &err), &err, WH_ECORRUPT, why);
+}
+
+static void crafted_fields_of_64_bits_are_refused(void **state)
+{
+	(void)state;
+	expect_large_refused(END64, 1, "Q", "not where its locator says");
+	expect_large_refused(END64 + 16, 1, "\x01", "volumes");
+	expect_large_refused(END64 + 20, 1, "\x01", "volumes");
+	expect_large_refused(END64 + 24, 1, "\x02", "volumes");
+	expect_large_refused(LOCATOR + 4, 1, "\x01", "volumes");
+	expect_large_refused(LOCATOR + 16, 1, "\x02", "volumes");
+	expect_large_refused(LOCATOR + 8, 8, "\xff\xff\xff\xff\xff\xff\xff\xff",
+			     "lies outside of it");
+	expect_large_refused(LOCATOR + 12, 1, "\x01", "lies outside of it");
+	expect_large_refused(END64 + 48, 8, "\xff\xff\xff\xff\xff\xff\xff\xff",
+			     "directory is not where");
+	/* The third field is missing; the second; more than there is. */
+	expect_large_refused(ENTRY + 2, 1, "\x10", "a damaged extra field");
+	expect_large_refused(ENTRY + 2, 1, "\x08", "a damaged extra field");
+	expect_large_refused(ENTRY + 2, 1, "\x19", "a damaged extra field");
+	/* Other fields are passed over, and then the sizes are as they seem. */
+	expect_large_refused(ENTRY, 1, "\x02", "beyond the archive's end");
+	expect_large_refused(ENTRY + 4, 8, "\xff\xff\xff\xff\xff\xff\xff\xff",
+			     "two sizes");
+}
+
 static void two_members_of_one_name_are_refused(void **state)
 {
 	uint8_t bytes[sizeof(savez_archive) + 51];
@@ -229,6 +319,8 @@ int main(void)
 		cmocka_unit_test(an_archive_that_is_cut_anywhere_is_refused),
 		cmocka_unit_test(no_changed_byte_changes_what_is_read),
 		cmocka_unit_test(crafted_fields_are_refused),
+		cmocka_unit_test(fields_of_64_bits_are_read),
+		cmocka_unit_test(crafted_fields_of_64_bits_are_refused),
 		cmocka_unit_test(two_members_of_one_name_are_refused),
 		cmocka_unit_test(what_would_unpack_to_very_much_is_refused),
 	};
