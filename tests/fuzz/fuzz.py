@@ -4,6 +4,7 @@ Called by tests/fuzz/run. What the fuzzer learns stays in the build folder,
 so that the next run goes on from there.
 """
 import argparse
+import hashlib
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -23,11 +25,18 @@ SEEDS = {"canonical": ["canonical"], "h5": ["h5"],
          "h5_classic": ["h5", "keras3"], "npy": ["npz"],
          "npz": ["npz"], "safetensors": ["safetensors"], "store": ["store"],
          "tf_index": ["tf"], "zip": ["npz"]}
+# Those that read the same words.
+WORDS = {"h5_classic": "h5", "keras3_map": "keras3", "npy": "npz",
+         "tf_graph": "tf", "tf_index": "tf", "tf_v1": "tf"}
 # Of the committed corpus, per target.
 MAX_INPUT, MAX_INPUTS, MAX_BYTES = 4096, 20, 16 << 10
 # Memory that is used: libhdf5 asks for any amount before it reads, and then
 # its reads fail.
 RSS_LIMIT_MB, INPUT_TIMEOUT_S = 1024, 20
+LIMITS = {"rss_limit_mb": RSS_LIMIT_MB, "malloc_limit_mb": 1 << 30,
+          "timeout": INPUT_TIMEOUT_S, "close_fd_mask": 3}
+# malloc may fail: damaged numbers make libhdf5 ask for terabytes.
+ASAN = {"allocator_may_return_null": 1, "max_allocation_size_mb": 2048}
 
 
 def build():
@@ -67,28 +76,33 @@ def working_corpus(name):
 
 def command(name, *options):
     return [BUILD / "tests" / "fuzz" / f"fuzz_{name}",
-            f"-rss_limit_mb={RSS_LIMIT_MB}", f"-malloc_limit_mb={1 << 30}",
-            f"-timeout={INPUT_TIMEOUT_S}",
-            f"-artifact_prefix={BUILD}/found-{name}-", "-close_fd_mask=3",
-            *options]
+            *(f"-{limit}={value}" for limit, value in LIMITS.items()),
+            f"-artifact_prefix={BUILD}/found-{name}-", *options]
+
+
+def sources(name):
+    """The folders of inputs that are in the repository."""
+    folders = [HERE / "corpus" / name]
+    folders += [GOLDEN / seed for seed in SEEDS.get(name, [])]
+    return [folder for folder in folders if folder.exists()]
+
+
+def words(name):
+    return HERE / "words" / WORDS.get(name, name)
 
 
 def fuzz(name, seconds):
     """Runs for so long; its count of executions, and whether all was well."""
-    sources = [working_corpus(name), HERE / "corpus" / name]
-    sources += [GOLDEN / seed for seed in SEEDS.get(name, [])]
-    dictionary = HERE / "words" / name
     options = [f"-max_total_time={seconds}", "-print_final_stats=1",
                "-detect_leaks=1"]
-    if dictionary.exists():
-        options.append(f"-dict={dictionary}")
-    # malloc may fail: damaged numbers make libhdf5 ask for terabytes.
+    if words(name).exists():
+        options.append(f"-dict={words(name)}")
     with tempfile.TemporaryDirectory() as scratch:
         done = subprocess.run(
-            [*command(name, *options), *(p for p in sources if p.exists())],
+            [*command(name, *options), working_corpus(name), *sources(name)],
             stderr=subprocess.PIPE,
-            env=dict(os.environ, TMPDIR=scratch,
-                     ASAN_OPTIONS="allocator_may_return_null=1:max_allocation_size_mb=2048"))
+            env=dict(os.environ, TMPDIR=scratch, ASAN_OPTIONS=":".join(
+                f"{name}={value}" for name, value in ASAN.items())))
     said = done.stderr.decode(errors="replace")
     (BUILD / f"{name}.log").write_text(said)
     counted = re.search(r"stat::number_of_executed_units:\s+(\d+)", said)
@@ -120,14 +134,100 @@ def minimise(name):
     print(f"{name}: {len(list(kept.iterdir()))} inputs")
 
 
+# ---- As OSS-Fuzz wants them -----------------------------------------------
+
+def pack(folder):
+    """Beside each program in the folder its seeds, words and limits."""
+    options = "".join(
+        f"[{part}]\n" + "".join(f"{limit} = {value}\n"
+                               for limit, value in limits.items())
+        for part, limits in (("libfuzzer", LIMITS), ("asan", ASAN)))
+    for program in sorted(folder.glob("fuzz_*")):
+        if program.suffix:
+            continue
+        name = program.name[len("fuzz_"):]
+        program.with_suffix(".options").write_text(options)
+        if words(name).exists():
+            shutil.copy(words(name), program.with_suffix(".dict"))
+        with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(
+                folder / f"{program.name}_seed_corpus.zip", "w",
+                zipfile.ZIP_DEFLATED) as archive:
+            if name == "tf":
+                pack_checkpoints(Path(scratch))
+            for path in (path for source in (*sources(name), Path(scratch))
+                         for path in sorted(source.rglob("*"))
+                         if path.is_file()):
+                # By content: golden files of one name are in many folders.
+                text = path.read_bytes()
+                digest = hashlib.sha256(text).hexdigest()[:16]
+                if digest not in archive.namelist():
+                    archive.writestr(digest, text)
+
+
+def run_packed(program, scratch):
+    """Over its seeds, as they come out of the archive; what it said where it
+    failed."""
+    seeds = scratch / program.name
+    with zipfile.ZipFile(program.parent
+                         / f"{program.name}_seed_corpus.zip") as archive:
+        archive.extractall(seeds)
+        count = len(archive.namelist())
+    options = [f"-{limit}={value}" for limit, value in LIMITS.items()]
+    if program.with_suffix(".dict").exists():
+        options.append(f"-dict={program.with_suffix('.dict')}")
+    done = subprocess.run(
+        [program, "-runs=0", *options, seeds], stderr=subprocess.PIPE,
+        env={"TMPDIR": str(scratch), "ASAN_OPTIONS": ":".join(
+            f"{name}={value}" for name, value in ASAN.items())})
+    said = done.stderr.decode(errors="replace")
+    ran = re.search(r"INITED.*corp: (\d+)", said) or re.search(
+        r"DONE.*corp: (\d+)", said)
+    good = done.returncode == 0 and (ran or not count)
+    print(f"{program.name:22} {count:5} inputs"
+          + ("" if good else "  FAILED"), flush=True)
+    return "" if good else said[-4000:] or "it read none"
+
+
+def try_oss_fuzz():
+    """Builds as OSS-Fuzz would, with clang's own engine, and runs what came
+    out away from all that it was built from."""
+    base = BUILD.parent / "oss-fuzz"
+    out = base / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    flags = ("-O1 -fno-omit-frame-pointer -gline-tables-only "
+             "-fsanitize=address,fuzzer-no-link")
+    subprocess.run(
+        [HERE / "oss-fuzz" / "build.sh"], cwd=TOP, check=True,
+        env=dict(os.environ, CC="clang", CXX="clang++", CFLAGS=flags,
+                 CXXFLAGS=flags, LIB_FUZZING_ENGINE="-fsanitize=fuzzer",
+                 SRC=str(TOP.parent), WORK=str(base), OUT=str(out)))
+    programs = [path for path in sorted(out.glob("fuzz_*"))
+                if not path.suffix and not path.name.endswith(".zip")]
+    with tempfile.TemporaryDirectory() as scratch:
+        failed = [said for said in (run_packed(program, Path(scratch))
+                                    for program in programs) if said]
+    print("\n".join(failed))
+    return bool(failed) or not programs
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tests/fuzz/run",
                                      description=__doc__)
     parser.add_argument("-m", "--minimise", action="store_true",
                         help="update the committed corpus instead")
+    parser.add_argument("--oss-fuzz", action="store_true",
+                        help="try the build that OSS-Fuzz makes instead")
+    parser.add_argument("--pack", type=Path, metavar="FOLDER",
+                        help=argparse.SUPPRESS)
     parser.add_argument("target", nargs="?", help="without it: each in turn")
     parser.add_argument("seconds", nargs="?", type=int, default=60)
     options = parser.parse_args()
+    if options.pack:
+        pack(options.pack)
+        return 0
+    if options.oss_fuzz:
+        return int(try_oss_fuzz())
     build()
     names = targets() if options.target is None else [options.target]
     failed = False
