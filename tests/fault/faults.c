@@ -2,7 +2,7 @@
  *
  * WH_FAULT_FOLDER names the folder whose files are watched; WH_FAULT says what
  * happens there, N counting calls from 0:
- *   count           nothing: how many calls there are
+ *   count           nothing: how many calls there are, and from where
  *   fail:N:ERRNO    the Nth call fails with this error, later ones work
  *   stay:N:ERRNO    the Nth and all later ones fail
  *   short:N         the Nth write or read does half of its work
@@ -18,6 +18,8 @@
  *   clock:SECONDS   the clock is so much ahead, or behind
  * WH_FAULT_REPORT names a file that gets, at exit, the number of calls, of
  * changes among them, of allocations, and whether it happened (1) or not (0).
+ * `count` adds a line each for calls, changes and allocations: a number for
+ * each of them in turn, which is the same where the whole stack is.
  *
  * Changes are what a disk can lose: writes, syncs, sizes, names. Calls are
  * these, and opening and reading.
@@ -29,7 +31,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -71,6 +75,56 @@ static void *real(const char *name)
 	return found;
 }
 
+/* ---- Where calls come from -------------------------------------------------
+ */
+
+/* Frames: what lies above is told apart no more. Of allocations, of which
+ * there are hundred times as many, the nearest callers are told apart. */
+#define DEPTH	   64
+#define DEPTH_NEAR 6
+
+static struct places {
+	uint32_t *stacks;
+	size_t n, room;
+} places[3]; /* of calls, changes, allocations */
+
+/* Of return addresses, which stay in place for the life of a process. FNV-1a.
+ */
+static uint32_t stack_number(int depth)
+{
+	void *frames[DEPTH];
+	int i, n = backtrace(frames, depth);
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (i = 2; i < n; i++)
+		hash = (hash ^ (uintptr_t)frames[i]) * UINT64_C(0x100000001b3);
+	return (uint32_t)(hash ^ hash >> 32);
+}
+
+/* With the lock held. */
+static void note_place(struct places *to, uint32_t stack)
+{
+	if (to->n == to->room) {
+		to->room = to->room ? 2 * to->room : 1024;
+		to->stacks = __libc_realloc(to->stacks,
+					    to->room * sizeof(*to->stacks));
+		if (!to->stacks)
+			abort();
+	}
+	to->stacks[to->n++] = stack;
+}
+
+static void print_places(FILE *file)
+{
+	size_t i, k;
+
+	for (i = 0; i < 3; i++) {
+		for (k = 0; k < places[i].n; k++)
+			fprintf(file, "%" PRIu32 " ", places[i].stacks[k]);
+		fprintf(file, "\n");
+	}
+}
+
 static void take_signal(int number)
 {
 	(void)number;
@@ -110,6 +164,12 @@ __attribute__((constructor)) static void start(void)
 	}
 	if (mode == SIGNAL)
 		start_signals();
+	if (mode == COUNT) {
+		/* The first one loads what it needs. */
+		inside++;
+		stack_number(DEPTH);
+		inside--;
+	}
 }
 
 __attribute__((destructor)) static void report(void)
@@ -128,6 +188,8 @@ __attribute__((destructor)) static void report(void)
 	if (file) {
 		fprintf(file, "%ld %ld %ld %d\n", calls, changes, allocations,
 			happened);
+		if (mode == COUNT)
+			print_places(file);
 		fclose(file);
 	}
 	inside--;
@@ -159,6 +221,13 @@ static bool strikes(bool change)
 	long number = calls++, which = change ? changes++ : -1;
 
 	armed = true;
+	if (mode == COUNT) {
+		uint32_t stack = stack_number(DEPTH);
+
+		note_place(&places[0], stack);
+		if (change)
+			note_place(&places[1], stack);
+	}
 	if ((mode == KILL || mode == CUT) && change && which == wanted)
 		die();
 	if ((mode == FAIL && number == wanted) ||
@@ -534,6 +603,11 @@ static bool allocation_fails(const void *caller)
 	if (!armed || inside || mode == OFF)
 		return false;
 	number = __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+	if (mode == COUNT) {
+		lock();
+		note_place(&places[2], stack_number(DEPTH_NEAR));
+		unlock();
+	}
 	if (mode != MEMORY || number < wanted || happened || is_spared(caller))
 		return false;
 	happened = true;

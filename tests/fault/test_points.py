@@ -3,8 +3,10 @@
 An operation runs with faults.c preloaded, once for each of its calls. Then:
 what it said is one sentence, the store opens and verifies to the last byte,
 no snapshot is lost, no file is there in part, and the operation can be run
-again. `WH_FAULT_ALL=1` takes every point with more seeds, without it points
-are spread over the operation; either way the same ones each time.
+again. `WH_FAULT_ALL=1` takes each point that calls come from, told apart by
+the whole stack: the first and the last call of each, since in between they
+differ in nothing but how often it went well before; `WH_FAULT_ALL=each` takes
+every call, with more seeds. Without it points are spread over the operation.
 """
 import errno
 import gzip
@@ -21,8 +23,10 @@ from conftest import DIGITS, GOLDEN, WH
 
 LIBRARY = Path(os.environ["WH_BUILD"]) / "tests" / "fault" / "libfaults.so"
 ALL = os.environ.get("WH_FAULT_ALL", "") not in ("", "0")
+EACH = os.environ.get("WH_FAULT_ALL", "") == "each"
 # Points of an operation in a run that does not take all.
-CALLS, CHANGES, ALLOCATIONS, SEEDS = 12, 12, 10, 2
+CALLS, CHANGES, ALLOCATIONS = 12, 12, 10
+SEEDS = 20 if EACH else 5 if ALL else 2  # of a power cut
 
 
 def timeless(path):
@@ -46,8 +50,10 @@ class Folder:
         done = subprocess.run([WH, *map(str, words)], cwd=self.path, env=env,
                               stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=120)
-        done.counts = ([int(n) for n in report.read_text().split()]
-                       if fault and report.exists() else None)
+        counts, *stacks = (report.read_text().splitlines()
+                           if fault and report.exists() else [""])
+        done.counts = [int(n) for n in counts.split()]
+        done.stacks = [line.split() for line in stacks]
         return done
 
     def ok(self, *words):
@@ -85,10 +91,14 @@ def one_epoch(folder):
     folder.ok("commit", epoch(1))
 
 
-def to_forget(folder):
+def four_epochs(folder):
     two_epochs(folder)
     folder.ok("commit", epoch(3))
     folder.ok("commit", epoch(4))
+
+
+def to_forget(folder):
+    four_epochs(folder)
     folder.ok("keep", "--last", "1")
 
 
@@ -139,7 +149,7 @@ OPERATIONS = {
     "rollback": (two_epochs, ["rollback", "good"], False),
     "tag": (two_epochs, ["tag", "v1", "HEAD"], False),
     "run": (two_epochs, ["run", "start", "one"], False),
-    "keep": (two_epochs, ["keep", "--last", "1"], False),
+    "keep": (four_epochs, ["keep", "--last", "1"], False),
     "gc": (to_forget, ["gc", "--grace", "0"], False),
     "compact": (swept, ["gc", "--compact"], False),
     "migrate-1": (older(1), ["migrate"], False),
@@ -176,7 +186,9 @@ class Case:
         self.n_faults = 0
         done = whole.run(*self.words, fault="count")
         assert done.returncode == 0, done.stderr.decode()
-        self.calls, self.changes, self.allocations, _ = done.counts
+        self.calls, self.changes, self.allocations = done.stacks
+        assert [len(stacks) for stacks in done.stacks] == done.counts[:3]
+        assert self.changes, "it changes nothing"
         self.after, self.new = whole.snapshots(), whole.files()
 
     def fresh(self):
@@ -246,10 +258,17 @@ def case(operation, record_property):
     record_property("faults", operation.n_faults)
 
 
-def spread(number, most):
-    """Up to `most` of range(number), first and last among them."""
-    if ALL or number <= most:
+def spread(stacks, most):
+    """Which calls fail, of those with these stacks: up to `most`, first and
+    last among them, or all that differ."""
+    number = len(stacks)
+    if EACH or number <= most:
         return range(number)
+    if ALL:
+        last = {stack: n for n, stack in enumerate(stacks)}
+        first = {stack: number - 1 - n
+                 for n, stack in enumerate(reversed(stacks))}
+        return sorted({0, number - 1, *first.values(), *last.values()})
     return sorted({i * (number - 1) // (most - 1) for i in range(most)})
 
 
@@ -295,7 +314,7 @@ def test_a_kill_at_a_change_loses_nothing(case):
 
 def test_a_power_cut_loses_nothing(case):
     for number in spread(case.changes, CHANGES):
-        for seed in range(20 if ALL else SEEDS):
+        for seed in range(SEEDS):
             folder = case.fresh()
             done = folder.run(*case.words, fault=f"cut:{number}:{seed}")
             assert done.returncode == -9, (number, seed)
