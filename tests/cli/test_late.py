@@ -3,11 +3,12 @@ need them, and with a sentence where they can't be."""
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import DIGITS, GOLDEN
+from conftest import DIGITS, GOLDEN, TOP
 
 BUILD = Path(os.environ["WH_BUILD"])
 NAMES = {name: re.search(r'soname = "([^"]+)"',
@@ -83,3 +84,30 @@ def test_without_libcrypto_nothing_is_committed(wh, broken):
     line = broken("crypto", "commit", DIGITS / "epoch-01.h5")
     assert NAMES["crypto"] in line
     assert wh.ok("log") == ""
+
+
+def pkg_config(*words):
+    return subprocess.run(["pkg-config", *words, "libcurl"], check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def test_a_library_that_its_rpath_alone_finds_is_linked(tmp_path):
+    """By its soname another one would be loaded, or none."""
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    shutil.copy(Path(pkg_config("--variable=libdir")) / "libcurl.so",
+                folder / NAMES["curl"])
+    (folder / "libcurl.so").symlink_to(NAMES["curl"])
+    (folder / "libcurl.pc").write_text(
+        f"Name: libcurl\nDescription: as it is, elsewhere\n"
+        f"Version: {pkg_config('--modversion')}\n"
+        f"Cflags: {pkg_config('--cflags')}\n"
+        f"Libs: -L{folder} -Wl,-rpath,{folder} -lcurl\n")
+    subprocess.run(["meson", "setup", tmp_path / "build", TOP,
+                    "-Dhdf5=disabled", "-Dtf=disabled", "-Dtests=disabled"],
+                   env={**os.environ, "PKG_CONFIG_PATH": str(folder)},
+                   check=True, capture_output=True)
+    rules = (tmp_path / "build" / "build.ninja").read_text()
+    assert dict(re.findall(r"late_library\.py (\S+) \S*/late_(\w+)\.names",
+                           rules)) == {"linked": "curl",
+                                       NAMES["crypto"]: "crypto"}
