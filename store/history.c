@@ -177,10 +177,12 @@ static enum wh_status read_changes(struct history *history,
 				   struct changes *changes,
 				   struct wh_error *err)
 {
+	AUTO_TRANSACTION tx = {0};
 	uint64_t limit = history->options->limit;
 	uint64_t wanted = limit ? limit + 1 : 0;
 	struct lineage_range range = history->newest;
 
+	WH_TRY(transaction_read(&tx, history->db, err));
 	while (range.line && (!wanted || changes->n < wanted)) {
 		WH_TRY(read_range(history, weight, &range, wanted, changes,
 				  err));
@@ -207,13 +209,11 @@ static void tell(struct history *history, const struct weight *weight,
 	}
 }
 
-static enum wh_status run_history(struct history *history, struct wh_error *err)
+static enum wh_status find(struct history *history, struct wh_error *err)
 {
 	const char *revision = history->options->revision;
 	AUTO_TRANSACTION tx = {0};
-	enum wh_status status = WH_OK;
 	int64_t snapshot;
-	size_t i;
 
 	WH_TRY(transaction_read(&tx, history->db, err));
 	WH_TRY(revision_resolve(history->db, revision ? revision : "HEAD",
@@ -222,6 +222,16 @@ static enum wh_status run_history(struct history *history, struct wh_error *err)
 	WH_TRY(find_weights(history, err));
 	if (!history->n_weights)
 		return wh_fail(err, WH_ENOTFOUND, "no weight is called so");
+	return WH_OK;
+}
+
+/* Places in lines never change. Each weight is read by itself: who is told may
+ * be slow, and must not hold the store. */
+static enum wh_status run_history(struct history *history, struct wh_error *err)
+{
+	enum wh_status status = find(history, err);
+	size_t i;
+
 	for (i = 0; i < history->n_weights && !status && !history->stopped;
 	     i++) {
 		struct changes changes = {.rows = NULL};

@@ -232,7 +232,8 @@ struct listing {
 	struct wh_publication row;
 	struct wh_publication_file *files;
 	struct wh_publication_alias *aliases;
-	size_t max_files, max_aliases;
+	int64_t *ids; /* of all rows */
+	size_t max_files, max_aliases, n_ids, max_ids;
 	bool failed; /* no memory for a text */
 };
 
@@ -312,11 +313,16 @@ static enum wh_status load_aliases(struct listing *listing, int64_t id,
 	return WH_OK;
 }
 
-static enum wh_status load_row(struct listing *listing, struct stmt *stmt,
-			       struct wh_error *err)
+static enum wh_status load(struct listing *listing, int64_t id,
+			   struct wh_error *err)
 {
-	int64_t id = column_integer(stmt, 0);
+	AUTO_TRANSACTION tx = {0};
+	AUTO_STMT *stmt = NULL;
 
+	WH_TRY(transaction_read(&tx, listing->db, err));
+	WH_TRY(db_stmt(listing->db, STMT_PUBLICATION_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(step_row(stmt, err));
 	listing->row = (struct wh_publication){
 		.id = copy(listing, stmt, 1),
 		.place = copy(listing, stmt, 2),
@@ -335,21 +341,37 @@ static enum wh_status load_row(struct listing *listing, struct stmt *stmt,
 	return listing->failed ? wh_fail_memory(err) : WH_OK;
 }
 
+static enum wh_status list_ids(struct listing *listing, const char *place,
+			       struct wh_error *err)
+{
+	AUTO_STMT *stmt = NULL;
+	bool row;
+
+	WH_TRY(db_stmt(listing->db, STMT_PUBLICATION_LIST, &stmt, err));
+	stmt_text(stmt, 1, place);
+	for (;; listing->n_ids++) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		WH_TRY(grow((void **)&listing->ids, listing->n_ids,
+			    &listing->max_ids, sizeof(*listing->ids), err));
+		listing->ids[listing->n_ids] = column_integer(stmt, 0);
+	}
+	return WH_OK;
+}
+
+/* One at a time: who is told may be slow, and must not hold the store. Rows
+ * are never deleted. */
 static enum wh_status list(struct listing *listing, const char *place,
 			   wh_publication_fn *fn, void *arg,
 			   struct wh_error *err)
 {
-	AUTO_STMT *stmt = NULL;
-	bool row;
+	size_t i;
 	int stop = 0;
 
-	WH_TRY(db_stmt(listing->db, STMT_PUBLICATION_LIST, &stmt, err));
-	stmt_text(stmt, 1, place);
-	while (!stop) {
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
-			break;
-		WH_TRY(load_row(listing, stmt, err));
+	WH_TRY(list_ids(listing, place, err));
+	for (i = 0; i < listing->n_ids && !stop; i++) {
+		WH_TRY(load(listing, listing->ids[i], err));
 		stop = fn(arg, &listing->row);
 		arena_free(&listing->arena);
 	}
@@ -369,5 +391,6 @@ enum wh_status wh_publication_list(struct wh_store *store, const char *place,
 	arena_free(&listing.arena);
 	free(listing.files);
 	free(listing.aliases);
+	free(listing.ids);
 	return status;
 }

@@ -166,9 +166,11 @@ static enum wh_status load_next(struct db *db, struct arena *arena,
 				const char *name, int64_t *below, bool *found,
 				struct wh_run *run, struct wh_error *err)
 {
+	AUTO_TRANSACTION tx = {0};
 	AUTO_STMT *stmt = NULL;
 
 	memset(run, 0, sizeof(*run));
+	WH_TRY(transaction_read(&tx, db, err));
 	WH_TRY(db_stmt(db, STMT_RUN_ROWS, &stmt, err));
 	stmt_integer(stmt, 1, *below);
 	if (name)
@@ -183,15 +185,14 @@ static enum wh_status load_next(struct db *db, struct arena *arena,
 	return list_tags(db, arena, *below, run, err);
 }
 
+/* Who is told may be slow, and must not hold the store. */
 static enum wh_status list(struct db *db, const char *name, wh_run_fn *fn,
 			   void *arg, struct wh_error *err)
 {
-	AUTO_TRANSACTION tx = {0};
 	enum wh_status status = WH_OK;
 	int64_t below = INT64_MAX;
 	bool found = true, stopped = false;
 
-	WH_TRY(transaction_read(&tx, db, err));
 	while (!status && found && !stopped) {
 		struct arena arena = {0};
 		struct wh_run run;

@@ -43,9 +43,13 @@ WHERE place = ?1 AND snapshot = ?2 AND ended IS NULL AND time <= ?3;
 
 -- name: publication_list
 -- ?1 place, or NULL for all
+SELECT id FROM publication WHERE ?1 IS NULL OR place = ?1 ORDER BY time, id;
+
+-- name: publication_get
+-- ?1 publication
 SELECT id, uuid, place, remote, lower(hex(snapshot)), lower(hex(tree)),
   formats, manifest, lower(hex(manifest_sha256)), who, time, ended
-FROM publication WHERE ?1 IS NULL OR place = ?1 ORDER BY time, id;
+FROM publication WHERE id = ?1;
 
 -- name: publication_files
 -- ?1 publication

@@ -1,0 +1,130 @@
+/* Who is told of rows may be slow, a pager say: others write meanwhile. */
+#include <weighhouse/history.h>
+#include <weighhouse/publication.h>
+#include <weighhouse/run.h>
+
+#include "support/store.h"
+
+static const char *path; /* of the store under way */
+static int n_told;
+
+/* As another process; it waits for nobody. */
+static int write_aside(void)
+{
+	char *message = NULL;
+	sqlite3 *file;
+
+	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+	if (sqlite3_exec(file, "UPDATE config SET value = value", NULL, NULL,
+			 &message) != SQLITE_OK)
+		fail_msg("%s", message);
+	sqlite3_close(file);
+	n_told++;
+	return 0;
+}
+
+static int see_change(void *arg, const struct wh_weight_change *change)
+{
+	(void)arg;
+	(void)change;
+	return write_aside();
+}
+
+static int see_run(void *arg, const struct wh_run *run)
+{
+	(void)arg;
+	(void)run;
+	return write_aside();
+}
+
+static int see_publication(void *arg, const struct wh_publication *publication)
+{
+	(void)arg;
+	(void)publication;
+	return write_aside();
+}
+
+static void commit_in_two_runs(struct fixture *f)
+{
+	static const char *const runs[] = {"a", "b"};
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		const struct wh_commit_options options = {.run = runs[i]};
+		struct wh_source *source = make_model((float)i);
+
+		assert_ok(wh_commit(f->store, source, &options, &f->result,
+				    &f->err),
+			  &f->err);
+		wh_source_close(source);
+	}
+	path = f->path;
+	n_told = 0;
+}
+
+static void history_holds_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_in_two_runs(f);
+	assert_ok(wh_history(f->store, NULL, see_change, NULL, &f->err),
+		  &f->err);
+	assert_int_equal(n_told, 6);
+}
+
+static void runs_hold_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_in_two_runs(f);
+	assert_ok(wh_run_list(f->store, see_run, NULL, &f->err), &f->err);
+	assert_int_equal(n_told, 2);
+}
+
+static void publications_hold_nobody_up(void **state)
+{
+	static const char *const ids[] = {
+		"00000000-0000-4000-8000-000000000001",
+		"00000000-0000-4000-8000-000000000002"};
+	struct fixture *f = *state;
+	const struct wh_publication_file file = {.path = "v/m.h5",
+						 .format = "h5",
+						 .size = 1,
+						 .sha256 = f->result.snapshot};
+	int i;
+
+	commit_in_two_runs(f);
+	for (i = 0; i < 2; i++) {
+		const struct wh_publication publication = {
+			.id = ids[i],
+			.place = "file:/nowhere",
+			.snapshot = f->result.snapshot,
+			.tree = f->result.snapshot,
+			.formats = "h5",
+			.manifest = "v/MANIFEST.json",
+			.manifest_sha256 = f->result.snapshot,
+			.who = "me@here",
+			.time = 1,
+			.files = &file,
+			.n_files = 1};
+
+		assert_ok(
+			wh_publication_record(f->store, &publication, &f->err),
+			&f->err);
+	}
+	assert_ok(wh_publication_list(f->store, NULL, see_publication, NULL,
+				      &f->err),
+		  &f->err);
+	assert_int_equal(n_told, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(history_holds_nobody_up),
+		with_store(runs_hold_nobody_up),
+		with_store(publications_hold_nobody_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
