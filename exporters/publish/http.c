@@ -124,7 +124,20 @@ static enum wh_status check_foreign(const struct http *http, const char *text,
 				    struct wh_error *err)
 {
 	enum wh_status status = check_url(http, text, err);
+	struct http_url url;
+	bool refused;
 
+	if (!status) {
+		/* Behind a proxy nobody but us looks at it. */
+		WH_TRY(http_url_parse(text, &url, err));
+		refused = http_host_is_refused(
+			url.host, atomic_load(&http->public_origin));
+		http_url_free(&url);
+		return refused ? wh_fail(err, WH_EREMOTE,
+					 "the server points to an address that "
+					 "it may not point to")
+			       : WH_OK;
+	}
 	if (status != WH_EINVAL)
 		return status;
 	wh_error_prefix(err, "the server points elsewhere");

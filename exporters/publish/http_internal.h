@@ -30,6 +30,11 @@ enum wh_status http_try(void *easy, const struct http_settings *settings,
 			struct http_meter *meter, atomic_bool *public_origin,
 			struct http_try *attempt, struct wh_error *err);
 
+/** http_try.c: whether `host`, of a URL that a server handed out, is an address
+ *  that it may not point to. A name is none: it is looked at when it is
+ *  connected to, if that is done here and not by a proxy. */
+bool http_host_is_refused(const char *host, bool public_origin);
+
 /** http_reply.c: seconds that Retry-After asks for; 0 if it doesn't. */
 unsigned http_retry_after(const struct http_response *response);
 

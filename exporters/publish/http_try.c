@@ -145,6 +145,27 @@ static bool is_private(const struct sockaddr *address)
 	       (six->sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
 }
 
+static bool is_refused(const struct sockaddr *address, bool public_origin)
+{
+	return is_link_local(address) || (public_origin && is_private(address));
+}
+
+bool http_host_is_refused(const char *host, bool public_origin)
+{
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+	struct sockaddr_in four = {.sin_family = AF_INET};
+	char bare[INET6_ADDRSTRLEN];
+
+	if (inet_pton(AF_INET, host, &four.sin_addr) == 1)
+		return is_refused((const void *)&four, public_origin);
+	if (*host != '[')
+		return false;
+	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(host + 1, "%]"),
+		 host + 1);
+	return inet_pton(AF_INET6, bare, &six.sin6_addr) == 1 &&
+	       is_refused((const void *)&six, public_origin);
+}
+
 /* Sees the address after the name was looked up: a server may hand out a URL
  * whose name means a machine inside. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose,
@@ -157,9 +178,8 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 		if (!is_private(&address->addr))
 			atomic_store(trying->public_origin, true);
 	} else {
-		refused = is_link_local(&address->addr) ||
-			  (atomic_load(trying->public_origin) &&
-			   is_private(&address->addr));
+		refused = is_refused(&address->addr,
+				     atomic_load(trying->public_origin));
 		if (refused) {
 			trying->refused_address = true;
 			return CURL_SOCKET_BAD;
