@@ -38,6 +38,7 @@ struct http_meter {
 	atomic_ullong sent, received; /* bytes of bodies, retries included */
 	atomic_uint busy;	      /* replies 429 and 503, stalls */
 	atomic_uint requests, retries;
+	atomic_uint running;   /* requests that share the rate */
 	atomic_bool cancelled; /* set it: running requests end */
 };
 

@@ -42,6 +42,7 @@ struct trying {
 	double all_sent;  /* when; 0: not yet */
 	bool replying;	  /* after that: the reply has begun */
 	bool refused_address;
+	uint64_t rate; /* that it is held to; 0: any */
 };
 
 /* ---- Headers ------------------------------------------------------------ */
@@ -301,6 +302,25 @@ static void mind_stalls(struct trying *trying)
 			 (long)(stall_s ? stall_s : DEFAULT_STALL_S));
 }
 
+/* All that run share the rate. */
+static void share_rate(struct trying *trying)
+{
+	uint64_t rate = trying->settings->limit_rate;
+	unsigned n = atomic_load(&trying->meter->running);
+
+	if (!rate)
+		return;
+	rate = n > 1 ? rate / n : rate;
+	rate = rate ? rate : 1;
+	if (rate == trying->rate)
+		return;
+	trying->rate = rate;
+	curl_easy_setopt(trying->easy, CURLOPT_MAX_SEND_SPEED_LARGE,
+			 (curl_off_t)rate);
+	curl_easy_setopt(trying->easy, CURLOPT_MAX_RECV_SPEED_LARGE,
+			 (curl_off_t)rate);
+}
+
 /* A stall while sending is one thing; a server that thinks after the last byte
  * (it joins parts, it hashes) is another, and may take its time. */
 static int watch(void *arg, curl_off_t dltotal, curl_off_t dlnow,
@@ -314,6 +334,7 @@ static int watch(void *arg, curl_off_t dltotal, curl_off_t dlnow,
 	(void)ultotal;
 	if (atomic_load(&trying->meter->cancelled))
 		return 1;
+	share_rate(trying);
 	if (dlnow && trying->all_sent > 0 && !trying->replying) {
 		trying->replying = true;
 		mind_stalls(trying);
@@ -363,10 +384,10 @@ static void set_trust(CURL *easy, const struct http_settings *settings)
 
 static void set_limits(struct trying *trying)
 {
-	const struct http_settings *settings = trying->settings;
 	CURL *easy = trying->easy;
 
 	mind_stalls(trying);
+	share_rate(trying);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -375,12 +396,6 @@ static void set_limits(struct trying *trying)
 	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, trying);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, trying);
-	if (settings->limit_rate) {
-		curl_easy_setopt(easy, CURLOPT_MAX_SEND_SPEED_LARGE,
-				 (curl_off_t)settings->limit_rate);
-		curl_easy_setopt(easy, CURLOPT_MAX_RECV_SPEED_LARGE,
-				 (curl_off_t)settings->limit_rate);
-	}
 }
 
 static void set_body(struct trying *trying)
@@ -546,6 +561,7 @@ enum wh_status http_try(void *easy, const struct http_settings *settings,
 	attempt->libcurl[0] = '\0';
 	attempt->response->headers.size = attempt->response->body.size = 0;
 	curl_easy_reset(easy);
+	atomic_fetch_add(&meter->running, 1);
 	status = make_headers(&trying, &headers, err);
 	if (!status)
 		status = set_all(&trying, &headers, err);
@@ -553,6 +569,7 @@ enum wh_status http_try(void *easy, const struct http_settings *settings,
 		atomic_fetch_add(&meter->requests, 1);
 		finish(&trying, curl_easy_perform(easy));
 	}
+	atomic_fetch_sub(&meter->running, 1);
 	curl_slist_free_all(headers.list);
 	return status;
 }
