@@ -362,6 +362,9 @@ static enum wh_status send_all(struct sending *sending, struct wh_error *err)
 	bool again = true;
 
 	while (again) {
+		if (sending->tries && sending->attempt.request->again)
+			sending->attempt.request->again(
+				sending->attempt.request->sink_arg);
 		sending->tries++;
 		WH_TRY(http_try(sending->easy, &http->settings, &http->meter,
 				&http->public_origin, &sending->attempt, err));

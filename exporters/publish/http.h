@@ -92,6 +92,9 @@ struct http_request {
 	enum wh_status (*sink)(void *arg, uint64_t offset, const void *bytes,
 			       size_t len, struct wh_error *err);
 	void *sink_arg;
+	/* Called with `sink_arg` before a try is repeated: may change the
+	 * headers, to ask for what lacks. NULL: all of it again. */
+	void (*again)(void *sink_arg);
 	uint64_t max_reply; /* bytes that the sink takes; 0: no limit */
 };
 

@@ -31,12 +31,14 @@ struct remote_file {
 	char etag[200]; /* "" if there is none */
 };
 
-/** A run of a file. `etag`: the file that is meant; "" for any. */
+/** A run of a file. `etag`: the file that is meant; "" or a weak one: any. */
 struct remote_range {
 	uint64_t offset;
 	uint64_t length;     /* exactly so many bytes; 0: to the end */
 	uint64_t max_length; /* of what is there; 0: any */
 	const char *etag;
+	bool goes_on; /* it never changes, and its digest is known: a try that
+			 is repeated asks for what lacks */
 };
 typedef enum wh_status remote_sink_fn(void *arg, uint64_t offset,
 				      const void *bytes, size_t len,

@@ -147,8 +147,8 @@ static enum wh_status replace_file(struct place *base,
 		       content->path);
 }
 
-/* A cut-off pull begins anew: the ETag of a HEAD is another than that of a GET,
- * so there is none to go on with. A run that is asked for is another thing. */
+/* The ETag of a HEAD is another than that of a GET: there is none to ask with.
+ */
 static enum wh_status get_file(struct place *base, const char *path,
 			       const struct remote_range *range,
 			       remote_sink_fn *sink, void *arg,

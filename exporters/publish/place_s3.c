@@ -95,6 +95,7 @@ static struct http_request http_of(const struct s3_request *request,
 		.arrived_arg = request->arrived_arg,
 		.sink = request->sink,
 		.sink_arg = request->sink_arg,
+		.again = request->again,
 		.max_reply = request->max_reply,
 	};
 }
@@ -381,7 +382,8 @@ static enum wh_status get_file(struct place *base, const char *path,
 				     .path = path,
 				     .headers = ranged.headers,
 				     .sink = ranged_take,
-				     .sink_arg = &ranged};
+				     .sink_arg = &ranged,
+				     .again = ranged_again};
 	enum wh_status status = WH_OK;
 
 	ranged_begin(&ranged, range, RANGED_IF_MATCH);

@@ -191,24 +191,19 @@ static enum wh_status take_rest(struct pulling *pulling, const char *path,
 	struct place *place = pulling->place;
 	struct content content = {.path = path, .size = file->size};
 	struct remote_range range = {.offset = taking->at,
-				     .max_length = file->size - taking->at};
+				     .max_length = file->size,
+				     .goes_on = true};
 	struct remote_file there = {0};
 
 	if (taking->at == file->size)
 		return WH_OK;
-	/* Without a strong ETag there is no going on. */
+	/* A weak ETag, or none, costs a second try where the file is another:
+	 * the digest tells. */
 	if (taking->at) {
 		text_unhex(file->sha256, content.sha256, DIGEST_SIZE);
 		WH_TRY(place->kind->stat(place, &content, &there, err));
-		if (there.etag[0] != '"') {
-			range.offset = taking->at = 0;
-			range.max_length = file->size;
-			WH_TRY(sha256_reset(taking->hash, err));
-		}
 	}
 	range.etag = there.etag;
-	if (range.offset)
-		range.max_length = file->size;
 	return place->kind->get(place, path, &range, take, taking, err);
 }
 

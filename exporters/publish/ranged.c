@@ -20,12 +20,26 @@ void ranged_begin(struct ranged *ranged, const struct remote_range *range,
 		 "Range: bytes=%llu-%s", (unsigned long long)range->offset,
 		 last);
 	ranged->headers[0] = ranged->lines[0];
-	if (condition == RANGED_PLAIN || !range->etag || !*range->etag)
+	/* A weak one never matches. */
+	if (condition == RANGED_PLAIN || !range->etag || *range->etag != '"')
 		return;
 	snprintf(ranged->lines[1], sizeof(ranged->lines[1]), "%s: %s",
 		 condition == RANGED_IF_MATCH ? "If-Match" : "If-Range",
 		 range->etag);
 	ranged->headers[1] = ranged->lines[1];
+}
+
+void ranged_again(void *arg)
+{
+	struct ranged *ranged = arg;
+	const struct remote_range *range = ranged->range;
+
+	if (!range->goes_on || ranged->reached <= range->offset ||
+	    ranged->reached >= range->max_length)
+		return;
+	snprintf(ranged->lines[0], sizeof(ranged->lines[0]),
+		 "Range: bytes=%llu-", (unsigned long long)ranged->reached);
+	ranged->headers[0] = ranged->lines[0];
 }
 
 /* "bytes 100-199/500". A server that ignores Range sends all from 0. */
@@ -50,6 +64,7 @@ enum wh_status ranged_take(void *arg, uint64_t offset, const void *bytes,
 				      offset + len > ranged->range->length))
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "the server sends no parts of files");
+	ranged->reached = ranged->begin + offset + len;
 	return ranged->sink(ranged->arg, ranged->begin + offset, bytes, len,
 			    err);
 }
@@ -86,6 +101,7 @@ enum wh_status ranged_get(struct http *http, struct http_request request,
 	request.headers = ranged.headers;
 	request.sink = ranged_take;
 	request.sink_arg = &ranged;
+	request.again = ranged_again;
 	request.max_reply = ranged_most(&ranged);
 	WH_TRY(http_send(http, &request, &response, err));
 	status = judge(&request, &response, err);

@@ -19,6 +19,7 @@ struct ranged {
 	void *arg;
 	const struct http_response *response; /* the one that is coming */
 	uint64_t begin;			      /* of the reply, in the file */
+	uint64_t reached; /* in the file, by the last byte that came */
 	char lines[2][256];
 	const char *headers[3]; /* for the request; NULL-terminated */
 };
@@ -28,6 +29,8 @@ void ranged_begin(struct ranged *ranged, const struct remote_range *range,
 /** What http_request.sink takes; the arg is the struct ranged. */
 enum wh_status ranged_take(void *ranged, uint64_t offset, const void *bytes,
 			   size_t len, struct wh_error *err);
+/** What http_request.again takes: asks for what lacks, if the range goes on. */
+void ranged_again(void *ranged);
 /** Bytes that the reply may have; 0: any number. */
 uint64_t ranged_most(const struct ranged *ranged);
 /** Gets it by a request that has its method, address and authorization, and

@@ -75,6 +75,7 @@ struct s3_request {
 	enum wh_status (*sink)(void *arg, uint64_t offset, const void *bytes,
 			       size_t len, struct wh_error *err);
 	void *sink_arg;
+	void (*again)(void *sink_arg);
 	uint64_t max_reply;
 };
 
