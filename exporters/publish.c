@@ -230,12 +230,12 @@ static enum wh_status plan_all(struct publishing *publishing,
 /* ---- The journal ----------------------------------------------------------
  */
 
-/* A publication is the same if place, snapshot, and the files' names and
- * sizes are. The place by the name that `publish --list` tells, so that its
- * command goes on with this journal. */
+/* A publication is the same if place, snapshot, the files' names and sizes,
+ * and what decides on their bytes are. The place by the name that `publish
+ * --list` tells, so that its command goes on with this journal. */
 static enum wh_status journal_name(const struct publication *publication,
-				   const char *url, char name[HEX_SIZE],
-				   struct wh_error *err)
+				   bool canonical, const char *url,
+				   char name[HEX_SIZE], struct wh_error *err)
 {
 	char *place wh_free_auto = place_name(url);
 	struct wh_buf text wh_buf_auto = {0};
@@ -244,7 +244,8 @@ static enum wh_status journal_name(const struct publication *publication,
 
 	if (!place)
 		return wh_fail_memory(err);
-	WH_TRY(wh_buf_printf(&text, err, "%s\n", place));
+	WH_TRY(wh_buf_printf(&text, err, "%s\n%s", place,
+			     canonical ? "canonical\n" : ""));
 	for (i = 0; i < publication->n_files; i++)
 		WH_TRY(wh_buf_printf(
 			&text, err, "%s %llu\n", publication->files[i].path,
@@ -283,7 +284,8 @@ static enum wh_status open_journal(struct publishing *publishing,
 	struct wh_buf formats wh_buf_auto = {0};
 	char name[HEX_SIZE];
 
-	WH_TRY(journal_name(&publishing->publication, url, name, err));
+	WH_TRY(journal_name(&publishing->publication,
+			    publishing->options->canonical, url, name, err));
 	WH_TRY(journal_open(publishing->options->dry_run ? NULL : folder, name,
 			    &publishing->journal, err));
 	WH_TRY(join_formats(&publishing->publication, &formats, err));

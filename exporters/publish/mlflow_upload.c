@@ -17,7 +17,7 @@
 #include "base/json_put.h"
 #include "publish/transfers.h"
 
-#define SMALLEST  ((uint64_t)64 << 20) /* bytes: below one PUT does */
+#define SMALLEST  ((uint64_t)64 << 20) /* bytes: up to it one PUT does */
 #define PART_SIZE ((uint64_t)16 << 20)
 #define MAX_PARTS 10000u
 
@@ -164,7 +164,7 @@ enum wh_status mlflow_upload(struct mlflow_place *place,
 	enum wh_status status;
 
 	*done = false;
-	if (content->size < SMALLEST || atomic_load(&place->whole))
+	if (content->size <= SMALLEST || atomic_load(&place->whole))
 		return WH_OK;
 	upload.part_size = content->size / MAX_PARTS + 1;
 	if (upload.part_size < PART_SIZE)

@@ -125,7 +125,7 @@ bool remote_is_same(const struct remote_file *there,
 {
 	if (!there->exists || (there->has_size && there->size != content->size))
 		return false;
-	return !there->has_sha256 ||
+	return !there->has_sha256 || content->no_digest ||
 	       memcmp(there->sha256, content->sha256, DIGEST_SIZE) == 0;
 }
 

@@ -17,6 +17,7 @@ struct content {
 	const char *path; /* in the place: "v/ID/model.h5"; '/' separates */
 	uint64_t size;
 	uint8_t sha256[DIGEST_SIZE];
+	bool no_digest; /* `sha256` is not known yet: see `hashes_late` */
 	bool immutable; /* never changes: may be cached for ever */
 	enum wh_status (*read)(void *arg, uint64_t offset, void *buf,
 			       size_t len, struct wh_error *err);
@@ -129,6 +130,9 @@ struct place {
 	struct journal *journal;
 	unsigned parallel;
 	bool serial;
+	/* `put` needs no digest, and reads the file from its start on: it is
+	 * hashed meanwhile. Not of files that go in parts. */
+	bool hashes_late;
 	uint64_t part_size; /* larger files go in parts side by side; 0: no */
 };
 

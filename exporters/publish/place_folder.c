@@ -228,6 +228,7 @@ static enum wh_status open_place(const struct place_settings *settings,
 	len = strlen(place->folder);
 	while (len > 1 && place->folder[len - 1] == '/')
 		place->folder[--len] = '\0';
+	place->base.hashes_late = true;
 	*out = &place->base;
 	return WH_OK;
 }

@@ -524,6 +524,8 @@ static enum wh_status fill_place(struct http_place *place,
 	WH_TRY(credentials_of(place->profile->name, settings,
 			      &place->credentials, err));
 	place->base.serial = place->profile->serial;
+	/* Those that give digests get them first, or say what is there. */
+	place->base.hashes_late = !place->profile->makes_folders;
 	place->url = strdup(settings->url);
 	if (!place->url)
 		return wh_fail_memory(err);

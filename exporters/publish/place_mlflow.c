@@ -523,6 +523,7 @@ static enum wh_status open_place(const struct place_settings *settings,
 	}
 	place->base.meter = http_meter(place->http);
 	place->base.part_size = (uint64_t)64 << 20;
+	place->base.hashes_late = true;
 	*out = &place->base;
 	return WH_OK;
 }

@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "publish/transfers.h"
 
-#define PIECE	   ((size_t)1 << 20)
 #define MAX_HASHES 2u /* images that are hashed at a time */
 
 void publication_free(struct publication *publication)
@@ -36,88 +35,6 @@ void publication_free(struct publication *publication)
 	memset(publication, 0, sizeof(*publication));
 }
 
-/* ---- Reading --------------------------------------------------------------
- */
-
-static enum wh_status read_file(void *arg, uint64_t offset, void *buf,
-				size_t len, struct wh_error *err)
-{
-	struct publish_file *file = arg;
-
-	if (file->plan)
-		return wh_plan_read(file->plan, file->image, offset, buf, len,
-				    err);
-	memcpy(buf, file->bytes.data + offset, len);
-	return WH_OK;
-}
-
-struct content content_of(struct publish_file *file)
-{
-	struct content content = {.path = file->path,
-				  .size = file->size,
-				  .immutable = true,
-				  .read = read_file,
-				  .arg = file};
-
-	memcpy(content.sha256, file->sha256, DIGEST_SIZE);
-	return content;
-}
-
-/* ---- One pass before a byte is sent ---------------------------------------
- */
-
-static enum wh_status hash_pieces(struct publish_file *file,
-				  struct sha256 *hash, struct wh_error *err)
-{
-	uint8_t *piece wh_free_auto = malloc(PIECE);
-	uint64_t offset;
-
-	if (!piece)
-		return wh_fail_memory(err);
-	for (offset = 0; offset < file->size; offset += PIECE) {
-		uint64_t left = file->size - offset;
-		size_t len = (size_t)(left < PIECE ? left : PIECE);
-
-		WH_TRY(read_file(file, offset, piece, len, err));
-		WH_TRY(sha256_update(hash, piece, len, err));
-	}
-	return sha256_final(hash, file->sha256, err);
-}
-
-static enum wh_status hash_file(struct publish_file *file, struct wh_error *err)
-{
-	struct sha256 *hash;
-	enum wh_status status;
-
-	WH_TRY(sha256_new(&hash, err));
-	status = hash_pieces(file, hash, err);
-	sha256_free(hash);
-	file->hashed = status == WH_OK;
-	return status;
-}
-
-/* The journal knows the digests of a publication that was cut off: the same
- * snapshot, format and options give the same bytes. */
-static enum wh_status hash_one(void *arg, size_t index, struct wh_error *err)
-{
-	struct running *running = arg;
-	struct publish_file *file = &running->publication->files[index];
-	struct journal *journal = running->place->journal;
-	char hex[HEX_SIZE];
-
-	if (file->hashed)
-		return WH_OK;
-	if (journal_get(journal, file->path, "sha256", hex, sizeof(hex)) &&
-	    text_unhex(hex, file->sha256, DIGEST_SIZE)) {
-		file->hashed = true;
-		return WH_OK;
-	}
-	WH_TRY(hash_file(file, err));
-	text_hex(file->sha256, DIGEST_SIZE, hex);
-	journal_put(journal, file->path, "sha256", hex);
-	return WH_OK;
-}
-
 static bool poll_user(void *arg)
 {
 	struct running *running = arg;
@@ -141,6 +58,15 @@ static bool poll_user(void *arg)
 		done = running->total; /* some of it was sent again */
 	return !options->progress ||
 	       options->progress(options->arg, done, running->total);
+}
+
+static enum wh_status hash_one(void *arg, size_t index, struct wh_error *err)
+{
+	struct running *running = arg;
+	struct publish_file *file = &running->publication->files[index];
+
+	return hashed_when_sent(running, file) ? WH_OK
+					       : hash_now(running, file, err);
 }
 
 static enum wh_status hash_all(struct running *running, struct wh_error *err)
@@ -224,29 +150,60 @@ static enum wh_status verify(struct running *running,
 	return status;
 }
 
-static enum wh_status look(struct running *running,
-			   const struct content *content, bool *present,
-			   struct wh_error *err)
+/* What is there already, under its name, must be held against our digest. */
+static enum wh_status look(struct running *running, struct publish_file *file,
+			   bool *present, struct wh_error *err)
 {
+	struct content content = content_of(file);
 	struct place *place = running->place;
 	struct remote_file there;
 	char begun[8];
 
-	WH_TRY(place->kind->stat(place, content, &there, err));
-	*present = remote_is_same(&there, content);
-	if (*present || !there.exists || running->options->force ||
-	    journal_get(place->journal, content->path, "begun", begun,
+	WH_TRY(place->kind->stat(place, &content, &there, err));
+	*present = false;
+	if (!there.exists)
+		return WH_OK;
+	WH_TRY(hash_now(running, file, err));
+	content = content_of(file);
+	*present = remote_is_same(&there, &content);
+	if (*present || running->options->force ||
+	    journal_get(place->journal, content.path, "begun", begun,
 			sizeof(begun)))
 		return WH_OK;
 	return wh_fail(err, WH_EEXISTS,
 		       "'%s' is there with other content; --force replaces it",
-		       content->path);
+		       content.path);
+}
+
+static enum wh_status send_hashed(struct running *running,
+				  struct publish_file *file,
+				  struct wh_error *err)
+{
+	struct content content = content_of(file);
+	enum wh_status status =
+		running->place->kind->put(running->place, &content, err);
+
+	/* The digest may be one of the journal, and wrong. */
+	if (status && err && err->http_status == 400)
+		journal_put(running->place->journal, file->path, "sha256", "");
+	return status;
+}
+
+static enum wh_status send_file(struct running *running,
+				struct publish_file *file, struct wh_error *err)
+{
+	struct content content;
+
+	journal_put(running->place->journal, file->path, "begun", "1");
+	WH_TRY(file->hashed ? send_hashed(running, file, err)
+			    : send_and_hash(running, file, err));
+	content = content_of(file);
+	return verify(running, &content, err);
 }
 
 static enum wh_status put_file(struct running *running,
 			       struct publish_file *file, struct wh_error *err)
 {
-	struct content content = content_of(file);
 	struct place *place = running->place;
 	bool present;
 
@@ -255,14 +212,14 @@ static enum wh_status put_file(struct running *running,
 		atomic_store(&file->state, PUBLISH_SENT);
 		return WH_OK;
 	}
-	WH_TRY(look(running, &content, &present, err));
-	if (present && running->options->verify_full)
+	WH_TRY(look(running, file, &present, err));
+	if (present && running->options->verify_full) {
+		struct content content = content_of(file);
+
 		WH_TRY(verify_full(place, &content, err));
-	if (!present && !running->options->dry_run) {
-		journal_put(place->journal, file->path, "begun", "1");
-		WH_TRY(place->kind->put(place, &content, err));
-		WH_TRY(verify(running, &content, err));
 	}
+	if (!present && !running->options->dry_run)
+		WH_TRY(send_file(running, file, err));
 	journal_put(place->journal, file->path, "done", "1");
 	atomic_store(&file->state, present ? PUBLISH_PRESENT : PUBLISH_SENT);
 	return WH_OK;
@@ -279,11 +236,6 @@ static enum wh_status put_one(void *arg, size_t index, struct wh_error *err)
 
 /* ---- Rounds ---------------------------------------------------------------
  */
-
-static bool is_large(const struct place *place, const struct publish_file *file)
-{
-	return place->part_size && file->size > place->part_size;
-}
 
 /* Large files go one at a time where their parts go side by side. */
 static enum wh_status put_round(struct running *running, bool commits,
@@ -429,6 +381,7 @@ static enum wh_status put_end(void *arg, size_t index, struct wh_error *err)
 	struct running *running = arg;
 
 	(void)index;
+	WH_TRY(make_manifest(running->publication, err));
 	WH_TRY(name_manifest(running, err));
 	WH_TRY(put_file(running, &running->publication->manifest, err));
 	return move_pointers(running, err);
@@ -464,7 +417,6 @@ static enum wh_status run_all(struct running *running, struct wh_error *err)
 	if (publication->protected && !running->options->force)
 		WH_TRY(run_alone(running, ask_protected, err));
 	WH_TRY(hash_all(running, err));
-	WH_TRY(make_manifest(publication, err));
 	if (running->place->kind->begin && !running->options->dry_run)
 		WH_TRY(run_alone(running, begin_place, err));
 	WH_TRY(put_files(running, err));
