@@ -31,6 +31,7 @@ struct publishing {
 	struct wh_plan **plans;
 	size_t n_plans;
 	struct journal *journal;
+	json_t *elsewhere; /* place_settings.elsewhere */
 	struct place *place;
 };
 
@@ -386,6 +387,34 @@ static void record_or_warn(struct publishing *publishing,
 		options->warn(options->arg, sentence);
 }
 
+/* ---- What is elsewhere ----------------------------------------------------
+ */
+
+static int note_elsewhere(void *arg, const struct wh_publication *publication)
+{
+	json_t *elsewhere = arg;
+	size_t i;
+
+	for (i = 0; i < publication->n_files && !publication->removed; i++)
+		json_object_set_new(elsewhere, publication->files[i].sha256,
+				    json_string(publication->place));
+	return 0;
+}
+
+/* Registries alone take files from each other's repositories. */
+static enum wh_status find_elsewhere(struct publishing *publishing,
+				     struct wh_store *store, const char *url,
+				     struct wh_error *err)
+{
+	if (!text_starts(url, "oci"))
+		return WH_OK;
+	publishing->elsewhere = json_object();
+	if (!publishing->elsewhere)
+		return wh_fail_memory(err);
+	return record_list(store, NULL, note_elsewhere, publishing->elsewhere,
+			   err);
+}
+
 /* ---- Publishing -----------------------------------------------------------
  */
 
@@ -434,7 +463,9 @@ static enum wh_status publish_all(struct publishing *publishing,
 	publication->protected = options->protected_aliases;
 	publication->now = ref_now();
 	WH_TRY(open_journal(publishing, store, url, err));
+	WH_TRY(find_elsewhere(publishing, store, url, err));
 	settings.journal = publishing->journal;
+	settings.elsewhere = publishing->elsewhere;
 	WH_TRY(place_open(&settings, &publishing->place, err));
 	return publication_run(publication, publishing->place, &running, err);
 }
@@ -495,6 +526,7 @@ enum wh_status wh_publish(struct wh_store *store, const char *revision,
 		status = publish_all(&publishing, store, url, err);
 		place_close(publishing.place);
 		journal_close(publishing.journal);
+		json_decref(publishing.elsewhere);
 		if (!status)
 			record_or_warn(&publishing, store, url);
 		else

@@ -21,7 +21,8 @@ struct oci_place {
 	enum oci_auth auth;
 	struct credentials credentials;
 	char *realm, *service;
-	char *token; /* of a Bearer registry */
+	const json_t *elsewhere; /* place_settings.elsewhere */
+	char *token;		 /* of a Bearer registry */
 	time_t expires;
 	json_t *layers; /* {path: digest} of what was found there */
 };

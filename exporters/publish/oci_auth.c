@@ -120,6 +120,7 @@ enum wh_status oci_open(const struct place_settings *settings,
 	if (!place)
 		return wh_fail_memory(err);
 	pthread_mutex_init(&place->lock, NULL);
+	place->elsewhere = settings->elsewhere;
 	place->layers = json_object();
 	status = place->layers ? parse(place, settings, err)
 			       : wh_fail_memory(err);

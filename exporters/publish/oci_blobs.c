@@ -97,23 +97,55 @@ static enum wh_status has_arrived(void *arg, bool *yes, struct wh_error *err)
 	return WH_OK;
 }
 
+/* "mount=DIGEST&from=REPOSITORY" if another repository of this registry has the
+ * blob, as far as is known; malloc'd. */
+static char *mount_query(const struct oci_place *place,
+			 const struct content *content)
+{
+	const char *host = strstr(place->root, "://") + strlen("://");
+	char digest[80], repository[256] = "", *query = NULL;
+	const char *url, *from;
+
+	oci_digest_text(content->sha256, digest);
+	url = json_string_value(
+		json_object_get(place->elsewhere, digest + strlen("sha256:")));
+	if (!url || !text_starts(url, "oci"))
+		return NULL;
+	from = strstr(url, "://") + strlen("://");
+	if (!text_starts(from, host) || from[strlen(host)] != '/')
+		return NULL;
+	from += strlen(host) + 1;
+	snprintf(repository, sizeof(repository), "%.*s",
+		 (int)strcspn(from, ":"), from);
+	if (strcmp(repository, place->repository) == 0 ||
+	    asprintf(&query, "uploads/?mount=%s&from=%s", digest, repository) <
+		    0)
+		return NULL;
+	return query;
+}
+
 /* The session's URL, which may be relative, on another host, or have a query
- * already. */
-static enum wh_status begin_upload(struct oci_place *place, char **location,
-				   struct wh_error *err)
+ * already. NULL: there is none, since the registry had the blob. */
+static enum wh_status begin_upload(struct oci_place *place,
+				   const struct content *content,
+				   char **location, struct wh_error *err)
 {
 	struct http_response response;
 	struct http_request request;
+	char *mount wh_free_auto = mount_query(place, content);
 	char *url wh_free_auto = NULL;
 	enum wh_status status;
 	char header[4096];
 
-	WH_TRY(oci_url(place, "blobs", "uploads/", &url, err));
+	*location = NULL;
+	WH_TRY(oci_url(place, "blobs", mount ? mount : "uploads/", &url, err));
 	request = oci_request(place, "POST", url);
 	WH_TRY(http_send(place->http, &request, &response, err));
 	if (response.status == 202 &&
 	    http_header(&response, "Location", header, sizeof(header)))
 		status = http_url_join(url, header, location, err);
+	else if (response.status == 201 && mount)
+		status = WH_OK;
 	else
 		status = http_refused(&request, &response, err);
 	http_response_free(&response);
@@ -158,25 +190,58 @@ static enum wh_status put_blob(struct oci_place *place, const char *location,
 	return status;
 }
 
+/* What arrived would lie in the registry for days. */
+static void cancel_upload(struct oci_place *place, const char *location)
+{
+	struct http_request request = oci_request(place, "DELETE", location);
+	struct http_response response;
+
+	request.idempotent = false;
+	request.foreign = !http_same_origin(place->root, location);
+	if (!http_send(place->http, &request, &response, NULL))
+		http_response_free(&response);
+}
+
+/* `*final`: no other session is worth a try. */
+static enum wh_status put_in_session(struct oci_place *place,
+				     const struct content *content, bool *final,
+				     struct wh_error *err)
+{
+	char *location wh_free_auto = NULL;
+	enum wh_status status;
+
+	*final = true;
+	WH_TRY(begin_upload(place, content, &location, err));
+	if (!location)
+		return WH_OK;
+	status = put_blob(place, location, content, err);
+	if (!status)
+		return WH_OK;
+	cancel_upload(place, location);
+	/* What was refused for what it is stays refused. */
+	*final = status != WH_EREMOTE ||
+		 (err && err->http_status >= 400 && err->http_status < 500 &&
+		  err->http_status != 404);
+	return status;
+}
+
 #define SESSIONS 4 /* of a blob */
 
 enum wh_status oci_put(struct place *base, const struct content *content,
 		       struct wh_error *err)
 {
 	struct oci_place *place = (struct oci_place *)base;
-	enum wh_status status = WH_EREMOTE;
+	struct wh_error later;
+	enum wh_status status;
+	bool final;
 	int i;
 
-	for (i = 0; i < SESSIONS && status == WH_EREMOTE; i++) {
-		char *location wh_free_auto = NULL;
-
-		WH_TRY(begin_upload(place, &location, err));
-		status = put_blob(place, location, content, err);
-		/* What was refused for what it is stays refused. */
-		if (status && err && err->http_status >= 400 &&
-		    err->http_status < 500 && err->http_status != 404)
-			return status;
-	}
+	/* The first reason is the one that tells: where the disk is full, later
+	 * ones say "unknown error". */
+	status = put_in_session(place, content, &final, err);
+	for (i = 1; i < SESSIONS && status && !final; i++)
+		if (!put_in_session(place, content, &final, &later))
+			status = WH_OK;
 	return status;
 }
 

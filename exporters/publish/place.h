@@ -56,6 +56,9 @@ struct place_settings {
 	const char *token_env, *token_file; /* where a token is; or NULL */
 	unsigned parallel;		    /* parts at a time; 0: 4 */
 	struct journal *journal;
+	/* {SHA-256: URL} of files that went to other places, which a registry
+	 * may take from there; or NULL. Borrowed. */
+	const json_t *elsewhere;
 };
 
 typedef enum wh_status alias_fn(void *arg, const char *alias,

@@ -6,7 +6,8 @@
  * annotation; MANIFEST.json is a layer like the others.
  *
  *	HEAD  /v2/NAME/blobs/DIGEST             is it there?
- *	POST  /v2/NAME/blobs/uploads/           202, Location
+ *	POST  /v2/NAME/blobs/uploads/           202, Location; with
+ *	      ?mount=DIGEST&from=OTHER          201 if it has that blob
  *	PUT   LOCATION?digest=DIGEST            201
  *	PUT   /v2/NAME/manifests/TAG            201
  *
