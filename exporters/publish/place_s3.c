@@ -57,13 +57,15 @@ static enum wh_status url_of(const struct s3_place *place,
 			     struct wh_error *err)
 {
 	struct wh_buf text = {0};
-	enum wh_status status = place_check_path(request->path, err);
+	enum wh_status status = WH_OK;
 
+	if (request->path)
+		status = place_check_path(request->path, err);
 	if (!status)
 		status = wh_buf_printf(&text, err, "%s/", place->root);
-	if (!status)
+	if (!status && request->path)
 		status = http_escape(&text, place->prefix, false, err);
-	if (!status)
+	if (!status && request->path)
 		status = http_escape(&text, request->path, false, err);
 	if (!status)
 		status = wh_buf_printf(&text, err, "%s%s",
@@ -442,26 +444,43 @@ static bool is_bucket(const char *name, size_t len)
 
 /* A store of one's own has paths; AWS has a host for each bucket, unless its
  * name has dots, which certificates don't cover. */
+static bool is_in_host(const struct s3_place *place, const char *bucket,
+		       size_t len)
+{
+	const char *style = place->keys.style;
+
+	if (style && strcmp(style, "virtual") == 0)
+		return true;
+	if (style && strcmp(style, "path") == 0)
+		return false;
+	return !place->keys.endpoint && !memchr(bucket, '.', len);
+}
+
 static enum wh_status make_root(struct s3_place *place, const char *bucket,
 				size_t len, struct wh_error *err)
 {
-	char *endpoint = place->keys.endpoint;
+	char *endpoint wh_free_auto = NULL;
+	size_t scheme, end;
 	int got;
 
-	if (endpoint) {
-		size_t end = strlen(endpoint);
-
-		while (end && endpoint[end - 1] == '/')
-			endpoint[--end] = '\0';
+	if (place->keys.endpoint)
+		endpoint = strdup(place->keys.endpoint);
+	else if (asprintf(&endpoint, "https://s3.%s.amazonaws.com",
+			  place->keys.region) < 0)
+		endpoint = NULL;
+	if (!endpoint)
+		return wh_fail_memory(err);
+	end = strlen(endpoint);
+	while (end && endpoint[end - 1] == '/')
+		endpoint[--end] = '\0';
+	scheme = strcspn(endpoint, "/");
+	scheme += strspn(endpoint + scheme, "/");
+	if (is_in_host(place, bucket, len))
+		got = asprintf(&place->root, "%.*s%.*s.%s", (int)scheme,
+			       endpoint, (int)len, bucket, endpoint + scheme);
+	else
 		got = asprintf(&place->root, "%s/%.*s", endpoint, (int)len,
 			       bucket);
-	} else if (memchr(bucket, '.', len)) {
-		got = asprintf(&place->root, "https://s3.%s.amazonaws.com/%.*s",
-			       place->keys.region, (int)len, bucket);
-	} else {
-		got = asprintf(&place->root, "https://%.*s.s3.%s.amazonaws.com",
-			       (int)len, bucket, place->keys.region);
-	}
 	if (got >= 0)
 		return WH_OK;
 	place->root = NULL;
@@ -549,5 +568,6 @@ const struct place_kind s3_place = {
 	.replace = replace_file,
 	.get = get_file,
 	.remove = remove_file,
+	.aliases = s3_aliases,
 	.close = close_place,
 };

@@ -15,12 +15,14 @@ struct s3_keys {
 	char *token;	       /* of a session; or NULL */
 	char *region;	       /* never NULL: us-east-1 if nothing says */
 	char *endpoint;	       /* "https://host:port"; NULL: AWS's own */
+	char *style;	       /* "virtual": the bucket is part of the host's
+				  name; "path"; NULL: as the store wants it */
 };
 
 /** AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; else the
  *  profile AWS_PROFILE (or "default") of the shared credentials and config
  *  files. AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_S3,
- *  AWS_ENDPOINT_URL win over the files. */
+ *  AWS_ENDPOINT_URL win over the files. The files alone have the style. */
 enum wh_status s3_keys_find(struct s3_keys *keys, struct wh_error *err);
 void s3_keys_free(struct s3_keys *keys);
 
@@ -65,7 +67,7 @@ struct s3_place {
 
 struct s3_request {
 	const char *method;
-	const char *path;  /* in the place */
+	const char *path;  /* in the place; NULL: the bucket itself */
 	const char *query; /* canonical, without '?'; or NULL */
 	const char *const *headers;
 	const struct http_body *body; /* or NULL */
@@ -90,11 +92,24 @@ enum wh_status s3_refused(struct s3_place *place,
 /** Whether the reply's error code is `code`. */
 bool s3_is(const struct http_response *response, const char *code);
 
+/** The next `<name>` of a list, from `*at` on, as a buffer that borrows; false
+ *  at the end. */
+bool s3_next(const struct wh_buf *body, size_t *at, const char *name,
+	     struct wh_buf *element);
+
 /** The metadata header that carries a file's SHA-256. */
 void s3_digest_header(const struct content *content, char line[96]);
 
 enum wh_status s3_stat(struct s3_place *place, const struct content *content,
 		       struct remote_file *file, struct wh_error *err);
+
+/* ---- s3_list.c ------------------------------------------------------------
+ */
+
+/** The pointers beside the folder of versions: their names. None where the keys
+ *  may not list, or the store can't. */
+enum wh_status s3_aliases(struct place *place, alias_fn *fn, void *arg,
+			  struct wh_error *err);
 
 /* ---- s3_upload.c: large files, in parts -----------------------------------
  */

@@ -54,6 +54,8 @@ static void take_line(struct s3_keys *keys, char *line)
 		set(&keys->region, value);
 	else if (strcmp(name, "endpoint_url") == 0)
 		set(&keys->endpoint, value);
+	else if (strcmp(name, "addressing_style") == 0) /* below "s3 =" */
+		set(&keys->style, value);
 }
 
 /* "[name]", in the config file "[profile name]". */
@@ -153,5 +155,6 @@ void s3_keys_free(struct s3_keys *keys)
 	forget(keys->token);
 	free(keys->region);
 	free(keys->endpoint);
+	free(keys->style);
 	memset(keys, 0, sizeof(*keys));
 }

@@ -79,24 +79,6 @@ static enum wh_status create(struct upload *upload, struct wh_error *err)
 	return status;
 }
 
-/* The next <Part> of a list, as a buffer of its own; false at the end. */
-static bool next_part(const struct wh_buf *body, size_t *at,
-		      struct wh_buf *part)
-{
-	uint8_t *from = body->data + *at, *to;
-
-	from = memmem(from, body->size - *at, "<Part>", 6);
-	if (!from)
-		return false;
-	to = memmem(from, body->size - (size_t)(from - body->data), "</Part>",
-		    7);
-	if (!to)
-		return false;
-	*part = (struct wh_buf){.data = from, .size = (size_t)(to - from)};
-	*at = (size_t)(to - body->data);
-	return true;
-}
-
 static uint64_t size_of(const struct upload *upload, size_t index)
 {
 	uint64_t offset = index * upload->part_size;
@@ -112,7 +94,7 @@ static void take_parts(struct upload *upload, const struct wh_buf *body)
 	struct wh_buf part;
 	size_t at = 0;
 
-	while (next_part(body, &at, &part))
+	while (s3_next(body, &at, "Part", &part))
 		if (http_xml(&part, "PartNumber", number, sizeof(number)) &&
 		    http_xml(&part, "Size", size, sizeof(size)) &&
 		    http_xml(&part, "ETag", etag, sizeof(etag)) &&
