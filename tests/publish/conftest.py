@@ -22,6 +22,32 @@ SECRETS = ("WH_HTTP_", "AWS_", "GITLAB_", "CI_JOB_", "WH_ARTIFACTORY_",
            "SSL_CERT_", "REQUESTS_CA_BUNDLE")
 
 
+# What the tests gave as secrets, and what the command said of it all: at the
+# end test_secrets.py looks for the one in the other, and in every file.
+GIVEN = {"pass word", Versitygw.SECRET}
+SAID = []
+
+
+def note_secrets(env):
+    for name, value in env.items():
+        if name.endswith(("_TOKEN", "_SECRET_ACCESS_KEY", "_PASSWORD")):
+            GIVEN.add(value)
+        elif name.endswith("_proxy") and "@" in value:
+            GIVEN.add(value.split("@")[0].rsplit(":", 1)[1])
+
+
+def pytest_collection_modifyitems(items):
+    """What looks at all that the others left is the last."""
+    items.sort(key=lambda item: "after_all_tests" in item.name)
+
+
+class Running(subprocess.Popen):
+    def communicate(self, *args, **options):
+        told = super().communicate(*args, **options)
+        SAID.extend(told)
+        return told
+
+
 class Command:
     """`wh` in a folder of its own, with a HOME of its own."""
 
@@ -36,13 +62,17 @@ class Command:
         return env
 
     def __call__(self, *words, env=None, timeout=120):
-        return subprocess.run(
+        note_secrets(env or {})
+        done = subprocess.run(
             [WH, *map(str, words)], cwd=self.folder, text=True,
             stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
             env=self.environment(**(env or {})))
+        SAID.extend((done.stdout, done.stderr))
+        return done
 
     def start(self, *words, env=None):
-        return subprocess.Popen(
+        note_secrets(env or {})
+        return Running(
             [WH, *map(str, words)], cwd=self.folder, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=self.environment(**(env or {})))
@@ -99,18 +129,28 @@ def elsewhere(tmp_path):
     return Command(folder)
 
 
-@pytest.fixture(scope="session", params=[Nginx, Apache, Lighttpd],
-                ids=["nginx", "apache", "lighttpd"])
-def dav(request, tmp_path_factory):
-    """A server that takes PUT."""
-    with request.param(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
 @pytest.fixture(scope="session")
 def nginx(tmp_path_factory):
     with Nginx(tmp_path_factory.mktemp("nginx")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def apache(tmp_path_factory):
+    with Apache(tmp_path_factory.mktemp("apache")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lighttpd(tmp_path_factory):
+    with Lighttpd(tmp_path_factory.mktemp("lighttpd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["nginx", "apache", "lighttpd"])
+def dav(request):
+    """A server that takes PUT."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
@@ -131,11 +171,21 @@ def s3(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="session", params=[Registry, Distribution],
-                ids=["docker-registry", "distribution"])
-def registry(request, tmp_path_factory):
-    with request.param(tmp_path_factory.mktemp("registry")) as server:
+@pytest.fixture(scope="session")
+def docker_registry(tmp_path_factory):
+    with Registry(tmp_path_factory.mktemp("docker-registry")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def distribution(tmp_path_factory):
+    with Distribution(tmp_path_factory.mktemp("distribution")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["docker_registry", "distribution"])
+def registry(request):
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -156,3 +206,63 @@ def mlflow_on_s3(tmp_path_factory, s3):
                 s3.login(MLFLOW_S3_ENDPOINT_URL=s3.url,
                          AWS_DEFAULT_REGION=s3.REGION)) as server:
         yield server
+
+
+SERVERS = ["nginx", "apache", "lighttpd", "s3", "docker_registry",
+           "distribution", "mlflow"]
+
+
+class Place:
+    """Somewhere to publish to: its URL, what logs in there, its server."""
+
+    def __init__(self, kind, request, name):
+        name = name.replace("_", "-").lower()
+        self.kind, self.env = kind, {}
+        if kind == "file":
+            self.url = f"file:{request.getfixturevalue('tmp_path')}/models"
+            return
+        self.server = request.getfixturevalue(
+            "mlflow_server" if kind == "mlflow" else kind)
+        if kind == "s3":
+            self.url, self.env = f"s3://models/{name}", self.server.login()
+        elif kind == "mlflow":
+            self.url = f"{self.server.place}/{name}"
+        elif kind in ("docker_registry", "distribution"):
+            self.url = f"oci+http://{self.server.host}/lab/{name}"
+        else:
+            self.url = f"{self.server.url}/{name}"
+
+
+@pytest.fixture(params=SERVERS)
+def anywhere(request, tmp_path):
+    """A place of its own on each kind of server."""
+    return Place(request.param, request, tmp_path.name)
+
+
+ISSUED = {"good": ("IP:127.0.0.1", "2"), "name": ("DNS:other.example", "2"),
+          "expired": ("IP:127.0.0.1", "-1")}
+
+
+def openssl(folder, *words):
+    subprocess.run(["openssl", *words], cwd=folder, check=True,
+                   capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Certificates by an authority of our own, and one that signs itself."""
+    folder = tmp_path_factory.mktemp("authority")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out",
+            "ca.crt", "-days", "2", "-subj", "/CN=Tests")
+    openssl(folder, "req", "-x509", *key, "-keyout", "self.key", "-out",
+            "self.crt", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+            "subjectAltName=IP:127.0.0.1")
+    for name, (subject, days) in ISSUED.items():
+        openssl(folder, "req", *key, "-keyout", f"{name}.key", "-out",
+                f"{name}.csr", "-subj", "/CN=Server")
+        (folder / f"{name}.ext").write_text(f"subjectAltName={subject}\n")
+        openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt",
+                "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.crt",
+                "-days", days, "-extfile", f"{name}.ext")
+    return folder

@@ -39,6 +39,7 @@ class Fault:
     stall: tuple = ()  # (per cent, seconds): stops reading
     think: float = 0  # seconds before the reply
     damage: object = None  # bytes -> bytes to store, or None: nothing
+    cut: int = 100  # the line closes after this share of the reply's body
     reply: str = ""  # short, junk, half-header, hang
     drip: int = 0  # bytes a second that are read, and of the reply sent
 
@@ -238,6 +239,12 @@ class Line:
                       [*headers, f"Content-Length: {len(data) + 100}"], data)
             time.sleep(30 if fault.reply == "hang" else 0)
             raise Gone
+        if fault.cut < 100:
+            status, headers, data = reply
+            self.send(request, status,
+                      [*headers, f"Content-Length: {len(data)}"],
+                      data[:len(data) * fault.cut // 100])
+            raise Gone
         return self.send(request, *reply, drip=fault.drip)
 
     def is_skewed(self, request):
@@ -331,6 +338,8 @@ class Line:
     def blob(self, request, path, query, body):
         if request.method == "POST":
             return 202, [f"Location: {path}1"], b""
+        if request.method == "DELETE":
+            return 204, (), b""
         digest = re.search("digest=([^&]*)", query)[1]
         base = path.split("/blobs/")[0]
         self.server.objects[f"{base}/blobs/{digest}"] = body

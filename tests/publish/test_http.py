@@ -129,20 +129,6 @@ def test_damaged_files_are_not_pulled(wh, nginx, tmp_path, elsewhere):
     assert not list(elsewhere.folder.glob("out/*"))
 
 
-def test_a_pull_that_was_cut_off_goes_on(wh, nginx, tmp_path, elsewhere):
-    place = f"{nginx.url}/{tmp_path.name}"
-    wh.ok("publish", place)
-    whole = (DIGITS / "epoch-02.h5").read_bytes()
-    out = elsewhere.folder / "out"
-    out.mkdir()
-    (out / "model.h5.part").write_bytes(whole[:50000])
-    before = len(nginx.requests())
-    elsewhere.ok("pull", place, "-o", "out")
-    assert (out / "model.h5").read_bytes() == whole
-    assert any(row.startswith("GET") and row.endswith("206")
-               for row in nginx.requests()[before:])
-
-
 @pytest.mark.parametrize("code, words", [
     (12, ("auth", "HTTP 401", "wants credentials")),
     (1, ("small", "HTTP 413", "client_max_body_size")),

@@ -11,7 +11,9 @@ import urllib.request
 import pytest
 
 from conftest import DIGITS
+from fault_server import FaultServer
 from go_tools import go_tool
+from proxy import Proxy
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 EPOCH_2 = (DIGITS / "epoch-02.h5").read_bytes()
@@ -51,6 +53,30 @@ def test_publishing_again_sends_nothing(wh, registry, repository):
     wh.ok("publish", place)
     again = wh.rows("publish", place)[-1]
     assert not any(file["sent"] for file in again["files"])
+
+
+def test_what_another_repository_has_is_mounted(wh, registry, repository,
+                                                elsewhere):
+    words = ("--save-format", "h5,tf")
+    place = f"oci+http://{registry.host}/{repository}"
+    wh.ok("publish", f"{place}-a:v1", *words)
+    with Proxy() as proxy:
+        wh.ok("publish", f"{place}-b:v2", *words, "--proxy", proxy.url)
+        # The manifests and the config alone.
+        assert 0 < proxy.bytes_of("PUT", "") < 5000
+        assert sum("mount=" in url for _, url, _ in proxy.log) == 3
+    elsewhere.ok("pull", f"{place}-b", "v2", "-o", "out", "--save-format",
+                 "h5")
+    assert (elsewhere.folder / "out" / "model.h5").read_bytes() == EPOCH_2
+
+
+def test_a_registry_that_mounts_nothing_gets_all(wh):
+    with FaultServer() as server:
+        for name in ("a", "b"):
+            wh.ok("publish", f"oci+http://{server.host}/{name}:v1")
+        assert len(server.seen("POST /v2/b/.*mount=.*from=a 202")) == 1
+        digest = hashlib.sha256(EPOCH_2).hexdigest()
+        assert server.objects[f"/v2/b/blobs/sha256:{digest}"] == EPOCH_2
 
 
 def test_it_is_pulled_on_another_machine(wh, registry, repository, elsewhere):

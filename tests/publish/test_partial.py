@@ -7,7 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
+from conftest import SERVERS, Place
 from fault_server import Fault, FaultServer
+from proxy import Proxy
 
 LAYERS, WIDTH = 24, 256 << 10  # of 1 MiB each
 
@@ -81,37 +83,21 @@ def test_only_what_was_chosen_goes_over_the_line(wh, wide, server, elsewhere,
     assert told["files"][0]["path"] == "out/model.safetensors"
 
 
-@pytest.mark.parametrize("kind", ["nginx", "s3", "distribution", "mlflow",
-                                  "file"])
+@pytest.mark.parametrize("kind", [*SERVERS, "file"])
 def test_each_place_gives_parts(wh, wide, elsewhere, request, tmp_path, kind):
-    env = {}
-    if kind == "nginx":
-        url = f"{request.getfixturevalue('nginx').url}/partial"
-    elif kind == "s3":
-        s3 = request.getfixturevalue("s3")
-        url, env = "s3://models/partial", s3.login()
-    elif kind == "distribution":
-        from servers import Distribution
-        server = Distribution(tmp_path / "registry")
-        request.addfinalizer(server.stop)
-        url = f"oci+http://{server.host}/lab/partial"
-    elif kind == "mlflow":
-        url = f"{request.getfixturevalue('mlflow_server').place}/partial"
-    else:
-        url = f"file:{tmp_path}/models"
-    wh.ok("publish", url, "--save-format", "tf,safetensors", env=env)
-    for name in ("tf", "safetensors"):
-        elsewhere.ok("pull", url, "-o", name, "--only", "dense_05",
-                     "--save-format", name, env=env)
+    there = Place(kind, request, tmp_path.name)
+    wh.ok("publish", there.url, "--save-format", "tf,safetensors,h5",
+          env=there.env)
+    for name in ("tf", "safetensors", "h5"):
+        with Proxy() as proxy:
+            elsewhere.ok("pull", there.url, "-o", name, "--only", "dense_05",
+                         "--save-format", name, env=dict(
+                             there.env, http_proxy=proxy.url))
         check(elsewhere.folder / name / "model.safetensors", wide,
               ["dense_05"])
-    if kind == "nginx":
-        log = request.getfixturevalue("nginx").folder / "access"
-        sent = [int(line.split('"')[2].split()[1])
-                for line in log.read_text().splitlines()
-                if '"GET /partial/' in line and line.split('"')[2].split()[
-                    0] == "206"]
-        assert 2 << 20 <= sum(sent) < (2 << 20) + (64 << 10)
+        sent = sum(size for _, _, status, size in proxy.replies
+                   if status == 206)
+        assert kind == "file" or 1 << 20 <= sent < (1 << 20) + (256 << 10)
 
 
 def test_shards_have_the_names_that_their_index_gives_them(wh, wide,

@@ -1,10 +1,14 @@
 """S3: versitygw checks every signature and hash; boto3 reads what we wrote."""
+import hashlib
 import json
+import subprocess
+import time
 
 import pytest
 from botocore.exceptions import ClientError
 
 from conftest import DIGITS, commit_large
+from proxy import Proxy
 
 
 @pytest.fixture
@@ -35,6 +39,28 @@ def test_boto3_reads_what_is_published(wh, s3, place):
     get(s3, place, "checkpoint")
 
 
+def test_rclone_copies_what_is_published(wh, s3, place, tmp_path):
+    """Also what went in parts; it checks the digests that the store has."""
+    commit_large(wh, 20)
+    wh.ok("publish", place, "--save-format", "h5,tf", env=s3.login())
+    settings = {"TYPE": "s3", "PROVIDER": "Other", "REGION": s3.REGION,
+                "ENDPOINT": s3.url, "ACCESS_KEY_ID": s3.ACCESS,
+                "SECRET_ACCESS_KEY": s3.SECRET}
+    subprocess.run(
+        ["rclone", "copy", place.replace("s3://", "lab:"), tmp_path / "got"],
+        check=True, capture_output=True,
+        env=wh.environment(**{f"RCLONE_CONFIG_LAB_{name}": value
+                              for name, value in settings.items()}))
+    got = tmp_path / "got"
+    pointer = json.loads((got / "latest.json").read_text())
+    manifest = got / pointer["manifest"]
+    assert (manifest.parent / "model.h5").read_bytes() == \
+        (wh.folder / "large.h5").read_bytes()
+    for file in json.loads(manifest.read_text())["files"]:
+        assert hashlib.sha256((manifest.parent / file["path"]).read_bytes()
+                              ).hexdigest() == file["sha256"]
+
+
 def test_publishing_again_sends_nothing(wh, s3, place):
     wh.ok("publish", place, env=s3.login())
     again = wh.rows("publish", place, env=s3.login())[-1]
@@ -58,6 +84,26 @@ def test_keys_come_from_the_shared_files_too(wh, s3, place):
     (aws / "config").write_text(
         f"[profile lab]\nregion = {s3.REGION}\nendpoint_url = {s3.url}\n")
     wh.ok("publish", place, env={"AWS_PROFILE": "lab"})
+
+
+def test_the_bucket_may_be_part_of_the_hosts_name(wh, s3, place, elsewhere):
+    """As its own tools have it: what has no such host can't be reached by
+    path."""
+    env = s3.login(AWS_ENDPOINT_URL_S3=f"http://localhost:{s3.port}/")
+    for command in (wh, elsewhere):
+        aws = command.folder / "home" / ".aws"
+        aws.mkdir()
+        (aws / "config").write_text(
+            "[default]\ns3 =\n    addressing_style = virtual\n")
+    with Proxy(hosts={"models.localhost": s3.port}) as proxy:
+        words = ("--allow-http", "--proxy", proxy.url)
+        wh.ok("publish", place, *words, env=env)
+        elsewhere.ok("pull", place, "-o", "out", *words, env=env)
+        assert all(url.startswith(f"http://models.localhost:{s3.port}/")
+                   for _, url, _ in proxy.log)
+    assert (elsewhere.folder / "out" / "model.h5").read_bytes() == \
+        (DIGITS / "epoch-02.h5").read_bytes()
+    get(s3, place, "latest.json")
 
 
 def test_a_wrong_secret_is_told_and_never_shown(wh, s3, place):
@@ -116,6 +162,14 @@ def test_an_upload_that_was_killed_goes_on_with_its_parts(wh, s3, place):
         (wh.folder / "large.h5").read_bytes()
     assert not uploads(s3)
     assert not list(wh.folder.glob("weights.wh-publish*"))
+
+
+def test_parts_share_the_rate(wh, s3, place):
+    """Three at a time are not three times as fast."""
+    commit_large(wh, 40)
+    begun = time.monotonic()
+    wh.ok("publish", place, "--limit-rate", "10M", env=s3.login())
+    assert time.monotonic() - begun > 3
 
 
 def test_a_bucket_that_is_not_there_is_told(wh, s3):

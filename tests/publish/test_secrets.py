@@ -1,10 +1,14 @@
 """No secret is in what is said, nor in any file that is left: outputs, stores,
-journals, manifests, pointers."""
+journals, manifests, pointers, what servers hold and log."""
 import base64
 import json
+import subprocess
+import urllib.parse
+from pathlib import Path
 
 import pytest
 
+from conftest import GIVEN, SAID
 from fault_server import Fault, FaultServer
 
 SECRETS = {
@@ -35,9 +39,9 @@ FAULTS = [
 
 def spellings(secret):
     """As it is, and as Basic and escaped texts have it."""
-    pair = f"somebody:{secret}".encode()
-    return {secret.encode(), base64.b64encode(pair),
-            base64.b64encode(secret.encode())}
+    pairs = [f"{user}:{secret}".encode() for user in ("somebody", "user")]
+    return {secret.encode(), urllib.parse.quote(secret).encode(),
+            *map(base64.b64encode, (*pairs, secret.encode()))}
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -61,3 +65,31 @@ def test_secrets_are_nowhere(wh, kind):
     for name, secret in SECRETS[kind].items():
         if not name.endswith(("_USER", "_KEY_ID")):
             assert not any(text in told for text in spellings(secret))
+
+
+# Where tests put secrets, as users do, and servers want them.
+THEIR_PLACE = {".netrc", "credentials", "config", "config.json", "token",
+               "lab-token", "htpasswd"}
+
+
+def files_with(secrets, folder):
+    """Of the stores, journals, manifests, outputs and servers' files below."""
+    done = subprocess.run(
+        ["grep", "-rlaFf", "-", folder], capture_output=True,
+        input=b"\n".join(sorted(set().union(*map(spellings, secrets)))))
+    assert done.returncode in (0, 1), done.stderr
+    return [Path(name) for name in done.stdout.decode().splitlines()]
+
+
+def test_after_all_tests_no_secret_is_anywhere(wh, tmp_path_factory, nginx):
+    """The last of all: whatever ran before left none."""
+    done = wh("publish", f"{nginx.url}/auth/last", "--json", "-v", env={
+        "WH_HTTP_USER": "user", "WH_HTTP_PASSWORD": "pass word"})
+    assert done.returncode == 0 and done.stdout in SAID
+    (wh.folder / "home" / ".netrc").write_text('password "pass word"\n')
+    said = "\n".join(SAID).encode()
+    assert not [secret for secret in GIVEN for text in spellings(secret)
+                if text in said]
+    found = files_with(GIVEN, tmp_path_factory.getbasetemp())
+    assert wh.folder / "home" / ".netrc" in found  # it does look
+    assert [str(path) for path in found if path.name not in THEIR_PLACE] == []

@@ -467,7 +467,7 @@ static const struct option pull_options[] = {
 	{"message", 'm', OPTION_TEXT, "TEXT", "of the snapshot"},
 	{"save-format", 0, OPTION_TEXT, "F", "only this format's files"},
 	{"only", 0, OPTION_LIST, "GLOB",
-	 "only such layers or weights, as a file of their own"},
+	 "only such layers or weights; tf alone has their checksums"},
 	PLACE_OPTIONS,
 	END,
 };
