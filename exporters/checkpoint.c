@@ -18,17 +18,6 @@
 /* ---- Opening
  * ------------------------------------------------------------------ */
 
-const struct wh_format *format_of_file(const struct wh_library *library,
-				       const char *path)
-{
-	const struct wh_format *const *at;
-
-	for (at = wh_formats(library); *at; at++)
-		if ((*at)->probe && (*at)->probe(path))
-			return *at;
-	return NULL;
-}
-
 /* A file that a format of another build would take: its signature says so. */
 static const struct wh_format *find_missing(const char *path)
 {
@@ -76,21 +65,10 @@ static enum wh_status nothing_found(const struct wh_library *library,
 		       readable);
 }
 
-enum wh_status wh_checkpoint_open(const char *path, const char *name,
-				  const struct wh_load_options *given,
-				  struct wh_source **source,
-				  struct wh_error *err)
+static enum wh_status open_as(const struct wh_format *format, const char *path,
+			      const struct wh_load_options *options,
+			      struct wh_source **source, struct wh_error *err)
 {
-	static const struct wh_load_options defaults;
-	const struct wh_load_options *options = given ? given : &defaults;
-	const struct wh_format *format;
-
-	format = name ? wh_format_by_name(options->library, name)
-		      : format_of_file(options->library, path);
-	if (name && !format)
-		return wh_fail(err, WH_EINVAL, "there is no format '%s'", name);
-	if (!format)
-		return nothing_found(options->library, path, err);
 	if (format->missing)
 		return wh_fail(err, WH_EUNSUPPORTED, "format %s: %s",
 			       format->name, format->missing);
@@ -99,6 +77,46 @@ enum wh_status wh_checkpoint_open(const char *path, const char *name,
 			       "format %s is written here, not read",
 			       format->name);
 	return format->load(path, options, source, err);
+}
+
+enum wh_status open_by_content(const char *path,
+			       const struct wh_load_options *options,
+			       const struct wh_format **format,
+			       struct wh_source **source, struct wh_error *err)
+{
+	const struct wh_format *const *at = wh_formats(options->library);
+	enum wh_status status = WH_EMISMATCH;
+
+	for (*format = NULL; *at && status == WH_EMISMATCH; at++)
+		if ((*at)->probe && (*at)->probe(path)) {
+			*format = *at;
+			status = open_as(*at, path, options, source, err);
+		}
+	return *format ? status : nothing_found(options->library, path, err);
+}
+
+enum wh_status wh_checkpoint_open(const char *path, const char *name,
+				  const struct wh_load_options *given,
+				  struct wh_source **source,
+				  struct wh_error *err)
+{
+	static const struct wh_load_options defaults;
+	const struct wh_load_options *options = given ? given : &defaults;
+	const struct wh_format *format;
+	enum wh_status status;
+
+	if (!name)
+		return open_by_content(path, options, &format, source, err);
+	format = wh_format_by_name(options->library, name);
+	if (!format)
+		return wh_fail(err, WH_EINVAL, "there is no format '%s'", name);
+	status = open_as(format, path, options, source, err);
+	if (status != WH_EMISMATCH)
+		return status;
+	/* It is as expected by nobody but who named the format. */
+	if (err)
+		err->status = WH_EUNSUPPORTED;
+	return WH_EUNSUPPORTED;
 }
 
 /* ---- Proving

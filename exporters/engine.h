@@ -24,9 +24,12 @@ struct copying {
 enum wh_status copy_image(struct wh_plan *plan, uint32_t image, int fd,
 			  struct copying *copying, struct wh_error *err);
 
-/** checkpoint.c: the format of what is at `path`, by content; or NULL. */
-const struct wh_format *format_of_file(const struct wh_library *library,
-				       const char *path);
+/** checkpoint.c: wh_checkpoint_open by content; `*format` is the one that it
+ *  is of. */
+enum wh_status open_by_content(const char *path,
+			       const struct wh_load_options *options,
+			       const struct wh_format **format,
+			       struct wh_source **source, struct wh_error *err);
 
 /** Whether the file holds the image's very bytes from `begin` to `end`. */
 enum wh_status compare_range(struct wh_plan *plan, uint32_t image, int fd,

@@ -14,6 +14,7 @@
 #include "core/name_map.h"
 #include "hdf5/file_source.h"
 #include "hdf5/keras3/load.h"
+#include "hdf5/keras3/open.h"
 #include "hdf5/layout.h"
 #include "hdf5/readers.h"
 #include "hdf5/session.h"
@@ -277,23 +278,13 @@ static const char *name_generator(struct loader *loader)
 
 /* ---- The file --------------------------------------------------------- */
 
-static enum wh_status refuse_other(const struct loader *loader,
-				   struct wh_error *err)
-{
-	if (view_has(&loader->root, "layers") ||
-	    view_has(&loader->root, "vars") ||
-	    view_has(&loader->root, "_layer_checkpoint_dependencies"))
-		return wh_fail(err, WH_EUNSUPPORTED,
-			       "this is a Keras 3 weights file (.weights.h5), "
-			       "whose format is called keras3");
-	return wh_fail(err, WH_ECORRUPT,
-		       "an HDF5 file, but not of Keras weights: it has neither "
-		       "'layer_names' nor '" MODEL_WEIGHTS "'");
-}
-
 /* By content: the name of the file never decides. */
 static enum wh_status add_model(struct loader *loader, struct wh_error *err)
 {
+	if (keras3_tree_is_root(&loader->root))
+		return wh_fail(err, WH_EMISMATCH,
+			       "this is a Keras 3 weights file (.weights.h5), "
+			       "whose format is called keras3");
 	loader->weights = &loader->root;
 	loader->prefix = "/";
 	WH_TRY(add_attributes(loader, &loader->root, "", err));
@@ -313,7 +304,9 @@ static enum wh_status add_model(struct loader *loader, struct wh_error *err)
 	}
 	if (view_has_attribute(&loader->root, "nb_layers"))
 		return add_counted_layers(loader, err);
-	return refuse_other(loader, err);
+	return wh_fail(err, WH_ECORRUPT,
+		       "an HDF5 file, but not of Keras weights: it has neither "
+		       "'layer_names' nor '" MODEL_WEIGHTS "'");
 }
 
 static enum wh_status finish(struct loader *loader, struct wh_error *err)
@@ -434,6 +427,7 @@ enum wh_status h5_load(const char *path, const struct wh_load_options *options,
 
 bool h5_probe(const char *path)
 {
+	enum keras3_kind kind;
 	struct h5_source *source;
 	bool found;
 
@@ -441,5 +435,8 @@ bool h5_probe(const char *path)
 		return false;
 	found = h5_source_has_signature(source);
 	wh_source_close(&source->base);
-	return found && !keras3_probe(path);
+	if (!found)
+		return false;
+	kind = keras3_kind_of_file(path);
+	return kind == KERAS3_NONE || kind == KERAS3_MAYBE;
 }

@@ -354,6 +354,7 @@ enum wh_status wh_load_weights(struct wh_store *store, const char *revision,
 
 static enum wh_status open_file(const char *filepath,
 				const struct wh_load_weights_options *options,
+				const struct wh_format **format,
 				struct wh_source **source, struct wh_error *err)
 {
 	struct wh_load_options loading = {0};
@@ -362,7 +363,7 @@ static enum wh_status open_file(const char *filepath,
 		loading.library = options->library;
 		loading.isolation = options->isolation;
 	}
-	return wh_checkpoint_open(filepath, NULL, &loading, source, err);
+	return open_by_content(filepath, &loading, format, source, err);
 }
 
 enum wh_status wh_load_checkpoint(const char *filepath,
@@ -371,10 +372,11 @@ enum wh_status wh_load_checkpoint(const char *filepath,
 				  struct wh_loaded *loaded,
 				  struct wh_error *err)
 {
+	const struct wh_format *format;
 	struct wh_source *source;
 	enum wh_status status;
 
-	WH_TRY(open_file(filepath, options, &source, err));
+	WH_TRY(open_file(filepath, options, &format, &source, err));
 	status = wh_load_source(source, target, options, loaded, err);
 	wh_source_close(source);
 	return status;
@@ -479,16 +481,16 @@ static enum wh_status replace_file(struct loading *loading,
 }
 
 static enum wh_status load_into(struct loading *loading, struct wh_source *file,
+				const struct wh_format *format,
 				const char *filepath,
 				const struct wh_save_options *saving,
 				struct wh_saved *saved, struct wh_error *err)
 {
 	const struct wh_library *library = loading->pairing.options->library;
-	const struct wh_format *format = format_of_file(library, filepath);
 	char *path wh_free_auto = NULL;
 	bool reproducible;
 
-	if (!format || format->missing)
+	if (!format->plan)
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "'%s' is of no format that is written here",
 			       filepath);
@@ -513,11 +515,12 @@ enum wh_status wh_load_into(struct wh_source *source, const char *filepath,
 	__attribute__((cleanup(loading_free))) struct loading loading = {
 		.from = source,
 		.pairing.options = options ? options : &default_options};
+	const struct wh_format *format;
 	struct wh_source *file;
 	enum wh_status status;
 
-	WH_TRY(open_file(filepath, options, &file, err));
-	status = load_into(&loading, file, filepath,
+	WH_TRY(open_file(filepath, options, &format, &file, err));
+	status = load_into(&loading, file, format, filepath,
 			   saving ? saving : &default_saving, saved, err);
 	if (!status)
 		count(&loading, loaded);

@@ -14,6 +14,22 @@ def test_an_untrusted_file_gives_the_same(wh, name):
     assert wh.ok("ls", "-l", path, "--untrusted") == wh.ok("ls", "-l", path)
 
 
+def test_what_only_libhdf5_can_tell_is_told_in_a_process_apart(wh):
+    """Behind a user block our own reader doesn't see whose layout it is."""
+    sound = GOLDEN / "keras3" / "k3-sequential.weights.h5"
+    (wh.folder / "block.h5").write_bytes(bytes(512) + sound.read_bytes())
+    seen = wh.ok("ls", "-l", f"file:{sound}")
+    assert wh.ok("ls", "-l", "file:block.h5") == seen
+    assert wh.ok("ls", "-l", "file:block.h5", "--untrusted") == seen
+    wh.ok("init")
+    wh.ok("commit", sound)
+    assert '"format":"keras3"' in wh.ok("load-weights", "--into", "block.h5",
+                                        "--json")
+    done = wh("commit", "--format", "h5", "block.h5")
+    one_sentence(done)
+    assert done.returncode == 15
+
+
 def test_an_untrusted_file_is_committed(wh):
     wh.ok("init")
     path = GOLDEN / "h5" / "h5py-filters.h5"

@@ -244,6 +244,7 @@ static enum wh_status open_files(struct loader *loader, const char *path,
 	case KERAS3_SHARDED:
 		return keras3_open_sharded(path, &loader->opened, err);
 	case KERAS3_HDF5:
+	case KERAS3_MAYBE:
 	case KERAS3_NONE:
 	default:
 		return keras3_open_hdf5(path, &loader->opened, err);

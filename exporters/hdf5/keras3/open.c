@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "hdf5/session.h"
 #include "zip/stream.h"
 
 #define WEIGHTS_MEMBER "model.weights.h5"
@@ -39,39 +38,27 @@ static bool has_weights_member(int fd)
 	       zip_find(&archive, "metadata.json");
 }
 
-static bool is_root_by_libhdf5(struct h5_source *source)
+/* By classic/ alone: whoever asks is no process apart. */
+static enum keras3_kind kind_of_root(const char *path)
 {
-	h5_session_auto struct h5_session session = {0};
-	struct h5_view root = {0};
-	bool found;
-
-	if (h5_enter(&session, NULL))
-		return false;
-	found = view_libhdf5_root(source, &root, NULL) == WH_OK &&
-		keras3_tree_is_root(&root);
-	view_close(&root);
-	h5_source_close_file(source);
-	return found;
-}
-
-/* A damaged one is left to the format that any HDF5 file may be. */
-static bool has_keras3_root(const char *path)
-{
+	enum keras3_kind kind = KERAS3_NONE;
 	struct h5_source *source = NULL;
 	struct h5_view root = {0};
 	bool found = false, sure = false;
 
 	if (h5_source_open(path, &source, NULL))
-		return false;
+		return KERAS3_NONE;
 	if (view_classic_root(source, &root)) {
 		found = keras3_tree_is_root(&root);
 		sure = view_is_sure(source);
 	}
+	if (sure)
+		kind = found ? KERAS3_HDF5 : KERAS3_NONE;
+	else if (h5_source_has_signature(source))
+		kind = KERAS3_MAYBE;
 	view_close(&root);
-	if (!sure && h5_source_has_signature(source))
-		found = is_root_by_libhdf5(source);
 	wh_source_close(&source->base);
-	return found;
+	return kind;
 }
 
 enum keras3_kind keras3_kind_of_file(const char *path)
@@ -87,7 +74,7 @@ enum keras3_kind keras3_kind_of_file(const char *path)
 		return has_weights_member(fd) ? KERAS3_ARCHIVE : KERAS3_NONE;
 	if (first == '{')
 		return keras3_is_map(path) ? KERAS3_SHARDED : KERAS3_NONE;
-	return has_keras3_root(path) ? KERAS3_HDF5 : KERAS3_NONE;
+	return kind_of_root(path);
 }
 
 uint64_t keras3_size(const char *path)

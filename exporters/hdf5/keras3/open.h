@@ -9,11 +9,13 @@
 enum keras3_kind {
 	KERAS3_NONE = 0, /* no Keras 3 checkpoint */
 	KERAS3_HDF5,
+	KERAS3_MAYBE,	/* an HDF5 file that only libhdf5 can look into */
 	KERAS3_ARCHIVE, /* .keras */
 	KERAS3_SHARDED, /* .weights.json */
 };
 
-/** By content; never fails. Opens HDF5 files to look at their root. */
+/** By content; never fails. Looks at the root of HDF5 files, never by libhdf5:
+ *  a probe may not be in a process apart. */
 enum keras3_kind keras3_kind_of_file(const char *path);
 
 /** Whether a file is the map of a sharded checkpoint: other formats have maps,

@@ -130,11 +130,14 @@ struct wh_format {
 	enum wh_status (*plan)(struct wh_source *source,
 			       const struct wh_plan_options *options,
 			       struct wh_plan **plan, struct wh_error *err);
-	/** Whether `path` looks like this format, by content; never fails. */
+	/** Whether `path` looks like this format, by content; never fails. If
+	 *  only loading can tell, several formats may say so. */
 	bool (*probe)(const char *path);
 	/** Opens a checkpoint. Its template's extents say where each payload
 	 *  lies, where they lie flat. WH_ENOTFOUND; WH_ECORRUPT with one clear
-	 *  sentence for damaged or hostile input; WH_EUNSUPPORTED. */
+	 *  sentence for damaged or hostile input; WH_EUNSUPPORTED;
+	 *  WH_EMISMATCH if it is of another format: the next that its probe
+	 *  takes for its own is asked. */
 	enum wh_status (*load)(const char *path,
 			       const struct wh_load_options *options,
 			       struct wh_source **source, struct wh_error *err);
