@@ -11,10 +11,12 @@
 struct publisher {
 	int number;
 	enum wh_status status;
+	struct wh_pulled pulled;
 	struct wh_error err;
 };
 
-static enum wh_status publish_and_pull(int number, struct wh_error *err)
+static enum wh_status publish_and_pull(int number, struct wh_pulled *pulled,
+				       struct wh_error *err)
 {
 	static const char *const formats[] = {"tf", "safetensors", "npz", NULL};
 	char alias[16], folder[16], revision[16];
@@ -25,7 +27,6 @@ static enum wh_status publish_and_pull(int number, struct wh_error *err)
 		.place.parallel = 3,
 	};
 	struct wh_pull_options pull = {.alias = alias, .place.parallel = 3};
-	struct wh_pulled pulled;
 	struct wh_store *store;
 	enum wh_status status;
 
@@ -39,25 +40,46 @@ static enum wh_status publish_and_pull(int number, struct wh_error *err)
 	wh_store_close(store);
 	if (status)
 		return status;
-	status = wh_pull("file:place", folder, &pull, &pulled, err);
-	if (!status)
-		wh_pulled_free(&pulled);
-	return status;
+	return wh_pull("file:place", folder, &pull, pulled, err);
 }
 
 static void *run(void *arg)
 {
 	struct publisher *publisher = arg;
 
-	publisher->status =
-		publish_and_pull(publisher->number, &publisher->err);
+	publisher->status = publish_and_pull(
+		publisher->number, &publisher->pulled, &publisher->err);
 	return NULL;
+}
+
+/* What came back is the snapshot that the alias was given, and its values. */
+static void check_pulled(const struct wh_pulled *pulled, const char *snapshot,
+			 float seed)
+{
+	float values[2] = {0};
+	struct wh_source *source;
+	struct wh_error err;
+	uint32_t i = 0;
+
+	assert_string_equal(pulled->snapshot, snapshot);
+	assert_ok(wh_checkpoint_open(pulled->checkpoint, NULL, NULL, &source,
+				     &err),
+		  &err);
+	while (i < source->manifest.n_tensors &&
+	       source->manifest.tensors[i].nbytes != sizeof(values))
+		i++;
+	assert_in_range(i, 0, source->manifest.n_tensors - 1);
+	assert_ok(wh_source_read(source, i, 0, values, sizeof(values), &err),
+		  &err);
+	assert_true(values[0] >= seed && values[0] <= seed); /* the bias */
+	wh_source_close(source);
 }
 
 static void publishers_share_a_folder(void **state)
 {
 	struct folder *f = *state;
 	struct publisher publishers[THREADS] = {0};
+	struct wh_commit_result commits[2];
 	pthread_t threads[THREADS];
 	struct wh_store *store;
 	struct wh_source *source;
@@ -69,7 +91,7 @@ static void publishers_share_a_folder(void **state)
 		  &f->err);
 	for (i = 0; i < 2; i++) {
 		source = make_model((float)i);
-		assert_ok(wh_commit(store, source, NULL, NULL, &f->err),
+		assert_ok(wh_commit(store, source, NULL, &commits[i], &f->err),
 			  &f->err);
 		wh_source_close(source);
 	}
@@ -82,8 +104,14 @@ static void publishers_share_a_folder(void **state)
 	}
 	for (i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i < THREADS; i++) {
+		int nth = 1 - i % 2; /* HEAD~(i % 2) of two */
+
 		assert_ok(publishers[i].status, &publishers[i].err);
+		check_pulled(&publishers[i].pulled, commits[nth].snapshot,
+			     (float)nth);
+		wh_pulled_free(&publishers[i].pulled);
+	}
 }
 
 int main(void)
