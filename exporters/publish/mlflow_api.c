@@ -18,16 +18,6 @@ enum wh_status mlflow_authorize(void *arg, const struct http_request *request,
 	return credentials_add(&place->credentials, headers, err);
 }
 
-static enum wh_status read_text(void *arg, uint64_t offset, void *buf,
-				size_t len, struct wh_error *err)
-{
-	const char *text = arg;
-
-	(void)err;
-	memcpy(buf, text + offset, len);
-	return WH_OK;
-}
-
 static bool has_code(const struct http_response *response, const char *code)
 {
 	json_t *root = json_loadb((const char *)response->body.data,
@@ -80,7 +70,7 @@ enum wh_status mlflow_try(struct mlflow_place *place, const char *method,
 	char *text wh_free_auto = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	bool lacks_text = body && !text;
 	char *url wh_free_auto = NULL;
-	struct http_body sent = {.read = read_text, .arg = text};
+	struct http_body sent = {.read = read_memory, .arg = text};
 	struct http_request request = {.method = method,
 				       .headers = headers,
 				       .idempotent = true,

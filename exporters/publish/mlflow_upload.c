@@ -74,11 +74,7 @@ static enum wh_status put_part(void *arg, size_t index, struct wh_error *err)
 		json_object_get(upload->created, "credentials"), index);
 	uint64_t offset = index * upload->part_size;
 	uint64_t left = upload->content->size - offset;
-	struct http_body body = {
-		.read = upload->content->read,
-		.arg = upload->content->arg,
-		.offset = offset,
-		.size = left < upload->part_size ? left : upload->part_size};
+	struct http_body body = content_body(upload->content);
 	struct http_request request = {.method = "PUT",
 				       .url = text_of(credential, "url"),
 				       .body = &body,
@@ -87,6 +83,8 @@ static enum wh_status put_part(void *arg, size_t index, struct wh_error *err)
 	struct http_response response;
 	enum wh_status status = WH_OK;
 
+	body.offset = offset;
+	body.size = left < upload->part_size ? left : upload->part_size;
 	if (!request.url)
 		return wh_fail(err, WH_EREMOTE,
 			       "MLflow gives no URL for a part");

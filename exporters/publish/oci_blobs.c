@@ -158,9 +158,7 @@ static enum wh_status put_blob(struct oci_place *place, const char *location,
 {
 	static const char *const headers[] = {
 		"Content-Type: application/octet-stream", NULL};
-	struct http_body body = {.read = content->read,
-				 .arg = content->arg,
-				 .size = content->size};
+	struct http_body body = content_body(content);
 	struct arrival arrival = {place, content};
 	struct http_response response;
 	struct http_request request;

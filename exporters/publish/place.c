@@ -26,6 +26,21 @@ static const char *const network_schemes[] = {
 	"http", "https", "s3", "oci", "oci+http", "mlflow", "mlflow+http"};
 #endif
 
+struct http_body content_body(const struct content *content)
+{
+	return (struct http_body){.read = content->read,
+				  .arg = content->arg,
+				  .size = content->size};
+}
+
+enum wh_status read_memory(void *arg, uint64_t offset, void *buf, size_t len,
+			   struct wh_error *err)
+{
+	(void)err;
+	memcpy(buf, (const uint8_t *)arg + offset, len);
+	return WH_OK;
+}
+
 static bool has_scheme(const char *text, const char *scheme)
 {
 	size_t len = strlen(scheme);

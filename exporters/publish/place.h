@@ -24,6 +24,13 @@ struct content {
 	void *arg;
 };
 
+/** All of it as the body of a request. */
+struct http_body content_body(const struct content *content);
+
+/** The `read` of bytes that lie in memory; `arg` is the first. */
+enum wh_status read_memory(void *arg, uint64_t offset, void *buf, size_t len,
+			   struct wh_error *err);
+
 /** What a place says of a file. */
 struct remote_file {
 	bool exists, has_size, has_sha256;

@@ -256,9 +256,7 @@ static enum wh_status begin_put(struct putting *putting, struct wh_error *err)
 	const struct content *content = putting->content;
 	char hex[65];
 
-	putting->body = (struct http_body){.read = content->read,
-					   .arg = content->arg,
-					   .size = content->size};
+	putting->body = content_body(content);
 	add_header(putting, "Content-Type: application/octet-stream");
 	if (putting->place->profile->checksum_deploy) {
 		text_hex(content->sha256, DIGEST_SIZE, hex);
@@ -288,8 +286,7 @@ static struct http_request put_request(struct putting *putting)
 static enum wh_status deploy_by_checksum(struct putting *putting, bool *done,
 					 struct wh_error *err)
 {
-	struct http_body none = {.read = putting->content->read,
-				 .arg = putting->content->arg};
+	struct http_body none = content_body(putting->content);
 	struct http_request request = put_request(putting);
 	struct http_response response;
 
@@ -297,6 +294,7 @@ static enum wh_status deploy_by_checksum(struct putting *putting, bool *done,
 	if (!putting->place->profile->checksum_deploy ||
 	    putting->content->size < MIN_CHECKSUM_DEPLOY)
 		return WH_OK;
+	none.size = 0;
 	add_header(putting, "X-Checksum-Deploy: true");
 	request.body = &none;
 	request.arrived = NULL;

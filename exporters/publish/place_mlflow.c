@@ -105,9 +105,7 @@ static enum wh_status put_whole(struct mlflow_place *place,
 {
 	static const char *const headers[] = {
 		"Content-Type: application/octet-stream", NULL};
-	struct http_body body = {.read = content->read,
-				 .arg = content->arg,
-				 .size = content->size};
+	struct http_body body = content_body(content);
 	struct http_response response;
 	struct http_request request;
 	char *url wh_free_auto = NULL;

@@ -32,16 +32,6 @@
 /* ---- Manifests ------------------------------------------------------------
  */
 
-static enum wh_status read_bytes(void *arg, uint64_t offset, void *buf,
-				 size_t len, struct wh_error *err)
-{
-	const struct wh_buf *bytes = arg;
-
-	(void)err;
-	memcpy(buf, bytes->data + offset, len);
-	return WH_OK;
-}
-
 static enum wh_status put_config(struct oci_place *place, struct wh_buf *bytes,
 				 struct content *config, struct wh_error *err)
 {
@@ -50,8 +40,8 @@ static enum wh_status put_config(struct oci_place *place, struct wh_buf *bytes,
 	*config = (struct content){.path = "config",
 				   .size = bytes->size,
 				   .immutable = true,
-				   .read = read_bytes,
-				   .arg = bytes};
+				   .read = read_memory,
+				   .arg = bytes->data};
 	WH_TRY(sha256_of(bytes->data, bytes->size, config->sha256, err));
 	WH_TRY(oci_has_blob(place, config, &there, err));
 	return there.exists ? WH_OK : oci_put(&place->base, config, err);
@@ -76,8 +66,9 @@ static enum wh_status put_tag(struct oci_place *place, const char *tag,
 {
 	static const char *const headers[] = {
 		"Content-Type: " OCI_MANIFEST_TYPE, NULL};
-	struct http_body body = {
-		.read = read_bytes, .arg = manifest, .size = manifest->size};
+	struct http_body body = {.read = read_memory,
+				 .arg = manifest->data,
+				 .size = manifest->size};
 	struct http_response response;
 	struct http_request request;
 	char *url wh_free_auto = NULL;

@@ -309,9 +309,7 @@ static enum wh_status put_whole(struct s3_place *place,
 				const struct content *content,
 				const char *condition, struct wh_error *err)
 {
-	struct http_body body = {.read = content->read,
-				 .arg = content->arg,
-				 .size = content->size};
+	struct http_body body = content_body(content);
 	struct arrival arrival = {place, content};
 	char digest[96], hash[S3_HASH_SIZE];
 	const char *headers[] = {

@@ -51,14 +51,6 @@ static void print_rate(char text[64], double began)
 /* ---- The probe ------------------------------------------------------------
  */
 
-static enum wh_status read_bytes(void *arg, uint64_t offset, void *buf,
-				 size_t len, struct wh_error *err)
-{
-	(void)err;
-	memcpy(buf, (const uint8_t *)arg + offset, len);
-	return WH_OK;
-}
-
 static enum wh_status fill(struct probing *probing, struct wh_error *err)
 {
 	uint8_t name[8];
@@ -80,7 +72,7 @@ static enum wh_status fill(struct probing *probing, struct wh_error *err)
 	probing->content = (struct content){.path = probing->path,
 					    .size = PROBE_SIZE,
 					    .immutable = true,
-					    .read = read_bytes,
+					    .read = read_memory,
 					    .arg = probing->bytes};
 	return sha256_of(probing->bytes, PROBE_SIZE, probing->content.sha256,
 			 err);

@@ -189,10 +189,7 @@ static enum wh_status put_part(void *arg, size_t index, struct wh_error *err)
 {
 	struct upload *upload = arg;
 	const struct content *content = upload->content;
-	struct http_body body = {.read = content->read,
-				 .arg = content->arg,
-				 .offset = index * upload->part_size,
-				 .size = size_of(upload, index)};
+	struct http_body body = content_body(content);
 	char before[40], hash[S3_HASH_SIZE];
 	struct s3_request request = {.method = "PUT",
 				     .path = content->path,
@@ -204,6 +201,8 @@ static enum wh_status put_part(void *arg, size_t index, struct wh_error *err)
 
 	if (*upload->parts[index].etag)
 		return WH_OK;
+	body.offset = index * upload->part_size;
+	body.size = size_of(upload, index);
 	snprintf(before, sizeof(before), "partNumber=%zu&", index + 1);
 	WH_TRY(query_of(upload, before, &query, err));
 	request.query = (const char *)query.data;
@@ -239,16 +238,6 @@ static enum wh_status print_parts(const struct upload *upload,
 		WH_TRY(wh_buf_printf(xml, err, "</ETag></Part>"));
 	}
 	return wh_buf_printf(xml, err, "</CompleteMultipartUpload>");
-}
-
-static enum wh_status read_xml(void *arg, uint64_t offset, void *buf,
-			       size_t len, struct wh_error *err)
-{
-	const struct wh_buf *xml = arg;
-
-	(void)err;
-	memcpy(buf, xml->data + offset, len);
-	return WH_OK;
 }
 
 static enum wh_status has_arrived(void *arg, bool *yes, struct wh_error *err)
@@ -289,7 +278,7 @@ static enum wh_status complete(struct upload *upload, struct wh_error *err)
 {
 	struct wh_buf query wh_buf_auto = {0}, xml wh_buf_auto = {0};
 	char hash[S3_HASH_SIZE];
-	struct http_body body = {.read = read_xml, .arg = &xml};
+	struct http_body body = {.read = read_memory};
 	struct s3_request request = {.method = "POST",
 				     .path = upload->content->path,
 				     .body = &body,
@@ -302,6 +291,7 @@ static enum wh_status complete(struct upload *upload, struct wh_error *err)
 	int tries;
 
 	WH_TRY(print_parts(upload, &xml, err));
+	body.arg = xml.data;
 	body.size = xml.size;
 	WH_TRY(hash_part(&body, hash, err));
 	WH_TRY(query_of(upload, "", &query, err));
