@@ -180,6 +180,17 @@ static char *name_of_user(const char *store)
 		       : name;
 }
 
+/* False where there are no locks. */
+static bool hold(int fd)
+{
+	int failed;
+
+	do
+		failed = flock(fd, LOCK_EX);
+	while (failed && errno == EINTR);
+	return !failed;
+}
+
 /* Who takes the lines into the store removes the file under its lock, so one
  * that was locked must still be the one that has the name. */
 static int open_locked(const char *name, int flags)
@@ -189,7 +200,7 @@ static int open_locked(const char *name, int flags)
 
 	for (;;) {
 		fd = open(name, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0 || (flock(fd, LOCK_EX) && errno != EINTR))
+		if (fd < 0 || !hold(fd))
 			return fd;
 		if (!fstat(fd, &opened) && !stat(name, &named) &&
 		    opened.st_ino == named.st_ino)
