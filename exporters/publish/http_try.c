@@ -362,24 +362,31 @@ static const char *first_set(const char *given, const char *const *names)
 	return given;
 }
 
-/* The curl program reads these variables; libcurl does not. */
-static void set_trust(CURL *easy, const struct http_settings *settings)
+/* The curl program reads these variables; libcurl does not. A build of it may
+ * lack an option: then nothing is sent. */
+static CURLcode set_trust(CURL *easy, const struct http_settings *settings)
 {
 	static const char *const names[] = {"WH_CA_FILE", "CURL_CA_BUNDLE",
 					    "SSL_CERT_FILE",
 					    "REQUESTS_CA_BUNDLE", NULL};
 	const char *ca_file = first_set(settings->ca_file, names);
+	CURLcode code;
 
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION,
-			 (long)CURL_SSLVERSION_TLSv1_2);
-	if (ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
-	if (settings->cert_file)
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->cert_file);
-	if (settings->key_file)
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key_file);
+	code = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	if (!code)
+		code = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (!code)
+		code = curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+					(long)CURL_SSLVERSION_TLSv1_2);
+	if (!code && ca_file)
+		code = curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+	if (!code && settings->cert_file)
+		code = curl_easy_setopt(easy, CURLOPT_SSLCERT,
+					settings->cert_file);
+	if (!code && settings->key_file)
+		code = curl_easy_setopt(easy, CURLOPT_SSLKEY,
+					settings->key_file);
+	return code;
 }
 
 static void set_limits(struct trying *trying)
@@ -435,6 +442,7 @@ static enum wh_status set_all(struct trying *trying,
 	struct http_try *attempt = trying->attempt;
 	CURL *easy = trying->easy;
 	char agent[64];
+	CURLcode code;
 
 	if (curl_easy_setopt(easy, CURLOPT_URL, attempt->url) ||
 	    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") ||
@@ -449,7 +457,12 @@ static enum wh_status set_all(struct trying *trying,
 	if (!attempt->foreign)
 		curl_easy_setopt(easy, CURLOPT_NETRC,
 				 (long)CURL_NETRC_OPTIONAL);
-	set_trust(easy, settings);
+	code = set_trust(easy, settings);
+	if (code)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "libcurl takes no such certificates: "
+			       "%s",
+			       curl_easy_strerror(code));
 	set_limits(trying);
 	set_body(trying);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers->list);
