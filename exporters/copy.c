@@ -16,6 +16,7 @@
 
 #include "base/auto.h"
 #include "base/crc.h"
+#include "base/write.h"
 #include "engine.h"
 #include "plan_internal.h"
 
@@ -55,24 +56,6 @@ struct job {
 	struct sums sums;
 	struct wh_error failure;
 };
-
-static enum wh_status write_all(int fd, uint64_t offset, const uint8_t *bytes,
-				size_t len, struct wh_error *err)
-{
-	while (len) {
-		ssize_t put = pwrite(fd, bytes, len, (off_t)offset);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return wh_fail_errno(err, put ? errno : ENOSPC,
-					     "write");
-		bytes += put;
-		offset += (uint64_t)put;
-		len -= (size_t)put;
-	}
-	return WH_OK;
-}
 
 static enum wh_status add_sum(struct sums *sums, const struct summed *sum,
 			      struct wh_error *err)
@@ -156,7 +139,8 @@ static enum wh_status copy_piece(struct job *job, struct sums *sums,
 
 	WH_TRY(wh_plan_read(job->plan, job->index, offset, buffer, len, err));
 	WH_TRY(sum_piece(job, sums, offset, buffer, len, err));
-	WH_TRY(write_all(job->fd, offset, buffer, len, err));
+	if (!write_at(job->fd, offset, buffer, len))
+		return wh_fail_errno(err, errno, "write");
 	start_writeback(job->fd, offset, len);
 	atomic_fetch_add(&job->done, len);
 	return WH_OK;

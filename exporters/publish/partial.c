@@ -11,6 +11,7 @@
 #include "base/folder.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "base/write.h"
 
 #define PIECE ((size_t)1 << 20)
 
@@ -148,25 +149,14 @@ static enum wh_status put(void *arg, uint64_t offset, const void *bytes,
 			  size_t len, struct wh_error *err)
 {
 	struct putting *putting = arg;
-	const uint8_t *from = bytes;
 
 	if (offset > putting->end || len > putting->end - offset)
 		return wh_fail(err, WH_EREMOTE,
 			       "the server sends another range than was asked "
 			       "for");
-	while (len) {
-		ssize_t some =
-			pwrite(putting->file->fd, from, len, (off_t)offset);
-
-		if (some < 0 && errno != EINTR)
-			return wh_fail_errno(err, errno, "'%s'",
-					     putting->file->name);
-		some = some > 0 ? some : 0;
-		from += some;
-		len -= (size_t)some;
-		offset += (uint64_t)some;
-	}
-	putting->at = offset;
+	if (!write_at(putting->file->fd, offset, bytes, len))
+		return wh_fail_errno(err, errno, "'%s'", putting->file->name);
+	putting->at = offset + len;
 	return WH_OK;
 }
 

@@ -14,6 +14,7 @@
 #include "base/folder.h"
 #include "base/temporary.h"
 #include "base/text.h"
+#include "base/write.h"
 
 #define PIECE ((size_t)1 << 20)
 
@@ -64,16 +65,11 @@ static enum wh_status copy_content(const struct content *content, int fd,
 		return wh_fail_memory(err);
 	for (offset = 0; offset < content->size; offset += PIECE) {
 		uint64_t left = content->size - offset;
-		size_t len = (size_t)(left < PIECE ? left : PIECE), at = 0;
+		size_t len = (size_t)(left < PIECE ? left : PIECE);
 
 		WH_TRY(content->read(content->arg, offset, piece, len, err));
-		while (at < len) {
-			ssize_t put = write(fd, piece + at, len - at);
-
-			if (put < 0 && errno != EINTR)
-				return wh_fail_errno(err, errno, "'%s'", name);
-			at += put > 0 ? (size_t)put : 0;
-		}
+		if (!write_at(fd, offset, piece, len))
+			return wh_fail_errno(err, errno, "'%s'", name);
 	}
 	if (fsync(fd))
 		return wh_fail_errno(err, errno, "'%s'", name);

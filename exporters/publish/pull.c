@@ -12,6 +12,7 @@
 #include "base/folder.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "base/write.h"
 #include "publish/publication.h"
 #include "publish/transfers.h"
 
@@ -149,16 +150,9 @@ static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
 		taking->at = 0;
 	}
 	WH_TRY(sha256_update(taking->hash, from, len, err));
-	while (len) {
-		ssize_t put = pwrite(taking->fd, from, len, (off_t)taking->at);
-
-		if (put < 0 && errno != EINTR)
-			return wh_fail_errno(err, errno, "'%s'", taking->name);
-		put = put > 0 ? put : 0;
-		from += put;
-		len -= (size_t)put;
-		taking->at += (uint64_t)put;
-	}
+	if (!write_at(taking->fd, taking->at, from, len))
+		return wh_fail_errno(err, errno, "'%s'", taking->name);
+	taking->at += len;
 	return WH_OK;
 }
 
