@@ -260,23 +260,37 @@ static enum wh_status known_params(struct mlflow_place *place, json_t **known,
 	return WH_OK;
 }
 
+/* Cut on a whole character: JSON has no halves. */
+static void cut_value(const char *value, char *cut, size_t size)
+{
+	size_t len = strnlen(value, size - 1);
+
+	while (len && ((unsigned char)value[len] & 0xc0) == 0x80)
+		len--;
+	memcpy(cut, value, len);
+	cut[len] = '\0';
+}
+
+/* Of names that become one the first is logged: MLflow refuses a second. */
 static enum wh_status log_params(struct mlflow_place *place,
 				 const struct publication *publication,
 				 struct wh_error *err)
 {
 	enum wh_status status = WH_OK;
-	json_t *known, *batch = json_array();
+	json_t *known, *batch;
 	size_t i;
 
 	WH_TRY(known_params(place, &known, err));
+	batch = json_array();
 	for (i = 0; i < publication->n_params && !status; i++) {
 		const struct publish_param *param = &publication->params[i];
 		char key[250], value[MAX_VALUE + 1];
 
 		clean_key(param->key, key, sizeof(key));
-		snprintf(value, sizeof(value), "%s", param->value);
+		cut_value(param->value, value, sizeof(value));
 		if (json_object_get(known, key))
 			continue;
+		json_object_set_new(known, key, json_true());
 		json_array_append_new(batch, tag(key, value));
 		if (json_array_size(batch) == MAX_PARAMS) {
 			status = log_batch(place, json_array(), batch, err);

@@ -59,6 +59,17 @@ def test_the_run_has_its_history(run, mlflow_server, client):
     assert by_step[7] != by_step[7]
 
 
+def test_params_that_mlflow_would_refuse_are_logged(wh, mlflow_server, client):
+    long = "x" + "é" * 4000
+    wh.ok("commit", "-q", DIGITS / "epoch-07.h5", "--run", "odd", "--param",
+          "a#b=1", "--param", "a@b=2", "--param", f"long={long}")
+    wh.ok("publish", f"{mlflow_server.place}/params")
+    experiment = client.get_experiment_by_name("params")
+    params = client.search_runs([experiment.experiment_id])[0].data.params
+    assert params.keys() == {"a_b", "long"}
+    assert params["long"] == long[:3000]  # 5999 bytes
+
+
 def test_snapshots_of_a_run_are_versions_of_one_model(run, mlflow_server,
                                                       client):
     place = f"{mlflow_server.place}/versions/model-v"
