@@ -254,6 +254,32 @@ static void check_form(struct look *look, const struct wh_layer *layer,
 	}
 }
 
+/* Of a tensor that was in the store only its identity was found: then its
+ * figures are there, or another name's of this model. */
+static enum wh_status know_figures(struct look *look, uint32_t index,
+				   struct wh_error *err)
+{
+	struct wh_tensor *tensors = look->commit->source->manifest.tensors;
+	struct wh_tensor *t = &tensors[index];
+	uint32_t i;
+	int64_t id;
+
+	if (t->weighed & WH_STATISTICS)
+		return WH_OK;
+	WH_TRY(tensor_find(look->db, t, &id, err));
+	if (id)
+		return tensor_statistics(look->db, id, t, err);
+	for (i = 0; i < look->manifest->n_tensors; i++)
+		if (tensors[i].weighed & WH_STATISTICS &&
+		    tensors[i].dtype == t->dtype &&
+		    memcmp(tensors[i].sha256, t->sha256, sizeof(t->sha256)) ==
+			    0) {
+			t->statistics = tensors[i].statistics;
+			t->has_statistics = tensors[i].has_statistics;
+		}
+	return WH_OK;
+}
+
 /* `*n_weights`: how many the old layer has. */
 static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
 				  const struct old_layer *old,
@@ -277,6 +303,7 @@ static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
 		if (!v)
 			continue;
 		look->is_paired[v->tensor] = true;
+		WH_TRY(know_figures(look, v->tensor, err));
 		if (look->is_akin)
 			check_form(look, now, v, column_text(stmt, 1),
 				   column_text(stmt, 2));
@@ -315,18 +342,23 @@ static enum wh_status check_old_layers(struct look *look, struct wh_error *err)
 	return WH_OK;
 }
 
-static void check_new_weights(struct look *look)
+static enum wh_status check_new_weights(struct look *look, struct wh_error *err)
 {
 	uint32_t i, k;
 
 	for (i = 0; i < look->manifest->n_layers; i++) {
 		const struct wh_layer *layer = &look->manifest->layers[i];
 
-		for (k = 0; !look->is_kept[i] && k < layer->n_variables; k++)
-			if (!look->is_paired[layer->variables[k].tensor])
-				check_counts(look, layer, &layer->variables[k],
-					     false, false);
+		for (k = 0; !look->is_kept[i] && k < layer->n_variables; k++) {
+			const struct wh_variable *v = &layer->variables[k];
+
+			if (look->is_paired[v->tensor])
+				continue;
+			WH_TRY(know_figures(look, v->tensor, err));
+			check_counts(look, layer, v, false, false);
+		}
 	}
+	return WH_OK;
 }
 
 static enum wh_status name_layers(struct look *look, struct wh_error *err)
@@ -443,7 +475,7 @@ static enum wh_status look_at(struct look *look, int64_t parent,
 		WH_TRY(name_layers(look, err));
 		WH_TRY(check_old_layers(look, err));
 	}
-	check_new_weights(look);
+	WH_TRY(check_new_weights(look, err));
 	return parent ? check_stuck(look, err) : WH_OK;
 }
 

@@ -143,7 +143,7 @@ static enum wh_status find_depth(struct chunk_reader *reader, uint32_t position,
 
 	for (i = 0; i < chain->n && chunk_size(&chain->links[i], position);
 	     i++) {
-		WH_TRY(find_row(reader, STMT_CHUNK_CODEC, chain->links[i].id,
+		WH_TRY(find_row(reader, STMT_CHUNK_HEAD, chain->links[i].id,
 				position, &stmt, err));
 		status = codec_needs(column_integer(stmt, 0), &needs, err);
 		stmt_reset(stmt);

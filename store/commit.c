@@ -103,6 +103,7 @@ static enum wh_status list_items(struct commit *commit, struct wh_error *err)
 			.source = commit->source,
 			.index = i,
 			.eager = commit->probes && commit->probes[i].skip,
+			.half = commit->probes && commit->probes[i].is_alike,
 		};
 	for (i = 0; i < n; i++)
 		commit->any_eager |= commit->items[i].eager;
@@ -286,10 +287,21 @@ static enum wh_status store_first(struct commit *commit, struct wh_error *err)
 	WH_TRY(commit_store(commit, err));
 	count_new(commit);
 	WH_TRY(commit_read_again(commit, err));
-	if (!commit->any_eager)
-		return WH_OK;
-	WH_TRY(identify_late(commit, err));
-	return commit_look_for_alarms(commit, err);
+	if (commit->any_eager)
+		WH_TRY(identify_late(commit, err));
+	return commit->looks_late ? commit_look_for_alarms(commit, err) : WH_OK;
+}
+
+/* Before anything is stored, if all is known by then. */
+static enum wh_status look_soon(struct commit *commit, struct wh_error *err)
+{
+	uint32_t i;
+
+	commit->looks_late = commit->any_eager;
+	for (i = 0; i < commit->n_items; i++)
+		commit->looks_late |=
+			commit->items[i].half && !commit->items[i].id;
+	return commit->looks_late ? WH_OK : commit_look_for_alarms(commit, err);
 }
 
 static enum wh_status store_and_publish(struct commit *commit,
@@ -359,9 +371,7 @@ static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 	WH_TRY(hash_layers(commit, err));
 	WH_TRY(identify(commit, err));
 	count_bytes(commit);
-	/* What an eager tensor holds is known when it is stored. */
-	if (!commit->any_eager)
-		WH_TRY(commit_look_for_alarms(commit, err));
+	WH_TRY(look_soon(commit, err));
 	WH_TRY(choose_page_size(commit, err));
 	return store_and_publish(commit, err);
 }

@@ -30,6 +30,7 @@ struct item {
 	bool stored;	 /* its chunks are there */
 	bool waits;	 /* they are coded, and go in when it is published */
 	bool eager;	 /* is weighed while it is stored */
+	bool half; /* its identity is known; the rest, when it is stored */
 	/* What it may be coded against, and how many versions have been since
 	 * a whole one (commit_base.c). */
 	int64_t base; /* storage, 0: none */
@@ -61,6 +62,7 @@ struct commit {
 	/* One for each tensor, hidden ones too; NULL: none is eager. */
 	struct weigh_probe *probes;
 	bool any_eager;
+	bool looks_late;    /* for alarms: what to look at isn't known before */
 	struct lease lease; /* of the items' storages */
 	enum codec_effort effort;
 	unsigned n_lost; /* rounds of storing in which gc took a base */

@@ -1,4 +1,5 @@
-/* Tensors that are weighed while they are stored, in one pass.
+/* Tensors that are weighed while they are stored, in one pass, and those that
+ * are all but certain to be there.
  *
  * Whether the store has a tensor is known once all of it was read and hashed;
  * to read it again to store it costs as much as to copy it. So a large tensor
@@ -6,6 +7,10 @@
  * first commit, and where the first chunk is not that of the parent's tensor
  * of that name. If it turns out to be known after all, its chunks are taken
  * back. All others are weighed first.
+ *
+ * Where the first chunk is the parent's, the tensor is unchanged as a rule:
+ * only its identity is found. If it is new after all, the rest is found when
+ * it is read again to be stored.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +33,19 @@ unsigned commit_needs(void)
 /* ---- Which ----------------------------------------------------------------
  */
 
-/* One chunk is read again sooner than taken back. */
+/* To ask for the parent's chunk takes longer than to weigh a small one. */
+#define PROBED ((uint64_t)64 << 10) /* bytes */
+
 static bool is_candidate(const struct wh_tensor *tensor)
 {
-	return tensor->nbytes > SCALE_CHUNK &&
-	       tensor->nbytes <= MAX_STORED_BYTES &&
+	return tensor->nbytes >= PROBED && tensor->nbytes <= MAX_STORED_BYTES &&
 	       !(tensor->weighed & WH_SHA256);
+}
+
+/* One chunk is read again sooner than taken back. */
+static bool may_be_eager(const struct wh_tensor *tensor)
+{
+	return is_candidate(tensor) && tensor->nbytes > SCALE_CHUNK;
 }
 
 static bool has_candidates(const struct wh_manifest *manifest)
@@ -66,22 +78,26 @@ static void skip_all(const struct wh_manifest *manifest,
 	uint32_t i;
 
 	for (i = 0; i < manifest->n_tensors; i++)
-		probes[i].skip = is_candidate(&manifest->tensors[i]);
+		probes[i].skip = may_be_eager(&manifest->tensors[i]);
 }
 
 /* The CRC-32C of the first chunk of a tensor of the parent. */
 static enum wh_status read_first(struct db *db, int64_t storage,
+				 const struct wh_tensor *tensor,
 				 struct weigh_probe *probe,
 				 struct wh_error *err)
 {
+	uint64_t size =
+		tensor->nbytes < SCALE_CHUNK ? tensor->nbytes : SCALE_CHUNK;
 	struct stmt *stmt;
 	bool row;
 
-	WH_TRY(db_stmt(db, STMT_CHUNK_GET, &stmt, err));
+	WH_TRY(db_stmt(db, STMT_CHUNK_HEAD, &stmt, err));
 	stmt_integer(stmt, 1, storage << CHUNK_ID_BITS);
 	WH_TRY(stmt_step(stmt, &row, err));
-	if (row && column_integer(stmt, 1) == (int64_t)SCALE_CHUNK) {
+	if (row && column_integer(stmt, 1) == (int64_t)size) {
 		probe->has_first = true;
+		probe->skips_unlike = may_be_eager(tensor);
 		probe->first_crc32c = (uint32_t)column_integer(stmt, 2);
 	}
 	stmt_reset(stmt);
@@ -123,7 +139,8 @@ static enum wh_status probe_tree(struct commit *commit, int64_t tree,
 		    is_alike(&tensors[found], column_text(stmt, 1),
 			     column_text(stmt, 2)))
 			WH_TRY(read_first(db, column_integer(stmt, 3),
-					  &probes[found], err));
+					  &tensors[found], &probes[found],
+					  err));
 	}
 	return WH_OK;
 }
@@ -193,6 +210,7 @@ static enum wh_status weigh(struct commit *commit, struct wh_error *err)
 enum wh_status commit_weigh(struct commit *commit, struct wh_error *err)
 {
 	const struct wh_manifest *manifest = &commit->source->manifest;
+	uint32_t i;
 
 	if (!has_candidates(manifest))
 		return weigh(commit, err);
@@ -205,8 +223,8 @@ enum wh_status commit_weigh(struct commit *commit, struct wh_error *err)
 	WH_TRY(weigh(commit, err));
 	if (!are_few(manifest, commit->probes))
 		return WH_OK;
-	free(commit->probes);
-	commit->probes = NULL;
+	for (i = 0; i < manifest->n_tensors; i++)
+		commit->probes[i].skip = commit->probes[i].has_first = false;
 	return weigh(commit, err);
 }
 

@@ -13,6 +13,7 @@
 #include "base/crc.h"
 #include "chunk.h"
 #include "chunk_reader.h"
+#include "core/scale.h"
 #include "storage.h"
 
 #define SMALL_ITEM  ((uint64_t)64 << 10) /* bytes */
@@ -104,6 +105,33 @@ static enum wh_status read_chunk(struct small_chunks *small, struct item *item,
 	return WH_OK;
 }
 
+/* Of an item whose chunks from `first` on are in memory. */
+static enum wh_status weigh_chunks(struct small_chunks *small,
+				   struct scale *scale, struct item *item,
+				   uint32_t first, struct wh_error *err)
+{
+	uint32_t i;
+
+	WH_TRY(scale_begin(scale, &item->source->manifest.tensors[item->index],
+			   commit_needs(), err));
+	for (i = first; i < small->n; i++)
+		WH_TRY(scale_add(scale, small->chunks[i].chunk.bytes,
+				 small->chunks[i].chunk.raw_size, err));
+	return scale_finish(scale, err);
+}
+
+static enum wh_status weigh_rest(struct small_chunks *small, struct item *item,
+				 uint32_t first, struct wh_error *err)
+{
+	enum wh_status status;
+	struct scale *scale;
+
+	WH_TRY(scale_new(&scale, err));
+	status = weigh_chunks(small, scale, item, first, err);
+	scale_free(scale);
+	return status;
+}
+
 static enum wh_status read_item(struct small_chunks *small, struct item *item,
 				struct wh_error *err)
 {
@@ -123,6 +151,8 @@ static enum wh_status read_item(struct small_chunks *small, struct item *item,
 		return wh_fail(err, WH_EMISMATCH,
 			       "tensor '%s' changed while it was read",
 			       tensor->key);
+	if (item->half)
+		WH_TRY(weigh_rest(small, item, first, err));
 	small->n_items++;
 	small->any_base |= item->base != 0;
 	return WH_OK;

@@ -222,7 +222,7 @@ static enum wh_status fill_slot(struct slot *slot, struct item *item,
 		.size = size,
 		.bytes = slot->raw,
 	};
-	if (!item->eager) {
+	if (!item->eager && !item->half) {
 		slot->chunk.crc32c = crc32c_update(0, slot->raw, size);
 		return WH_OK;
 	}
@@ -238,7 +238,7 @@ static enum wh_status feed_item(struct pipeline *line, struct item *item,
 	uint64_t offset;
 	uint32_t crc = 0;
 
-	if (item->eager)
+	if (item->eager || item->half)
 		WH_TRY(scale_begin(scale, tensor, commit_needs(), err));
 	for (offset = 0; offset < tensor->nbytes; offset += CHUNK_SIZE) {
 		struct slot *slot = wait_for_slot(line, READ);
@@ -262,8 +262,7 @@ static enum wh_status feed_all(struct pipeline *line, struct scale **scale,
 {
 	uint32_t i;
 
-	if (line->commit->any_eager)
-		WH_TRY(scale_new(scale, err));
+	WH_TRY(scale_new(scale, err));
 	for (i = 0; i < line->n_todo; i++)
 		WH_TRY(feed_item(line, line->todo[i], *scale, err));
 	return WH_OK;

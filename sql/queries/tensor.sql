@@ -34,9 +34,10 @@ SELECT id, codec, raw_bytes, crc32c, data FROM chunk
 WHERE id >= ?1 AND id < ?2
 ORDER BY id;
 
--- name: chunk_codec
+-- name: chunk_head
 -- ?1 id
-SELECT codec FROM chunk WHERE id = ?1;
+-- Bytes that a statement names are read, also where nobody asks for them.
+SELECT codec, raw_bytes, crc32c FROM chunk WHERE id = ?1;
 
 -- name: tensor_find
 -- ?1 sha256, ?2 dtype, ?3 shape

@@ -56,28 +56,43 @@ static void weigher_free(struct weigher *weigher)
 	free(weigher->buffer);
 }
 
-static unsigned missing_digests(const struct wh_tensor *tensor, unsigned needs)
+static bool is_to_be_weighed(const struct weighing *all, uint32_t index)
 {
-	return needs & ~tensor->weighed;
+	const struct weigh_probe *probe =
+		all->probes ? &all->probes[index] : NULL;
+
+	if (probe && (probe->skip || probe->is_alike))
+		return false;
+	return all->needs & ~all->source->manifest.tensors[index].weighed;
 }
 
-/* By the CRC-32C of its first chunk. */
-static bool is_unlike(const struct weigh_probe *probe, const uint8_t *bytes,
-		      size_t len)
+/* What the first chunk says. */
+static enum wh_status look_at_first(struct weighing *all,
+				    struct weigher *weigher, uint32_t index,
+				    size_t len, struct wh_error *err)
 {
-	return probe->has_first &&
-	       crc32c_update(0, bytes, len) != probe->first_crc32c;
+	struct weigh_probe *probe = all->probes ? &all->probes[index] : NULL;
+
+	if (!probe || !probe->has_first)
+		return WH_OK;
+	probe->is_alike =
+		crc32c_update(0, weigher->buffer, len) == probe->first_crc32c;
+	probe->skip = !probe->is_alike && probe->skips_unlike;
+	if (!probe->is_alike)
+		return WH_OK;
+	return scale_begin(weigher->scale,
+			   &all->source->manifest.tensors[index],
+			   all->needs & WEIGH_IDENTITY, err);
 }
 
 typedef enum wh_status chunk_done_fn(struct weighing *all, void *arg,
 				     struct wh_error *err);
 
-/* All chunks of a tensor; `*unlike`: the first one was another than the probe
- * names. */
+/* All chunks of a tensor; none if the first one says to skip it. */
 static enum wh_status weigh_chunks(struct weighing *all,
 				   struct weigher *weigher, uint32_t index,
 				   chunk_done_fn *chunk_done, void *arg,
-				   bool *unlike, struct wh_error *err)
+				   struct wh_error *err)
 {
 	const struct wh_tensor *tensor = &all->source->manifest.tensors[index];
 	uint64_t offset = 0;
@@ -88,9 +103,9 @@ static enum wh_status weigh_chunks(struct weighing *all,
 
 		WH_TRY(wh_source_read(all->source, index, offset,
 				      weigher->buffer, len, err));
-		*unlike = all->probes && offset == 0 &&
-			  is_unlike(&all->probes[index], weigher->buffer, len);
-		if (*unlike)
+		if (offset == 0)
+			WH_TRY(look_at_first(all, weigher, index, len, err));
+		if (all->probes && all->probes[index].skip)
 			return WH_OK;
 		WH_TRY(scale_add(weigher->scale, weigher->buffer, len, err));
 		offset += len;
@@ -107,19 +122,15 @@ static enum wh_status weigh_tensor(struct weighing *all,
 				   struct wh_error *err)
 {
 	struct wh_tensor *tensor = &all->source->manifest.tensors[index];
-	bool unlike = false;
 
-	if (!missing_digests(tensor, all->needs) ||
-	    (all->probes && all->probes[index].skip))
+	if (!is_to_be_weighed(all, index))
 		return WH_OK;
 	WH_TRY(scale_begin(weigher->scale, tensor, all->needs, err));
-	WH_TRY(weigh_chunks(all, weigher, index, chunk_done, arg, &unlike,
-			    err));
+	WH_TRY(weigh_chunks(all, weigher, index, chunk_done, arg, err));
 	if (atomic_load(&all->stopped))
 		return WH_OK;
-	if (!unlike)
+	if (!all->probes || !all->probes[index].skip)
 		return scale_finish(weigher->scale, err);
-	all->probes[index].skip = true;
 	atomic_fetch_add(&all->done_bytes, tensor->nbytes);
 	return chunk_done ? chunk_done(all, arg, err) : WH_OK;
 }
@@ -275,8 +286,7 @@ enum wh_status weigh_unlike(struct wh_source *source, unsigned needs,
 
 	all.n_tensors = manifest->n_tensors + manifest->n_hidden;
 	for (i = 0; i < all.n_tensors; i++)
-		if (missing_digests(&manifest->tensors[i], needs) &&
-		    !(probes && probes[i].skip))
+		if (is_to_be_weighed(&all, i))
 			all.total_bytes += manifest->tensors[i].nbytes;
 	pthread_mutex_init(&all.lock, NULL);
 	pthread_cond_init(&all.ended, NULL);

@@ -4,16 +4,21 @@
 
 #include <weighhouse/source.h>
 
-/** Of a tensor: whether to pass over it. */
+/** Of a tensor: whether to pass over it, and what may be there already. */
 struct weigh_probe {
-	bool skip; /* set where the probe finds another first chunk, too */
+	bool skip;	   /* it is not to be weighed */
+	bool skips_unlike; /* nor if its first chunk is another: sets `skip` */
+	bool is_alike;	   /* set where its first chunk is the one named */
 	bool has_first;
 	uint32_t first_crc32c; /* that its first SCALE_CHUNK bytes may have */
 };
 
-/** wh_source_weigh, but tensors that `probes` says, one for each tensor and
- *  each hidden one, or NULL, are not weighed. Those whose first chunk is not
- *  the one that the probe names are neither. */
+/* What tells whether two tensors are the same, and whether one changes. */
+#define WEIGH_IDENTITY ((unsigned)(WH_SHA256 | WH_CRC32C))
+
+/** wh_source_weigh, but by what `probes` says, one for each tensor and each
+ *  hidden one, or NULL. Of tensors that are alike no more than WEIGH_IDENTITY
+ *  is found: they are unchanged as a rule, and the rest is known. */
 enum wh_status weigh_unlike(struct wh_source *source, unsigned needs,
 			    unsigned threads, wh_progress_fn *progress,
 			    void *arg, struct weigh_probe *probes,
