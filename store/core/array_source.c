@@ -105,11 +105,11 @@ static unsigned swap_width(enum wh_dtype dtype)
 	return HOST_SWAPS ? (unsigned)size : 1;
 }
 
-/* Any byte range of a strided array: whole elements around it are gathered
- * in small batches. */
-static void read_strided(const struct wh_tensor *tensor,
-			 const struct array *array, uint64_t offset,
-			 uint8_t *out, size_t len)
+/* Any byte range of an array that is strided or in another byte order: whole
+ * elements around it are gathered in small batches. */
+static void read_elements(const struct wh_tensor *tensor,
+			  const struct array *array, uint64_t offset,
+			  uint8_t *out, size_t len)
 {
 	size_t size = wh_dtype_size(tensor->dtype);
 	uint8_t batch[4096];
@@ -125,7 +125,11 @@ static void read_strided(const struct wh_tensor *tensor,
 		some = (size_t)(n * size - skip);
 		if (some > len)
 			some = len;
-		gather(tensor, array, first, n, batch);
+		if (array->strides)
+			gather(tensor, array, first, n, batch);
+		else
+			memcpy(batch, array->data + offset - skip,
+			       (size_t)n * size);
 		swap_elements(batch, (size_t)n * size,
 			      swap_width(tensor->dtype));
 		memcpy(out, batch + skip, some);
@@ -159,7 +163,7 @@ static enum wh_status read_array(struct wh_source *base, uint32_t index,
 	if (len == 0)
 		return WH_OK;
 	if (array->strides || swap_width(tensor->dtype) > 1)
-		read_strided(tensor, array, offset, buf, len);
+		read_elements(tensor, array, offset, buf, len);
 	else if (lies_in_file(source, array->data))
 		/* A file that has become shorter is told so; the mapping would
 		 * end the process. */

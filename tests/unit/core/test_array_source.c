@@ -1,4 +1,5 @@
 #include "support/assert.h"
+#include "support/little.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ static struct wh_builder *begin(const char *layer)
 static void strides_of_any_sign_are_gathered(void **state)
 {
 	const int32_t a[2][3] = {{1, 2, 3}, {4, 5, 6}};
-	const int32_t wanted[3][2] = {{3, 6}, {2, 5}, {1, 4}};
+	int32_t wanted[3][2] = {{3, 6}, {2, 5}, {1, 4}};
 	const uint64_t shape[] = {3, 2};
 	const int64_t strides[] = {-4, 12};
 	struct wh_array array = {.name = "kernel",
@@ -48,6 +49,7 @@ static void strides_of_any_sign_are_gathered(void **state)
 	size_t offset, len;
 
 	(void)state;
+	make_little(wanted, sizeof(wanted), 4);
 	assert_ok(wh_builder_weight(builder, &array, &err), &err);
 	source = finish(builder);
 	for (offset = 0; offset <= 24; offset++)

@@ -1,8 +1,10 @@
 #include "support/assert.h"
+#include "support/little.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/number.h"
 #include "core/statistics.h"
@@ -13,19 +15,24 @@ static void assert_near(double got, double wanted)
 		fail_msg("%.17g is not near %.17g", got, wanted);
 }
 
-static struct wh_statistics summarize(enum wh_dtype dtype, const void *bytes,
+static struct wh_statistics summarize(enum wh_dtype dtype, const void *values,
 				      size_t len, size_t piece)
 {
+	uint8_t *payload = malloc(len + 1);
 	struct statistics_sum sum;
 	struct wh_statistics out;
 	size_t at;
 
+	assert_non_null(payload);
+	memcpy(payload, values, len);
+	make_little(payload, len, (unsigned)wh_dtype_size(dtype));
 	statistics_begin(&sum, dtype);
 	for (at = 0; at < len; at += piece)
-		statistics_add(&sum, (const char *)bytes + at,
+		statistics_add(&sum, payload + at,
 			       len - at < piece ? len - at : piece);
 	statistics_end_chunk(&sum);
 	statistics_finish(&sum, &out);
+	free(payload);
 	return out;
 }
 

@@ -1,6 +1,7 @@
 /* Commits in the background: what they hold, and when they tell of failures.
  */
 #include "support/damage.h"
+#include "support/little.h"
 #include "support/one_weight.h"
 
 #include <stdlib.h>
@@ -55,6 +56,7 @@ static void assert_holds(struct fixture *f, const char *revision, float seed)
 		  &f->err);
 	wanted = malloc(N * sizeof(*wanted));
 	fill(wanted, seed);
+	make_little(wanted, N * sizeof(*wanted), sizeof(*wanted));
 	assert_memory_equal(values, wanted, N * sizeof(*values));
 	free(wanted);
 	free(values);

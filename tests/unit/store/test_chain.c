@@ -1,5 +1,6 @@
 /* Histories whose tensors lie as differences from older versions. */
 #include "support/damage.h"
+#include "support/little.h"
 
 #include <stdlib.h>
 
@@ -88,6 +89,7 @@ static void assert_version(struct fixture *f, unsigned back, unsigned version)
 				 (N - 4) * sizeof(float), read, sizeof(read),
 				 &f->err),
 		  &f->err);
+	make_little(read, sizeof(read), sizeof(*read));
 	assert_memory_equal(read, kept[version], sizeof(read));
 }
 
@@ -318,6 +320,7 @@ static unsigned unreadable(struct fixture *f, unsigned *last)
 			*last = i;
 			n++;
 		} else {
+			make_little(values, sizeof(values), sizeof(*values));
 			assert_memory_equal(values, weights + i * OF_MANY,
 					    sizeof(values));
 		}
@@ -367,6 +370,7 @@ static int n_runs(struct fixture *f, int64_t first, int64_t n)
 		assert_ok(chunk_reader_read(reader, id, 0, values,
 					    sizeof(values), &f->err),
 			  &f->err);
+		make_little(values, sizeof(values), sizeof(*values));
 		assert_memory_equal(values, weights + (id - first) * OF_MANY,
 				    sizeof(values));
 	}

@@ -1,5 +1,6 @@
 /* Large tensors that are weighed while they are stored. */
 #include "support/damage.h"
+#include "support/little.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -116,6 +117,7 @@ static void commit(struct fixture *f, struct model *model)
 	assert_ok(wh_snapshot_open(f->store, "HEAD", &back, &err), &err);
 	for (i = 0; i < 2; i++) {
 		assert_ok(wh_source_read(back, i, 0, bytes, size, &err), &err);
+		make_little(bytes, size, sizeof(float));
 		assert_memory_equal(bytes, i ? model->b : model->a, size);
 	}
 	/* The ids that weighing without a store gives. */

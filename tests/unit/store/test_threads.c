@@ -7,6 +7,7 @@
 #include <weighhouse/async.h>
 #include <weighhouse/keep.h>
 
+#include "support/little.h"
 #include "support/store.h"
 
 #define THREADS 8
@@ -96,6 +97,7 @@ static enum wh_status read_back(struct wh_store *store, struct worker *worker,
 	snprintf(branch, sizeof(branch), "b%d", worker->number);
 	status = wh_tensor_read(store, branch, "own/kernel", 0, got,
 				sizeof(got), err);
+	make_little(got, sizeof(got), sizeof(*got));
 	if (!status && memcmp(got, weights, sizeof(got)) != 0) {
 		err->status = status = WH_EMISMATCH;
 		strcpy(err->message, "other bytes came back");
