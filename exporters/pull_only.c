@@ -28,6 +28,7 @@
 #include "tf/tf.h"
 
 #define MAX_HEADER  UINT64_C(100000000) /* as the reference library's */
+#define MAX_INDEX   (UINT64_C(1) << 30) /* of TensorFlow's; as of a folder's */
 #define SMALL_GAP   4096u /* bytes between two runs that are fetched along */
 #define RESULT_NAME "model.safetensors"
 
@@ -101,8 +102,12 @@ static enum wh_status fetch_index(struct partial *partial,
 				  struct wh_error *err)
 {
 	size_t size = (size_t)file->file->size;
-	uint8_t *index wh_free_auto = malloc(size + 1);
+	uint8_t *index wh_free_auto = NULL;
 
+	if (file->file->size > MAX_INDEX)
+		return wh_fail(err, WH_ECORRUPT, "'%s' is too large",
+			       file->file->path);
+	index = malloc(size + 1);
 	if (!index)
 		return wh_fail_memory(err);
 	WH_TRY(partial_fetch_whole(partial, file, err));

@@ -95,7 +95,7 @@ static enum wh_status find_weights(struct history *history,
 struct changes {
 	struct arena arena; /* of the names of runs */
 	struct wh_weight_change *rows;
-	uint64_t n, room;
+	size_t n, room;
 };
 
 static void copy_hex(struct stmt *stmt, int column, char hex[WH_ID_SIZE])
@@ -136,7 +136,7 @@ static enum wh_status add_row(struct changes *changes, struct stmt *stmt,
 			      struct wh_error *err)
 {
 	if (changes->n == changes->room) {
-		uint64_t room = changes->room ? 2 * changes->room : 16;
+		size_t room = changes->room ? 2 * changes->room : 16;
 		struct wh_weight_change *moved =
 			realloc(changes->rows, room * sizeof(*moved));
 

@@ -14,15 +14,16 @@ enum wh_status bitmap_set(struct bitmap *map, int64_t bit, bool *was,
 	if (bit < 0 || bit > MAX_BIT)
 		return wh_fail(err, WH_ECORRUPT, "a row's id is too large");
 	if (word >= map->n_words) {
-		uint64_t n = 2 * word + 64;
-		uint64_t *moved = realloc(map->words, n * sizeof(*moved));
+		uint64_t n = 2 * word + 64, *moved = NULL;
 
+		if (n < SIZE_MAX / sizeof(*moved))
+			moved = realloc(map->words, (size_t)n * sizeof(*moved));
 		if (!moved)
 			return wh_fail_memory(err);
 		memset(moved + map->n_words, 0,
-		       (n - map->n_words) * sizeof(*moved));
+		       ((size_t)n - map->n_words) * sizeof(*moved));
 		map->words = moved;
-		map->n_words = n;
+		map->n_words = (size_t)n;
 	}
 	*was = map->words[word] & mask;
 	map->words[word] |= mask;

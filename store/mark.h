@@ -10,7 +10,7 @@
 
 struct bitmap {
 	uint64_t *words;
-	uint64_t n_words;
+	size_t n_words;
 };
 enum wh_status bitmap_set(struct bitmap *map, int64_t bit, bool *was,
 			  struct wh_error *err);

@@ -183,7 +183,8 @@ static enum wh_status whole_tensor(struct converted *source, uint32_t index,
 
 	if (index >= source->n_own)
 		return make_tensor(source, index, out, err);
-	bytes = malloc((size_t)tensor->nbytes + 1);
+	bytes = tensor->nbytes < SIZE_MAX ? malloc((size_t)tensor->nbytes + 1)
+					  : NULL;
 	if (!bytes)
 		return wh_fail_memory(err);
 	status = wh_source_read(source->inner, index, 0, bytes,
@@ -213,7 +214,8 @@ static enum wh_status make_tensor(struct converted *source, uint32_t index,
 		status = whole_tensor(source, c->inputs[i], &m.in[i], err);
 	}
 	if (!status) {
-		m.out = malloc((size_t)tensors[index].nbytes + 1);
+		if (tensors[index].nbytes < SIZE_MAX)
+			m.out = malloc((size_t)tensors[index].nbytes + 1);
 		if (m.out)
 			make(&m);
 		else

@@ -216,7 +216,9 @@ static enum wh_status read_entries(struct zip_archive *archive,
 				   const struct zip_directory *directory,
 				   struct arena *arena, struct wh_error *err)
 {
-	wh_free_auto uint8_t *bytes = malloc((size_t)directory->size + 1);
+	wh_free_auto uint8_t *bytes =
+		directory->size < SIZE_MAX ? malloc((size_t)directory->size + 1)
+					   : NULL;
 	uint64_t at = 0, used = 0;
 	uint32_t i;
 

@@ -41,7 +41,7 @@ static bool read_head(struct delta_coder *coder, struct bit_reader *from,
 {
 	const uint8_t *at = from->at;
 
-	if (from->end - at < HEAD_SIZE || at[0] > 31 || at[2] < 8 ||
+	if ((size_t)(from->end - at) < HEAD_SIZE || at[0] > 31 || at[2] < 8 ||
 	    at[2] > ANS_LOG_MAX)
 		return false;
 	head->element.width = (uint8_t)(1u << (at[0] & 3));

@@ -190,7 +190,7 @@ INLINE void take32(const struct delta_cell *const *rows, struct block *block,
 	const struct delta_cell *cell = rows[block->classes[i]] + lane->state;
 	uint64_t bits = get_le64(bytes + (lane->bit >> 3)) >> (lane->bit & 7);
 
-	lane->state = cell->next + (lane->ahead & cell->mask);
+	lane->state = cell->next + (size_t)(lane->ahead & cell->mask);
 	lane->ahead = bits >> (cell->total & 63);
 	lane->bit += cell->total;
 	block->moves[i] = move_of(cell, bits);

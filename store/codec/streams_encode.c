@@ -139,9 +139,11 @@ KINDS(portable, )
 #if defined(__x86_64__)
 /* Shifts and masks by a variable number of bits in one step each. */
 KINDS(bmi2, __attribute__((target("bmi,bmi2"))))
+#define FASTEST(what)                                                          \
+	(element_kernels()->level > LEVEL_PORTABLE ? what##_bmi2               \
+						   : what##_portable)
 #else
-#define put_states_bmi2 put_states_portable
-#define put_rests_bmi2	put_rests_portable
+#define FASTEST(what) what##_portable
 #endif
 
 enum wh_status streams_encode(const struct streams_input *input,
@@ -149,14 +151,12 @@ enum wh_status streams_encode(const struct streams_input *input,
 			      struct wh_error *err)
 {
 	uint8_t *end = scratch + streams_scratch(input->n), *words, *head, *at;
-	bool bmi2 = element_kernels()->level > LEVEL_PORTABLE;
 	uint32_t states[N_STATES];
 	size_t i;
 
 	for (i = 0; i < N_STATES; i++)
 		states[i] = FIRST_STATE;
-	words = (bmi2 ? put_states_bmi2 : put_states_portable)(input, states,
-							       end);
+	words = FASTEST(put_states)(input, states, end);
 	WH_TRY(wh_buf_reserve(out,
 			      STREAMS_HEAD_SIZE + (size_t)(end - words) +
 				      input->n * MOST_BITS / 8 + SLACK,
@@ -167,8 +167,7 @@ enum wh_status streams_encode(const struct streams_input *input,
 	put_le32(head + 4 * N_STATES, (uint32_t)(end - words));
 	at = head + STREAMS_HEAD_SIZE;
 	memcpy(at, words, (size_t)(end - words));
-	at = (bmi2 ? put_rests_bmi2 : put_rests_portable)(input,
-							  at + (end - words));
+	at = FASTEST(put_rests)(input, at + (end - words));
 	out->size = (size_t)(at - out->data);
 	return WH_OK;
 }

@@ -417,6 +417,10 @@ enum wh_status wh_builder_map(struct wh_builder *builder, const char *path,
 	WH_TRY(reader_open(file, path, err));
 	if (file->size == 0)
 		return wh_fail(err, WH_ECORRUPT, "'%s' is empty", path);
+	if (file->size >= SIZE_MAX)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "'%s' is larger than a process of 32 bits",
+			       path);
 	mapped = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE,
 		      file->fd, 0);
 	if (mapped == MAP_FAILED)

@@ -26,6 +26,7 @@
  */
 /* Both names of each call are ours, so neither may be the other's alias. */
 #undef _FILE_OFFSET_BITS
+#undef _TIME_BITS
 
 #include "faults.h"
 

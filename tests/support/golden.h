@@ -48,8 +48,9 @@ static inline void assert_image_is_file(struct wh_plan *plan, uint32_t image,
 					const char *prefix)
 {
 	const struct wh_image *at = wh_plan_image(plan, image);
-	uint8_t *planned = malloc(at->size + 1);
-	uint8_t *written = malloc(at->size + 1);
+	size_t size = (size_t)at->size;
+	uint8_t *planned = malloc(size + 1);
+	uint8_t *written = malloc(size + 1);
 	struct wh_error err;
 	char path[900];
 	FILE *file;
@@ -59,13 +60,12 @@ static inline void assert_image_is_file(struct wh_plan *plan, uint32_t image,
 	file = fopen(path, "rb");
 	if (!file)
 		fail_msg("%s is not there", path);
-	k = fread(written, 1, at->size + 1, file);
-	if (k != at->size)
-		fail_msg("%s: %zu bytes are planned, not its size", path,
-			 (size_t)at->size);
+	k = fread(written, 1, size + 1, file);
+	if (k != size)
+		fail_msg("%s: %zu bytes are planned, not its size", path, size);
 	fclose(file);
-	assert_ok(wh_plan_read(plan, image, 0, planned, at->size, &err), &err);
-	for (k = 0; k < at->size; k++)
+	assert_ok(wh_plan_read(plan, image, 0, planned, size, &err), &err);
+	for (k = 0; k < size; k++)
 		if (planned[k] != written[k])
 			fail_msg("%s differs at byte %zu", path, k);
 	free(planned);

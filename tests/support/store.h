@@ -116,7 +116,8 @@ static inline void assert_same_tensor(struct wh_source *a, struct wh_source *b,
 {
 	const struct wh_tensor *x = &a->manifest.tensors[index];
 	const struct wh_tensor *y = &b->manifest.tensors[index];
-	uint8_t *bytes = malloc(2 * x->nbytes + 1);
+	size_t nbytes = (size_t)x->nbytes;
+	uint8_t *bytes = malloc(2 * nbytes + 1);
 	struct wh_error err;
 	uint32_t i;
 
@@ -126,11 +127,10 @@ static inline void assert_same_tensor(struct wh_source *a, struct wh_source *b,
 	for (i = 0; i < x->rank; i++)
 		assert_int_equal(x->shape[i], y->shape[i]);
 	assert_int_equal(x->nbytes, y->nbytes);
-	assert_ok(wh_source_read(a, index, 0, bytes, x->nbytes, &err), &err);
-	assert_ok(
-		wh_source_read(b, index, 0, bytes + x->nbytes, x->nbytes, &err),
-		&err);
-	assert_memory_equal(bytes, bytes + x->nbytes, x->nbytes);
+	assert_ok(wh_source_read(a, index, 0, bytes, nbytes, &err), &err);
+	assert_ok(wh_source_read(b, index, 0, bytes + nbytes, nbytes, &err),
+		  &err);
+	assert_memory_equal(bytes, bytes + nbytes, nbytes);
 	free(bytes);
 }
 

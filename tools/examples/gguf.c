@@ -61,7 +61,7 @@ static void put_tensor(struct writing *w, const struct wh_tensor *tensor,
 		w->status = wh_error_set(w->err, WH_EUNSUPPORTED,
 					 "gguf can't hold '%s'", tensor->key);
 	put(w, &length, 8);
-	put(w, tensor->key, length);
+	put(w, tensor->key, (size_t)length);
 	put(w, &tensor->rank, 4);
 	while (i-- > 0)
 		put(w, &tensor->shape[i], 8);
@@ -134,7 +134,7 @@ static void take_key(struct mapped *map)
 	const uint8_t *name = skip(map, n);
 
 	type = take(map, 4);
-	if (!map->bad && n == 17 && !memcmp(name, "general.alignment", n)) {
+	if (!map->bad && n == 17 && !memcmp(name, "general.alignment", 17)) {
 		map->alignment = take(map, 4);
 		map->bad |= __builtin_popcountll(map->alignment) != 1;
 		return;
@@ -161,7 +161,7 @@ static enum wh_status take_tensor(struct mapped *map, uint64_t data,
 
 	map->bad |= i >= MAX_TEXT;
 	if (!map->bad)
-		memcpy(name, text, i);
+		memcpy(name, text, (size_t)i);
 	array.rank = (uint32_t)take(map, 4);
 	map->bad |= array.rank > MAX_RANK;
 	for (i = map->bad ? 0 : array.rank; i-- > 0;) {

@@ -249,7 +249,8 @@ WH_API void wh_builder_release(struct wh_builder *builder,
  *  mapped until the source is closed or the builder freed. Payloads of packed
  *  arrays are read from the file itself, so that one that is cut or written
  *  meanwhile is noticed. One file a builder. WH_ENOTFOUND, WH_EIO; WH_EINVAL if
- *  it is no regular file; WH_ECORRUPT if it is empty. */
+ *  it is no regular file; WH_ECORRUPT if it is empty; WH_EUNSUPPORTED if it is
+ *  larger than a process of 32 bits. */
 WH_API enum wh_status wh_builder_map(struct wh_builder *builder,
 				     const char *path, const uint8_t **bytes,
 				     uint64_t *size, struct wh_error *err);

@@ -37,9 +37,10 @@ static void end(struct planned *p)
 
 static void payload_of(struct planned *p, uint32_t tensor, uint8_t *bytes)
 {
-	assert_ok(wh_source_read(p->source, tensor, 0, bytes,
-				 p->source->manifest.tensors[tensor].nbytes,
-				 &err),
+	assert_ok(wh_source_read(
+			  p->source, tensor, 0, bytes,
+			  (size_t)p->source->manifest.tensors[tensor].nbytes,
+			  &err),
 		  &err);
 }
 

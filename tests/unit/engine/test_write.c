@@ -243,7 +243,8 @@ static void what_was_written_is_listed_with_its_digest(void **state)
 static void pieces_and_threads_make_the_same_file(void **state)
 {
 	struct folder *f = *state;
-	const uint64_t n = (9 << 20) + 5, shape[] = {n};
+	const size_t n = (9 << 20) + 5;
+	const uint64_t shape[] = {n};
 	uint8_t *bytes = malloc(n), *got = malloc(n + 3);
 	struct wh_array array = {.name = "w",
 				 .dtype = WH_UINT8,

@@ -88,8 +88,9 @@ static enum wh_status read_all(struct world *w, struct wh_error *err)
 
 	if (status)
 		return status;
-	status = wh_source_read(source, 0, 0, bytes,
-				source->manifest.tensors[0].nbytes, err);
+	status =
+		wh_source_read(source, 0, 0, bytes,
+			       (size_t)source->manifest.tensors[0].nbytes, err);
 	wh_source_close(source);
 	if (!status)
 		status = wh_tensor_read(w->store, "HEAD~1", "fc/kernel", 4,

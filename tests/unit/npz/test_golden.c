@@ -26,7 +26,7 @@ static void check_ranges(struct flat_case *at)
 	uint32_t i;
 
 	for (i = 0; i < manifest->n_tensors; i++) {
-		uint64_t nbytes = manifest->tensors[i].nbytes, from, len;
+		size_t nbytes = (size_t)manifest->tensors[i].nbytes, from, len;
 		uint8_t *whole = malloc(nbytes + 1);
 		uint8_t *part = malloc(nbytes + 1);
 

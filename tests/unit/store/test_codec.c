@@ -452,8 +452,9 @@ static void damage(struct bench *b, const struct codec_output *output,
 	size_t coded_size = output->size;
 
 	while (rounds--) {
-		size_t cut = next_random() % 4 ? coded_size
-					       : next_random() % coded_size;
+		size_t cut = next_random() % 4
+				     ? coded_size
+				     : (size_t)(next_random() % coded_size);
 		uint8_t *bad = copy_of(coded, cut);
 		unsigned flips = (unsigned)(next_random() % 4);
 

@@ -71,7 +71,7 @@ static size_t each_store(struct fixture *f,
 static void digest_payload(struct wh_source *source, uint32_t index,
 			   uint8_t digest[SHA256_SIZE])
 {
-	uint64_t nbytes = source->manifest.tensors[index].nbytes;
+	size_t nbytes = (size_t)source->manifest.tensors[index].nbytes;
 	uint8_t *bytes = malloc(nbytes + 1);
 	struct wh_error err;
 
