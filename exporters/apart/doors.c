@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -45,11 +46,12 @@ static uint64_t memory_in_use(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
 	unsigned long long pages = 0;
+	char line[128];
 
 	if (!file)
 		return 0;
-	if (fscanf(file, "%llu", &pages) != 1)
-		pages = 0;
+	if (fgets(line, sizeof(line), file))
+		pages = strtoull(line, NULL, 10);
 	fclose(file);
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }

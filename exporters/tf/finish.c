@@ -148,7 +148,9 @@ static bool sweep_one(struct state *state,
 
 	if (keeps)
 		state->last_preserved = oldest;
-	*path = keeps ? NULL : wh_steal(&state->entries[0].path);
+	*path = NULL;
+	if (!keeps)
+		*path = wh_steal(&state->entries[0].path);
 	state_remove(state, 0);
 	state->n_timestamps = state->n_entries;
 	return !keeps;

@@ -157,13 +157,11 @@ static int list_remotes(struct cli *cli)
 
 	if (!code && wh_config_list(cli->store, note_name, names, &cli->err))
 		code = cli_fail(cli);
-	if (!code)
-		json_array_foreach(names, i, name)
-		{
-			if (!code)
-				code = print_remote(cli,
-						    json_string_value(name));
-		}
+	json_array_foreach(names, i, name)
+	{
+		if (!code)
+			code = print_remote(cli, json_string_value(name));
+	}
 	json_decref(names);
 	return code;
 }

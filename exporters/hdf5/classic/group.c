@@ -23,7 +23,7 @@
 
 #define NODE_HEAD     24u
 #define LEAF_HEAD     8u
-#define ENTRY_SIZE    40u
+#define ENTRY_SIZE    ((size_t)40)
 #define HEAP_HEAD     32u
 #define HEAP_END      1u /* of the list of free blocks */
 #define MAX_HEAP      ((uint64_t)16 << 20)
@@ -174,7 +174,7 @@ static bool read_node(struct table *table, uint64_t address, uint8_t *node,
 		return classic_damaged(table->file,
 				       "a group without a node of its tree");
 	for (i = 0; i < n; i++) {
-		const uint8_t *key = node + NODE_HEAD + i * 16;
+		const uint8_t *key = node + NODE_HEAD + (size_t)i * 16;
 		const char *from = name_at(table, get_le64(key));
 		const char *to = name_at(table, get_le64(key + 16));
 		uint64_t child = get_le64(key + 8);

@@ -177,7 +177,7 @@ const uint8_t *classic_header_find(const struct classic_header *header,
 bool classic_space_decode(const uint8_t *bytes, size_t size,
 			  struct classic_space *space)
 {
-	uint32_t i;
+	size_t i;
 
 	if (size < 8 || bytes[0] != 1 || bytes[1] > WH_MAX_RANK ||
 	    bytes[2] > 1 || bytes[3] || get_le32(bytes + 4))

@@ -382,7 +382,7 @@ static bool finish_leaf(struct classic_writer *writer,
 			const struct table_leaf *leaf)
 {
 	uint8_t bytes[LEAF_SIZE] = "SNOD\1";
-	uint32_t i;
+	size_t i;
 
 	put_le16(bytes + 6, (uint16_t)leaf->n);
 	for (i = 0; i < leaf->n; i++) {
@@ -401,7 +401,7 @@ static bool finish_node(struct classic_writer *writer,
 			const struct table_node *node)
 {
 	uint8_t bytes[NODE_SIZE] = "TREE";
-	uint32_t i;
+	size_t i;
 
 	bytes[5] = (uint8_t)node->level;
 	put_le16(bytes + 6, (uint16_t)node->n);

@@ -12,7 +12,7 @@
 #define SUPERBLOCK_SIZE	 96u
 #define DATASET_PREFIX	 16u
 #define DATASET_HEADER	 256u /* without its prefix */
-#define MESSAGE_HEAD	 8u
+#define MESSAGE_HEAD	 ((size_t)8)
 #define MESSAGE_CONSTANT 1u
 #define SURELY_UNWRITTEN ((uint64_t)512 << 10)
 #define SURELY_CACHED	 ((uint64_t)1536 << 10)
@@ -125,7 +125,7 @@ static uint8_t *put_message(uint8_t *at, enum classic_message_type type,
 
 static size_t encode_space(const struct wh_tensor *tensor, uint8_t *out)
 {
-	uint32_t i;
+	size_t i;
 
 	memset(out, 0, 8);
 	out[0] = 1;

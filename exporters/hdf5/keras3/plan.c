@@ -292,11 +292,10 @@ bool keras3_fits(const struct wh_manifest *manifest, const char *filepath)
 /* "_00001.weights.h5" */
 static bool is_shard_suffix(const char *suffix)
 {
-	unsigned shard;
 	int end = 0;
 
-	return sscanf(suffix, "_%5u" HDF5_SUFFIX "%n", &shard, &end) == 1 &&
-	       end && !suffix[end];
+	sscanf(suffix, "_%*5u" HDF5_SUFFIX "%n", &end);
+	return end && !suffix[end];
 }
 
 enum wh_beside keras3_beside(const struct wh_plan *plan, const char *path,
