@@ -7,6 +7,10 @@
 
 #include "base/text.h"
 
+#undef wh_fail
+#undef wh_fail_errno
+#undef wh_fail_memory
+
 const char *wh_status_text(enum wh_status status)
 {
 	switch (status) {

@@ -18,8 +18,8 @@ enum wh_status wh_fail_errno(struct wh_error *err, int sys_errno,
 enum wh_status wh_fail_memory(struct wh_error *err);
 
 /* Analysers look into one file at a time: without this they follow each
- * failure's path on as if it had been a success. */
-#ifdef __clang_analyzer__
+ * failure's path on as if it had been a success. gcc's has no name. */
+#if defined(__clang_analyzer__) || defined(WH_ANALYSED)
 #define wh_fail(err, status, ...) (wh_fail(err, status, __VA_ARGS__), (status))
 #define wh_fail_errno(err, number, ...)                                        \
 	(wh_fail_errno(err, number, __VA_ARGS__), WH_EIO)
