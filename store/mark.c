@@ -6,13 +6,24 @@
 #define MAX_BIT	  ((int64_t)1 << 40)
 #define MAX_DEPTH 1000 /* far above what codecs make */
 
+bool bitmap_has(const struct bitmap *map, int64_t bit)
+{
+	uint64_t word = (uint64_t)bit / 64;
+
+	return bit >= 0 && word < map->n_words &&
+	       map->words[word] >> (bit % 64) & 1;
+}
+
 enum wh_status bitmap_set(struct bitmap *map, int64_t bit, bool *was,
 			  struct wh_error *err)
 {
-	uint64_t word = (uint64_t)bit / 64, mask = UINT64_C(1) << (bit % 64);
+	uint64_t word = (uint64_t)bit / 64;
 
 	if (bit < 0 || bit > MAX_BIT)
 		return wh_fail(err, WH_ECORRUPT, "a row's id is too large");
+	*was = bitmap_has(map, bit);
+	if (*was)
+		return WH_OK;
 	if (word >= map->n_words) {
 		uint64_t n = 2 * word + 64, *moved = NULL;
 
@@ -25,17 +36,8 @@ enum wh_status bitmap_set(struct bitmap *map, int64_t bit, bool *was,
 		map->words = moved;
 		map->n_words = (size_t)n;
 	}
-	*was = map->words[word] & mask;
-	map->words[word] |= mask;
+	map->words[word] |= UINT64_C(1) << (bit % 64);
 	return WH_OK;
-}
-
-bool bitmap_has(const struct bitmap *map, int64_t bit)
-{
-	uint64_t word = (uint64_t)bit / 64;
-
-	return bit >= 0 && word < map->n_words &&
-	       map->words[word] >> (bit % 64) & 1;
 }
 
 void bitmap_free(struct bitmap *map)

@@ -415,8 +415,8 @@ static bool holds_more(const struct wh_manifest *manifest)
 		    manifest->layers[i].n_variables)
 			return true;
 	for (i = 0; i < manifest->n_attributes; i++)
-		if (strcmp(manifest->attributes[i].key, "keras_version") &&
-		    strcmp(manifest->attributes[i].key, "backend"))
+		if (strcmp(manifest->attributes[i].key, "keras_version") != 0 &&
+		    strcmp(manifest->attributes[i].key, "backend") != 0)
 			return true;
 	return false;
 }

@@ -331,7 +331,7 @@ static enum wh_status check_objects(struct naming *naming,
 			if (layer->n_variables <= MAX_COMPARED &&
 			    (tensors[a].rank != tensors[b].rank ||
 			     memcmp(tensors[a].shape, tensors[b].shape,
-				    tensors[a].rank * sizeof(uint64_t))))
+				    tensors[a].rank * sizeof(uint64_t)) != 0))
 				continue;
 			return wh_fail(err, WH_EUNSUPPORTED,
 				       "layer '%s': weights '%s' and '%s' have "

@@ -353,7 +353,8 @@ static bool look_alike(const struct wh_manifest *manifest,
 			&manifest->tensors[b->variables[i].tensor];
 
 		if (x->rank != y->rank ||
-		    memcmp(x->shape, y->shape, x->rank * sizeof(*x->shape)))
+		    memcmp(x->shape, y->shape, x->rank * sizeof(*x->shape)) !=
+			    0)
 			return false;
 	}
 	return true;

@@ -254,7 +254,7 @@ static enum wh_status put_entry(struct wh_buf *out, const struct item *item,
 		WH_TRY(put_shape(out, tensor, err));
 	return wh_buf_printf(out, err, ",\"data_offsets\":[%llu,%llu]}",
 			     (unsigned long long)begin,
-			     (unsigned long long)(begin + tensor->nbytes));
+			     (unsigned long long)begin + tensor->nbytes);
 }
 
 static enum wh_status put_header(struct layout *layout,
@@ -416,12 +416,10 @@ enum wh_status st_plan(struct wh_source *source,
 /* "-00001-of-00002.safetensors" */
 static bool is_shard_suffix(const char *suffix)
 {
-	unsigned shard, of;
 	int end = 0;
 
-	return sscanf(suffix, "-%5u-of-%5u" SUFFIX "%n", &shard, &of, &end) ==
-		       2 &&
-	       end && !suffix[end];
+	sscanf(suffix, "-%*5u-of-%*5u" SUFFIX "%n", &end);
+	return end && !suffix[end];
 }
 
 enum wh_beside st_beside(const struct wh_plan *plan, const char *path,

@@ -263,6 +263,11 @@ static enum wh_status write_whole(const char *path, const struct wh_buf *text,
 	return WH_EIO;
 }
 
+static bool same_bits(double a, double b)
+{
+	return memcmp(&a, &b, sizeof(a)) == 0; /* NOLINT: NaN, -0.0 */
+}
+
 /* The shortest decimal that reads back as the same double, as Python's. */
 static void print_number(double value, char text[64])
 {
@@ -277,8 +282,7 @@ static void print_number(double value, char text[64])
 		comma = strchr(text, ',');
 		if (comma)
 			*comma = '.';
-		if (text_to_double(text, &back) &&
-		    memcmp(&back, &value, sizeof(back)) == 0)
+		if (text_to_double(text, &back) && same_bits(back, value))
 			return;
 	}
 }

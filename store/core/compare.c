@@ -34,6 +34,7 @@ static bool are_finite(const double *a, const double *b, size_t n)
 		for (k = 0; k < N_PAIRS; k++) {
 			pair x = load(a + i + 2 * k), y = load(b + i + 2 * k);
 
+			/* NOLINTNEXTLINE(misc-redundant-expression): NaN */
 			excess[k] += (x - x) + (y - y);
 		}
 	for (k = 0; k < N_PAIRS; k++)

@@ -72,6 +72,7 @@ INLINE void add_eights(struct batch_sum *to, const double *x, size_t n)
 
 		memcpy(&v, x + i, sizeof(v));
 		distance = v - origin;
+		/* NOLINTNEXTLINE(misc-redundant-expression): NaN */
 		sum.excess += v - v;
 		sum.total += distance;
 		sum.square += v * v;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "storage.h"
+#include "support/little.h"
 #include "support/store.h"
 
 #define COLUMNS	   1000u
@@ -186,6 +187,7 @@ static void assert_it_is_whole(struct fixture *f, uint64_t rows)
 	assert_ok(wh_tensor_read(f->store, "HEAD", "fc/kernel", 0, back,
 				 n * sizeof(*back), &f->err),
 		  &f->err);
+	make_little(back, n * sizeof(*back), sizeof(*back));
 	for (i = 0; i < n; i++)
 		assert_memory_equal(&back[i], &weights[i], sizeof(*back));
 	free(back);
