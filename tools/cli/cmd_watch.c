@@ -54,8 +54,8 @@ static int take_folder(struct watch *watch, const char *path)
 		return cli_usage(cli, "there are too many folders");
 	while (len > 1 && path[len - 1] == '/')
 		len--;
-	copy = strndup(path, len);
-	if (!copy || !len)
+	copy = len ? strndup(path, len) : NULL;
+	if (!copy)
 		return cli_usage(cli, "'%s' is no folder", path);
 	watch->folders[watch->n_folders++].path = copy;
 	return EXIT_DONE;
