@@ -352,32 +352,6 @@ bool table_add(struct classic_writer *writer, struct new_table *table,
 	return done && (!arrival.split || raise_root(&arrival));
 }
 
-bool table_find(const struct new_table *table, const char *name,
-		struct table_entry *found)
-{
-	const struct table_node *node = table->root;
-	const struct table_leaf *leaf;
-	uint32_t at;
-	bool same;
-
-	for (;;) {
-		if (node->n == 0)
-			return false;
-		for (at = 0;
-		     at + 1 < node->n &&
-		     strcmp(name, name_at(table, node->keys[at + 1])) > 0;)
-			at++;
-		if (node->level == 0)
-			break;
-		node = node->children[at];
-	}
-	leaf = node->children[at];
-	at = place_in_leaf(table, leaf, name, &same);
-	if (same)
-		*found = leaf->entries[at];
-	return same;
-}
-
 static bool finish_leaf(struct classic_writer *writer,
 			const struct table_leaf *leaf)
 {

@@ -47,8 +47,4 @@ bool table_add(struct classic_writer *writer, struct new_table *table,
 bool table_finish(struct classic_writer *writer, const struct new_table *table);
 void table_free(struct new_table *table);
 
-/** Whether there is such an entry; it in `*found`. */
-bool table_find(const struct new_table *table, const char *name,
-		struct table_entry *found);
-
 #endif
