@@ -262,11 +262,10 @@ static enum wh_status identify_again(struct commit *commit,
 {
 	uint32_t i;
 
-	for (i = 0; i < commit->n_items; i++)
-		if (!commit->items[i].stored)
-			commit->items[i].id = 0;
-	WH_TRY(identify(commit, err));
 	/* Ids of what is stored are of a transaction that came to nothing. */
+	for (i = 0; i < commit->n_items; i++)
+		commit->items[i].id = 0;
+	WH_TRY(identify(commit, err));
 	commit->mark = MARK_NONE;
 	return WH_OK;
 }
@@ -315,6 +314,7 @@ static enum wh_status store_and_publish(struct commit *commit,
 		if (tries) {
 			WH_TRY(identify_again(commit, err));
 			WH_TRY(commit_store(commit, err));
+			count_new(commit);
 		}
 		WH_TRY(check_unchanged(commit->source, err));
 		WH_TRY(commit_publish(commit, &again, err));

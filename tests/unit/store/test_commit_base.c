@@ -323,6 +323,62 @@ static void many_losses_at_once_are_one(void **state)
 	assert_int_equal(ask_integer(f, "select count(*) from tensor"), 8);
 }
 
+/* The first model's weights in a layer of another name, beside new ones. */
+static struct wh_source *model_that_shares(const float *bias)
+{
+	const uint64_t shape[] = {FEW_ROWS, COLUMNS}, few[] = {4};
+	const struct wh_array kernel = {.name = "kernel",
+					.dtype = WH_FLOAT32,
+					.rank = 2,
+					.shape = shape,
+					.data = weights};
+	const struct wh_array added = {.name = "bias",
+				       .dtype = WH_FLOAT32,
+				       .rank = 1,
+				       .shape = few,
+				       .data = bias};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	assert_ok(wh_builder_layer(builder, "moved", "Dense", &err), &err);
+	assert_ok(wh_builder_weight(builder, &kernel, &err), &err);
+	assert_ok(wh_builder_weight(builder, &added, &err), &err);
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+/* Found when the commit began, and gone when it publishes: it is stored anew,
+ * and what the snapshot names is there. */
+static void a_tensor_that_was_found_goes_before_it_is_named(void **state)
+{
+	static const float bias[] = {1, 2, 3, 4};
+	struct fixture *f = *state;
+	void (*step)(const char *path) = take_tensors;
+	struct wh_commit_options options = {.progress = sweep_when_coded,
+					    .arg = &step};
+	struct wh_source *source = model_that_shares(bias);
+	float back[8];
+
+	commit_first(f, FEW_ROWS);
+	gc.path = f->path;
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+	assert_null(step);
+	assert_int_equal(f->result.n_new_tensors, 2);
+	assert_int_equal(
+		ask_integer(
+			f,
+			"select count(*) from tensor where nbytes > 1000000"),
+		1);
+	assert_ok(wh_tensor_read(f->store, "HEAD", "moved/kernel", 0, back,
+				 sizeof(back), &f->err),
+		  &f->err);
+	assert_memory_equal(back, weights, sizeof(back));
+}
+
 /* Not gc's doing: that is told, as it always was. */
 static void a_base_that_is_damaged_is_told(void **state)
 {
@@ -348,6 +404,7 @@ int main(void)
 		with_store(a_base_goes_while_its_tensor_is_weighed),
 		with_store(after_three_losses_no_base_is_chosen),
 		with_store(many_losses_at_once_are_one),
+		with_store(a_tensor_that_was_found_goes_before_it_is_named),
 		with_store(a_base_that_is_damaged_is_told),
 	};
 
