@@ -196,6 +196,19 @@ header_case("header-min-consumer", "written by a newer TensorFlow",
 header_case("header-bad-consumer", "disallows consumer version 1",
             version(a=(1, 1), b=(3, 1)))
 header_case("header-producer", "producer version -1", version(a=(1, -1)))
+# Each field cut, of another wire type, or one that nobody knows.
+for name, proto in {"tag": b"\xff", "consumers": b"\x1a\x05", "of-64-bits": b"\x19" + bytes(8),
+                    "consumers-cut": b"\x1a\x01\xff", "unknown-cut": b"\x4a\x09"}.items():
+    header_case(f"header-version-{name}", "header can't be read",
+                field(1, 1) + field(3, proto))
+header_case("header-version-unknown-field", None,
+            field(1, 1) + field(3, b"\x08\x01" + field(9, b"later")))
+header_case("header-consumers-one-by-one", "disallows consumer version 1",
+            field(1, 1) + field(3, b"\x08\x01\x18\x02\x18\x01"))
+header_case("header-shards-cut", "header can't be read", b"\x08")
+header_case("header-unknown-field", None, HEADER + field(9, b"later"))
+header_case("header-unknown-field-cut", "header can't be read",
+            HEADER + b"\x4a\x09")
 header_case("header-no-version", None, field(1, 1))
 header_case("header-producer-99", None, version(a=(1, 99), b=(2, 1)))
 header_case("header-endianness-7", None, HEADER + b"\x10\x07")
@@ -224,6 +237,14 @@ one_entry("entry-shape-wraps-to-its-size", "'w'",
 one_entry("entry-rank-300", "can't be read", entry((1,) * 300))
 one_entry("entry-unknown-rank", "can't be read", entry(
     more=field(2, b"\x18\x01")))
+one_entry("entry-dimension-tag", "can't be read",
+          entry(more=field(2, field(2, b"\xff"))))
+one_entry("entry-dimension-cut", "can't be read",
+          entry(more=field(2, field(2, b"\x08"))))
+one_entry("entry-dimension-unknown-cut", "can't be read",
+          entry(more=field(2, field(2, b"\x4a\x09"))))
+one_entry("entry-shape-no-message", "can't be read", entry(more=b"\x12\x09"))
+one_entry("entry-checksum-cut", "can't be read", entry(more=b"\x35\x01"))
 one_entry("entry-dtype-99", "dtype that is not known (99)", entry(dtype=99))
 one_entry("entry-dtype-0", "dtype that is not known (0)", entry(dtype=0))
 one_entry("entry-dtype-resource", "dtype that is not known (20)",
@@ -319,6 +340,10 @@ def slices_case(name, said, *args, **options):
 
 TWO = [[(0, 4)], [(4, 4)]]
 slices_case("slices-whole", None, TWO)
+for name, extent in {"tag": b"\xff", "unknown-cut": b"\x4a\x09",
+                     "start-cut": field(1, b"\x08")}.items():
+    one_entry(f"slices-{name}", "can't be read", bundle.entry_proto(
+        FLOAT, (8,), 0, b"", slices=[extent]))
 slices_case("slices-missing", "is missing or is not as", TWO[:1], listed=TWO)
 slices_case("slices-too-few", "sufficient slices", TWO[:1])
 slices_case("slices-overlap", "slices overlap", [[(0, 5)], [(4, 4)]])

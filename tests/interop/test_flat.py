@@ -2,6 +2,7 @@
 directions, casts as ml_dtypes and NumPy do them, and the zoo's models from h5
 and tf through both and back."""
 import json
+import struct
 
 import ml_dtypes
 import numpy as np
@@ -259,6 +260,25 @@ def test_metadata_comes_through(wh):
     wh("convert", "a.safetensors", "b.safetensors", "--canonical")
     with safe_open(wh.folder / "b.safetensors", "np") as opened:
         assert opened.metadata() == {"format": "pt"}
+
+
+@pytest.mark.parametrize("header", [
+    '{"\\u20AC\\ud83d\\uDE00\u00e9":["U8",[1],[0,1]]}',
+    '{"__metadata__":null,"a":["U8",[1],[0,1]]}',
+    '{"__metadata__":{"k":"1","k":"2"},"a":{"dtype":"U8","shape":[1],'
+    '"data_offsets":[0,1]}}',
+    '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"z":'
+    '[true,false,"s\\\\",-1.5E+3,2e-1,null,{"b":-0.0}]}}',
+], ids=["escapes-and-lists", "no-metadata", "a-key-twice", "unknown-fields"])
+def test_headers_in_other_words_are_read_as_the_library_does(header, wh):
+    text = header.encode()
+    data = struct.pack("<Q", len(text)) + text + b"x"
+    (wh.folder / "m.safetensors").write_bytes(data)
+    wh.commit("m.safetensors")
+    assert [row["name"] for row in wh.ls()] == \
+        [name for name, _ in deserialize(data)]
+    wh("save-weights", "HEAD", "back.safetensors")
+    assert (wh.folder / "back.safetensors").read_bytes() == data
 
 
 def test_more_members_than_16_bits_count(wh, tmp_path):

@@ -42,6 +42,20 @@ static void long_messages_are_cut(void **state)
 	assert_int_equal(strlen(err.message), WH_ERROR_SIZE - 1);
 }
 
+static void plug_ins_fill_an_error_by_name(void **state)
+{
+	struct wh_error err = {.sys_errno = 7};
+
+	(void)state;
+	assert_int_equal(
+		wh_error_set(&err, WH_ENOTFOUND, "no %s of %d", "seed", 3),
+		WH_ENOTFOUND);
+	assert_int_equal(err.status, WH_ENOTFOUND);
+	assert_int_equal(err.sys_errno, 0);
+	assert_string_equal(err.message, "no seed of 3");
+	assert_int_equal(wh_error_set(NULL, WH_EIO, "nobody listens"), WH_EIO);
+}
+
 static void every_status_has_words(void **state)
 {
 	int i, k;
@@ -80,6 +94,7 @@ int main(void)
 		cmocka_unit_test(messages_grow_from_the_inside),
 		cmocka_unit_test(nobody_need_listen),
 		cmocka_unit_test(long_messages_are_cut),
+		cmocka_unit_test(plug_ins_fill_an_error_by_name),
 		cmocka_unit_test(every_status_has_words),
 		cmocka_unit_test(bytes_have_an_order),
 	};

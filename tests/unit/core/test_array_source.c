@@ -209,6 +209,69 @@ static void a_file_that_arrays_lie_in_may_be_cut(void **state)
 	unlink(path);
 }
 
+static void expect_refused(const struct wh_array *array, const char *why)
+{
+	struct wh_builder *builder = begin("fc");
+	struct wh_error err;
+
+	assert_fails(wh_builder_weight(builder, array, &err), &err, WH_EINVAL,
+		     why);
+	wh_builder_free(builder);
+}
+
+static void arrays_that_say_too_little_or_too_much_are_refused(void **state)
+{
+	const uint64_t shape[] = {UINT64_C(1) << 33, UINT64_C(1) << 33};
+	const uint64_t large[] = {UINT64_C(1) << 62};
+	const float value = 1;
+	struct wh_array array = {.name = "a",
+				 .dtype = WH_FLOAT32,
+				 .rank = 1,
+				 .shape = large,
+				 .data = &value};
+
+	(void)state;
+	expect_refused(&array, "shape is too large");
+	array.shape = shape;
+	array.rank = 2;
+	expect_refused(&array, "shape is too large");
+	array.rank = WH_MAX_RANK + 1;
+	expect_refused(&array, "shape is too large");
+	array.rank = 0;
+	array.data = NULL;
+	expect_refused(&array, "neither data nor a callback");
+	array.data = &value;
+	array.dtype = WH_STRING;
+	expect_refused(&array, "a string can't be given as memory");
+	array.dtype = (enum wh_dtype)99;
+	expect_refused(&array, "can't be given as memory");
+	array.dtype = WH_FLOAT32;
+	array.name = "";
+	expect_refused(&array, "without a name");
+	array.name = NULL;
+	expect_refused(&array, "without a name");
+}
+
+static void where_the_names_are_from_is_copied(void **state)
+{
+	char format[] = "gguf", generator[] = "llama 3";
+	const float value = 1;
+	struct wh_array array = {
+		.name = "a", .dtype = WH_FLOAT32, .data = &value};
+	struct wh_builder *builder = begin("fc");
+	struct wh_source *source;
+	struct wh_error err;
+
+	(void)state;
+	assert_ok(wh_builder_origin(builder, format, generator, &err), &err);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	format[0] = generator[0] = '?';
+	source = finish(builder);
+	assert_string_equal(source->manifest.origin_format, "gguf");
+	assert_string_equal(source->manifest.origin_generator, "llama 3");
+	wh_source_close(source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +279,9 @@ int main(void)
 		cmocka_unit_test(layers_and_roles_are_kept),
 		cmocka_unit_test(weighing_agrees_with_one_pass),
 		cmocka_unit_test(weighing_can_be_cancelled),
+		cmocka_unit_test(
+			arrays_that_say_too_little_or_too_much_are_refused),
+		cmocka_unit_test(where_the_names_are_from_is_copied),
 		cmocka_unit_test(a_file_that_arrays_lie_in_may_be_cut),
 	};
 
