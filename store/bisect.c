@@ -227,7 +227,7 @@ static enum wh_status fill_state(struct bisection *b, struct wh_bisect *out,
 {
 	uint8_t digest[WH_SHA256_SIZE];
 	uint64_t left;
-	int64_t id;
+	int64_t id = 0;
 
 	if (b->good)
 		text_hex(b->good->sha256, sizeof(digest), out->good);
