@@ -310,28 +310,70 @@ static enum wh_status tell_tags(json_t *tags, alias_fn *fn, void *arg,
 	return WH_OK;
 }
 
-static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
-				   struct wh_error *err)
+/* `</v2/NAME/tags/list?last=b&n=100>; rel="next"`: registries give as many at a
+ * time as they like. `url` is the next page then, or NULL. */
+static enum wh_status next_page(const struct oci_place *place,
+				const struct http_response *response,
+				char **url, struct wh_error *err)
 {
-	struct oci_place *place = (struct oci_place *)base;
+	char link[4096], *page = *url;
+	enum wh_status status;
+
+	*url = NULL;
+	if (!http_header(response, "Link", link, sizeof(link)) ||
+	    *link != '<' || !strstr(link, "next")) {
+		free(page);
+		return WH_OK;
+	}
+	link[strcspn(link, ">")] = '\0';
+	status = http_url_join(page, link + 1, url, err);
+	free(page);
+	if (!status && !http_same_origin(place->root, *url))
+		status = wh_fail(err, WH_EREMOTE,
+				 "the registry lists its tags elsewhere");
+	return status;
+}
+
+/* Takes `url`, and gives the next page's. */
+static enum wh_status list_page(struct oci_place *place, char **url,
+				alias_fn *fn, void *arg, struct wh_error *err)
+{
+	struct http_request request = oci_request(place, "GET", *url);
 	struct http_response response;
-	struct http_request request;
-	char *url wh_free_auto = NULL;
-	enum wh_status status = WH_OK;
+	enum wh_status status;
 	json_t *root;
 
-	WH_TRY(oci_url(place, "tags", "list?n=10000", &url, err));
-	request = oci_request(place, "GET", url);
 	WH_TRY(http_send(place->http, &request, &response, err));
 	if (response.status == 200) {
 		root = json_loadb((const char *)response.body.data,
 				  response.body.size, 0, NULL);
 		status = tell_tags(json_object_get(root, "tags"), fn, arg, err);
 		json_decref(root);
-	} else if (response.status != 404) {
-		status = http_refused(&request, &response, err);
+	} else {
+		status = response.status == 404
+				 ? WH_OK
+				 : http_refused(&request, &response, err);
 	}
+	if (!status)
+		status = next_page(place, &response, url, err);
 	http_response_free(&response);
+	return status;
+}
+
+#define MAX_PAGES 10000 /* of tags: a registry may not go on for ever */
+
+static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
+				   struct wh_error *err)
+{
+	struct oci_place *place = (struct oci_place *)base;
+	enum wh_status status;
+	char *url = NULL;
+	int page;
+
+	status = oci_url(place, "tags", "list?n=1000", &url, err);
+	for (page = 0; !status && url && page < MAX_PAGES; page++)
+		status = list_page(place, &url, fn, arg, err);
+	free(url);
 	return status;
 }
 

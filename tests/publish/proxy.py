@@ -20,6 +20,7 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.log, self.replies = [], []  # also status and size
         # Called with method and URL; a status is the answer.
         self.before = lambda method, url: None
+        self.rewrite = lambda url: url
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -87,6 +88,7 @@ class Request(http.server.BaseHTTPRequestHandler):
         status = self.server.before(self.command, self.path)
         if status:
             return self.refuse(status)
+        self.path = self.server.rewrite(self.path)
         url = urllib.parse.urlsplit(self.path)
         line = http.client.HTTPConnection(
             *self.place_of(url.hostname, url.port or 80))
