@@ -1,5 +1,7 @@
 """What was published is loaded by Keras and TensorFlow on another machine, with
-wh and, from a plain web server, without it."""
+wh and, from a plain web server, without it. MLflow runs in an environment of
+its own: what its client downloads is compared in tests/publish/test_mlflow.py.
+"""
 import functools
 import http.server
 import json
@@ -17,7 +19,10 @@ import tensorflow as tf
 
 DIGITS = Path(__file__).resolve().parents[1] / "golden" / "digits"
 sys.path.insert(0, str(DIGITS))
-import digits  # noqa: E402  (found by the line above)
+sys.path.insert(1, str(DIGITS.parents[1] / "publish"))
+import digits  # noqa: E402  (found by the lines above)
+from servers import (Apache, Distribution, Lighttpd, Nginx,  # noqa: E402
+                     Registry, Versitygw)
 
 EPOCH = DIGITS / "run" / "epoch-09.h5"
 
@@ -67,6 +72,31 @@ def test_a_pull_on_another_machine_is_loaded(wh, url, tmp_path):
     check_model(home / "model" / "model")
     with h5py.File(home / "model" / "model.h5") as file:
         assert len(file.attrs["layer_names"]) > 5
+
+
+@pytest.mark.parametrize("kind", [Nginx, Apache, Lighttpd, Versitygw,
+                                  Registry, Distribution])
+def test_each_server_gives_back_what_keras_loads(wh, tmp_path, monkeypatch,
+                                                 kind):
+    home = tmp_path / "fresh"
+    home.mkdir()
+    wh("init", "-q")
+    wh("import", "-q", EPOCH)
+    with kind(tmp_path / "server") as server:
+        place = f"{server.url}/models"
+        if kind is Versitygw:
+            (server.data / "bucket").mkdir()
+            place = "s3://bucket/models"
+            for name, value in server.login().items():
+                monkeypatch.setenv(name, value)
+        elif issubclass(kind, Registry):
+            place = f"oci+http://{server.host}/lab/models"
+        wh("publish", place, "--save-format", "h5,tf")
+        subprocess.run([wh.path, "pull", place, "-o", "model"], cwd=home,
+                       check=True, env=dict(os.environ, HOME=str(home)),
+                       timeout=60)
+    check_model(home / "model" / "model.h5")
+    check_model(home / "model" / "model")
 
 
 def test_a_plain_download_is_loaded_by_tensorflows_pointer(url, tmp_path):
