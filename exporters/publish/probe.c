@@ -152,18 +152,14 @@ static enum wh_status try_read(struct probing *probing, struct wh_error *err)
 static void try_part(struct probing *probing)
 {
 	struct place *place = probing->place;
-	struct remote_file there = {.etag = ""};
-	struct remote_range part = {.offset = PART_BEGIN,
-				    .max_length = PROBE_SIZE};
+	struct remote_range part = {
+		.offset = PART_BEGIN, .max_length = PROBE_SIZE, .etag = ""};
 	struct wh_error why;
 
-	if (!place->kind->stat(place, &probing->content, &there, &why))
-		part.etag = there.etag;
 	probing->begin = UINT64_MAX;
-	if (!part.etag ||
-	    place->kind->get(place, probing->path, &part, take, probing, &why))
+	if (place->kind->get(place, probing->path, &part, take, probing, &why))
 		tell(probing, "ranges", PROBE_NO, why.message);
-	else if (probing->begin == PART_BEGIN && there.etag[0] == '"')
+	else if (probing->begin == PART_BEGIN)
 		tell(probing, "ranges", PROBE_YES,
 		     "a pull that was cut off "
 		     "goes on");

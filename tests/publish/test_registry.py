@@ -282,14 +282,17 @@ def test_the_record_outlives_the_snapshot(wh, tmp_path):
 
 # What each can do: digest, ranges, conditions, remove.
 ABILITIES = {
-    "file": (False, False, False, True),
+    "file": (False, True, False, True),
     "nginx": (False, True, False, True),
+    "apache": (False, True, False, True),
+    "lighttpd": (False, True, False, True),
     "s3": (True, True, True, True),
     "docker_registry": (True, True, False, False),
     "distribution": (True, True, False, False),
 }
 
 
+@pytest.mark.parametrize("lab", ABILITIES | {"mlflow": None}, indirect=True)
 def test_a_place_is_tried_and_left_as_it_was(wh, lab, request, tmp_path):
     told = wh.row("remote", "test", "lab", env=lab.env)
     assert told["ok"] and told["url"] == lab.url
@@ -304,9 +307,8 @@ def test_a_place_is_tried_and_left_as_it_was(wh, lab, request, tmp_path):
     if lab.kind == "file":
         left = [path for path in tmp_path.glob("models/**/*")
                 if path.is_file()]
-    elif lab.kind == "nginx":
-        data = request.getfixturevalue("nginx").data
-        left = [path for path in data.glob("**/probe")]
+    elif lab.kind in ("nginx", "apache", "lighttpd"):
+        left = [path for path in lab.server.data.glob("**/probe")]
     elif lab.kind == "s3":
         left = request.getfixturevalue("s3").client.list_objects_v2(
             Bucket="models", Prefix=lab.url.split("/", 3)[3]).get("Contents")
