@@ -129,7 +129,7 @@ def measure_zipnn(bench, name):
     more = {"who": "zipnn", "version": told["version"], "setting":
             "each snapshot's file against the one before, in one chain; no "
             "store"}
-    return [sized(name, data, told["stored_bytes"], **more,
+    return [sized(name, files, told["stored_bytes"], **more,
                   cpu_s=told["cpu_s"] / len(data), peak_mb=told["peak_mb"]),
             dict(more, what=f"{name}: one alone",
                  stored_ratio=told["lone_bytes"] / one)]

@@ -62,6 +62,15 @@ def cnn():
     ])
 
 
+def with_new_head(model):
+    """The last two layers anew, of another width, before those that stand."""
+    kept = model.layers[:-2]
+    for layer in kept:
+        layer.trainable = False
+    return keras.Sequential([*kept, layers.Dense(160, activation="relu"),
+                             layers.Dense(10)])
+
+
 def tiny():
     """About 12,000 parameters: 50 KB."""
     return keras.Sequential([
@@ -150,8 +159,8 @@ def digit_run(optimizer, save=weights_h5, each=20, model=cnn, seed=1,
     net = model()
     if start:
         net.load_weights(start)
-    for layer in net.layers[:-2] if frozen else ():
-        layer.trainable = False
+    if frozen:
+        net = with_new_head(net)
     data = batches(*digits(), np.random.default_rng(seed))
     return Run(compiled(net, optimizer), data, each, save, count)
 
