@@ -19,6 +19,7 @@
 #include "publish/publication.h"
 #include "publish/ranged.h"
 
+#define MAX_PAGES 1000 /* of 200 versions */
 #define SNAPSHOT_TAG "weighhouse.snapshot"
 #define MANIFEST_TAG "weighhouse.manifest" /* "PATH SHA-256" */
 
@@ -209,41 +210,65 @@ static bool is_wanted(json_t *version, const char *snapshot,
 	return !manifest || (listed && strcmp(listed, manifest) == 0);
 }
 
+/* The first that is wanted of a page of versions, borrowed, or NULL. */
+static json_t *wanted_of(json_t *page, const char *snapshot,
+			 const char *manifest)
+{
+	json_t *versions = json_object_get(page, "model_versions");
+	size_t i;
+
+	for (i = 0; i < json_array_size(versions); i++) {
+		json_t *version = json_array_get(versions, i);
+
+		if (is_wanted(version, snapshot, manifest))
+			return version;
+	}
+	return NULL;
+}
+
+/* A page of versions, the newest first, to be freed. */
+static enum wh_status read_page(struct mlflow_place *place, const char *token,
+				json_t **page, struct wh_error *err)
+{
+	struct wh_buf path wh_buf_auto = {0};
+
+	WH_TRY(wh_buf_printf(&path, err,
+			     "mlflow/model-versions/search?max_results=200&"
+			     "order_by=version_number%%20DESC&"
+			     "filter=name%%3D%%27"));
+	WH_TRY(http_escape(&path, place->model, true, err));
+	WH_TRY(wh_buf_printf(&path, err, "%%27%s",
+			     *token ? "&page_token=" : ""));
+	WH_TRY(http_escape(&path, token, true, err));
+	WH_TRY(wh_buf_append(&path, "", 1, err));
+	return mlflow_call(place, "GET", (const char *)path.data, NULL, page,
+			   err);
+}
+
 /* The newest version that is wanted, to be freed; NULL if there is none. */
 static enum wh_status find_version(struct mlflow_place *place,
 				   const char *snapshot, const char *manifest,
 				   json_t **found, struct wh_error *err)
 {
 	char token[300] = "";
+	unsigned n_pages;
 
 	*found = NULL;
-	do {
-		struct wh_buf path wh_buf_auto = {0};
+	for (n_pages = 0; n_pages < MAX_PAGES; n_pages++) {
 		const char *next;
-		json_t *reply, *version;
-		size_t i;
+		json_t *page;
 
-		WH_TRY(wh_buf_printf(&path, err,
-				     "mlflow/model-versions/search?max_results="
-				     "200&order_by=version_number%%20DESC&"
-				     "filter=name%%3D%%27"));
-		WH_TRY(http_escape(&path, place->model, true, err));
-		WH_TRY(wh_buf_printf(&path, err, "%%27%s",
-				     *token ? "&page_token=" : ""));
-		WH_TRY(http_escape(&path, token, true, err));
-		WH_TRY(wh_buf_append(&path, "", 1, err));
-		WH_TRY(mlflow_call(place, "GET", (const char *)path.data, NULL,
-				   &reply, err));
-		json_array_foreach(json_object_get(reply, "model_versions"), i,
-				   version) if (!*found &&
-						is_wanted(version, snapshot,
-							  manifest)) *found =
-			json_incref(version);
-		next = text_of(reply, "next_page_token");
+		WH_TRY(read_page(place, token, &page, err));
+		*found = json_incref(wanted_of(page, snapshot, manifest));
+		next = text_of(page, "next_page_token");
 		snprintf(token, sizeof(token), "%s", next ? next : "");
-		json_decref(reply);
-	} while (!*found && *token);
-	return WH_OK;
+		json_decref(page);
+		if (*found || !*token)
+			return WH_OK;
+	}
+	return wh_fail(err, WH_EREMOTE,
+		       "MLflow's list of the versions of '%s' has no end",
+		       place->model);
 }
 
 /* Creating is not idempotent: each call makes a version. */

@@ -371,6 +371,7 @@ struct listing {
 	wh_publication_fn *fn;
 	void *arg;
 	int stopped;
+	bool no_memory;
 };
 
 static bool aliases_have(json_t *row, const char *alias)
@@ -415,8 +416,10 @@ static int tell_row(void *arg, const struct wh_publication *publication)
 	json_t *row;
 	size_t i, k;
 
-	if (!aliases)
+	if (!aliases) {
+		listing->no_memory = true;
 		return 1;
+	}
 	for (i = 0; i < told.n_aliases; i++) {
 		aliases[i] = told.aliases[i];
 		json_array_foreach(listing->rows, k, row)
@@ -442,7 +445,8 @@ static void tell_noted(struct listing *listing)
 		struct parsed parsed = {0};
 
 		listing->n_told = i + 1;
-		if (!listing->stopped && parse(row, &parsed) &&
+		if (!listing->stopped && !listing->no_memory &&
+		    parse(row, &parsed) &&
 		    (!listing->place ||
 		     strcmp(listing->place, parsed.publication.place) == 0))
 			tell_row(listing, &parsed.publication);
@@ -476,5 +480,5 @@ enum wh_status record_list(struct wh_store *store, const char *place,
 	if (!status)
 		tell_noted(&listing);
 	json_decref(listing.rows);
-	return status;
+	return listing.no_memory ? wh_fail_memory(err) : status;
 }
