@@ -9,16 +9,18 @@
 
 #define MAX_TOKEN 2048
 #define MAX_KEY	  1100 /* S3 takes 1024 bytes */
-#define MAX_PAGES                                                              \
-	1000 /* of a thousand keys: a server may not go on for ever            \
-	      */
+/* Of a thousand keys: a server may not go on for ever. */
+#define MAX_PAGES 1000
 
 bool s3_next(const struct wh_buf *body, size_t *at, const char *name,
 	     struct wh_buf *element)
 {
-	const uint8_t *end = body->data + body->size, *from, *to;
+	const uint8_t *end, *from, *to;
 	char open[40], close[40];
 
+	if (*at >= body->size)
+		return false;
+	end = body->data + body->size;
 	snprintf(open, sizeof(open), "<%s>", name);
 	snprintf(close, sizeof(close), "</%s>", name);
 	from = memmem(body->data + *at, body->size - *at, open, strlen(open));
