@@ -44,7 +44,7 @@ def batches(images, labels, random, size=BATCH, scale=1):
             yield x, labels[part]
 
 
-def cnn():
+def cnn(dropout=0):
     """About 5 million parameters."""
     return keras.Sequential([
         layers.Input((8, 8, 1)),
@@ -56,7 +56,7 @@ def cnn():
         layers.BatchNormalization(),
         layers.Flatten(),
         layers.Dense(1024, activation="relu"),
-        layers.Dropout(0.2),
+        *([layers.Dropout(dropout)] if dropout else []),
         layers.Dense(256, activation="relu"),
         layers.Dense(10),
     ])
@@ -154,14 +154,14 @@ def rounded(model, path):
 
 
 def digit_run(optimizer, save=weights_h5, each=20, model=cnn, seed=1,
-              start=None, frozen=False, count=SNAPSHOTS):
+              start=None, frozen=False, count=SNAPSHOTS, size=16):
     keras.utils.set_random_seed(seed)
     net = model()
     if start:
         net.load_weights(start)
     if frozen:
         net = with_new_head(net)
-    data = batches(*digits(), np.random.default_rng(seed))
+    data = batches(*digits(), np.random.default_rng(seed), size)
     return Run(compiled(net, optimizer), data, each, save, count)
 
 
@@ -196,15 +196,16 @@ RUNS = {
     "slots": lambda _: digit_run(adam(), whole_h5),
     "bf16": lambda _: digit_run(adam(), rounded),
     "finetune": lambda start: digit_run(
-        keras.optimizers.Adam(1e-5), seed=4, start=start()),
+        keras.optimizers.Adam(1e-5), seed=4, start=start(), size=1),
     "frozen": lambda start: digit_run(
         adam(), seed=5, start=start(), frozen=True),
     "epochs": lambda _: digit_run(
-        keras.optimizers.SGD(0.05, momentum=0.9), each=1797 // BATCH),
+        keras.optimizers.SGD(0.05, momentum=0.9), each=1797 // BATCH,
+        model=lambda: cnn(dropout=0.2), size=BATCH),
     "transformer": make_transformer,
     "mobilenet": make_applications,
     "small": lambda _: digit_run(adam(steps=5600), each=1797 // BATCH,
-                                 model=tiny, count=100),
+                                 model=tiny, count=100, size=BATCH),
 }
 
 
