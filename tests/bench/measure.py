@@ -157,8 +157,10 @@ class Results:
         return [row for group in self.groups.values() if self.is_fresh(group)
                 for row in group["rows"]]
 
-    def drop(self, prefix):
-        for name in [name for name in self.groups if name.startswith(prefix)]:
+    def drop(self, prefix, part):
+        """Those of a bench that have `part` in their names."""
+        for name in [name for name in self.groups
+                     if name.startswith(prefix) and part in name]:
             del self.groups[name]
 
 

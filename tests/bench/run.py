@@ -47,7 +47,7 @@ def arguments():
                         "time/1-GB or sizes/steps")
     parser.add_argument("--rounds", type=int, help="instead of 2 to 5")
     parser.add_argument("--again", action="store_true",
-                        help="forget what is known of these benches")
+                        help="forget what is known of these rows")
     parser.add_argument("--out", type=Path, help="for results and report; "
                         "without it build-tests/bench-report")
     parser.add_argument("--folder", help="where to work: a real disk with "
@@ -92,7 +92,7 @@ def main():
     try:
         for name in given.name or BENCHES:
             if given.again:
-                results.drop(f"{name}/")
+                results.drop(f"{name}/", given.only)
             BENCHES[name](bench)
     finally:
         shutil.rmtree(folder)
