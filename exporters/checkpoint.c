@@ -113,7 +113,7 @@ enum wh_status wh_checkpoint_open(const char *path, const char *name,
 	status = open_as(format, path, options, source, err);
 	if (status != WH_EMISMATCH)
 		return status;
-	/* It is as expected by nobody but who named the format. */
+	/* No other format is asked: the file is not of the one named. */
 	if (err)
 		err->status = WH_EUNSUPPORTED;
 	return WH_EUNSUPPORTED;

@@ -29,6 +29,10 @@
 #include "base/text.h"
 #include "publish/publication.h"
 
+/* Of tags: a registry may not go on for ever. */
+#define MAX_PAGES 1000
+#define NO_END	  "the registry's list of tags has no end"
+
 /* ---- Manifests ------------------------------------------------------------
  */
 
@@ -327,6 +331,8 @@ static enum wh_status next_page(const struct oci_place *place,
 	}
 	link[strcspn(link, ">")] = '\0';
 	status = http_url_join(page, link + 1, url, err);
+	if (!status && strcmp(page, *url) == 0)
+		status = wh_fail(err, WH_EREMOTE, NO_END);
 	free(page);
 	if (!status && !http_same_origin(place->root, *url))
 		status = wh_fail(err, WH_EREMOTE,
@@ -360,8 +366,6 @@ static enum wh_status list_page(struct oci_place *place, char **url,
 	return status;
 }
 
-#define MAX_PAGES 10000 /* of tags: a registry may not go on for ever */
-
 static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
 				   struct wh_error *err)
 {
@@ -373,6 +377,9 @@ static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
 	status = oci_url(place, "tags", "list?n=1000", &url, err);
 	for (page = 0; !status && url && page < MAX_PAGES; page++)
 		status = list_page(place, &url, fn, arg, err);
+	/* What isn't seen may name what is to go. */
+	if (!status && url)
+		status = wh_fail(err, WH_EREMOTE, NO_END);
 	free(url);
 	return status;
 }

@@ -107,5 +107,8 @@ enum wh_status s3_aliases(struct place *base, alias_fn *fn, void *arg,
 
 	for (page = 0; page == 0 || (*token && page < MAX_PAGES); page++)
 		WH_TRY(one_page((struct s3_place *)base, token, fn, arg, err));
+	/* What isn't seen may name what is to go. */
+	if (*token)
+		return wh_fail(err, WH_EREMOTE, "the bucket's list has no end");
 	return WH_OK;
 }

@@ -3,6 +3,7 @@ import base64
 import hashlib
 import http.server
 import json
+import re
 import subprocess
 import threading
 import urllib.parse
@@ -97,6 +98,16 @@ def test_all_tags_are_looked_at_however_few_come_at_a_time(wh, registry,
         pages = sum("tags/list" in url for _, url, _ in proxy.log)
         # 2.8.2 gives all of them, whatever it is asked for.
         assert pages >= 3 or not isinstance(registry, Distribution)
+
+
+def test_tags_without_an_end_are_an_error(wh, distribution, repository):
+    """What isn't seen may be an alias of what is to go."""
+    place = f"oci+http://{distribution.host}/{repository}"
+    wh.ok("publish", "HEAD", place, "--alias", "a,b,c")
+    with Proxy() as proxy:
+        proxy.rewrite = lambda url: re.sub("tags/list.*", "tags/list?n=1", url)
+        words = ("unpublish", place, wh.row("show")["snapshot"], "--grace", "0")
+        assert "has no end" in wh.fails(1, *words, "--proxy", proxy.url)
 
 
 def test_it_is_pulled_on_another_machine(wh, registry, repository, elsewhere):
