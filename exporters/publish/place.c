@@ -98,6 +98,8 @@ enum wh_status place_open(const struct place_settings *settings,
 	WH_TRY(kind->open(settings, place, err));
 	(*place)->kind = kind;
 	(*place)->journal = settings->journal;
+	(*place)->go_on = settings->go_on;
+	(*place)->go_on_arg = settings->go_on_arg;
 	(*place)->parallel = settings->parallel ? settings->parallel : 4;
 	(*place)->serial |= kind->serial;
 	return WH_OK;
@@ -180,6 +182,15 @@ enum wh_status place_resolve(struct place *place, const char *alias,
 	if (place->kind->resolve)
 		return place->kind->resolve(place, alias, pointer, err);
 	return read_pointer_file(place, alias, pointer, err);
+}
+
+enum wh_status place_aliases(struct place *place, alias_fn *fn, void *arg,
+			     struct wh_error *err)
+{
+	if (!place->kind->aliases)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "plain HTTP can't list aliases");
+	return place->kind->aliases(place, fn, arg, err);
 }
 
 /* "file:PATH", of whatever folder: the same place has the same name. */

@@ -62,6 +62,9 @@ struct place_settings {
 	struct http_settings http;
 	const char *token_env, *token_file; /* where a token is; or NULL */
 	unsigned parallel;		    /* parts at a time; 0: 4 */
+	/* Asked by place_work; or NULL. */
+	bool (*go_on)(void *go_on_arg);
+	void *go_on_arg;
 	struct journal *journal;
 	/* {SHA-256: URL} of files that went to other places, which a registry
 	 * may take from there; or NULL. Borrowed. */
@@ -119,7 +122,7 @@ struct place_kind {
 	enum wh_status (*resolve)(struct place *place, const char *alias,
 				  struct pointer *pointer,
 				  struct wh_error *err);
-	/** Calls `fn` for each alias that is there; NULL: it can't list. */
+	/** As place_aliases. NULL: it can't list. */
 	enum wh_status (*aliases)(struct place *place, alias_fn *fn, void *arg,
 				  struct wh_error *err);
 	/** Removes an alias that `point` made. With `point` mandatory. */
@@ -138,6 +141,8 @@ struct place {
 	const struct place_kind *kind;
 	struct http_meter *meter; /* NULL for a folder */
 	struct journal *journal;
+	bool (*go_on)(void *go_on_arg); /* of the settings */
+	void *go_on_arg;
 	unsigned parallel;
 	bool serial;
 	/* `put` needs no digest, and reads the file from its start on: it is
@@ -172,6 +177,12 @@ enum wh_status place_read(struct place *place, const char *path,
  *  way. WH_ENOTFOUND. */
 enum wh_status place_resolve(struct place *place, const char *alias,
 			     struct pointer *pointer, struct wh_error *err);
+
+/** Calls `fn` for each alias that is there, in any order, but for a "latest"
+ *  that is the server's own word. Names are the server's: `fn` may get any
+ *  text. WH_EUNSUPPORTED, with the reason, where the place can't list. */
+enum wh_status place_aliases(struct place *place, alias_fn *fn, void *arg,
+			     struct wh_error *err);
 
 /** A place's URL as it is told and recorded: without login and query, a
  *  folder's path absolute; malloc'd. */

@@ -177,7 +177,12 @@ static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
 	enum wh_status status = WH_OK;
 	struct dirent *entry;
 
-	while (folder && !status && (entry = readdir(folder))) {
+	if (!folder)
+		return errno == ENOENT
+			       ? WH_OK
+			       : wh_fail_errno(err, errno, "folder '%s'",
+					       place->folder);
+	while (!status && (errno = 0, entry = readdir(folder))) {
 		char *alias wh_free_auto = strdup(entry->d_name);
 
 		if (!alias)
@@ -187,8 +192,10 @@ static enum wh_status list_aliases(struct place *base, alias_fn *fn, void *arg,
 			status = fn(arg, alias, err);
 		}
 	}
-	if (folder)
-		closedir(folder);
+	if (!status && errno)
+		status =
+			wh_fail_errno(err, errno, "folder '%s'", place->folder);
+	closedir(folder);
 	return status;
 }
 

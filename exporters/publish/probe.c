@@ -239,12 +239,11 @@ static enum wh_status try_tracker(struct probing *probing, struct wh_error *err)
 	return WH_OK;
 }
 
-static enum wh_status run(void *arg, size_t index, struct wh_error *err)
+static enum wh_status run(void *arg, struct wh_error *err)
 {
 	struct probing *probing = arg;
 	enum wh_status status;
 
-	(void)index;
 	if (probing->place->kind->begin)
 		return try_tracker(probing, err);
 	status = try_all(probing, err);
@@ -258,15 +257,10 @@ enum wh_status probe_run(struct place *place, probe_fn *fn, void *arg,
 			 struct wh_error *err)
 {
 	struct probing probing = {.place = place, .fn = fn, .arg = arg};
-	struct transfers alone = {.n = 1,
-				  .parallel = 1,
-				  .transfer = run,
-				  .arg = &probing,
-				  .meter = place->meter};
 	enum wh_status status = fill(&probing, err);
 
 	if (!status)
-		status = transfers_run(&alone, err);
+		status = place_work(place, run, &probing, err);
 	free(probing.bytes);
 	free(probing.back);
 	return status;

@@ -92,7 +92,10 @@ static enum wh_status one_page(struct s3_place *place, char token[MAX_TOKEN],
 		status = tell_page(place, &response.body, fn, arg, err);
 		http_xml(&response.body, "NextContinuationToken", token,
 			 MAX_TOKEN);
-	} else if (response.status != 403 && response.status != 501) {
+	} else if (response.status == 403 || response.status == 501) {
+		status = wh_fail(err, WH_EUNSUPPORTED,
+				 "these keys may not list the bucket");
+	} else {
 		status = s3_refused(place, &request, &response, err);
 	}
 	http_response_free(&response);

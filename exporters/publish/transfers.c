@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "publish/place.h"
+
 #define MAX_PARALLEL 16u
 #define POLL_MS	     100
 
@@ -160,4 +162,34 @@ enum wh_status transfers_run(const struct transfers *transfers,
 	if (pool.failure.status && err)
 		*err = pool.failure;
 	return pool.failure.status;
+}
+
+struct work {
+	enum wh_status (*work)(void *arg, struct wh_error *err);
+	void *arg;
+};
+
+static enum wh_status do_work(void *arg, size_t index, struct wh_error *err)
+{
+	const struct work *work = arg;
+
+	(void)index;
+	return work->work(work->arg, err);
+}
+
+enum wh_status place_work(struct place *place,
+			  enum wh_status (*work)(void *arg,
+						 struct wh_error *err),
+			  void *arg, struct wh_error *err)
+{
+	struct work alone = {work, arg};
+	struct transfers transfers = {.n = 1,
+				      .parallel = 1,
+				      .transfer = do_work,
+				      .arg = &alone,
+				      .meter = place->meter,
+				      .poll = place->go_on,
+				      .poll_arg = place->go_on_arg};
+
+	return transfers_run(&transfers, err);
 }

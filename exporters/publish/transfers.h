@@ -28,6 +28,16 @@ struct transfers {
 enum wh_status transfers_run(const struct transfers *transfers,
 			     struct wh_error *err);
 
+struct place;
+
+/** Does `work` in another thread, while this one asks the place's `go_on` ten
+ *  times a second: a false ends it with WH_ECANCELLED, also where a server
+ *  says nothing. */
+enum wh_status place_work(struct place *place,
+			  enum wh_status (*work)(void *arg,
+						 struct wh_error *err),
+			  void *arg, struct wh_error *err);
+
 /** Whose turn it is: of `n` transfers `next` is the first that nobody has
  *  taken; `running` workers, of which `limit` may go on. The caller locks. */
 struct turns {

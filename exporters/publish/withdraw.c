@@ -139,14 +139,15 @@ static enum wh_status check_pointers(struct withdrawal *withdrawal,
 				     struct wh_error *err)
 {
 	struct place *place = withdrawal->place;
+	enum wh_status listed =
+		place_aliases(place, note_listed, withdrawal, err);
 	const char *alias;
 	json_t *value;
 
+	if (listed && listed != WH_EUNSUPPORTED)
+		return listed;
 	if (!place->kind->keeps_latest)
 		withdraw_note_alias(withdrawal, "latest");
-	if (place->kind->aliases)
-		WH_TRY(place->kind->aliases(place, note_listed, withdrawal,
-					    err));
 	json_object_foreach(withdrawal->aliases, alias, value)
 	{
 		struct pointer pointer;
@@ -288,25 +289,15 @@ static enum wh_status withdraw_snapshot(struct withdrawal *withdrawal,
 	return remove_files(withdrawal, err);
 }
 
-/* ---- In a thread of its own, so that Ctrl-C is heard ----------------------
- */
-
-static enum wh_status run(void *arg, size_t index, struct wh_error *err)
+static enum wh_status run(void *arg, struct wh_error *err)
 {
 	struct withdrawal *withdrawal = arg;
 
-	(void)index;
 	return withdrawal->snapshot ? withdraw_snapshot(withdrawal, err)
 				    : withdraw_alias(withdrawal, err);
 }
 
 enum wh_status withdraw(struct withdrawal *withdrawal, struct wh_error *err)
 {
-	struct transfers alone = {.n = 1,
-				  .parallel = 1,
-				  .transfer = run,
-				  .arg = withdrawal,
-				  .meter = withdrawal->place->meter};
-
-	return transfers_run(&alone, err);
+	return place_work(withdrawal->place, run, withdrawal, err);
 }

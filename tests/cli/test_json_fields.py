@@ -62,7 +62,8 @@ def promised(wh, verb):
     ["publish", "--list"], ["publish", "--policies"],
     ["pull", "lab", "stable", "-o", "pulled"],
     ["pull", "lab", "stable", "-b", "in"],
-    ["unpublish", "lab", "stable"], ["remote"], ["remote", "test", "lab"],
+    ["unpublish", "lab", "stable"], ["remote"],
+    ["remote", "test", "lab"], ["remote", "ls", "lab"],
 ], ids=lambda words: " ".join(words)[:30])
 def test_fields_are_those_of_the_help(lab, words):
     known = promised(lab, words[0])

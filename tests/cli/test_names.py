@@ -53,6 +53,7 @@ TRIED = [
     ("config",), ("config", "{evil}"), ("config", "{evil}", "x"),
     ("remote",), ("remote", "add", "{evil}", "/tmp"), ("remote", "rm", "{evil}"),
     ("remote", "test", "{evil}"), ("remote", "add", "lab", "{evil}"),
+    ("remote", "ls", "{evil}"), ("remote", "ls", "file:{evil}"),
     ("save-weights", "HEAD", "{file}.npz"),
     ("save-weights", "HEAD", "{file}.h5"),
     ("save-weights", "HEAD", "{file}/x.npz"),

@@ -96,6 +96,7 @@ struct cli {
 	bool wants_json;     /* --json is somewhere among the words */
 	const char *spool;   /* the path that stands for stdin, or NULL */
 	const char *subject; /* what an error is about: a path, a revision */
+	char hint[256];	     /* the next step after an error; "": none */
 };
 
 /* ---- parse.c ------------------------------------------------------------- */

@@ -82,8 +82,11 @@ static int pull_into(struct cli *cli, const char *folder,
 	options.format = cli_text(cli, "save-format");
 	if (take_globs(cli, only))
 		options.only = only;
-	if (wh_pull(remote.url, folder, &options, pulled, &cli->err))
+	if (wh_pull(remote.url, folder, &options, pulled, &cli->err)) {
+		if (!options.snapshot && !options.format && !options.only)
+			hint_at_aliases(cli, cli->args[0]);
 		code = cli_fail(cli);
+	}
 	remote_free(&remote);
 	return code;
 }

@@ -231,66 +231,20 @@ static int remove_remote(struct cli *cli, const char *name)
 	return code;
 }
 
-/* ---- Testing --------------------------------------------------------------
- */
-
-struct testing {
-	struct cli *cli;
-	json_t *checks;
-};
-
-static void tell_check(void *arg, const char *check, int answer,
-		       const char *detail)
-{
-	static const char *const words[] = {"-", "no", "yes"};
-	struct testing *testing = arg;
-
-	json_array_append_new(
-		testing->checks,
-		json_pack("{s:o,s:o,s:o}", "check", json_text(check), "ok",
-			  answer < 0 ? json_null() : json_boolean(answer),
-			  "detail", json_text(detail)));
-	if (!cli_json(testing->cli))
-		printf("%-12s %-4s %s\n", check, words[answer + 1],
-		       cli_escape(detail));
-}
-
-static int test_remote(struct cli *cli, const char *name)
-{
-	struct testing testing = {.cli = cli, .checks = json_array()};
-	struct wh_place_options options;
-	struct remote remote = {0};
-	int code = wh_is_place(name) ? EXIT_DONE : cli_open(cli, WH_OPEN_READ);
-
-	if (!code)
-		code = remote_find(cli, name, &remote);
-	if (!code)
-		code = place_options_fill(cli, &remote, &options);
-	if (!code && wh_place_test(remote.url, &options, tell_check, &testing,
-				   &cli->err))
-		code = cli_fail(cli);
-	if (json_array_size(testing.checks) && cli_json(cli))
-		cli_print_json(json_pack(
-			"{s:o,s:o,s:b,s:O}", "remote", json_text(name), "url",
-			json_text(remote.url), "ok", code == EXIT_DONE,
-			"checks", testing.checks));
-	json_decref(testing.checks);
-	remote_free(&remote);
-	return code;
-}
-
 int cmd_remote(struct cli *cli)
 {
 	const char *what = cli->n_args ? cli->args[0] : "ls";
 
 	if (strcmp(what, "ls") == 0 && cli->n_args <= 1)
 		return list_remotes(cli);
+	if (strcmp(what, "ls") == 0 && cli->n_args == 2)
+		return cli_list_aliases(cli, cli->args[1]);
 	if (strcmp(what, "add") == 0 && cli->n_args == 3)
 		return add_remote(cli, cli->args[1], cli->args[2]);
 	if (strcmp(what, "rm") == 0 && cli->n_args == 2)
 		return remove_remote(cli, cli->args[1]);
 	if (strcmp(what, "test") == 0 && cli->n_args == 2)
-		return test_remote(cli, cli->args[1]);
-	return cli_usage(cli, "'wh remote' takes nothing, 'add NAME URL', "
-			      "'rm NAME' or 'test NAME'");
+		return cli_test_place(cli, cli->args[1]);
+	return cli_usage(cli, "'wh remote' takes nothing, 'ls NAME', "
+			      "'add NAME URL', 'rm NAME' or 'test NAME'");
 }

@@ -72,9 +72,11 @@ static int remove_it(struct cli *cli, const struct remote *remote,
 		options->alias = cli->args[1];
 	options->told = tell_gone;
 	options->arg = &telling;
-	if (wh_unpublish(cli->store, remote->url, options, &cli->err))
+	if (wh_unpublish(cli->store, remote->url, options, &cli->err)) {
+		if (options->alias)
+			hint_at_aliases(cli, cli->args[0]);
 		code = cli_fail(cli);
-	else if (cli_json(cli))
+	} else if (cli_json(cli))
 		cli_print_json(json_pack("{s:o,s:o,s:O}", "alias",
 					 json_text(options->alias), "snapshot",
 					 json_text(options->snapshot), "gone",

@@ -54,8 +54,9 @@ static const struct {
 		 "the store alarms"},
 	{"unpublish", "an object: alias, snapshot, gone"},
 	{"remote", "a line a remote: name, url, profile, endpoint, token_env, "
-		   "token_file, protect; test: remote, url, ok, checks (check, "
-		   "ok, detail)"},
+		   "token_file, protect; ls NAME: a line an alias: alias, "
+		   "snapshot, time; test: remote, url, ok, checks (check, ok, "
+		   "detail)"},
 	{"blame", "a line a weight: layer, weight, snapshot, removed, time, "
 		  "run, step, epoch, sha256, l2, l2_before, nan, inf"},
 	{"history", "a line a change: layer, weight, snapshot, removed, time, "

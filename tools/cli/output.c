@@ -98,6 +98,8 @@ static void tell(const struct cli *cli, const char *status, const char *message,
 /* The next step, where there is one. */
 static const char *hint_for(const struct cli *cli)
 {
+	if (*cli->hint)
+		return cli->hint;
 	if (cli->no_store && cli->err.status == WH_ENOTFOUND)
 		return "'wh init' makes one";
 	if (cli->err.status == WH_EEXISTS && cli_flag(cli, "no-overwrite"))

@@ -35,12 +35,19 @@ static unsigned small_integer(const struct cli *cli, const char *name)
 		       : 0;
 }
 
+static bool not_interrupted(void *arg)
+{
+	(void)arg;
+	return !cli_interrupted();
+}
+
 int place_options_fill(struct cli *cli, const struct remote *remote,
 		       struct wh_place_options *options)
 {
 	const char *rate = cli_text(cli, "limit-rate");
 
 	memset(options, 0, sizeof(*options));
+	options->go_on = not_interrupted;
 	options->profile = cli_text(cli, "profile");
 	options->endpoint = cli_text(cli, "endpoint");
 	if (!options->profile)

@@ -50,6 +50,13 @@ enum wh_status protected_load(struct cli *cli, const struct remote *remote,
 			      struct protected_aliases *aliases);
 void protected_free(struct protected_aliases *aliases);
 
+/** remote_ask.c: `wh remote ls NAME` and `wh remote test NAME`. */
+int cli_list_aliases(struct cli *cli, const char *name);
+int cli_test_place(struct cli *cli, const char *name);
+
+/** After WH_ENOTFOUND for an alias: the next step is to list them. */
+void hint_at_aliases(struct cli *cli, const char *place);
+
 /** publish_rules.c: `wh publish` with --save, --drop or --policies. */
 int cli_set_rule(struct cli *cli);
 int cli_list_rules(struct cli *cli);

@@ -510,8 +510,8 @@ const struct verb verbs[] = {
 	{"pull", NULL, "URL|REMOTE [ALIAS|SNAPSHOT]", 1, 2,
 	 "get what was published, as files or as a snapshot", pull_options,
 	 cmd_pull, "wh pull https://models.example/resnet stable -o model"},
-	{"remote", NULL, "[add NAME URL|rm NAME|test NAME]", 0, 3,
-	 "name places to publish to and pull from, and try them",
+	{"remote", NULL, "[ls NAME|add NAME URL|rm NAME|test NAME]", 0, 3,
+	 "name places to publish to and pull from, list and try them",
 	 remote_options, cmd_remote,
 	 "wh remote add lab https://models.example/resnet --token-env "
 	 "LAB_TOKEN"},

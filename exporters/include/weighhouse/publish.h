@@ -37,6 +37,11 @@ struct wh_place_options {
 	/* Below 1 KB/s for so long is a stall (0: 60); the wait for a reply
 	 * after the last byte (0: 600). */
 	unsigned stall_seconds, reply_seconds;
+	/* Asked about ten times a second, from the calling thread, by the calls
+	 * that have no progress (wh_unpublish, wh_place_test,
+	 * wh_place_aliases); false ends them with WH_ECANCELLED. Or NULL. */
+	bool (*go_on)(void *go_on_arg);
+	void *go_on_arg;
 };
 
 /** A file in its place. */
@@ -136,7 +141,8 @@ struct wh_unpublish_options {
 	bool has_grace;			      /* else WH_GRACE_S */
 	int64_t grace_s; /* files stay so long after the last pointer went */
 	bool dry_run, force;
-	/* What goes, one by one, in order: a pointer's, then files' paths. */
+	/* What goes, one by one, in order: a pointer's, then files' paths.
+	 * From another thread. */
 	void (*told)(void *arg, const char *what);
 	void *arg;
 };
@@ -150,13 +156,43 @@ WH_API enum wh_status wh_unpublish(struct wh_store *store, const char *url,
 				   const struct wh_unpublish_options *options,
 				   struct wh_error *err);
 
+/** An alias of a place. */
+struct wh_place_alias {
+	const char *alias;    /* as the server has it: any text */
+	const char *snapshot; /* 64 digits; NULL: what has this name is no
+				 pointer to a snapshot */
+	const char *time;     /* when it moved there, RFC 3339 in UTC, as who
+				 moved it says; NULL: the place keeps no time */
+};
+
+/** A zeroed struct tells nobody. */
+struct wh_alias_options {
+	struct wh_place_options place;
+	/* Aliases to look for, beside "latest", where the server can't list
+	 * them (plain HTTP; S3 with keys that may not). NULL-terminated, or
+	 * NULL. */
+	const char *const *known;
+	/* Why it can't list, before anything else. */
+	void (*warn)(void *arg, const char *sentence);
+	/* Of each alias, by name; not 0 ends the list. */
+	int (*told)(void *arg, const struct wh_place_alias *alias);
+	void *arg;
+};
+
+/** Tells of the aliases that a place has: none where nothing was published.
+ *  WH_EUNSUPPORTED without libcurl; WH_EREMOTE with the server's reason;
+ *  WH_ECANCELLED. */
+WH_API enum wh_status wh_place_aliases(const char *url,
+				       const struct wh_alias_options *options,
+				       struct wh_error *err);
+
 /** What a place can do. `check`: "look", "write", "digest", "read", "ranges",
  *  "conditions" or "remove"; `answer`: 1 yes, 0 no, -1 was not tried. */
 typedef void wh_place_test_fn(void *arg, const char *check, int answer,
 			      const char *detail);
 /** Tries a place with a file of 4 MiB that it removes again, and tells of each
- *  check. The status is of what a publication can't do without: looking,
- *  writing, reading; WH_EREMOTE with the server's reason. */
+ *  check, from another thread. The status is of what a publication can't do
+ * without: looking, writing, reading; WH_EREMOTE with the server's reason. */
 WH_API enum wh_status wh_place_test(const char *url,
 				    const struct wh_place_options *options,
 				    wh_place_test_fn *fn, void *arg,
