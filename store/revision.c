@@ -3,7 +3,7 @@
  *	HEAD  BRANCH  TAG  HEX(4..64)       a name or an id, in this order
  *	RUN@STEP  BRANCH@{N}                a step of a run, N moves ago
  *	NAME:latest  best:METRIC[:min|max]  the newest of a run, the best
- *	...~N  ...~                         N generations up from any of them
+ *	...~N  ...~  ...^  ...^^            N generations up from any of them
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,24 +378,36 @@ static enum wh_status go_up(struct db *db, int64_t *id, uint64_t up,
 	return snapshot_find_living(db, digest, id, err);
 }
 
+/* Cuts off what stands for generations, and counts them. */
+static bool cut_generations(char *base, uint64_t *up)
+{
+	size_t len = strlen(base);
+	uint64_t n = 1;
+	char *tilde;
+
+	for (*up = 0; len && base[len - 1] == '^'; ++*up)
+		base[--len] = '\0';
+	tilde = strchr(base, '~');
+	if (!tilde)
+		return true;
+	*tilde = '\0';
+	if (tilde[1] && !text_to_u64(tilde + 1, &n))
+		return false;
+	*up += n;
+	return *up >= n;
+}
+
 enum wh_status revision_resolve(struct db *db, const char *revision,
 				int64_t *id, struct wh_error *err)
 {
 	char base[MAX_SPELLING];
-	uint64_t up = 0;
-	char *tilde;
+	uint64_t up;
 
 	if (strlen(revision) >= sizeof(base))
 		return not_found("(too long)", err);
 	strcpy(base, revision);
-	tilde = strchr(base, '~');
-	if (tilde) {
-		*tilde = '\0';
-		if (!tilde[1])
-			up = 1;
-		else if (!text_to_u64(tilde + 1, &up))
-			return not_found(revision, err);
-	}
+	if (!cut_generations(base, &up))
+		return not_found(revision, err);
 	WH_TRY(resolve_base(db, base, id, err));
 	if (!up)
 		return snapshot_check_living(db, *id, err);

@@ -207,7 +207,7 @@ WH_API enum wh_status wh_snapshot_text(struct wh_store *store,
 
 /* ---- Names ------------------------------------------------------------ */
 
-/** The full id that a revision means: HEAD, HEAD~3, a branch, a tag,
+/** The full id that a revision means: HEAD, HEAD~3, HEAD^, a branch, a tag,
  *  branch@{1}, a short id of four or more hex digits, best:METRIC[:min|max],
  *  run@step, NAME:latest. WH_ENOTFOUND, with the nearest name or, if a short
  *  id is ambiguous, its candidates. */

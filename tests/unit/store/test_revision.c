@@ -59,6 +59,9 @@ static void every_form_of_revision_resolves(void **state)
 	assert_means(f, "HEAD~", 3);
 	assert_means(f, "HEAD~2", 2);
 	assert_means(f, "main~4", 0);
+	assert_means(f, "HEAD^", 3);
+	assert_means(f, "HEAD^^^", 1);
+	assert_means(f, "main~2^", 1);
 	assert_means(f, ids[2], 2);
 	snprintf(abbreviated, sizeof(abbreviated), "%.9s", ids[1]);
 	assert_means(f, abbreviated, 1);
