@@ -97,6 +97,9 @@ static enum wh_status open_target(struct target *target, uint64_t size,
 
 	if (exists && S_ISDIR(before.st_mode))
 		return wh_fail_errno(err, EISDIR, "'%s'", target->shown);
+	/* A rename would not ask: who made it read-only wants to keep it. */
+	if (exists && faccessat(AT_FDCWD, target->final, W_OK, AT_EACCESS))
+		return wh_fail_errno(err, errno, "'%s'", target->shown);
 	target->fd = temporary_open(target->final, &target->temporary);
 	if (target->fd < 0)
 		return wh_fail_errno(err, errno, "'%s'", target->shown);

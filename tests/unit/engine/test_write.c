@@ -2,6 +2,11 @@
 #include "support/assert.h"
 #include "support/one_weight.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "engine.h"
 #include "engine/folder.h"
 #include "plan_internal.h"
@@ -68,6 +73,31 @@ static void a_replaced_file_keeps_its_mode(void **state)
 	assert_written("w.a", 'A');
 	assert_int_equal(stat("w.a", &at), 0);
 	assert_int_equal(at.st_mode & 07777, 0640);
+}
+
+static void a_read_only_file_is_not_replaced(void **state)
+{
+	struct folder *f = *state;
+	int status;
+	pid_t child;
+
+	put("w.a", "kept");
+	assert_int_equal(chmod("w.a", 0444), 0);
+	assert_int_equal(chmod(".", 0777), 0);
+	child = fork();
+	if (child == 0) { /* root may write anything: be somebody else */
+		if (geteuid() == 0 && setuid(65534))
+			_exit(2);
+		status = write_two(f, "w", false, NULL) == WH_EIO &&
+					 f->err.sys_errno == EACCES
+				 ? 0
+				 : 3;
+		_exit(status);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_holds(".", "w.a");
 }
 
 static void a_new_file_has_the_mode_that_umask_leaves(void **state)
@@ -291,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		in_folder(files_are_whole_and_nothing_else_is_left),
 		in_folder(a_replaced_file_keeps_its_mode),
+		in_folder(a_read_only_file_is_not_replaced),
 		in_folder(a_new_file_has_the_mode_that_umask_leaves),
 		in_folder(a_symlink_is_followed),
 		in_folder(a_symlink_to_nothing_is_followed_too),
