@@ -1,6 +1,8 @@
 /* nearest.h: "did you mean": the known name that a mistyped one is nearest
  * to. Longer words may have more typos in them: one, and another for each
- * four bytes, at most three. A swap of two neighbours counts as one. */
+ * four bytes, at most three, and never all of its bytes. A swap of two
+ * neighbours counts as one, and so does a whole part of a name with dashes:
+ * "format" for "save-format". */
 #ifndef WH_BASE_NEAREST_H
 #define WH_BASE_NEAREST_H
 

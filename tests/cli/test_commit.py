@@ -143,8 +143,8 @@ def test_a_folders_latest_is_what_its_state_file_says(store):
 
 def test_a_folder_without_a_state_file_is_refused(store):
     (store.folder / "empty").mkdir()
-    done = store("commit", "empty")
-    assert done.returncode in (4, 5) and "empty" in done.stderr
+    assert store.fails(5, "commit", "empty").endswith(
+        "('wh import empty' takes all that is in it)")
 
 
 def test_a_stream_is_spooled_and_leaves_nothing(store, tmp_path):

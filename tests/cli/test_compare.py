@@ -187,6 +187,29 @@ def test_diff_exit_code_and_globs(history):
     assert {row["layer"] for row in rows} == {"conv1", "conv2", "logits"}
 
 
+def test_diff_takes_a_range_as_log_does(history):
+    rows = history.rows("diff", "HEAD^", "HEAD")
+    assert rows and rows == history.rows("diff", "HEAD~..HEAD")
+    assert rows == history.rows("diff", "HEAD~..")
+    assert "it takes A B or A..B" in history.fails(2, "diff", "HEAD")
+
+
+def test_diff_of_names_that_nothing_has(history):
+    assert history.fails(4, "diff", "HEAD~", "HEAD", "--", "nosuch*") == (
+        "wh diff: nosuch*: no tensor is called so")
+    assert history.rows("diff", "HEAD", "HEAD", "--", "conv*") == []
+
+
+def test_a_file_that_is_taken_for_a_revision(history):
+    (history.folder / "best.h5").write_bytes(b"")
+    assert history.fails(4, "diff", "best.h5", "HEAD").endswith(
+        "(on the disk it is 'file:best.h5')")
+    (history.folder / "models").mkdir()
+    assert history.fails(4, "publish", "HEAD", "models") == (
+        "wh publish: there is no remote 'models' "
+        "(on the disk it is 'file:models')")
+
+
 def test_diff_stat_draws_a_bar(history):
     lines = history.ok("diff", "HEAD~4", "HEAD", "--stat").splitlines()
     assert len(lines) == 15 and lines[-1] == "14 changed"

@@ -47,7 +47,8 @@ def test_log_by_metric_and_run(history):
     history.ok("commit", epoch(6), "-q")
     assert len(history.rows("log", "--metric", "val_loss")) == 5
     assert len(history.rows("log", "--run", "main")) == 1
-    assert history.rows("log", "--run", "nosuch") == []
+    assert "there is no run 'man'; did you mean 'main'?" in \
+        history.fails(4, "log", "--run", "man")
     line = history.ok("log", "--metric", "loss", "-n", "1").strip()
     assert " loss=" in line and "val_loss" not in line
 
@@ -91,7 +92,8 @@ def test_ls_takes_globs_with_and_without_a_revision(history):
     assert len(history.rows("ls", "conv*", "logits*")) == 4
     assert len(history.rows("ls", "HEAD~1", "*kernel*")) == 4
     assert len(history.rows("ls", f"file:{epoch(1)}", "hidden")) == 2
-    assert history.rows("ls", "nosuch*") == []
+    assert history.fails(4, "ls", "nosuch*") == (
+        "wh ls: nosuch*: no tensor is called so")
 
 
 @pytest.mark.parametrize("name", ["full-k2-adam.h5"])
@@ -123,6 +125,13 @@ def test_du_ends_with_the_total(history):
         size = (history.folder / "weights.wh").stat().st_size
         assert rows[-1]["stored_bytes"] == size
     assert sum(not row["rest"] for row in history.rows("du")) == 6
+
+
+def test_du_says_which_snapshots_they_are(history):
+    history.ok("commit", epoch(6), "-q", "--epoch", "6", "-m", "the last\none")
+    line, = [line for line in history.ok("du").splitlines()
+             if history.row("show")["snapshot"][:12] in line]
+    assert line.endswith("  epoch 6  the last")
 
 
 def test_du_tells_shared_bytes_from_own_ones(store):

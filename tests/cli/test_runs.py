@@ -209,6 +209,28 @@ def test_many_values_are_summed_up_as_one_by_one(store):
     assert summaries(store) == single
 
 
+@pytest.mark.parametrize("how", ["arguments", "csv", "stdin"])
+def test_what_is_measured_after_a_commit_is_its_snapshots(store, how):
+    first = store.row("commit", epoch(1), "--run", "r", "--step", "1")
+    store.ok("commit", epoch(2), "--run", "r", "--step", "2", "-q")
+    if how == "arguments":
+        for step, value in ((1, 0.25), (2, 0.5)):
+            store.ok("metric", "r", f"test_loss={value}", "--step", str(step))
+    elif how == "csv":
+        (store.folder / "t.csv").write_text("step,test_loss\n1,0.25\n2,0.5\n")
+        store.ok("metric", "r", "--csv", "t.csv")
+    else:
+        store.ok("metric", "--stdin", input="".join(
+            json.dumps({"run": "r", "step": step,
+                        "metrics": {"test_loss": value}}) + "\n"
+            for step, value in ((1, 0.25), (2, 0.5))))
+    best = store.row("show", "best:test_loss")
+    assert best["snapshot"] == first["snapshot"]
+    assert best["metrics"] == {"test_loss": 0.25}
+    store.ok("metric", "r", "test_loss=0.75", "--step", "1")
+    assert store.row("show", "best:test_loss")["step"] == 2
+
+
 def test_metrics_and_weights_of_a_commit_are_one(store):
     store.ok("commit", epoch(1), "-q", "--run", "r", "--step", "7", "--metric",
              "loss=0.5", "--param", "lr=1")

@@ -1,5 +1,9 @@
 """Words into verbs, options and arguments; mistakes and what they say."""
+import re
+
 import pytest
+
+from conftest import TOP
 
 
 def test_without_a_verb_it_lists_them_and_fails(wh):
@@ -15,7 +19,7 @@ def test_help_is_a_result(wh):
 
 @pytest.mark.parametrize("typed, meant", [
     ("comit", "commit"), ("lgo", "log"), ("safe-weights", "save-weights"),
-    ("exprot", "export")])
+    ("exprot", "export"), ("save", "save-weights")])
 def test_a_mistyped_verb_is_guessed(wh, typed, meant):
     assert wh.fails(2, typed) == (
         f"wh: there is no verb '{typed}'; did you mean '{meant}'?")
@@ -23,6 +27,43 @@ def test_a_mistyped_verb_is_guessed(wh, typed, meant):
 
 def test_a_verb_like_no_other_points_to_help(wh):
     assert wh.fails(2, "frobnicate").endswith("see 'wh help'")
+
+
+def test_words_of_other_tools_lead_to_the_verb(wh):
+    assert wh.fails(2, "push", "lab") == (
+        "wh: there is no verb 'push'; here it is wh publish REV URL")
+    assert "wh keep" in wh.fails(2, "rm", "HEAD")
+
+
+def test_words_of_other_tools_name_verbs_that_there_are(wh):
+    verbs = set(re.findall(r"^  ([a-z][a-z-]+) ", wh.ok("help"), re.M))
+    table = (TOP / "tools" / "cli" / "table.c").read_text()
+    habits = re.findall(r'\{"([a-z]+)",\s*((?:"[^"]*"\s*)+)\}',
+                        table.split("habits[] = {")[1])
+    assert len(habits) > 10
+    for word, here in habits:
+        assert word not in verbs
+        assert set(re.findall(r"wh ([a-z-]+)", here)) <= verbs, word
+
+
+def test_a_part_of_an_options_name_is_guessed(wh):
+    assert wh.fails(2, "save-weights", "x", "--format", "h5").endswith(
+        "did you mean '--save-format'?")
+
+
+def test_a_number_of_snapshots_is_given_as_to_git(history):
+    assert len(history.rows("log", "-2")) == 2
+    assert history.ok("log", "-1") == history.ok("log", "-n", "1")
+    assert "there is no option '-2'" in history.fails(2, "show", "-2")
+
+
+def test_help_says_what_a_revision_may_be(wh):
+    said = wh.ok("help", "revisions")
+    for form in ("HEAD~3", "best:val_loss", "RUN@STEP", "file:PATH"):
+        assert form in said
+    assert all(len(line) <= 79 for line in said.splitlines())
+    assert "'wh help revisions'" in wh.ok("show", "--help")
+    assert "revisions" not in wh.ok("init", "--help")
 
 
 def test_a_mistyped_option_is_guessed(wh):

@@ -69,6 +69,11 @@ struct verb {
 };
 
 extern const struct verb verbs[]; /* ended by a NULL name */
+/** What other tools call a verb, and how it is called here; ended by NULL. */
+struct habit {
+	const char *word, *here;
+};
+extern const struct habit habits[];
 extern const struct option global_options[];
 
 #define MAX_GIVEN 512
@@ -119,8 +124,13 @@ int unknown_verb(struct cli *cli, const char *word);
 
 void verb_help(const struct verb *verb, FILE *out);
 void verbs_help(FILE *out);
+/** What REV may be: paragraphs, ended by NULL. */
+extern const char *const revisions_help[];
+void print_revisions_help(FILE *out);
 /** json_fields.c: what --json prints, NULL where that isn't promised. */
 const char *verb_json(const struct verb *verb);
+/** What else there is to know, NULL where there is nothing. */
+const char *verb_notes(const struct verb *verb);
 /** "wh commit [options] PATH", without a line's end. */
 void verb_synopsis(const struct verb *verb, FILE *out);
 /** "-m, --message TEXT". */
@@ -188,12 +198,25 @@ int cli_load_plugins(struct cli *cli);
 /** How files are opened: with those plug-ins, and libhdf5 in a process apart,
  *  which --untrusted and WH_UNTRUSTED limit. */
 struct wh_load_options cli_load_options(const struct cli *cli);
+/** What "A..B" names; a side that is left out is HEAD. Without dots `from` is
+ *  NULL and `to` all of it. */
+struct range {
+	char *text; /* owned; the others point into it */
+	const char *from, *to;
+};
+bool range_cut(const char *text, struct range *range); /* false: no memory */
+/** Where nothing is called `name`, but a path is: how that is said. */
+void cli_hint_at_path(struct cli *cli, const char *name);
 /** A revision, or with `file:` a checkpoint, as a source. */
 int cli_source(struct cli *cli, const char *name, struct wh_source **source);
 
 /* ---- Pieces of several verbs ----------------------------------------------
  */
 
+/** snapshot_line.c: what of a snapshot's line several verbs print: its epoch
+ * and step, the first line of its message; two spaces before each. */
+void snapshot_put_step(const struct wh_snapshot *snapshot);
+void snapshot_put_message(const struct wh_snapshot *snapshot);
 /** snapshot_json.c: log's and show's object. */
 json_t *snapshot_json(const struct wh_snapshot *snapshot);
 /** min, max, mean, ... of a tensor that has statistics. */

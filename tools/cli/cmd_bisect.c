@@ -39,12 +39,8 @@ static int print_found(void *arg, const struct wh_snapshot *s)
 
 	printf("%s%.12s%s is the first bad snapshot: %s", cli_bold(cli), s->id,
 	       cli_plain(cli), cli_time(s->time));
-	if (s->has_epoch)
-		printf("  epoch %" PRId64, s->epoch);
-	if (s->has_step && !(s->has_epoch && s->epoch == s->step))
-		printf("  step %" PRId64, s->step);
-	if (*s->message)
-		printf("  %s", cli_escape(s->message));
+	snapshot_put_step(s);
+	snapshot_put_message(s);
 	putchar('\n');
 	return 1;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -45,6 +46,13 @@ enum wh_status cli_try_commit(struct cli *cli, const char *path,
 	return status;
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat at;
+
+	return stat(path, &at) == 0 && S_ISDIR(at.st_mode);
+}
+
 int cli_commit_path(struct cli *cli, const char *path,
 		    struct wh_commit_options *options,
 		    struct commit_outcome *outcome)
@@ -52,8 +60,13 @@ int cli_commit_path(struct cli *cli, const char *path,
 	cli->subject = path;
 	options->progress = cli_progress;
 	options->arg = cli;
-	if (cli_try_commit(cli, path, options, outcome, cli_warn, cli))
+	if (cli_try_commit(cli, path, options, outcome, cli_warn, cli)) {
+		if (!outcome->opened && is_folder(path))
+			snprintf(cli->hint, sizeof(cli->hint),
+				 "'wh import %.200s' takes all that is in it",
+				 cli_escape(path));
 		return cli_fail(cli);
+	}
 	return EXIT_DONE;
 }
 

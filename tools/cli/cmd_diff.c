@@ -1,8 +1,10 @@
 /* diff: what changed between two snapshots or files, and by how much. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "cli.h"
 
@@ -13,14 +15,31 @@ struct shown {
 	uint64_t n, of[WH_CHANGE_RENAMED + 1]; /* all, and by enum wh_change */
 };
 
-static bool is_wanted(const struct cli *cli, const struct wh_difference *d)
+static bool is_named(const struct cli *cli, const char *layer, const char *name)
 {
 	int i;
 
 	for (i = 0; i < cli->n_globs; i++)
-		if (text_glob(cli->globs[i], d->name) ||
-		    text_glob(cli->globs[i], d->layer))
+		if (text_glob(cli->globs[i], name) ||
+		    text_glob(cli->globs[i], layer))
 			return true;
+	return cli->n_globs == 0;
+}
+
+/* Whether the globs name anything that could differ. */
+static bool has_named(const struct cli *cli, const struct wh_source *source)
+{
+	const struct wh_manifest *manifest = &source->manifest;
+	uint32_t i, k;
+
+	for (i = 0; i < manifest->n_layers; i++) {
+		const struct wh_layer *layer = &manifest->layers[i];
+
+		for (k = 0; k < layer->n_variables; k++)
+			if (is_named(cli, layer->name,
+				     layer->variables[k].name))
+				return true;
+	}
 	return cli->n_globs == 0;
 }
 
@@ -94,7 +113,7 @@ static int show(void *arg, const struct wh_difference *d)
 {
 	struct shown *shown = arg;
 
-	if (!is_wanted(shown->cli, d))
+	if (!is_named(shown->cli, d->layer, d->name))
 		return 0;
 	shown->n++;
 	shown->of[d->change]++;
@@ -146,21 +165,45 @@ static int compare(struct cli *cli, struct wh_source *a, struct wh_source *b,
 	return shown.n && cli_flag(cli, "exit-code") ? EXIT_DIFFERS : EXIT_DONE;
 }
 
+/* Two arguments, or A..B as one. */
+static int open_both(struct cli *cli, struct range *range, struct wh_source **a,
+		     struct wh_source **b)
+{
+	const char *from = cli->args[0], *to;
+	int code;
+
+	if (cli->n_args == 1) {
+		if (!range_cut(cli->args[0], range))
+			return EXIT_FAILED;
+		if (!range->from)
+			return cli_usage(cli, "it takes A B or A..B");
+		from = range->from;
+	}
+	to = cli->n_args == 1 ? range->to : cli->args[1];
+	code = cli_source(cli, from, a);
+	return code ? code : cli_source(cli, to, b);
+}
+
 int cmd_diff(struct cli *cli)
 {
 	struct wh_diff_options options = {.progress = cli_progress, .arg = cli};
 	struct wh_source *a = NULL, *b = NULL;
+	struct range range = {0};
 	int code = take_tolerance(cli, "atol", &options.atol);
 
 	if (!code)
 		code = take_tolerance(cli, "rtol", &options.rtol);
 	if (!code)
-		code = cli_source(cli, cli->args[0], &a);
-	if (!code)
-		code = cli_source(cli, cli->args[1], &b);
+		code = open_both(cli, &range, &a, &b);
+	if (!code && !has_named(cli, a) && !has_named(cli, b)) {
+		cli->subject = cli->globs[0];
+		wh_fail(&cli->err, WH_ENOTFOUND, "no tensor is called so");
+		code = cli_fail(cli);
+	}
 	if (!code)
 		code = compare(cli, a, b, &options);
 	wh_source_close(a);
 	wh_source_close(b);
+	free(range.text);
 	return code;
 }

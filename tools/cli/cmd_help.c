@@ -13,6 +13,10 @@ int cmd_help(struct cli *cli)
 		verbs_help(stdout);
 		return EXIT_DONE;
 	}
+	if (strcmp(cli->args[0], "revisions") == 0) {
+		print_revisions_help(stdout);
+		return EXIT_DONE;
+	}
 	verb = verb_find(cli->args[0]);
 	if (!verb)
 		return unknown_verb(cli, cli->args[0]);

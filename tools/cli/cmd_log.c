@@ -30,26 +30,13 @@ static void print_metrics(const struct wh_snapshot *s, const char *only)
 			       s->metrics[i].value);
 }
 
-static void print_first_line(const char *message)
-{
-	char line[128];
-
-	snprintf(line, sizeof(line), "%.*s", (int)strcspn(message, "\n"),
-		 message);
-	if (*line)
-		printf("  %s", cli_escape(line));
-}
-
 static void print_snapshot(const struct cli *cli, const struct wh_snapshot *s)
 {
 	printf("%s%.12s%s  %s", cli_bold(cli), s->id, cli_plain(cli),
 	       cli_time(s->time));
-	if (s->has_epoch)
-		printf("  epoch %" PRId64, s->epoch);
-	if (s->has_step && !(s->has_epoch && s->epoch == s->step))
-		printf("  step %" PRId64, s->step);
+	snapshot_put_step(s);
 	print_metrics(s, cli_text(cli, "metric"));
-	print_first_line(s->message);
+	snapshot_put_message(s);
 	print_names(s->branches, "  @");
 	print_names(s->tags, "  #");
 	putchar('\n');
@@ -79,28 +66,6 @@ static int take_place(void *arg, const struct wh_log_place *place)
 	return !graph_next(&view->graph, place->node, place->parent, stdout);
 }
 
-/* REV, A..B, A.. and ..B; what is left out is HEAD. `copy` is the caller's to
- * free. */
-static bool take_range(const char *text, struct wh_log_options *options,
-		       char **copy)
-{
-	char *dots;
-
-	if (!text)
-		return true;
-	*copy = strdup(text);
-	if (!*copy)
-		return false;
-	options->revision = *copy;
-	dots = strstr(*copy, "..");
-	if (!dots)
-		return true;
-	*dots = '\0';
-	options->exclude = dots == *copy ? "HEAD" : *copy;
-	options->revision = dots[2] ? dots + 2 : "HEAD";
-	return true;
-}
-
 /* A..B, A.., ..B, or one step alone. */
 static int take_steps(struct cli *cli, struct wh_log_options *options)
 {
@@ -128,6 +93,22 @@ static int take_steps(struct cli *cli, struct wh_log_options *options)
 				text);
 }
 
+static int see_run(void *arg, const struct wh_run *run)
+{
+	(void)arg;
+	(void)run;
+	return 0;
+}
+
+/* A run that there isn't is a mistake, not an empty list. */
+static int check_run(struct cli *cli, const struct wh_log_options *options)
+{
+	if (options->run &&
+	    wh_run_get(cli->store, options->run, see_run, NULL, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
+
 static int list(struct cli *cli, const struct wh_log_options *options)
 {
 	struct view view = {.cli = cli,
@@ -136,6 +117,8 @@ static int list(struct cli *cli, const struct wh_log_options *options)
 	int64_t limit = 0;
 	int code = cli_open(cli, WH_OPEN_READ);
 
+	if (!code)
+		code = check_run(cli, options);
 	if (!code && cli_integer(cli, "number", &limit) && !limit)
 		return EXIT_DONE;
 	if (code)
@@ -160,7 +143,7 @@ int cmd_log(struct cli *cli)
 		.globs = cli->n_globs ? cli->globs : NULL,
 		.place = cli_flag(cli, "graph") ? take_place : NULL,
 	};
-	char *range = NULL;
+	struct range range = {0};
 	int code;
 
 	if (options.all && cli->n_args)
@@ -169,9 +152,11 @@ int cmd_log(struct cli *cli)
 	code = take_steps(cli, &options);
 	if (code)
 		return code;
-	if (!take_range(cli->n_args ? cli->args[0] : NULL, &options, &range))
+	if (cli->n_args && !range_cut(cli->args[0], &range))
 		return EXIT_FAILED;
+	options.revision = range.to;
+	options.exclude = range.from;
 	code = list(cli, &options);
-	free(range);
+	free(range.text);
 	return code;
 }

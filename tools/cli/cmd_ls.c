@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "cli.h"
 
@@ -97,6 +98,7 @@ static int list(struct cli *cli, struct wh_source *source, int first)
 {
 	const struct wh_manifest *manifest = &source->manifest;
 	struct row *rows = find_owners(manifest);
+	bool found = cli->n_args <= first;
 	uint32_t i;
 
 	if (!rows)
@@ -104,12 +106,18 @@ static int list(struct cli *cli, struct wh_source *source, int first)
 	for (i = 0; i < manifest->n_tensors && !cli_interrupted(); i++) {
 		if (!is_wanted(cli, first, &rows[i], &manifest->tensors[i]))
 			continue;
+		found = true;
 		if (cli_json(cli))
 			print_json(cli, &rows[i], &manifest->tensors[i]);
 		else
 			print_line(cli, &rows[i], &manifest->tensors[i]);
 	}
 	free(rows);
+	if (!found && !cli_interrupted()) {
+		cli->subject = cli->args[first];
+		wh_fail(&cli->err, WH_ENOTFOUND, "no tensor is called so");
+		return cli_fail(cli);
+	}
 	return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 

@@ -1,4 +1,6 @@
-/* metric: values of a run, one by one or as a stream. */
+/* metric: values of a run, one by one or as a stream. They are those of its
+ * snapshots at that step, too: what is measured after a commit can be what
+ * best:METRIC goes by. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -92,7 +94,8 @@ static int take_line(struct cli *cli, struct batch *batch, const char *line,
 		     size_t len)
 {
 	json_t *object, *metrics, *step, *time;
-	struct wh_metric_point common = {.run = batch->run};
+	struct wh_metric_point common = {.run = batch->run,
+					 .of_snapshot = true};
 
 	batch->n_lines++;
 	if (len == 0)
@@ -186,7 +189,8 @@ static int run_stream(struct cli *cli, struct batch *batch)
 
 static int take_arguments(struct cli *cli, struct batch *batch, char **keys)
 {
-	struct wh_metric_point point = {.run = cli->args[0]};
+	struct wh_metric_point point = {.run = cli->args[0],
+					.of_snapshot = true};
 	int i;
 
 	cli_integer(cli, "step", &point.step);
@@ -289,7 +293,7 @@ static int read_head(struct cli *cli, struct table *table)
 static int take_cells(struct cli *cli, struct batch *batch, struct table *table,
 		      char **cells, size_t n)
 {
-	struct wh_metric_point point = {.run = batch->run};
+	struct wh_metric_point point = {.run = batch->run, .of_snapshot = true};
 	double step, time;
 	size_t i;
 
@@ -399,6 +403,7 @@ int cmd_metric(struct cli *cli)
 		cli_print_json(
 			json_pack("{s:I}", "values", (json_int_t)batch.n_done));
 	if (!code)
-		cli_say(cli, "%llu values", (unsigned long long)batch.n_done);
+		cli_say(cli, "%llu value%s", (unsigned long long)batch.n_done,
+			batch.n_done == 1 ? "" : "s");
 	return code;
 }

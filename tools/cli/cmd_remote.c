@@ -99,7 +99,10 @@ enum wh_status remote_load(struct cli *cli, const char *text,
 
 int remote_find(struct cli *cli, const char *name, struct remote *remote)
 {
-	return remote_load(cli, name, remote) ? cli_fail(cli) : EXIT_DONE;
+	if (!remote_load(cli, name, remote))
+		return EXIT_DONE;
+	cli_hint_at_path(cli, name);
+	return cli_fail(cli);
 }
 
 /* ---- Listing --------------------------------------------------------------

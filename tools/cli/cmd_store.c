@@ -10,25 +10,6 @@
 /* ---- du
  * ---------------------------------------------------------------------- */
 
-static int print_usage(void *arg, const struct wh_usage *u)
-{
-	const struct cli *cli = arg;
-
-	if (cli_json(cli))
-		cli_print_json(json_pack(
-			"{s:o,s:b,s:I,s:I,s:I,s:I}", "name", json_text(u->name),
-			"rest", u->rest, "nbytes", (json_int_t)u->nbytes,
-			"stored_bytes", (json_int_t)u->stored_bytes,
-			"shared_bytes", (json_int_t)u->shared_bytes,
-			"own_bytes", (json_int_t)u->own_bytes));
-	else
-		printf("%10s %10s %10s %10s  %s\n", cli_size(cli, u->nbytes),
-		       cli_size(cli, u->stored_bytes),
-		       cli_size(cli, u->shared_bytes),
-		       cli_size(cli, u->own_bytes), cli_escape(u->name));
-	return cli_interrupted();
-}
-
 static enum wh_usage_by usage_by(const struct cli *cli)
 {
 	static const char *const names[] = {"snapshot", "layer", "tensor",
@@ -39,6 +20,37 @@ static enum wh_usage_by usage_by(const struct cli *cli)
 		if (cli_is(cli, "by", names[i]))
 			return (enum wh_usage_by)i;
 	return WH_BY_SNAPSHOT;
+}
+
+static int print_what(void *arg, const struct wh_snapshot *s)
+{
+	(void)arg;
+	snapshot_put_step(s);
+	snapshot_put_message(s);
+	return 0;
+}
+
+static int print_usage(void *arg, const struct wh_usage *u)
+{
+	struct cli *cli = arg;
+
+	if (cli_json(cli))
+		cli_print_json(json_pack(
+			"{s:o,s:b,s:I,s:I,s:I,s:I}", "name", json_text(u->name),
+			"rest", u->rest, "nbytes", (json_int_t)u->nbytes,
+			"stored_bytes", (json_int_t)u->stored_bytes,
+			"shared_bytes", (json_int_t)u->shared_bytes,
+			"own_bytes", (json_int_t)u->own_bytes));
+	if (cli_json(cli))
+		return cli_interrupted();
+	printf("%10s %10s %10s %10s  %s", cli_size(cli, u->nbytes),
+	       cli_size(cli, u->stored_bytes), cli_size(cli, u->shared_bytes),
+	       cli_size(cli, u->own_bytes), cli_escape(u->name));
+	/* An id says nothing; a snapshot that goes meanwhile has no more. */
+	if (usage_by(cli) == WH_BY_SNAPSHOT && !u->rest)
+		wh_snapshot_get(cli->store, u->name, print_what, NULL, NULL);
+	putchar('\n');
+	return cli_interrupted();
 }
 
 int cmd_du(struct cli *cli)

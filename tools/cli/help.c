@@ -54,6 +54,49 @@ static void print_folded(const char *head, const char *text, FILE *out)
 	putc('\n', out);
 }
 
+const char *const revisions_help[] = {
+	"HEAD, a branch, a tag, a snapshot's id or at least its first four "
+	"digits; HEAD~3 or HEAD^^^, three snapshots before; main@{1}, where "
+	"the branch was before its last move; best:val_loss and "
+	"best:val_acc:max, the best by a metric; RUN@STEP, or its epoch where "
+	"a run has no steps; NAME:latest, the newest of a branch or a run.",
+	"A..B in log means what B has and A has not, in diff A and B. In diff "
+	"and ls, file:PATH is a checkpoint outside the store.",
+	NULL};
+
+void print_revisions_help(FILE *out)
+{
+	const char *const *paragraph;
+
+	fputs("What REV may be:\n", out);
+	for (paragraph = revisions_help; *paragraph; paragraph++)
+		print_folded("  ", *paragraph, out);
+}
+
+const char *verb_notes(const struct verb *verb)
+{
+	static const struct {
+		const char *verb, *text;
+	} notes[] = {
+		{"config",
+		 "KEY is codec: how new payloads are stored (fast without it; "
+		 "none, dense); alarms: what commits look for (warn without "
+		 "it; off, strict); alarms.norm, alarms.stuck: as commit's "
+		 "--norm-limit and --stuck; protected-aliases: A,A that only "
+		 "--force moves; or of a remote, remote.NAME.url and its "
+		 "kind."},
+		{"metric",
+		 "A value is also one of the run's snapshots at that step, so "
+		 "that best:K finds them, also after their commit."},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
+		if (strcmp(notes[i].verb, verb->name) == 0)
+			return notes[i].text;
+	return NULL;
+}
+
 void verb_help(const struct verb *verb, FILE *out)
 {
 	fprintf(out, "wh %s: %s\n\nusage: ", verb->name, verb->summary);
@@ -65,6 +108,10 @@ void verb_help(const struct verb *verb, FILE *out)
 		fprintf(out, "\noptions:\n");
 		list_options(verb->options, out);
 	}
+	if (verb_notes(verb))
+		print_folded("", verb_notes(verb), out);
+	if (strstr(verb->arguments, "REV"))
+		fputs("\n'wh help revisions' says what REV may be.\n", out);
 	if (verb_json(verb))
 		print_folded("--json prints ", verb_json(verb), out);
 	fprintf(out, "\noptions of all verbs:\n");
@@ -81,5 +128,6 @@ void verbs_help(FILE *out)
 		fprintf(out, "  %-13s %s\n", verb->name, verb->summary);
 	fprintf(out, "\noptions of all verbs:\n");
 	list_options(global_options, out);
-	fprintf(out, "\n'wh VERB --help' explains a verb.\n");
+	fprintf(out, "\n'wh VERB --help' explains a verb, 'wh help revisions' "
+		     "what REV may be.\n");
 }

@@ -1,6 +1,7 @@
 /* Stores and sources as the command line names them. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -86,6 +87,30 @@ struct wh_load_options cli_load_options(const struct cli *cli)
 	};
 }
 
+bool range_cut(const char *text, struct range *range)
+{
+	char *dots;
+
+	range->text = strdup(text);
+	if (!range->text)
+		return false;
+	range->to = range->text;
+	dots = strstr(range->text, "..");
+	if (!dots)
+		return true;
+	*dots = '\0';
+	range->from = dots == range->text ? "HEAD" : range->text;
+	range->to = dots[2] ? dots + 2 : "HEAD";
+	return true;
+}
+
+void cli_hint_at_path(struct cli *cli, const char *name)
+{
+	if (cli->err.status == WH_ENOTFOUND && access(name, F_OK) == 0)
+		snprintf(cli->hint, sizeof(cli->hint),
+			 "on the disk it is 'file:%.200s'", cli_escape(name));
+}
+
 int cli_source(struct cli *cli, const char *name, struct wh_source **source)
 {
 	int code;
@@ -104,7 +129,9 @@ int cli_source(struct cli *cli, const char *name, struct wh_source **source)
 		if (code)
 			return code;
 	}
-	if (wh_snapshot_open(cli->store, name, source, &cli->err))
+	if (wh_snapshot_open(cli->store, name, source, &cli->err)) {
+		cli_hint_at_path(cli, name);
 		return cli_fail(cli);
+	}
 	return EXIT_DONE;
 }

@@ -19,9 +19,16 @@ const struct verb *verb_find(const char *name)
 
 int unknown_verb(struct cli *cli, const char *word)
 {
+	const struct habit *habit;
 	const struct verb *verb;
 	struct nearest nearest;
 
+	for (habit = habits; habit->word; habit++)
+		if (strcmp(habit->word, word) == 0)
+			return cli_usage(cli,
+					 "there is no verb '%s'; here it is "
+					 "%s",
+					 word, habit->here);
 	nearest_begin(&nearest, word);
 	for (verb = verbs; verb->name; verb++) {
 		nearest_offer(&nearest, verb->name);
@@ -144,11 +151,25 @@ static int take_long(struct cli *cli, const char *word, struct words *rest)
 	return keep(cli, option, *rest->at++);
 }
 
-/* -v, -qv, -n20, -n 20 */
+/* "-3", as in git's log: -n 3, where there is a -n that counts. */
+static const struct option *find_count(const struct cli *cli, const char *word)
+{
+	const struct option *option = find_option(cli, NULL, 0, 'n');
+
+	return option && option->kind == OPTION_COUNT &&
+			       strspn(word, "0123456789") == strlen(word)
+		       ? option
+		       : NULL;
+}
+
+/* -v, -qv, -n20, -n 20, -20 */
 static int take_short(struct cli *cli, const char *word, struct words *rest)
 {
+	const struct option *count = find_count(cli, word + 1);
 	const char *letter;
 
+	if (count)
+		return keep(cli, count, word + 1);
 	for (letter = word + 1; *letter; letter++) {
 		const struct option *option =
 			find_option(cli, NULL, 0, *letter);

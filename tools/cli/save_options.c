@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/text.h"
 #include "cli.h"
 
@@ -136,8 +137,15 @@ static int save_one(struct cli *cli, struct wh_source *source, const char *path,
 	struct wh_saved saved = {0};
 
 	cli->subject = path;
-	if (wh_save_source(source, path, &request->options, &saved, &cli->err))
-		return cli_interrupted() ? EXIT_INTERRUPTED : cli_fail(cli);
+	if (wh_save_source(source, path, &request->options, &saved,
+			   &cli->err)) {
+		if (cli_interrupted())
+			return EXIT_INTERRUPTED;
+		if (cli->err.sys_errno == ENOENT)
+			snprintf(cli->hint, sizeof(cli->hint),
+				 "its folder must be there, as for Keras");
+		return cli_fail(cli);
+	}
 	tell_saved(cli, &saved);
 	wh_saved_free(&saved);
 	return EXIT_DONE;
@@ -364,8 +372,11 @@ int cli_save(struct cli *cli, struct wh_source *source, const char *path,
 
 	if (strcmp(path, "-") == 0)
 		return save_to_stdout(cli, source, request);
-	if (formats && is_folder(path))
+	if (formats && is_folder(path)) {
+		if (make_folders(path, &cli->err))
+			return cli_fail(cli);
 		return for_each_format(cli, path, save_each, &saving);
+	}
 	request->options.save_format = formats;
 	return save_one(cli, source, path, request);
 }

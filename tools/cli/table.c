@@ -517,7 +517,7 @@ const struct verb verbs[] = {
 	 "LAB_TOKEN"},
 	{"cat", NULL, "REV TENSOR", 2, 2, "write one tensor to stdout",
 	 cat_options, cmd_cat, "wh cat HEAD dense/kernel --npy > kernel.npy"},
-	{"diff", NULL, "A B [-- GLOB...]", 2, 2,
+	{"diff", NULL, "A B|A..B [-- GLOB...]", 1, 2,
 	 "compare snapshots or files, tensor by tensor", diff_options, cmd_diff,
 	 "wh diff HEAD~3 HEAD --stat"},
 	{"blame", NULL, "[GLOB...]", 0, -1,
@@ -576,12 +576,44 @@ const struct verb verbs[] = {
 	 sql_options, cmd_sql, "wh sql 'select epoch, step from log limit 3'"},
 	{"migrate", NULL, "", 0, 0, "bring an older store to this version",
 	 no_options, cmd_migrate, "wh migrate"},
-	{"help", NULL, "[VERB]", 0, 1, "explain wh or a verb", no_options,
-	 cmd_help, "wh help commit"},
+	{"help", NULL, "[VERB|revisions]", 0, 1,
+	 "explain wh, a verb, or what REV may be", no_options, cmd_help,
+	 "wh help commit"},
 	{"version", NULL, "", 0, 0, "versions of wh and its libraries",
 	 no_options, cmd_version, "wh version"},
 	{"complete", NULL, "bash|zsh|fish", 1, 1, "print a shell's completions",
 	 no_options, cmd_complete,
 	 "wh complete bash > ~/.local/share/bash-completion/completions/wh"},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+const struct habit habits[] = {
+	/* git, DVC */
+	{"add", "wh commit PATH"},
+	{"checkout", "wh switch BRANCH, wh rollback REV or wh save-weights REV "
+		     "PATH"},
+	{"clone", "wh init, then wh pull URL"},
+	{"fetch", "wh pull URL"},
+	{"push", "wh publish REV URL"},
+	{"reset", "wh rollback REV"},
+	{"restore", "wh save-weights REV PATH"},
+	{"revert", "wh rollback REV"},
+	{"status", "wh log -n 1 or wh branch"},
+	/* Keras */
+	{"load", "wh load-weights REV --into FILE or wh commit PATH"},
+	/* MLflow, Weights & Biases, the Hub */
+	{"download", "wh pull URL"},
+	{"experiments", "wh runs"},
+	{"upload", "wh publish REV URL"},
+	/* restic, borg, the shell */
+	{"check", "wh verify"},
+	{"compact", "wh gc --compact"},
+	{"delete", "wh keep, then wh gc"},
+	{"forget", "wh keep"},
+	{"list", "wh log for snapshots, wh ls for tensors"},
+	{"prune", "wh gc"},
+	{"rm", "wh keep, then wh gc"},
+	{"snapshots", "wh log"},
+	{"stats", "wh du or wh show --stats"},
+	{NULL, NULL},
 };

@@ -86,6 +86,11 @@ static void print_verb(const struct verb *verb)
 	}
 	puts(".");
 	print_options(verb->options);
+	if (verb_notes(verb)) {
+		puts(".PP");
+		print_text(verb_notes(verb));
+		putchar('\n');
+	}
 	if (verb_json(verb)) {
 		puts(".PP\n\\fB\\-\\-json\\fR prints");
 		print_text(verb_json(verb));
@@ -144,15 +149,6 @@ static const char *const description[] = {
 	"stdin or stdout where a format is one file.",
 	NULL};
 
-static const char *const revisions[] = {
-	"HEAD, a branch, a tag, a snapshot's id or at least its first four "
-	"digits; HEAD~3, three snapshots before; main@{1}, where the branch "
-	"was before its last move; best:val_loss and best:val_acc:max, the "
-	"best by a metric; RUN@STEP; NAME:latest, the newest of a run.",
-	"A..B in log means what B has and A has not. In diff, file:PATH is a "
-	"checkpoint outside the store.",
-	NULL};
-
 int main(void)
 {
 	const struct verb *verb;
@@ -164,7 +160,7 @@ int main(void)
 	puts(".SH VERBS");
 	for (verb = verbs; verb->name; verb++)
 		print_verb(verb);
-	print_section("REVISIONS", revisions);
+	print_section("REVISIONS", revisions_help);
 	print_exit_codes();
 	print_environment();
 	return ferror(stdout) ? 1 : 0;
