@@ -35,6 +35,7 @@ struct item {
 	 * a whole one (commit_base.c). */
 	int64_t base; /* storage, 0: none */
 	unsigned generation;
+	bool has_version; /* one before it was found, be it a base or not */
 };
 
 enum text_kind { TEXT_GRAPH, TEXT_ATTRIBUTES, TEXT_TEMPLATE, N_TEXTS };

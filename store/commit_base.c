@@ -24,7 +24,7 @@ struct search {
 	struct commit *commit;
 	struct db *db;
 	struct item **todo;
-	uint32_t n_todo, n_left; /* tensors without a base yet */
+	uint32_t n_todo, n_left; /* tensors without a version before them yet */
 	struct name_map wanted;	 /* key of a tensor -> place in `todo` */
 };
 
@@ -80,9 +80,10 @@ static enum wh_status consider(struct search *search, struct stmt *stmt,
 	item = search->todo[found];
 	WH_TRY(tensor_parse_shape(text, &search->commit->arena, &rank, &shape,
 				  err));
-	if (item->base || item->generation ||
+	if (item->has_version ||
 	    !is_comparable(item_tensor(item), dtype, rank, shape))
 		return WH_OK;
+	item->has_version = true;
 	search->n_left--;
 	return choose_base(search, item, column_integer(stmt, 3), err);
 }
@@ -136,6 +137,7 @@ static enum wh_status list_wanted(struct search *search, struct wh_error *err)
 
 		item->base = 0;
 		item->generation = 0;
+		item->has_version = false;
 		if (item->source != commit->source ||
 		    item->index >= commit->source->manifest.n_tensors)
 			continue;

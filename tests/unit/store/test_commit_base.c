@@ -1,9 +1,10 @@
-/* A base that gc takes while a commit is coding against it: the commit chooses
- * again. */
+/* Which version is a tensor's base; and one that gc takes while a commit is
+ * coding against it: the commit chooses again. */
 #include <stdlib.h>
 
 #include "storage.h"
 #include "support/little.h"
+#include "support/one_weight.h"
 #include "support/store.h"
 
 #define COLUMNS	   1000u
@@ -394,6 +395,109 @@ static void a_base_that_is_damaged_is_told(void **state)
 	wh_source_close(source);
 }
 
+/* ---- Which version ---------------------------------------------------------
+ */
+
+#define MOVING_ROWS 20u /* 80 kB */
+
+/* What moves with each commit, if it is there, and a table of `width` columns:
+ * one of another width has no base. */
+static void commit_tables(struct fixture *f, bool moving, uint64_t width)
+{
+	const uint64_t rows[] = {MOVING_ROWS, COLUMNS}, other[] = {2, width};
+	struct wh_array array = {.name = "kernel",
+				 .dtype = WH_FLOAT32,
+				 .rank = 2,
+				 .shape = rows,
+				 .data = weights};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+
+	move_weights(0);
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	if (moving)
+		assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	array.name = "table";
+	array.shape = other;
+	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	assert_ok(wh_commit(f->store, source, NULL, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+#define N_MOVING "select count(*) from storage where nbytes = 80000"
+
+static void every_64th_version_is_whole_beside_a_new_tensor(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t i;
+
+	for (i = 1; i <= 65; i++)
+		commit_tables(f, true, i);
+	assert_int_equal(ask_integer(f, N_MOVING), 65);
+	assert_int_equal(ask_integer(f, N_MOVING " and base_id is null"), 2);
+}
+
+/* In the snapshots in between there is the other table only. */
+static int64_t n_whole_after(struct fixture *f, uint64_t n_between)
+{
+	uint64_t i;
+
+	commit_tables(f, true, 1);
+	for (i = 0; i < n_between; i++)
+		commit_tables(f, false, 2 + i);
+	commit_tables(f, true, 2 + n_between);
+	assert_int_equal(ask_integer(f, N_MOVING), 2);
+	return ask_integer(f, N_MOVING " and base_id is null");
+}
+
+static void a_tensor_that_comes_back_has_its_base(void **state)
+{
+	assert_int_equal(n_whole_after(*state, 7), 1);
+}
+
+static void a_tensor_that_was_away_for_long_begins_anew(void **state)
+{
+	assert_int_equal(n_whole_after(*state, 8), 2);
+}
+
+static void only_a_tensor_of_the_same_kind_is_a_base(void **state)
+{
+	static const struct {
+		enum wh_dtype dtype;
+		uint32_t rank;
+		uint64_t shape[2];
+		int64_t n_based; /* then */
+	} kinds[] = {
+		{WH_FLOAT32, 1, {FEW_ROWS * COLUMNS, 0}, 0},
+		{WH_FLOAT32, 2, {FEW_ROWS, COLUMNS}, 0},
+		{WH_INT32, 2, {FEW_ROWS, COLUMNS}, 0},
+		{WH_FLOAT32, 2, {FEW_ROWS / 2, 2 * COLUMNS}, 0},
+		{WH_FLOAT32, 2, {FEW_ROWS - 10, COLUMNS}, 1},
+	};
+	struct fixture *f = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const struct wh_array array = {.name = "kernel",
+					       .dtype = kinds[i].dtype,
+					       .rank = kinds[i].rank,
+					       .shape = kinds[i].shape,
+					       .data = weights};
+		struct wh_source *source = one_weight("fc", "Dense", &array);
+
+		move_weights(0);
+		assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err),
+			  &f->err);
+		wh_source_close(source);
+		assert_int_equal(ask_integer(f, "select count(*) from storage "
+						"where nbytes > 1000000 and "
+						"base_id is not null"),
+				 kinds[i].n_based);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +510,10 @@ int main(void)
 		with_store(many_losses_at_once_are_one),
 		with_store(a_tensor_that_was_found_goes_before_it_is_named),
 		with_store(a_base_that_is_damaged_is_told),
+		with_store(every_64th_version_is_whole_beside_a_new_tensor),
+		with_store(a_tensor_that_comes_back_has_its_base),
+		with_store(a_tensor_that_was_away_for_long_begins_anew),
+		with_store(only_a_tensor_of_the_same_kind_is_a_base),
 	};
 
 	return cmocka_run_group_tests(tests, make_weights, free_weights);
