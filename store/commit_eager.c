@@ -239,7 +239,8 @@ static bool are_same(const struct wh_tensor *x, const struct wh_tensor *y)
 	       memcmp(x->shape, y->shape, x->rank * sizeof(*x->shape)) == 0;
 }
 
-/* The same payload under two names of the model. */
+/* The same payload under two names of the model. The item itself is none that
+ * is stored yet. */
 static bool has_double(const struct commit *commit, const struct item *item)
 {
 	uint32_t i;
@@ -247,7 +248,7 @@ static bool has_double(const struct commit *commit, const struct item *item)
 	for (i = 0; i < commit->n_items; i++) {
 		const struct item *other = &commit->items[i];
 
-		if (other->stored && other != item &&
+		if (other->stored &&
 		    are_same(item_tensor(other), item_tensor(item)))
 			return true;
 	}

@@ -142,11 +142,8 @@ static enum wh_status read_item(struct small_chunks *small, struct item *item,
 	for (at = 0; at < tensor->nbytes; at += CHUNK_SIZE)
 		WH_TRY(read_chunk(small, item, at, err));
 	for (i = first; i < small->n; i++)
-		crc = i == first
-			      ? small->chunks[i].chunk.crc32c
-			      : crc32c_combine(crc,
-					       small->chunks[i].chunk.crc32c,
-					       small->chunks[i].chunk.raw_size);
+		crc = crc32c_combine(crc, small->chunks[i].chunk.crc32c,
+				     small->chunks[i].chunk.raw_size);
 	if (crc != tensor->crc32c)
 		return wh_fail(err, WH_EMISMATCH,
 			       "tensor '%s' changed while it was read",

@@ -39,7 +39,7 @@ static enum wh_status empty_gaps(struct gc *gc, const struct gc_turn *turn,
 			       &orphan, err));
 		if (orphan < storage)
 			WH_TRY(gc_delete_chunks(gc, turn, orphan, &done, err));
-		*from = orphan < storage ? orphan + done : storage + 1;
+		*from = orphan + done;
 	}
 	return WH_OK;
 }

@@ -8,10 +8,9 @@
 
 bool bitmap_has(const struct bitmap *map, int64_t bit)
 {
-	uint64_t word = (uint64_t)bit / 64;
+	uint64_t word = (uint64_t)bit / 64; /* of a negative one: too large */
 
-	return bit >= 0 && word < map->n_words &&
-	       map->words[word] >> (bit % 64) & 1;
+	return word < map->n_words && map->words[word] >> (bit % 64) & 1;
 }
 
 enum wh_status bitmap_set(struct bitmap *map, int64_t bit, bool *was,
@@ -78,10 +77,10 @@ static enum wh_status mark_storage(struct marks *marks, struct db *db,
 		context = column_integer(stmt, 1);
 		marks->stored_bytes += (uint64_t)column_integer(stmt, 2);
 		stmt_reset(stmt);
-		if (context && base)
+		if (context)
 			WH_TRY(mark_storage(marks, db, context, depth + 1,
 					    err));
-		storage = base ? base : context;
+		storage = base;
 	}
 	return WH_OK;
 }

@@ -1,0 +1,444 @@
+/* What gc takes of commits that died, and leaves to those that run. Both are
+ * stopped where their source is read, so all of it is at a known point. */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <weighhouse/keep.h>
+
+#include "mark.h"
+#include "support/child.h"
+#include "support/damage.h"
+#include "support/little.h"
+
+#define CHUNK	 ((uint64_t)1 << 20)
+#define N_CHUNKS 8u /* of each tensor, of which five at most are under way */
+#define N	 ((size_t)N_CHUNKS * CHUNK / sizeof(float))
+
+static float *weights;
+
+/* A source of two tensors; what is done once before one of its bytes is read.
+ */
+struct stopped {
+	const char *path;
+	uint64_t at; /* of the second tensor */
+	void (*act)(struct stopped *stopped);
+	bool done;
+};
+
+static int make_weights(void **state)
+{
+	uint32_t value = 1;
+	size_t i;
+
+	(void)state;
+	weights = malloc(N * sizeof(*weights));
+	for (i = 0; weights && i < N; i++) {
+		value = value * 1664525u + 1013904223u;
+		weights[i] = (float)(value >> 8) / (float)(1 << 24);
+	}
+	if (weights)
+		make_little(weights, N * sizeof(*weights), sizeof(*weights));
+	return weights ? 0 : 1;
+}
+
+static int free_weights(void **state)
+{
+	(void)state;
+	free(weights);
+	return 0;
+}
+
+static int read_first(void *arg, uint64_t offset, void *buf, size_t len)
+{
+	(void)arg;
+	memcpy(buf, (char *)weights + offset, len);
+	return 0;
+}
+
+/* The same values, but for the first one of each chunk. */
+static int read_second(void *arg, uint64_t offset, void *buf, size_t len)
+{
+	struct stopped *stopped = arg;
+
+	if (offset >= stopped->at && !stopped->done) {
+		stopped->done = true;
+		stopped->act(stopped);
+	}
+	memcpy(buf, (char *)weights + offset, len);
+	if (offset % CHUNK == 0)
+		memset(buf, 0, sizeof(float));
+	return 0;
+}
+
+static struct wh_source *model_of(struct stopped *stopped)
+{
+	const uint64_t shape[] = {N};
+	struct wh_array array = {.name = "first",
+				 .dtype = WH_FLOAT32,
+				 .rank = 1,
+				 .shape = shape,
+				 .read = read_first};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	array.name = "second";
+	array.read = read_second;
+	array.arg = stopped;
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+/* ---- In the middle of a commit --------------------------------------------
+ */
+
+static int64_t ask_of(const char *path, const char *query)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *file;
+	int64_t answer;
+
+	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+	sqlite3_busy_timeout(file, 60000);
+	assert_int_equal(sqlite3_prepare_v2(file, query, -1, &stmt, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	answer = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(file);
+	return answer;
+}
+
+#define N_STRAYS                                                               \
+	"select count(*) from chunk where id >> 24 not in (select id from "    \
+	"storage)"
+
+/* Until the turn ends in which some of the second tensor's chunks went in: the
+ * first one has its row by then. */
+static void wait_for_strays(const struct stopped *stopped)
+{
+	while (ask_of(stopped->path,
+		      N_STRAYS " and exists (select 1 from storage)") == 0)
+		usleep(1000);
+}
+
+static void die(struct stopped *stopped)
+{
+	if (stopped->at)
+		wait_for_strays(stopped);
+	raise(SIGKILL);
+}
+
+static void collect(struct wh_store *store)
+{
+	const struct wh_gc_options options = {.has_grace = true};
+	struct wh_error err;
+
+	assert_ok(wh_gc(store, &options, NULL, &err), &err);
+}
+
+/* Another commit's rows have higher ids than the one that is stopped. */
+static void commit_and_collect(struct stopped *stopped)
+{
+	struct wh_source *source = make_model(1);
+	const struct wh_commit_options options = {.branch = "other"};
+	struct wh_store *store = NULL;
+	struct wh_error err;
+	int64_t n_strays;
+
+	wait_for_strays(stopped);
+	assert_ok(wh_store_open(stopped->path, WH_OPEN_WRITE, &store, &err),
+		  &err);
+	assert_ok(wh_commit(store, source, &options, NULL, &err), &err);
+	n_strays = ask_of(stopped->path, N_STRAYS);
+	collect(store);
+	assert_int_equal(ask_of(stopped->path, N_STRAYS), n_strays);
+	wh_source_close(source);
+	wh_store_close(store);
+}
+
+/* It is killed before it reads this byte. */
+static void commit_and_die(struct fixture *f, uint64_t at)
+{
+	struct stopped stopped = {.path = f->path, .at = at, .act = die};
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		struct wh_source *source = model_of(&stopped);
+		struct wh_store *store;
+
+		if (wh_store_open(f->path, WH_OPEN_WRITE, &store, NULL) == 0)
+			wh_commit(store, source, NULL, NULL, NULL);
+		end_child(1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(ask_integer(f, "select count(*) from lease"), 1);
+}
+
+static void assert_tensor(struct fixture *f, const char *key,
+			  int (*read)(void *, uint64_t, void *, size_t),
+			  struct stopped *stopped)
+{
+	char *bytes = malloc(CHUNK), *back = malloc(CHUNK);
+	uint64_t at;
+
+	for (at = 0; at < N * sizeof(float); at += CHUNK) {
+		read(stopped, at, bytes, CHUNK);
+		assert_ok(wh_tensor_read(f->store, "main", key, at, back, CHUNK,
+					 &f->err),
+			  &f->err);
+		assert_memory_equal(back, bytes, CHUNK);
+	}
+	free(bytes);
+	free(back);
+}
+
+static void commit_beside_gc(struct fixture *f)
+{
+	struct stopped stopped = {.path = f->path,
+				  .at = (N_CHUNKS - 1) * CHUNK,
+				  .act = commit_and_collect};
+	struct wh_source *source = model_of(&stopped);
+	struct sentences found;
+
+	assert_ok(wh_commit(f->store, source, NULL, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+	assert_true(stopped.done);
+	assert_tensor(f, "first", read_first, NULL);
+	assert_tensor(f, "second", read_second, &stopped);
+	verify_store(f, &found);
+	assert_int_equal(found.n, 0);
+}
+
+static void assert_nothing_is_left(struct fixture *f)
+{
+	collect(f->store);
+	assert_int_equal(ask_integer(f, "select count(*) from chunk"), 0);
+	assert_int_equal(ask_integer(f, "select count(*) from storage"), 0);
+	assert_int_equal(ask_integer(f, "select count(*) from lease"), 0);
+}
+
+/* ---- Commits that died, commits that run -----------------------------------
+ */
+
+static void a_running_commit_keeps_its_chunks(void **state)
+{
+	commit_beside_gc(*state);
+}
+
+/* The first tensor has its row, of the second there are chunks alone. */
+static void what_a_killed_commit_stored_goes(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_and_die(f, (N_CHUNKS - 1) * CHUNK);
+	assert_int_equal(ask_integer(f, "select count(*) from storage"), 1);
+	assert_true(ask_integer(f, N_STRAYS) > 0);
+	assert_nothing_is_left(f);
+}
+
+static void a_killed_commit_that_stored_nothing_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_and_die(f, 0);
+	assert_nothing_is_left(f);
+}
+
+/* The killed one's range of ids ends where the running one's begins. */
+static void a_running_commit_keeps_its_chunks_beside_a_killed_one(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_and_die(f, 0);
+	commit_beside_gc(f);
+	assert_int_equal(ask_integer(f, "select count(*) from lease"), 0);
+}
+
+/* ---- What stays ------------------------------------------------------------
+ */
+
+static void commit_seed(struct fixture *f, float seed)
+{
+	const struct wh_commit_options options = {.codec = "dense"};
+	struct wh_source *source = make_model(seed);
+
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+static void keep_last(struct wh_store *store)
+{
+	static const char *const rules[] = {"last=1", NULL};
+	const struct wh_keep_options keep = {.rules = rules};
+	struct wh_error err;
+
+	assert_ok(wh_keep(store, &keep, NULL, NULL, &err), &err);
+}
+
+/* Kernels that are too small to be differences: what is read as a base, and as
+ * the context of one that has a base, is named by hand. */
+static void a_dry_run_says_what_goes(void **state)
+{
+	struct wh_gc_options options = {.has_grace = true, .dry_run = true};
+	struct wh_gc_result said, done;
+	struct fixture *f = *state;
+	int i;
+
+	for (i = 0; i < 6; i++)
+		commit_seed(f, (float)(i / 2));
+	for (i = 3; i < 8; i++)
+		commit_seed(f, (float)i);
+	damage_store(f, "UPDATE storage SET encoding = 256, base_id = id - 1, "
+			"context_id = id - 4 "
+			"WHERE id = (SELECT max(id) FROM storage)");
+	keep_last(f->store);
+	assert_ok(wh_gc(f->store, &options, &said, &f->err), &f->err);
+	options.dry_run = false;
+	assert_ok(wh_gc(f->store, &options, &done, &f->err), &f->err);
+	assert_int_equal(done.n_snapshots, 10);
+	assert_int_equal(said.n_snapshots, done.n_snapshots);
+	assert_int_equal(said.n_tensors, done.n_tensors);
+	assert_int_equal(said.freed_bytes, done.freed_bytes);
+}
+
+/* Each of a thousand storages is the context of the next. */
+static void a_chain_that_is_too_long_is_told(void **state)
+{
+	const struct wh_gc_options options = {.dry_run = true};
+	struct fixture *f = *state;
+
+	commit_seed(f, 1);
+	damage_store(f, "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL "
+			"SELECT i + 1 FROM n WHERE i < 2002) "
+			"INSERT INTO storage(id, encoding, nbytes, "
+			"stored_bytes, base_id, context_id) "
+			"SELECT i, 0, 4, 4, 1, i - 1 FROM n;"
+			"UPDATE tensor SET storage_id = 2002 "
+			"WHERE storage_id = 1");
+	assert_fails(wh_gc(f->store, &options, NULL, &f->err), &f->err,
+		     WH_ECORRUPT, "too long");
+}
+
+static void ids_that_no_row_has_are_refused(void **state)
+{
+	struct bitmap map = {0};
+	struct wh_error err;
+	bool was;
+
+	(void)state;
+	assert_fails(bitmap_set(&map, -1, &was, &err), &err, WH_ECORRUPT,
+		     "too large");
+	assert_fails(bitmap_set(&map, INT64_MAX, &was, &err), &err, WH_ECORRUPT,
+		     "too large");
+	assert_ok(bitmap_set(&map, 1000, &was, &err), &err);
+	assert_false(was);
+	assert_true(bitmap_has(&map, 1000));
+	assert_false(bitmap_has(&map, 1001));
+	assert_false(bitmap_has(&map, -1));
+	assert_false(bitmap_has(&map, INT64_MIN));
+	bitmap_free(&map);
+}
+
+/* ---- What a commit has found -----------------------------------------------
+ */
+
+static bool collect_when_stored(void *arg, const char *what, uint64_t done,
+				uint64_t total)
+{
+	struct stopped *stopped = arg;
+	struct wh_store *store = NULL;
+	struct wh_error err;
+
+	if (stopped->done || strcmp(what, "storing") != 0 || done != total)
+		return true;
+	stopped->done = true;
+	assert_ok(wh_store_open(stopped->path, WH_OPEN_WRITE, &store, &err),
+		  &err);
+	keep_last(store);
+	collect(store);
+	wh_store_close(store);
+	return true;
+}
+
+static struct wh_source *version(int number)
+{
+	static float values[4], shared[] = {1, 2, 3, 4};
+	const uint64_t shape[] = {4};
+	struct wh_array array = {.name = "kernel",
+				 .dtype = WH_FLOAT32,
+				 .rank = 1,
+				 .shape = shape,
+				 .data = values};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+
+	values[0] = (float)number;
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	assert_ok(wh_builder_layer(builder, "moves", "Dense", &err), &err);
+	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	if (number != 2) {
+		array.data = shared;
+		assert_ok(wh_builder_layer(builder, "stays", "Dense", &err),
+			  &err);
+		assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+/* The layer that the first snapshot has, and the third one again: it is there
+ * when the commit begins, and gone when it publishes. */
+static void a_layer_that_was_found_goes_before_it_is_named(void **state)
+{
+	struct fixture *f = *state;
+	struct stopped stopped = {.path = f->path};
+	struct wh_commit_options options = {0};
+	struct sentences found;
+	int number;
+
+	for (number = 1; number <= 3; number++) {
+		struct wh_source *source = version(number);
+
+		if (number == 3) {
+			options.progress = collect_when_stored;
+			options.arg = &stopped;
+		}
+		assert_ok(wh_commit(f->store, source, &options, &f->result,
+				    &f->err),
+			  &f->err);
+		wh_source_close(source);
+	}
+	assert_true(stopped.done);
+	assert_int_equal(f->result.n_new_tensors, 2);
+	assert_int_equal(ask_integer(f, "select count(*) from snapshot"), 2);
+	assert_int_equal(ask_integer(f, "select count(*) from layer"), 3);
+	verify_store(f, &found);
+	assert_int_equal(found.n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(a_running_commit_keeps_its_chunks),
+		with_store(what_a_killed_commit_stored_goes),
+		with_store(a_killed_commit_that_stored_nothing_leaves_nothing),
+		with_store(
+			a_running_commit_keeps_its_chunks_beside_a_killed_one),
+		with_store(a_dry_run_says_what_goes),
+		with_store(a_chain_that_is_too_long_is_told),
+		cmocka_unit_test(ids_that_no_row_has_are_refused),
+		with_store(a_layer_that_was_found_goes_before_it_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, make_weights, free_weights);
+}
