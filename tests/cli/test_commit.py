@@ -80,13 +80,21 @@ def test_a_new_branch_starts_at_head_and_leaves_it(store):
     assert second["branch"] == "sweep"
     assert second["parent"] == first["snapshot"]
     assert store.row("show", "HEAD")["snapshot"] == first["snapshot"]
+    third = store.row("commit", epoch(3), "-b", "sweep")
+    assert third["parent"] == second["snapshot"]
 
 
 def test_root_makes_a_branch_without_a_parent(store):
     store.ok("commit", epoch(1))
     row = store.row("commit", epoch(2), "-b", "fresh", "--root")
     assert row["parent"] is None
+    assert "not a root" in store.fails(14, "commit", epoch(3), "-b", "fresh",
+                                       "--root")
     assert len(store.rows("log", "fresh")) == 1
+
+
+def test_root_fits_a_branch_that_has_no_commit_yet(store):
+    assert store.row("commit", epoch(1), "--root")["parent"] is None
 
 
 def test_parent_follows_another_snapshot(store):

@@ -144,6 +144,53 @@ static void what_gc_took_was_there(void **state)
 	assert_int_equal(n_snapshots(f), 2);
 }
 
+static void a_root_that_gc_took_was_there(void **state)
+{
+	struct wh_commit_options first = of_step(1, "a");
+	struct wh_commit_options next = of_step(2, "b");
+	struct fixture *f = *state;
+	char id[WH_ID_SIZE];
+
+	commit_as(f, 1.0f, &first);
+	strcpy(id, f->result.snapshot);
+	commit_as(f, 2.0f, &next);
+	keep_last(f);
+	commit_as(f, 1.0f, &first);
+	assert_true(f->result.there_already);
+	assert_string_equal(f->result.snapshot, id);
+	assert_string_equal(f->result.parent, "");
+}
+
+static void what_gc_took_is_committed_again_where_nobody_said_once(void **state)
+{
+	struct wh_commit_options first = of_step(1, "a");
+	struct wh_commit_options next = of_step(2, "b");
+	struct fixture *f = *state;
+
+	commit_as(f, 1.0f, &first);
+	commit_as(f, 2.0f, &next);
+	keep_last(f);
+	first.once = false;
+	commit_as(f, 1.0f, &first);
+	assert_false(f->result.there_already);
+	assert_int_equal(n_snapshots(f), 2);
+}
+
+static void the_same_weights_of_another_epoch_are_committed(void **state)
+{
+	struct wh_commit_options options = {
+		.run = "r", .has_epoch = true, .epoch = 1, .once = true};
+	struct fixture *f = *state;
+
+	commit_as(f, 1.0f, &options);
+	commit_as(f, 1.0f, &options);
+	assert_true(f->result.there_already);
+	options.epoch = 2;
+	commit_as(f, 1.0f, &options);
+	assert_false(f->result.there_already);
+	assert_int_equal(n_snapshots(f), 2);
+}
+
 /* By its tombstone none can tell which of one second came first. */
 static void what_gc_took_of_the_same_second_is_committed(void **state)
 {
@@ -315,6 +362,39 @@ static void a_snapshot_without_a_step_adopts_nothing(void **state)
 	assert_int_equal(seen.n, 0);
 }
 
+static void a_snapshot_that_asks_for_no_values_adopts_none(void **state)
+{
+	struct wh_commit_options options = of_step(1, "a");
+	struct seen seen = {.n = 9};
+	struct fixture *f = *state;
+
+	options.adopt = false;
+	measure(f, 1, 0.25);
+	commit_as(f, 1.0f, &options);
+	assert_ok(wh_snapshot_get(f->store, "HEAD", look, &seen, &f->err),
+		  &f->err);
+	assert_int_equal(seen.n, 0);
+}
+
+#define LAST_STEP "SELECT max(step) FROM metric"
+
+static void a_value_s_step_is_the_step_or_the_epoch_or_the_commit(void **state)
+{
+	const struct wh_metric metric = {.key = "loss", .value = 0.5};
+	struct wh_commit_options options = {
+		.metrics = &metric, .n_metrics = 1, .epoch = 7, .step = 70};
+	struct fixture *f = *state;
+
+	commit_as(f, 1.0f, &options);
+	assert_int_equal(ask_integer(f, LAST_STEP), 1);
+	options.has_epoch = true;
+	commit_as(f, 2.0f, &options);
+	assert_int_equal(ask_integer(f, LAST_STEP), 7);
+	options.has_step = true;
+	commit_as(f, 3.0f, &options);
+	assert_int_equal(ask_integer(f, LAST_STEP), 70);
+}
+
 /* ---- Runs ------------------------------------------------------------------
  */
 
@@ -347,6 +427,10 @@ int main(void)
 		with_store(what_changed_and_changed_back_is_committed),
 		with_store(what_was_forgotten_was_there),
 		with_store(what_gc_took_was_there),
+		with_store(a_root_that_gc_took_was_there),
+		with_store(
+			what_gc_took_is_committed_again_where_nobody_said_once),
+		with_store(the_same_weights_of_another_epoch_are_committed),
 		with_store(what_gc_took_of_the_same_second_is_committed),
 		with_store(
 			a_value_belongs_to_the_snapshot_whichever_came_first),
@@ -354,6 +438,9 @@ int main(void)
 		with_store(a_value_belongs_to_the_newest_that_lives),
 		with_store(a_value_that_is_there_is_not_added_again),
 		with_store(a_snapshot_without_a_step_adopts_nothing),
+		with_store(a_snapshot_that_asks_for_no_values_adopts_none),
+		with_store(
+			a_value_s_step_is_the_step_or_the_epoch_or_the_commit),
 		with_store(a_run_that_ended_goes_on),
 	};
 
