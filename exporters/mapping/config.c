@@ -39,8 +39,11 @@ static enum wh_status make_children(struct config_layer *out,
 				    enum config_kind kind, size_t n,
 				    struct arena *arena, struct wh_error *err)
 {
-	if (n > WH_MAX_LAYERS)
-		return fail_shape(err, "too many layers");
+	/* A Sequential lists its input, which is no layer of it. */
+	if (n > (size_t)WH_MAX_LAYERS + 1)
+		return wh_fail(err, WH_EINVAL,
+			       "model configuration: more than %u layers",
+			       WH_MAX_LAYERS);
 	out->kind = kind;
 	out->children = arena_alloc(arena, n, sizeof(*out->children));
 	return out->children ? WH_OK : wh_fail_memory(err);

@@ -113,6 +113,12 @@ enum wh_status layout_count_save(struct layout *layout, struct wh_error *err)
 	WH_TRY(graph_check(graph, err));
 	if (graph_child(&graph->nodes[0], COUNTER_NAME) != UINT32_MAX)
 		return replace_count(layout, err);
+	/* What can't be read back isn't written. */
+	if (layout->source->manifest.n_tensors >= WH_MAX_TENSORS)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "a counter of saves would be one more than %u "
+			       "tensors",
+			       WH_MAX_TENSORS);
 	WH_TRY(insert_counter(graph, &layout->arena, err));
 	return set_count(layout, err);
 }

@@ -26,6 +26,7 @@ struct manifest_builder {
 	uint32_t n_tensors, tensors_capacity;
 	struct layer_draft *layers;
 	uint32_t n_layers, layers_capacity;
+	uint32_t n_own; /* of them, of kind WH_LAYER */
 	struct wh_attribute *attributes;
 	uint32_t n_attributes, attributes_capacity;
 	const char **warnings;
@@ -217,6 +218,24 @@ enum wh_status manifest_add_skeleton(struct manifest_builder *builder,
 	return WH_OK;
 }
 
+/* What comes beside the model's layers isn't counted as one: a format may add
+ * it, HDF5 always the model's own weights, and must be read back. Each comes
+ * once. */
+static enum wh_status check_room(const struct manifest_builder *builder,
+				 enum wh_layer_kind kind, struct wh_error *err)
+{
+	uint32_t n_beside = builder->n_layers - builder->n_own;
+
+	if (kind == WH_LAYER && builder->n_own >= WH_MAX_LAYERS)
+		return wh_fail(err, WH_ECORRUPT, "more than %u layers",
+			       WH_MAX_LAYERS);
+	if (kind != WH_LAYER && n_beside >= WH_LAYER_STATE)
+		return wh_fail(err, WH_ECORRUPT,
+			       "more than %d layers beside the model's",
+			       (int)WH_LAYER_STATE);
+	return WH_OK;
+}
+
 enum wh_status manifest_add_layer(struct manifest_builder *builder,
 				  const char *name, const char *class_name,
 				  enum wh_layer_kind kind, uint32_t container,
@@ -224,9 +243,7 @@ enum wh_status manifest_add_layer(struct manifest_builder *builder,
 {
 	struct wh_layer layer = {.kind = kind, .container = container};
 
-	if (builder->n_layers >= WH_MAX_LAYERS)
-		return wh_fail(err, WH_ECORRUPT, "more than %u layers",
-			       WH_MAX_LAYERS);
+	WH_TRY(check_room(builder, kind, err));
 	assert(container == WH_NO_LAYER || container < builder->n_layers);
 	WH_TRY(copy_name(builder->arena, "layer name", name, &layer.name, err));
 	WH_TRY(copy_optional(builder->arena, "class name", class_name,
@@ -239,6 +256,7 @@ enum wh_status manifest_add_layer(struct manifest_builder *builder,
 	if (index)
 		*index = builder->n_layers;
 	builder->n_layers++;
+	builder->n_own += kind == WH_LAYER;
 	return WH_OK;
 }
 

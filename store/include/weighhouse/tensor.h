@@ -56,8 +56,8 @@ enum wh_dtype {
 
 /* Limits on what is taken from anywhere. */
 #define WH_MAX_TENSORS 1000000u
-#define WH_MAX_LAYERS  100000u
-#define WH_MAX_NAME    4096u /* bytes */
+#define WH_MAX_LAYERS  100000u /* of kind WH_LAYER */
+#define WH_MAX_NAME    4096u   /* bytes */
 #define WH_MAX_RANK    32u
 #define WH_MAX_NBYTES  (UINT64_C(1) << 53) /* of one tensor */
 #define WH_SHA256_SIZE 32

@@ -78,6 +78,35 @@ static void a_name_twice_is_refused(void **state)
 		     &f->err, WH_ECORRUPT, "'fc/w' is there twice");
 }
 
+static enum wh_status add_layers(struct fixture *f, enum wh_layer_kind kind,
+				 uint32_t n)
+{
+	enum wh_status status = WH_OK;
+
+	while (n-- && !status)
+		status = manifest_add_layer(f->builder, "l", NULL, kind,
+					    WH_NO_LAYER, NULL, &f->err);
+	return status;
+}
+
+/* HDF5 always adds the model's own weights. */
+static void what_is_beside_the_layers_is_not_counted_as_one(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_manifest manifest;
+
+	assert_ok(add_layers(f, WH_LAYER, WH_MAX_LAYERS), &f->err);
+	assert_ok(add_layers(f, WH_LAYER_MODEL, 1), &f->err);
+	assert_ok(add_layers(f, WH_LAYER_OPTIMIZER, 1), &f->err);
+	assert_ok(add_layers(f, WH_LAYER_STATE, 1), &f->err);
+	assert_fails(add_layers(f, WH_LAYER, 1), &f->err, WH_ECORRUPT,
+		     "more than 100000 layers");
+	assert_fails(add_layers(f, WH_LAYER_STATE, 1), &f->err, WH_ECORRUPT,
+		     "more than 3 layers beside the model's");
+	assert_ok(manifest_finish(f->builder, &manifest, &f->err), &f->err);
+	assert_int_equal(manifest.n_layers, WH_MAX_LAYERS + 3);
+}
+
 static void a_tensor_without_a_layer_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -141,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_builder(a_model_is_built_in_order),
 		with_builder(a_name_twice_is_refused),
+		with_builder(what_is_beside_the_layers_is_not_counted_as_one),
 		with_builder(a_tensor_without_a_layer_is_refused),
 		with_builder(shapes_that_overflow_are_refused),
 		with_builder(names_that_are_no_utf8_are_refused_escaped),
