@@ -408,25 +408,63 @@ enum wh_status wh_metric_log(struct wh_store *store,
 	return status ? status : transaction_commit(&tx, err);
 }
 
+/* ---- A series ---------------------------------------------------------------
+ */
+
+#define POINTS 256 /* of a batch */
+
+struct series {
+	struct db *db;
+	int64_t run;
+	const char *key;
+	int64_t step, seq; /* of the last one that was read */
+	size_t n;
+	struct {
+		int64_t step, time;
+		double value;
+	} points[POINTS];
+};
+
+static enum wh_status read_points(struct series *series, struct wh_error *err)
+{
+	AUTO_STMT *stmt = NULL;
+	bool row;
+
+	WH_TRY(db_stmt(series->db, STMT_METRIC_SERIES, &stmt, err));
+	stmt_integer(stmt, 1, series->run);
+	stmt_text(stmt, 2, series->key);
+	stmt_integer(stmt, 3, series->step);
+	stmt_integer(stmt, 4, series->seq);
+	for (series->n = 0; series->n < POINTS; series->n++) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		series->step = column_integer(stmt, 0);
+		series->seq = column_integer(stmt, 1);
+		series->points[series->n].step = series->step;
+		series->points[series->n].time = column_integer(stmt, 4);
+		series->points[series->n].value = metric_value(
+			column_integer(stmt, 2), column_real(stmt, 3));
+	}
+	return WH_OK;
+}
+
+/* In batches: who is told may be slow, and must not hold the store. */
 enum wh_status wh_metric_series(struct wh_store *store, const char *run,
 				const char *key, wh_metric_fn *fn, void *arg,
 				struct wh_error *err)
 {
-	AUTO_STMT *stmt = NULL;
-	int64_t id;
-	bool row;
+	struct series series = {
+		.db = store->db, .key = key, .step = INT64_MIN, .seq = -1};
+	size_t i;
 
-	WH_TRY(run_require(store->db, run, &id, err));
-	WH_TRY(db_stmt(store->db, STMT_METRIC_SERIES, &stmt, err));
-	stmt_integer(stmt, 1, id);
-	stmt_text(stmt, 2, key);
-	for (;;) {
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row ||
-		    fn(arg, column_integer(stmt, 0), column_integer(stmt, 3),
-		       metric_value(column_integer(stmt, 1),
-				    column_real(stmt, 2))))
-			break;
-	}
+	WH_TRY(run_require(store->db, run, &series.run, err));
+	do {
+		WH_TRY(read_points(&series, err));
+		for (i = 0; i < series.n; i++)
+			if (fn(arg, series.points[i].step,
+			       series.points[i].time, series.points[i].value))
+				return WH_OK;
+	} while (series.n == POINTS);
 	return WH_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/vfs.h>
 
+#include "base/arena.h"
 #include "base/auto.h"
 #include "base/text.h"
 
@@ -189,25 +190,56 @@ enum wh_status wh_config_set(struct wh_store *store, const char *key,
 	return transaction_commit(&tx, err);
 }
 
-enum wh_status wh_config_list(struct wh_store *store,
-			      int (*fn)(void *arg, const char *key,
-					const char *value),
-			      void *arg, struct wh_error *err)
+struct stored {
+	const char *key, *value;
+	struct stored *next;
+};
+
+static enum wh_status read_settings(struct db *db, struct arena *arena,
+				    struct stored **first, struct wh_error *err)
 {
+	struct stored **end = first;
 	AUTO_STMT *stmt = NULL;
 	bool row;
 
-	WH_TRY(db_stmt(store->db, STMT_CONFIG_LIST, &stmt, err));
+	WH_TRY(db_stmt(db, STMT_CONFIG_LIST, &stmt, err));
 	for (;;) {
+		struct stored *one;
+
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
 		if (strcmp(column_text(stmt, 0), CONFIG_STORE_ID) == 0)
 			continue;
-		if (fn(arg, column_text(stmt, 0), column_text(stmt, 1)))
-			break;
+		one = arena_alloc(arena, 1, sizeof(*one));
+		if (!one)
+			return wh_fail_memory(err);
+		one->key = arena_strdup(arena, column_text(stmt, 0));
+		one->value = arena_strdup(arena, column_text(stmt, 1));
+		if (!one->key || !one->value)
+			return wh_fail_memory(err);
+		*end = one;
+		end = &one->next;
 	}
 	return WH_OK;
+}
+
+/* All are read before the first is handed out: who gets them may be slow, and
+ * may use the store. */
+enum wh_status wh_config_list(struct wh_store *store,
+			      int (*fn)(void *arg, const char *key,
+					const char *value),
+			      void *arg, struct wh_error *err)
+{
+	struct arena arena = {0};
+	struct stored *one = NULL;
+	enum wh_status status = read_settings(store->db, &arena, &one, err);
+
+	for (; !status && one; one = one->next)
+		if (fn(arg, one->key, one->value))
+			break;
+	arena_free(&arena);
+	return status;
 }
 
 enum wh_status wh_sql(struct wh_store *store, const char *query,

@@ -76,6 +76,6 @@ SELECT 1 FROM metric WHERE run_id = ?1 AND key = ?2 AND step = ?3
 UPDATE metric SET snapshot_id = NULL WHERE snapshot_id = ?1 AND key = ?2;
 
 -- name: metric_series
--- ?1 run, ?2 key
-SELECT step, class, value, time FROM metric
-WHERE run_id = ?1 AND key = ?2 ORDER BY step, seq;
+-- ?1 run, ?2 key; those behind ?3 step, ?4 seq
+SELECT step, seq, class, value, time FROM metric
+WHERE run_id = ?1 AND key = ?2 AND (step, seq) > (?3, ?4) ORDER BY step, seq;

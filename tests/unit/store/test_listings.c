@@ -2,6 +2,7 @@
 #include <weighhouse/history.h>
 #include <weighhouse/publication.h>
 #include <weighhouse/run.h>
+#include <weighhouse/store.h>
 
 #include "support/store.h"
 
@@ -41,6 +42,35 @@ static int see_publication(void *arg, const struct wh_publication *publication)
 {
 	(void)arg;
 	(void)publication;
+	return write_aside();
+}
+
+static int see_setting(void *arg, const char *key, const char *value)
+{
+	(void)arg;
+	assert_true(*key && *value);
+	return write_aside();
+}
+
+static int see_rule(void *arg, const struct wh_publish_rule *rule)
+{
+	(void)arg;
+	assert_string_equal(rule->remote, "file:/nowhere");
+	assert_string_equal(rule->alias, n_told ? "b" : "a");
+	assert_string_equal(rule->revision, "HEAD");
+	assert_string_equal(rule->formats, "h5");
+	assert_null(rule->published);
+	return write_aside();
+}
+
+static int see_point(void *arg, int64_t step, int64_t time, double value)
+{
+	int64_t *before = arg;
+
+	(void)time;
+	assert_true(step >= *before);
+	assert_int_equal((int)value, n_told);
+	*before = step;
 	return write_aside();
 }
 
@@ -118,12 +148,68 @@ static void publications_hold_nobody_up(void **state)
 	assert_int_equal(n_told, 2);
 }
 
+static void settings_hold_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+
+	path = f->path;
+	n_told = 0;
+	assert_ok(wh_config_set(f->store, "alarms", "warn", &f->err), &f->err);
+	assert_ok(wh_config_set(f->store, "alarms.norm", "9", &f->err),
+		  &f->err);
+	assert_ok(wh_config_list(f->store, see_setting, NULL, &f->err),
+		  &f->err);
+	assert_true(n_told >= 2);
+}
+
+static void publish_rules_hold_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_publish_rule rule = {
+		.remote = "file:/nowhere", .revision = "HEAD", .formats = "h5"};
+
+	path = f->path;
+	n_told = 0;
+	rule.alias = "b";
+	assert_ok(wh_publish_rule_set(f->store, &rule, &f->err), &f->err);
+	rule.alias = "a";
+	assert_ok(wh_publish_rule_set(f->store, &rule, &f->err), &f->err);
+	assert_ok(wh_publish_rule_list(f->store, see_rule, NULL, &f->err),
+		  &f->err);
+	assert_int_equal(n_told, 2);
+}
+
+/* More than a batch, some of one step, the first of the least there is. */
+static void metrics_hold_nobody_up(void **state)
+{
+	enum { N = 600 };
+	struct fixture *f = *state;
+	struct wh_metric_point points[N];
+	int64_t before = INT64_MIN;
+	int i;
+
+	path = f->path;
+	n_told = 0;
+	for (i = 0; i < N; i++)
+		points[i] = (struct wh_metric_point){
+			.run = "a", .key = "loss", .step = i / 3, .value = i};
+	points[0].step = INT64_MIN;
+	assert_ok(wh_metric_log(f->store, points, N, &f->err), &f->err);
+	assert_ok(wh_metric_series(f->store, "a", "loss", see_point, &before,
+				   &f->err),
+		  &f->err);
+	assert_int_equal(n_told, N);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(history_holds_nobody_up),
 		with_store(runs_hold_nobody_up),
 		with_store(publications_hold_nobody_up),
+		with_store(settings_hold_nobody_up),
+		with_store(publish_rules_hold_nobody_up),
+		with_store(metrics_hold_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
