@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "commit.h"
 #include "core/name_map.h"
+#include "core/weigh.h"
 #include "lineage.h"
 #include "snapshot.h"
 #include "tensor.h"
@@ -255,7 +256,8 @@ static void check_form(struct look *look, const struct wh_layer *layer,
 }
 
 /* Of a tensor that was in the store only its identity was found: then its
- * figures are there, or another name's of this model. */
+ * figures are there, unless someone dropped them, or another name's of this
+ * model. */
 static enum wh_status know_figures(struct look *look, uint32_t index,
 				   struct wh_error *err)
 {
@@ -267,8 +269,11 @@ static enum wh_status know_figures(struct look *look, uint32_t index,
 	if (t->weighed & WH_STATISTICS)
 		return WH_OK;
 	WH_TRY(tensor_find(look->db, t, &id, err));
-	if (id)
-		return tensor_statistics(look->db, id, t, err);
+	if (id) {
+		WH_TRY(tensor_statistics(look->db, id, t, err));
+		return weigh_one(look->commit->source, index, WH_STATISTICS,
+				 err);
+	}
 	for (i = 0; i < look->manifest->n_tensors; i++)
 		if (tensors[i].weighed & WH_STATISTICS &&
 		    tensors[i].dtype == t->dtype &&
@@ -277,6 +282,20 @@ static enum wh_status know_figures(struct look *look, uint32_t index,
 			t->statistics = tensors[i].statistics;
 			t->has_statistics = tensors[i].has_statistics;
 		}
+	return WH_OK;
+}
+
+static enum wh_status know_all_figures(struct look *look, struct wh_error *err)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < look->manifest->n_layers; i++) {
+		const struct wh_layer *layer = &look->manifest->layers[i];
+
+		for (k = 0; !look->is_kept[i] && k < layer->n_variables; k++)
+			WH_TRY(know_figures(look, layer->variables[k].tensor,
+					    err));
+	}
 	return WH_OK;
 }
 
@@ -303,7 +322,6 @@ static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
 		if (!v)
 			continue;
 		look->is_paired[v->tensor] = true;
-		WH_TRY(know_figures(look, v->tensor, err));
 		if (look->is_akin)
 			check_form(look, now, v, column_text(stmt, 1),
 				   column_text(stmt, 2));
@@ -342,7 +360,7 @@ static enum wh_status check_old_layers(struct look *look, struct wh_error *err)
 	return WH_OK;
 }
 
-static enum wh_status check_new_weights(struct look *look, struct wh_error *err)
+static void check_new_weights(struct look *look)
 {
 	uint32_t i, k;
 
@@ -352,13 +370,10 @@ static enum wh_status check_new_weights(struct look *look, struct wh_error *err)
 		for (k = 0; !look->is_kept[i] && k < layer->n_variables; k++) {
 			const struct wh_variable *v = &layer->variables[k];
 
-			if (look->is_paired[v->tensor])
-				continue;
-			WH_TRY(know_figures(look, v->tensor, err));
-			check_counts(look, layer, v, false, false);
+			if (!look->is_paired[v->tensor])
+				check_counts(look, layer, v, false, false);
 		}
 	}
-	return WH_OK;
 }
 
 static enum wh_status name_layers(struct look *look, struct wh_error *err)
@@ -473,9 +488,11 @@ static enum wh_status look_at(struct look *look, int64_t parent,
 				     &look->parent, err));
 		WH_TRY(find_kept(look, err));
 		WH_TRY(name_layers(look, err));
-		WH_TRY(check_old_layers(look, err));
 	}
-	WH_TRY(check_new_weights(look, err));
+	WH_TRY(know_all_figures(look, err));
+	if (parent)
+		WH_TRY(check_old_layers(look, err));
+	check_new_weights(look);
 	return parent ? check_stuck(look, err) : WH_OK;
 }
 

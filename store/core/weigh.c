@@ -302,3 +302,16 @@ enum wh_status wh_source_weigh(struct wh_source *source, unsigned needs,
 {
 	return weigh_unlike(source, needs, threads, progress, arg, NULL, err);
 }
+
+enum wh_status weigh_one(struct wh_source *source, uint32_t index,
+			 unsigned needs, struct wh_error *err)
+{
+	struct weighing all = {.source = source, .needs = needs};
+	struct weigher weigher = {0};
+	enum wh_status status = weigher_new(&weigher, err);
+
+	if (!status)
+		status = weigh_tensor(&all, &weigher, index, NULL, NULL, err);
+	weigher_free(&weigher);
+	return status;
+}

@@ -24,4 +24,8 @@ enum wh_status weigh_unlike(struct wh_source *source, unsigned needs,
 			    void *arg, struct weigh_probe *probes,
 			    struct wh_error *err);
 
+/** One tensor, by the caller's thread alone. */
+enum wh_status weigh_one(struct wh_source *source, uint32_t index,
+			 unsigned needs, struct wh_error *err);
+
 #endif

@@ -1,6 +1,6 @@
 /* Alarms as a program gets them: a callback, a status, what is known to be
  * frozen. */
-#include "support/store.h"
+#include "support/damage.h"
 
 #include <math.h>
 
@@ -103,6 +103,51 @@ static void strict_is_a_status(void **state)
 	assert_ok(commit(f, INFINITY, WH_TRAINABLE_UNKNOWN, none), &f->err);
 }
 
+/* Two chunks, of which the first is always the same: so the tensor is not
+ * weighed again where the store has it. */
+static enum wh_status commit_large(struct fixture *f, float last,
+				   struct wh_alarm_options alarms)
+{
+	enum { N = 500000 };
+	static float values[N];
+	const uint64_t shape[] = {N};
+	struct wh_array array = {.name = "kernel",
+				 .dtype = WH_FLOAT32,
+				 .rank = 1,
+				 .shape = shape,
+				 .data = values};
+	struct wh_commit_options options = {.alarms = alarms};
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	enum wh_status status;
+
+	values[N - 1] = last;
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	assert_ok(wh_builder_layer(builder, "fc", NULL, &f->err), &f->err);
+	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	status = wh_commit(f->store, source, &options, &f->result, &f->err);
+	wh_source_close(source);
+	return status;
+}
+
+static void a_tensor_whose_figures_were_dropped_is_told_of(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_alarm_options strict = {.strict = true}, none = {.off = true};
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		assert_ok(commit_large(f, 1, strict), &f->err);
+		assert_ok(commit_large(f, NAN, none), &f->err);
+		assert_ok(commit_large(f, 1, strict), &f->err);
+		if (i)
+			damage_store(f, "DELETE FROM tensor_statistics");
+		assert_fails(commit_large(f, NAN, strict), &f->err, WH_EALARM,
+			     "'kernel' has 1 NaN");
+	}
+}
+
 static int stuck_after(struct fixture *f, enum wh_trainable still)
 {
 	struct told told = {.n = 0};
@@ -139,6 +184,7 @@ int main(void)
 		with_store(a_program_is_told),
 		with_store(nobody_asks_and_nobody_is_told),
 		with_store(strict_is_a_status),
+		with_store(a_tensor_whose_figures_were_dropped_is_told_of),
 		with_store(a_layer_that_may_train_is_watched),
 		with_store(a_layer_of_which_nothing_is_known_is_watched),
 		with_store(a_frozen_layer_may_stand_still),
