@@ -30,9 +30,15 @@ static void tell(struct verification *all, const char *sentence)
 enum wh_status verify_tell(struct verification *all, enum wh_status status,
 			   const struct wh_error *found)
 {
-	if (status != WH_ECORRUPT && status != WH_EUNSUPPORTED)
+	if (status == WH_ECORRUPT) {
+		tell(all, found->message);
+		return WH_OK;
+	}
+	if (status != WH_EUNSUPPORTED)
 		return status;
-	tell(all, found->message);
+	all->result->n_unchecked++;
+	if (all->options->unchecked)
+		all->options->unchecked(all->options->arg, found->message);
 	return WH_OK;
 }
 

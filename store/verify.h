@@ -32,7 +32,8 @@ struct verification {
 	int64_t end_ms; /* by the monotonic clock; 0: never */
 };
 
-/** Damage is told and gone past (WH_OK); anything else comes back. */
+/** Damage and what a newer version wrote are told and gone past (WH_OK);
+ *  anything else comes back. */
 enum wh_status verify_tell(struct verification *all, enum wh_status status,
 			   const struct wh_error *found);
 

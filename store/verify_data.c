@@ -100,14 +100,15 @@ static enum wh_status check_payload(struct verification *all,
 	if (status && !verify_is_there(all->db, STMT_MARK_TENSOR, tensor->id,
 				       tensor->storage))
 		return WH_OK;
-	if (status == WH_ECORRUPT || status == WH_EUNSUPPORTED) {
+	if (status == WH_ECORRUPT) {
 		struct damaged one = {.tensor = tensor->id,
 				      .storage = tensor->storage};
 
 		memcpy(one.sha256, tensor->sha256, sizeof(one.sha256));
 		WH_TRY(verify_note_damage(all, &one, err));
-		name_owner(all, tensor, &found);
 	}
+	if (status == WH_ECORRUPT || status == WH_EUNSUPPORTED)
+		name_owner(all, tensor, &found);
 	status = verify_tell(all, status, &found);
 	if (status && err)
 		*err = found;

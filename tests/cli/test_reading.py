@@ -229,7 +229,8 @@ def test_names_are_escaped_on_their_way_to_people(store):
 def test_verify_finds_damage(history):
     row = history.row("verify")
     assert set(row) == {"snapshots", "tensors", "checked_bytes", "errors",
-                        "damaged", "repaired", "incomplete", "complete"}
+                        "damaged", "unchecked", "repaired", "incomplete",
+                        "complete"}
     assert row["errors"] == [] and row["checked_bytes"] == 0
     assert row["snapshots"] == 5
     assert history.row("verify", "--read-data")["checked_bytes"] > 0

@@ -97,6 +97,35 @@ def test_what_is_damaged_is_said_and_what_is_left(history, harm):
     history.ok("save-weights", history.ids[3], "out.h5", "-q")
 
 
+def test_what_a_newer_version_wrote_is_not_called_damaged(history):
+    only = storages(history, history.ids[4], "hidden/kernel*")[0]
+    of_codec_99 = ("UPDATE chunk SET codec = 99 WHERE id = ?", only << 24)
+    damage(history, of_codec_99)
+    history.fails(15, "save-weights", history.ids[4], "out.h5")
+    done = history("verify", "--read-data", "--json")
+    assert done.returncode == 15 and not done.stderr
+    row = json.loads(done.stdout)
+    assert row["errors"] == [] and row["damaged"] == []
+    assert row["incomplete"] == 0 and row["complete"]
+    sentence, = row["unchecked"]
+    assert sentence.startswith(f"snapshot {history.ids[4][:12]}: layer 'hid")
+    assert sentence.endswith("newer version of weighhouse (codec 99)")
+    said = history("verify", "--read-data")
+    assert said.returncode == 15
+    assert f"not checked: {sentence}\n" in said.stdout
+    assert "damaged" not in said.stdout
+    # It stays as it is, also where there is another copy.
+    history("verify", "--repair-from", epoch(5))
+    assert ask(history, "SELECT count(*) FROM chunk WHERE codec = 99") == \
+        [(1,)]
+    # What is damaged besides is said to be.
+    other = storages(history, history.ids[4], "hidden/bias*")[0]
+    damage(history, flip(other << 24))
+    row = history("verify", "--read-data", "--json")
+    assert row.returncode == 3
+    assert json.loads(row.stdout)["unchecked"] == [sentence]
+
+
 @pytest.mark.parametrize("harm", [flip, drop])
 def test_a_damaged_base_comes_back_from_the_file_it_was(history, harm):
     """Its file alone restores it, and all that is coded against it."""

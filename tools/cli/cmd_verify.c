@@ -135,7 +135,7 @@ static int open_copies(struct cli *cli, struct copies *copies)
 
 struct findings {
 	struct cli *cli;
-	json_t *errors, *damaged;
+	json_t *errors, *damaged, *unchecked;
 };
 
 static int note_error(void *arg, const char *sentence)
@@ -146,6 +146,17 @@ static int note_error(void *arg, const char *sentence)
 			      json_text(cli_escape(sentence)));
 	if (!cli_json(findings->cli))
 		printf("damaged: %s\n", cli_escape(sentence));
+	return 0;
+}
+
+static int note_unchecked(void *arg, const char *sentence)
+{
+	struct findings *findings = arg;
+
+	json_array_append_new(findings->unchecked,
+			      json_text(cli_escape(sentence)));
+	if (!cli_json(findings->cli))
+		printf("not checked: %s\n", cli_escape(sentence));
 	return 0;
 }
 
@@ -195,16 +206,18 @@ static void tell_verified(struct findings *findings,
 {
 	struct cli *cli = findings->cli;
 	uint64_t n_errors = json_array_size(findings->errors);
+	uint64_t n_unchecked = json_array_size(findings->unchecked);
 
 	cli_progress_end(cli);
 	if (cli_json(cli)) {
 		cli_print_json(json_pack(
-			"{s:I,s:I,s:I,s:O,s:O,s:I,s:I,s:b}", "snapshots",
+			"{s:I,s:I,s:I,s:O,s:O,s:O,s:I,s:I,s:b}", "snapshots",
 			(json_int_t)r->n_snapshots, "tensors",
 			(json_int_t)r->n_tensors, "checked_bytes",
 			(json_int_t)r->checked_bytes, "errors",
 			findings->errors, "damaged", findings->damaged,
-			"repaired", (json_int_t)r->n_repaired, "incomplete",
+			"unchecked", findings->unchecked, "repaired",
+			(json_int_t)r->n_repaired, "incomplete",
 			(json_int_t)r->n_incomplete, "complete", r->complete));
 		return;
 	}
@@ -215,6 +228,10 @@ static void tell_verified(struct findings *findings,
 			"can't be saved whole, all others can",
 			r->n_repaired, r->n_damaged, r->n_incomplete,
 			r->n_incomplete == 1 ? "" : "s");
+	if (n_unchecked)
+		cli_say(cli,
+			"%" PRIu64 " not checked: a newer version of wh can",
+			n_unchecked);
 	cli_say(cli,
 		"%" PRIu64 " snapshots, %" PRIu64 " tensors, %s read: %" PRIu64
 		" errors%s",
@@ -290,7 +307,9 @@ static int run(struct cli *cli, struct wh_verify_options *options,
 	if (code)
 		return code;
 	tell_verified(findings, &result);
-	return json_array_size(findings->errors) ? EXIT_DIFFERS : EXIT_DONE;
+	if (json_array_size(findings->errors))
+		return EXIT_DIFFERS;
+	return json_array_size(findings->unchecked) ? EXIT_MISSING : EXIT_DONE;
 }
 
 static int fill_options(struct cli *cli, struct wh_verify_options *options,
@@ -315,10 +334,13 @@ static int fill_options(struct cli *cli, struct wh_verify_options *options,
 
 int cmd_verify(struct cli *cli)
 {
-	struct findings findings = {
-		.cli = cli, .errors = json_array(), .damaged = json_array()};
+	struct findings findings = {.cli = cli,
+				    .errors = json_array(),
+				    .damaged = json_array(),
+				    .unchecked = json_array()};
 	struct wh_verify_options options = {.progress = pass_progress,
 					    .damage = note_damage,
+					    .unchecked = note_unchecked,
 					    .arg = &findings};
 	struct copies *copies = calloc(1, sizeof(*copies));
 	enum wh_open mode;
@@ -340,5 +362,6 @@ int cmd_verify(struct cli *cli)
 	free(copies);
 	json_decref(findings.errors);
 	json_decref(findings.damaged);
+	json_decref(findings.unchecked);
 	return code;
 }

@@ -89,7 +89,7 @@ static const struct {
 	{"backup", "an object: backup"},
 	{"verify", "an object: snapshots, tensors, checked_bytes, errors, "
 		   "damaged (tensor, layer, weight, snapshots, oldest, newest, "
-		   "repaired), repaired, incomplete, complete"},
+		   "repaired), unchecked, repaired, incomplete, complete"},
 	{"du", "a line a part: name, rest, nbytes, stored_bytes, "
 	       "shared_bytes, own_bytes"},
 	{"sql", "a line a row: its columns"},

@@ -19,7 +19,8 @@ const struct exit_meaning exit_meanings[] = {
 	{EXIT_NOT_AUTHORISED, "a server refused the credentials"},
 	{EXIT_ALARM, "refused what looks wrong (commit --strict)"},
 	{EXIT_EXISTS, "refused to replace what exists"},
-	{EXIT_MISSING, "not in this build, or not in this format"},
+	{EXIT_MISSING, "not in this build, or not in this format, or of a "
+		       "newer version"},
 	{EXIT_INTERRUPTED, "interrupted"},
 	{0, NULL},
 };
