@@ -324,7 +324,6 @@ static enum wh_status walk_until_nothing_moves(struct deep *deep,
 		deep->first_pass = pass == 0;
 		deep->n_moved = 0;
 		bitmap_free(&deep->seen);
-		memset(&deep->seen, 0, sizeof(deep->seen));
 		WH_TRY(walk(deep, err));
 		if (!deep->n_moved || deep->gc->options->dry_run)
 			break;

@@ -1,48 +1,6 @@
 #include "mark.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#define MAX_BIT	  ((int64_t)1 << 40)
 #define MAX_DEPTH 1000 /* far above what codecs make */
-
-bool bitmap_has(const struct bitmap *map, int64_t bit)
-{
-	uint64_t word = (uint64_t)bit / 64; /* of a negative one: too large */
-
-	return word < map->n_words && map->words[word] >> (bit % 64) & 1;
-}
-
-enum wh_status bitmap_set(struct bitmap *map, int64_t bit, bool *was,
-			  struct wh_error *err)
-{
-	uint64_t word = (uint64_t)bit / 64;
-
-	if (bit < 0 || bit > MAX_BIT)
-		return wh_fail(err, WH_ECORRUPT, "a row's id is too large");
-	*was = bitmap_has(map, bit);
-	if (*was)
-		return WH_OK;
-	if (word >= map->n_words) {
-		uint64_t n = 2 * word + 64, *moved = NULL;
-
-		if (n < SIZE_MAX / sizeof(*moved))
-			moved = realloc(map->words, (size_t)n * sizeof(*moved));
-		if (!moved)
-			return wh_fail_memory(err);
-		memset(moved + map->n_words, 0,
-		       ((size_t)n - map->n_words) * sizeof(*moved));
-		map->words = moved;
-		map->n_words = (size_t)n;
-	}
-	map->words[word] |= UINT64_C(1) << (bit % 64);
-	return WH_OK;
-}
-
-void bitmap_free(struct bitmap *map)
-{
-	free(map->words);
-}
 
 void marks_free(struct marks *marks)
 {

@@ -6,16 +6,8 @@
 #ifndef WH_STORE_MARK_H
 #define WH_STORE_MARK_H
 
+#include "base/bitmap.h"
 #include "db.h"
-
-struct bitmap {
-	uint64_t *words;
-	size_t n_words;
-};
-enum wh_status bitmap_set(struct bitmap *map, int64_t bit, bool *was,
-			  struct wh_error *err);
-bool bitmap_has(const struct bitmap *map, int64_t bit);
-void bitmap_free(struct bitmap *map);
 
 struct marks {
 	struct bitmap trees, layers, templates, tensors, storages;
