@@ -105,11 +105,12 @@ static unsigned swap_width(enum wh_dtype dtype)
 	return HOST_SWAPS ? (unsigned)size : 1;
 }
 
-/* Any byte range of an array that is strided or in another byte order: whole
- * elements around it are gathered in small batches. */
+/* Any byte range of an array that is strided, or whose elements of `width`
+ * bytes are in another order: whole ones around it are gathered in small
+ * batches. */
 static void read_elements(const struct wh_tensor *tensor,
-			  const struct array *array, uint64_t offset,
-			  uint8_t *out, size_t len)
+			  const struct array *array, unsigned width,
+			  uint64_t offset, uint8_t *out, size_t len)
 {
 	size_t size = wh_dtype_size(tensor->dtype);
 	uint8_t batch[4096];
@@ -130,8 +131,7 @@ static void read_elements(const struct wh_tensor *tensor,
 		else
 			memcpy(batch, array->data + offset - skip,
 			       (size_t)n * size);
-		swap_elements(batch, (size_t)n * size,
-			      swap_width(tensor->dtype));
+		swap_elements(batch, (size_t)n * size, width);
 		memcpy(out, batch + skip, some);
 		out += some;
 		offset += some;
@@ -152,6 +152,8 @@ static enum wh_status read_array(struct wh_source *base, uint32_t index,
 	struct array_source *source = (struct array_source *)base;
 	const struct wh_tensor *tensor = &base->manifest.tensors[index];
 	const struct array *array = &source->arrays[index];
+	bool in_file = lies_in_file(source, array->data);
+	unsigned width = in_file ? 1 : swap_width(tensor->dtype);
 
 	if (array->read) {
 		if (array->read(array->arg, offset, buf, len))
@@ -162,9 +164,9 @@ static enum wh_status read_array(struct wh_source *base, uint32_t index,
 	}
 	if (len == 0)
 		return WH_OK;
-	if (array->strides || swap_width(tensor->dtype) > 1)
-		read_elements(tensor, array, offset, buf, len);
-	else if (lies_in_file(source, array->data))
+	if (array->strides || width > 1)
+		read_elements(tensor, array, width, offset, buf, len);
+	else if (in_file)
 		/* A file that has become shorter is told so; the mapping would
 		 * end the process. */
 		return reader_read(&source->file,

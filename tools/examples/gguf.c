@@ -6,7 +6,7 @@
  *	"GGUF" | version | tensors, keys | key, type, value ... |
  *	name, rank, shape, type, offset ... | to a multiple of 32: payloads
  *
- * Little-endian, as this machine must be; shapes stand innermost dimension
+ * Little-endian, whatever this machine is; shapes stand innermost dimension
  * first; offsets count from the first payload (ggml's docs/gguf.md). Refused:
  * quantized types, over four dimensions. No key but the alignment matters.
  */
@@ -42,6 +42,16 @@ static void put(struct writing *w, const void *bytes, size_t size)
 		w->status = wh_image_literal(w->image, bytes, size, w->err);
 }
 
+static void put_number(struct writing *w, uint64_t number, size_t size)
+{
+	uint8_t bytes[8];
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(number >> 8 * i);
+	put(w, bytes, size);
+}
+
 static void pad(struct writing *w)
 {
 	static const uint8_t zeros[ALIGNMENT];
@@ -52,7 +62,7 @@ static void pad(struct writing *w)
 static void put_tensor(struct writing *w, const struct wh_tensor *tensor,
 		       uint64_t offset)
 {
-	uint64_t length = strlen(tensor->key);
+	size_t length = strlen(tensor->key);
 	uint32_t i = tensor->rank, type = 0;
 
 	while (type < N_TYPES && dtypes[type] != tensor->dtype)
@@ -60,13 +70,13 @@ static void put_tensor(struct writing *w, const struct wh_tensor *tensor,
 	if (!w->status && (type == N_TYPES || i > MAX_RANK))
 		w->status = wh_error_set(w->err, WH_EUNSUPPORTED,
 					 "gguf can't hold '%s'", tensor->key);
-	put(w, &length, 8);
-	put(w, tensor->key, (size_t)length);
-	put(w, &tensor->rank, 4);
+	put_number(w, length, 8);
+	put(w, tensor->key, length);
+	put_number(w, tensor->rank, 4);
 	while (i-- > 0)
-		put(w, &tensor->shape[i], 8);
-	put(w, &type, 4);
-	put(w, &offset, 8);
+		put_number(w, tensor->shape[i], 8);
+	put_number(w, type, 4);
+	put_number(w, offset, 8);
 }
 
 static enum wh_status gguf_plan(struct wh_source *source,
@@ -75,7 +85,7 @@ static enum wh_status gguf_plan(struct wh_source *source,
 {
 	const struct wh_manifest *model = &source->manifest;
 	struct writing w = {.err = err};
-	uint64_t counts[] = {model->n_tensors, 0}, offset = 0;
+	uint64_t offset = 0;
 	uint32_t i;
 
 	(void)options;
@@ -84,7 +94,8 @@ static enum wh_status gguf_plan(struct wh_source *source,
 		return w.status;
 	w.status = wh_plan_add_image(*plan, "", true, &w.image, err);
 	put(&w, MAGIC, 8);
-	put(&w, counts, sizeof(counts));
+	put_number(&w, model->n_tensors, 8);
+	put_number(&w, 0, 8); /* keys */
 	for (i = 0; i < model->n_tensors; i++) {
 		put_tensor(&w, &model->tensors[i], offset);
 		offset += model->tensors[i].nbytes;
@@ -101,7 +112,7 @@ static enum wh_status gguf_plan(struct wh_source *source,
 	return w.status;
 }
 
-/* ---- Reading: the file is mapped, its arrays are given as memory -------- */
+/* ---- Reading: the file is mapped, its arrays lie in it ------------------ */
 
 struct mapped {
 	const uint8_t *bytes;
@@ -123,8 +134,8 @@ static uint64_t take(struct mapped *map, size_t size)
 	const uint8_t *at = skip(map, size);
 	uint64_t value = 0;
 
-	if (!map->bad)
-		memcpy(&value, at, size);
+	while (!map->bad && size-- > 0)
+		value = value << 8 | at[size];
 	return value;
 }
 

@@ -195,7 +195,9 @@ struct wh_array {
 	/* Bytes from an element to the next along each dimension, of any sign;
 	 * NULL for packed C order. */
 	const int64_t *strides;
-	const void *data; /* the element at index 0, 0, ...; native order */
+	/* The element at index 0, 0, ...; native order, but in a file that is
+	 * mapped (wh_builder_map). */
+	const void *data;
 	/* Instead of `data` (then NULL): fills `len` bytes of the packed
 	 * little-endian payload; called again for the same bytes, and must
 	 * then give the same. Nonzero fails the call that reads. */
@@ -246,11 +248,12 @@ WH_API void wh_builder_release(struct wh_builder *builder,
 			       void (*release)(void *arg), void *arg);
 
 /** For importers: maps the file at `path`, for arrays to lie in; it stays
- *  mapped until the source is closed or the builder freed. Payloads of packed
- *  arrays are read from the file itself, so that one that is cut or written
- *  meanwhile is noticed. One file a builder. WH_ENOTFOUND, WH_EIO; WH_EINVAL if
- *  it is no regular file; WH_ECORRUPT if it is empty; WH_EUNSUPPORTED if it is
- *  larger than a process of 32 bits. */
+ *  mapped until the source is closed or the builder freed. What lies in it is
+ *  little-endian, whatever the machine is. Payloads of packed arrays are read
+ * from the file itself, so that one that is cut or written meanwhile is
+ * noticed. One file a builder. WH_ENOTFOUND, WH_EIO; WH_EINVAL if it is no
+ * regular file; WH_ECORRUPT if it is empty; WH_EUNSUPPORTED if it is larger
+ * than a process of 32 bits. */
 WH_API enum wh_status wh_builder_map(struct wh_builder *builder,
 				     const char *path, const uint8_t **bytes,
 				     uint64_t *size, struct wh_error *err);

@@ -209,6 +209,46 @@ static void a_file_that_arrays_lie_in_may_be_cut(void **state)
 	unlink(path);
 }
 
+/* On a big-endian machine too, packed or not. */
+static void what_lies_in_a_file_is_little_endian(void **state)
+{
+	static const uint8_t there[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+	static const uint8_t second[4] = {3, 4, 7, 8};
+	char path[] = "/tmp/wh-map-XXXXXX";
+	const uint64_t shape[] = {4};
+	const int64_t strides[] = {4};
+	struct wh_array packed = {
+		.name = "a", .dtype = WH_INT16, .rank = 1, .shape = shape};
+	struct wh_array strided = {.name = "b",
+				   .dtype = WH_INT16,
+				   .rank = 1,
+				   .shape = (const uint64_t[]){2},
+				   .strides = strides};
+	struct wh_builder *builder = begin("fc");
+	const uint8_t *bytes = NULL;
+	struct wh_source *source;
+	struct wh_error err;
+	uint64_t size = 0;
+	uint8_t out[8];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_int_equal(write(fd, there, 8), 8);
+	assert_ok(wh_builder_map(builder, path, &bytes, &size, &err), &err);
+	packed.data = bytes;
+	strided.data = bytes + 2;
+	assert_ok(wh_builder_weight(builder, &packed, &err), &err);
+	assert_ok(wh_builder_weight(builder, &strided, &err), &err);
+	source = finish(builder);
+	assert_ok(wh_source_read(source, 0, 0, out, 8, &err), &err);
+	assert_memory_equal(out, there, 8);
+	assert_ok(wh_source_read(source, 1, 0, out, 4, &err), &err);
+	assert_memory_equal(out, second, 4);
+	wh_source_close(source);
+	close(fd);
+	unlink(path);
+}
+
 static void expect_refused(const struct wh_array *array, const char *why)
 {
 	struct wh_builder *builder = begin("fc");
@@ -283,6 +323,7 @@ int main(void)
 			arrays_that_say_too_little_or_too_much_are_refused),
 		cmocka_unit_test(where_the_names_are_from_is_copied),
 		cmocka_unit_test(a_file_that_arrays_lie_in_may_be_cut),
+		cmocka_unit_test(what_lies_in_a_file_is_little_endian),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
