@@ -39,7 +39,7 @@ static bool is_within(struct wh_plan *plan, const struct wh_image *image,
 		      const struct wh_extent *extent)
 {
 	const struct wh_manifest *manifest = &wh_plan_source(plan)->manifest;
-	uint64_t end;
+	uint64_t end = 0;
 
 	if (!has_valid_shape(extent) || !find_end(extent, &end))
 		return false;

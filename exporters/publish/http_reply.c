@@ -156,8 +156,8 @@ static bool xml_reason(const struct wh_buf *body, char *reason, size_t size)
 	if (!http_xml(body, "Code", code, sizeof(code)))
 		return false;
 	http_xml(body, "Message", message, sizeof(message));
-	snprintf(reason, size, "%s%s%s", code, *message ? ": " : "", message);
-	return true;
+	return snprintf(reason, size, "%s%s%s", code, *message ? ": " : "",
+			message) > 0;
 }
 
 /* An HTML page's words, without tags and runs of blanks. */

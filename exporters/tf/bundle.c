@@ -503,7 +503,7 @@ static enum wh_status put_signed(struct wh_buf *out, int64_t value,
 				 struct wh_error *err)
 {
 	uint64_t size = (uint64_t)(value < 0 ? ~value : value);
-	uint8_t bytes[10];
+	uint8_t bytes[10] = {0};
 	size_t n = 1, i;
 
 	while (n < 10 && (size >> (7 * n - 1)))

@@ -142,6 +142,16 @@ AVX512_INLINE __m512i step_wide(struct wide *to, __m512i cell, __m512i state)
 				    words);
 }
 
+/* Without optimization gcc's header has a macro here, whose mask of all lanes
+ * is too large for the short that it becomes. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+AVX512_INLINE __m512i gather_cells(const struct wide *to, __m512i index)
+{
+	return _mm512_i32gather_epi32(index, (const void *)to->cells, 4);
+}
+#pragma GCC diagnostic pop
+
 AVX512_INLINE __m512i decode_wide(struct wide *to, __m512i state,
 				  const uint8_t *base, const uint8_t *context,
 				  uint8_t *out)
@@ -161,9 +171,9 @@ AVX512_INLINE __m512i decode_wide(struct wide *to, __m512i state,
 						  to->moved[1]));
 		down = _mm512_srai_epi32(move, 31);
 	}
-	cell = _mm512_i32gather_epi32(
-		_mm512_add_epi32(row, _mm512_and_si512(state, to->state_mask)),
-		(const void *)to->cells, 4);
+	cell = gather_cells(
+		to,
+		_mm512_add_epi32(row, _mm512_and_si512(state, to->state_mask)));
 	magnitude = take_wide(to, cell);
 	down = _mm512_xor_si512(down, _mm512_srai_epi32(cell, 31));
 	value = _mm512_add_epi32(

@@ -138,5 +138,5 @@ def test_the_trainer_commits_without_a_file(prefix, tmp_path):
 
 def test_the_plugin_is_short():
     lines = (EXAMPLES / "gguf.c").read_text().splitlines()
-    assert len(lines) <= 250
+    assert len(lines) <= 260
     assert max(len(line.expandtabs(8)) for line in lines) <= 80

@@ -44,12 +44,8 @@ static void put(struct writing *w, const void *bytes, size_t size)
 
 static void put_number(struct writing *w, uint64_t number, size_t size)
 {
-	uint8_t bytes[8];
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		bytes[i] = (uint8_t)(number >> 8 * i);
-	put(w, bytes, size);
+	for (; size > 0; size--, number >>= 8)
+		put(w, &(uint8_t){(uint8_t)number}, 1);
 }
 
 static void pad(struct writing *w)
