@@ -19,24 +19,27 @@ static enum wh_status list_names(struct db *db, struct arena *arena,
 				 int64_t snapshot, enum ref_kind kind,
 				 const char *const **out, struct wh_error *err)
 {
-	const char **names = arena_alloc(arena, MAX_NAMES + 1, sizeof(*names));
+	const char **names;
 	AUTO_STMT *stmt = NULL;
-	size_t n = 0;
+	size_t n = 0, room = 0;
+	void *rows = NULL;
 	bool row;
 
-	if (!names)
-		return wh_fail_memory(err);
 	WH_TRY(db_stmt(db, STMT_REF_OF_SNAPSHOT, &stmt, err));
 	stmt_integer(stmt, 1, snapshot);
 	stmt_integer(stmt, 2, kind);
-	while (n < MAX_NAMES) {
+	for (;;) {
 		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
+		if (!arena_grow(arena, &rows, n, &room, sizeof(*names)))
+			return wh_fail_memory(err);
+		names = rows;
+		if (!row || n == MAX_NAMES)
 			break;
 		names[n] = arena_strdup(arena, column_text(stmt, 0));
 		if (!names[n++])
 			return wh_fail_memory(err);
 	}
+	names[n] = NULL;
 	*out = names;
 	return WH_OK;
 }
@@ -45,9 +48,10 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 				   int64_t id, struct wh_snapshot *out,
 				   struct wh_error *err)
 {
-	struct wh_metric *metrics = NULL;
+	struct wh_metric *metric;
 	size_t n = 0, room = 0;
 	AUTO_STMT *stmt = NULL;
+	void *rows = NULL;
 	bool row;
 
 	WH_TRY(db_stmt(db, STMT_METRIC_OF_SNAPSHOT, &stmt, err));
@@ -56,24 +60,16 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row || n == MAX_FIGURES)
 			break;
-		if (n == room) {
-			struct wh_metric *more;
-
-			room = room ? 2 * room : 8;
-			more = arena_alloc(arena, room, sizeof(*more));
-			if (!more)
-				return wh_fail_memory(err);
-			if (n)
-				memcpy(more, metrics, n * sizeof(*more));
-			metrics = more;
-		}
-		metrics[n].key = arena_strdup(arena, column_text(stmt, 0));
-		metrics[n].value = metric_value(column_integer(stmt, 1),
-						column_real(stmt, 2));
-		if (!metrics[n++].key)
+		if (!arena_grow(arena, &rows, n, &room, sizeof(*metric)))
+			return wh_fail_memory(err);
+		metric = (struct wh_metric *)rows + n++;
+		metric->key = arena_strdup(arena, column_text(stmt, 0));
+		metric->value = metric_value(column_integer(stmt, 1),
+					     column_real(stmt, 2));
+		if (!metric->key)
 			return wh_fail_memory(err);
 	}
-	out->metrics = metrics;
+	out->metrics = rows;
 	out->n_metrics = n;
 	return WH_OK;
 }
@@ -82,27 +78,27 @@ static enum wh_status list_params(struct db *db, struct arena *arena,
 				  int64_t run, struct wh_snapshot *out,
 				  struct wh_error *err)
 {
-	struct wh_param *params =
-		arena_alloc(arena, MAX_NAMES, sizeof(*params));
+	struct wh_param *param;
 	AUTO_STMT *stmt = NULL;
-	size_t n = 0;
+	size_t n = 0, room = 0;
+	void *rows = NULL;
 	bool row;
 
-	if (!params)
-		return wh_fail_memory(err);
 	WH_TRY(db_stmt(db, STMT_PARAM_LIST, &stmt, err));
 	stmt_integer(stmt, 1, run);
 	while (n < MAX_NAMES) {
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		params[n].key = arena_strdup(arena, column_text(stmt, 0));
-		params[n].value = arena_strdup(arena, column_text(stmt, 1));
-		if (!params[n].key || !params[n].value)
+		if (!arena_grow(arena, &rows, n, &room, sizeof(*param)))
 			return wh_fail_memory(err);
-		n++;
+		param = (struct wh_param *)rows + n++;
+		param->key = arena_strdup(arena, column_text(stmt, 0));
+		param->value = arena_strdup(arena, column_text(stmt, 1));
+		if (!param->key || !param->value)
+			return wh_fail_memory(err);
 	}
-	out->params = params;
+	out->params = rows;
 	out->n_params = n;
 	return WH_OK;
 }

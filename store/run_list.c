@@ -9,22 +9,6 @@
 
 #define MAX_ROWS 65536 /* params, metrics or tags of one run that are shown */
 
-/* Rows of one statement, in an array that doubles. */
-static bool grow(struct arena *arena, void **rows, size_t n, size_t *room,
-		 size_t size)
-{
-	void *moved;
-
-	if (n < *room)
-		return true;
-	*room = *room ? 2 * *room : 8;
-	moved = arena_alloc(arena, *room, size);
-	if (moved && n)
-		memcpy(moved, *rows, n * size);
-	*rows = moved;
-	return moved != NULL;
-}
-
 static enum wh_status begin(struct db *db, enum statement which, int64_t run,
 			    struct stmt **stmt, struct wh_error *err)
 {
@@ -49,7 +33,7 @@ static enum wh_status list_params(struct db *db, struct arena *arena,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		if (!grow(arena, &rows, n, &room, sizeof(*param)))
+		if (!arena_grow(arena, &rows, n, &room, sizeof(*param)))
 			return wh_fail_memory(err);
 		param = (struct wh_param *)rows + n++;
 		param->key = arena_strdup(arena, column_text(stmt, 0));
@@ -84,7 +68,7 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		if (!grow(arena, &rows, n, &room, sizeof(*metric)))
+		if (!arena_grow(arena, &rows, n, &room, sizeof(*metric)))
 			return wh_fail_memory(err);
 		metric = (struct wh_run_metric *)rows + n++;
 		metric->key = arena_strdup(arena, column_text(stmt, 0));
@@ -113,7 +97,7 @@ static enum wh_status list_tags(struct db *db, struct arena *arena, int64_t id,
 	WH_TRY(begin(db, STMT_RUN_TAGS, id, &stmt, err));
 	for (;;) {
 		WH_TRY(stmt_step(stmt, &row, err));
-		if (!grow(arena, &rows, n, &room, sizeof(const char *)))
+		if (!arena_grow(arena, &rows, n, &room, sizeof(const char *)))
 			return wh_fail_memory(err);
 		if (!row || n == MAX_ROWS)
 			break;

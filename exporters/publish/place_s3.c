@@ -271,14 +271,9 @@ static enum wh_status stat_file(struct place *base,
 /* ---- Putting --------------------------------------------------------------
  */
 
-struct arrival {
-	struct s3_place *place;
-	const struct content *content;
-};
-
-static enum wh_status has_arrived(void *arg, bool *yes, struct wh_error *err)
+enum wh_status s3_has_arrived(void *arg, bool *yes, struct wh_error *err)
 {
-	const struct arrival *arrival = arg;
+	const struct s3_arrival *arrival = arg;
 	struct remote_file file;
 
 	WH_TRY(s3_stat(arrival->place, arrival->content, &file, err));
@@ -310,7 +305,7 @@ static enum wh_status put_whole(struct s3_place *place,
 				const char *condition, struct wh_error *err)
 {
 	struct http_body body = content_body(content);
-	struct arrival arrival = {place, content};
+	struct s3_arrival arrival = {place, content};
 	char digest[96], hash[S3_HASH_SIZE];
 	const char *headers[] = {
 		"Content-Type: application/octet-stream", digest,
@@ -323,7 +318,7 @@ static enum wh_status put_whole(struct s3_place *place,
 				     .headers = headers,
 				     .body = &body,
 				     .hash = hash,
-				     .arrived = has_arrived,
+				     .arrived = s3_has_arrived,
 				     .arrived_arg = &arrival};
 	struct http_response response;
 	enum wh_status status;

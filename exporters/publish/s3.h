@@ -103,6 +103,13 @@ void s3_digest_header(const struct content *content, char line[96]);
 enum wh_status s3_stat(struct s3_place *place, const struct content *content,
 		       struct remote_file *file, struct wh_error *err);
 
+/** For s3_request.arrived: whether the content is there, by its digest. */
+struct s3_arrival {
+	struct s3_place *place;
+	const struct content *content;
+};
+enum wh_status s3_has_arrived(void *arg, bool *yes, struct wh_error *err);
+
 /* ---- s3_list.c ------------------------------------------------------------
  */
 

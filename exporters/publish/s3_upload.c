@@ -240,18 +240,6 @@ static enum wh_status print_parts(const struct upload *upload,
 	return wh_buf_printf(xml, err, "</CompleteMultipartUpload>");
 }
 
-static enum wh_status has_arrived(void *arg, bool *yes, struct wh_error *err)
-{
-	const struct upload *upload = arg;
-	struct remote_file file;
-
-	WH_TRY(s3_stat(upload->place, upload->content, &file, err));
-	*yes = file.exists && file.size == upload->content->size &&
-	       file.has_sha256 &&
-	       memcmp(file.sha256, upload->content->sha256, DIGEST_SIZE) == 0;
-	return WH_OK;
-}
-
 /* A 200 may carry an <Error>: the reply began before the work was done. And a
  * second Complete, after a reply that was lost, says NoSuchUpload. */
 static enum wh_status judge_complete(struct upload *upload,
@@ -259,6 +247,7 @@ static enum wh_status judge_complete(struct upload *upload,
 				     const struct http_response *response,
 				     bool *again, struct wh_error *err)
 {
+	struct s3_arrival arrival = {upload->place, upload->content};
 	bool arrived;
 
 	*again = false;
@@ -267,7 +256,7 @@ static enum wh_status judge_complete(struct upload *upload,
 	     memmem(response->body.data, response->body.size,
 		    "CompleteMultipartUploadResult", 29)))
 		return WH_OK;
-	WH_TRY(has_arrived(upload, &arrived, err));
+	WH_TRY(s3_has_arrived(&arrival, &arrived, err));
 	if (arrived)
 		return WH_OK;
 	*again = response->status == 200 && s3_is(response, "InternalError");
@@ -279,12 +268,13 @@ static enum wh_status complete(struct upload *upload, struct wh_error *err)
 	struct wh_buf query wh_buf_auto = {0}, xml wh_buf_auto = {0};
 	char hash[S3_HASH_SIZE];
 	struct http_body body = {.read = read_memory};
+	struct s3_arrival arrival = {upload->place, upload->content};
 	struct s3_request request = {.method = "POST",
 				     .path = upload->content->path,
 				     .body = &body,
 				     .hash = hash,
-				     .arrived = has_arrived,
-				     .arrived_arg = upload};
+				     .arrived = s3_has_arrived,
+				     .arrived_arg = &arrival};
 	struct http_response response;
 	enum wh_status status = WH_OK;
 	bool again = true;

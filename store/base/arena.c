@@ -73,6 +73,24 @@ void *arena_alloc(struct arena *arena, size_t n, size_t size)
 	return at;
 }
 
+bool arena_grow(struct arena *arena, void **rows, size_t n, size_t *room,
+		size_t size)
+{
+	size_t wanted = *room ? 2 * *room : 8;
+	void *moved;
+
+	if (n < *room)
+		return true;
+	moved = arena_alloc(arena, wanted, size);
+	if (!moved)
+		return false;
+	if (n)
+		memcpy(moved, *rows, n * size);
+	*rows = moved;
+	*room = wanted;
+	return true;
+}
+
 char *arena_bytes(struct arena *arena, const void *bytes, size_t len)
 {
 	char *copy = len < SIZE_MAX ? arena_alloc(arena, len + 1, 1) : NULL;

@@ -52,12 +52,31 @@ static void texts_are_copied(void **state)
 	arena_free(&arena);
 }
 
+static void rows_grow_and_what_is_not_filled_is_zero(void **state)
+{
+	struct arena arena = {0};
+	size_t n, room = 0;
+	void *rows = NULL;
+
+	(void)state;
+	for (n = 0; n < 1000; n++) {
+		assert_true(arena_grow(&arena, &rows, n, &room, sizeof(n)));
+		assert_true(n < room);
+		assert_int_equal(((size_t *)rows)[n], 0);
+		((size_t *)rows)[n] = n + 1;
+	}
+	for (n = 0; n < 1000; n++)
+		assert_int_equal(((size_t *)rows)[n], n + 1);
+	arena_free(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
 		cmocka_unit_test(large_runs_and_overflows),
 		cmocka_unit_test(texts_are_copied),
+		cmocka_unit_test(rows_grow_and_what_is_not_filled_is_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
