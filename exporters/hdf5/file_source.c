@@ -8,6 +8,7 @@
 
 #include "base/auto.h"
 #include "base/endian.h"
+#include "base/reader.h"
 #include "hdf5/classic/file.h"
 #include "hdf5/object.h"
 #include "hdf5/session.h"
@@ -298,40 +299,11 @@ static enum wh_status read_packed(struct h5_source *source, uint32_t index,
 	return h5_dataset_read(source->dataset, dataset, offset, buf, len, err);
 }
 
-/* The run that byte `at` of the skeleton is in. */
-static const struct skeleton_run *find_run(const struct h5_source *source,
-					   uint64_t at)
+enum wh_status h5_read_run(void *arg, const struct skeleton_run *run,
+			   uint64_t skip, void *buf, size_t len,
+			   struct wh_error *err)
 {
-	uint32_t low = 0, high = source->n_runs;
-
-	while (high - low > 1) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (source->runs[middle].start <= at)
-			low = middle;
-		else
-			high = middle;
-	}
-	return &source->runs[low];
-}
-
-static enum wh_status read_skeleton(const struct h5_source *source,
-				    uint64_t offset, uint8_t *out, size_t len,
-				    struct wh_error *err)
-{
-	while (len) {
-		const struct skeleton_run *run = find_run(source, offset);
-		uint64_t within = offset - run->start;
-		size_t some = len;
-
-		if (some > run->length - within)
-			some = (size_t)(run->length - within);
-		WH_TRY(read_file(source, run->offset + within, out, some, err));
-		out += some;
-		offset += some;
-		len -= some;
-	}
-	return WH_OK;
+	return read_file(arg, run->offset + skip, buf, len, err);
 }
 
 enum wh_status h5_source_read(struct h5_source *source, uint32_t index,
@@ -355,7 +327,7 @@ static enum wh_status read_source(struct wh_source *base, uint32_t index,
 	if (len == 0)
 		return WH_OK;
 	if (index >= base->manifest.n_tensors)
-		return read_skeleton(source, offset, buf, len, err);
+		return skeleton_read(&source->skeleton, offset, buf, len, err);
 	status = h5_source_read(source, index, offset, buf, len, err);
 	if (status)
 		wh_error_prefix(err, "tensor '%s'",
@@ -370,12 +342,7 @@ enum wh_status h5_check_unchanged(int fd, const struct stat *then,
 
 	if (fstat(fd, &now) < 0)
 		return wh_fail_errno(err, errno, "can't look at the HDF5 file");
-	if (now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
-	    now.st_size != then->st_size ||
-	    now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
-	    now.st_mtim.tv_nsec != then->st_mtim.tv_nsec ||
-	    now.st_ctim.tv_sec != then->st_ctim.tv_sec ||
-	    now.st_ctim.tv_nsec != then->st_ctim.tv_nsec)
+	if (!stat_is_same(&now, then))
 		return wh_fail(err, WH_EMISMATCH,
 			       "the HDF5 file has changed since it was opened");
 	return WH_OK;

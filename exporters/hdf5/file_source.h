@@ -7,16 +7,12 @@
 
 #include "base/arena.h"
 #include "core/manifest.h"
+#include "core/skeleton.h"
 #include "hdf5/dataset.h"
 #include "hdf5/input_fd.h"
 #include <weighhouse/source.h>
 
 struct classic_file;
-
-/** A run of the file that belongs to the skeleton. */
-struct skeleton_run {
-	uint64_t start, offset, length; /* in the skeleton, in the file */
-};
 
 struct h5_source {
 	struct wh_source base; /* first: they are cast into each other */
@@ -29,13 +25,16 @@ struct h5_source {
 	uint32_t dataset_index;
 	struct h5_dataset *datasets; /* one a tensor; malloc'd */
 	uint32_t n_datasets, capacity;
-	uint64_t total;		   /* bytes of all payloads */
-	uint64_t n_chunks;	   /* of all that are packed */
-	struct skeleton_run *runs; /* in the arena */
-	uint32_t n_runs;
+	uint64_t total;	   /* bytes of all payloads */
+	uint64_t n_chunks; /* of all that are packed */
+	struct skeleton skeleton;
 };
 
 extern const struct wh_source_ops h5_source_ops;
+/** The skeleton's `read`; `arg` is the struct h5_source. */
+enum wh_status h5_read_run(void *arg, const struct skeleton_run *run,
+			   uint64_t skip, void *buf, size_t len,
+			   struct wh_error *err);
 
 /** Opens the file at `path`; no libhdf5 yet. WH_ENOTFOUND, WH_EIO, WH_EINVAL
  *  if it is no regular file. The caller closes the source. */

@@ -8,12 +8,7 @@
 #include "base/auto.h"
 #include "base/endian.h"
 #include "base/error.h"
-
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define HOST_SWAPS 1
-#else
-#define HOST_SWAPS 0
-#endif
+#include "core/host_array.h"
 
 struct wh_target {
 	struct wh_builder *builder; /* NULL once `source` is there */
@@ -139,29 +134,6 @@ enum wh_status target_manifest(struct wh_target *target,
 /* ---- Writing
  * ---------------------------------------------------------------- */
 
-static unsigned swap_width(enum wh_dtype dtype)
-{
-	size_t size = wh_dtype_size(dtype);
-
-	if (dtype == WH_COMPLEX64 || dtype == WH_COMPLEX128)
-		size /= 2;
-	return HOST_SWAPS ? (unsigned)size : 1;
-}
-
-/* Byte distance of element `ordinal` (C order) from the array's origin. */
-static int64_t locate(const struct wh_tensor *tensor, const int64_t *strides,
-		      uint64_t ordinal)
-{
-	int64_t distance = 0;
-	uint32_t i = tensor->rank;
-
-	while (i-- > 0) {
-		distance += (int64_t)(ordinal % tensor->shape[i]) * strides[i];
-		ordinal /= tensor->shape[i];
-	}
-	return distance;
-}
-
 static void scatter(const struct wh_tensor *tensor,
 		    const struct wh_destination *weight, uint64_t first,
 		    const uint8_t *bytes, size_t len)
@@ -170,10 +142,11 @@ static void scatter(const struct wh_tensor *tensor,
 	uint8_t *data = weight->data;
 
 	for (; len; len -= size, bytes += size, first++) {
-		uint8_t *at = data + locate(tensor, weight->strides, first);
+		uint8_t *at =
+			data + host_offset(tensor, weight->strides, first);
 
 		memcpy(at, bytes, size);
-		swap_elements(at, size, swap_width(tensor->dtype));
+		swap_elements(at, size, host_swap_width(tensor->dtype));
 	}
 }
 
@@ -199,6 +172,6 @@ enum wh_status target_write(struct wh_target *target, uint32_t index,
 	}
 	memcpy((uint8_t *)weight->data + offset, bytes, len);
 	swap_elements((uint8_t *)weight->data + offset, len,
-		      swap_width(tensor->dtype));
+		      host_swap_width(tensor->dtype));
 	return WH_OK;
 }

@@ -236,36 +236,6 @@ static enum wh_status read_payload(struct npz_source *source, uint32_t index,
 	return WH_OK;
 }
 
-static enum wh_status read_skeleton(const struct npz_source *source,
-				    uint64_t offset, uint8_t *out, size_t len,
-				    struct wh_error *err)
-{
-	uint32_t low = 0, high = source->n_runs;
-
-	while (high - low > 1) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (source->runs[middle].start <= offset)
-			low = middle;
-		else
-			high = middle;
-	}
-	for (; len; low++) {
-		const struct npz_run *run = &source->runs[low];
-		uint64_t skip = offset - run->start;
-		size_t some = len;
-
-		if (some > run->length - skip)
-			some = (size_t)(run->length - skip);
-		WH_TRY(reader_read(&source->reader, run->offset + skip, out,
-				   some, err));
-		out += some;
-		offset += some;
-		len -= some;
-	}
-	return WH_OK;
-}
-
 static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 				  uint64_t offset, void *buf, size_t len,
 				  struct wh_error *err)
@@ -276,7 +246,7 @@ static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 	if (len == 0)
 		return WH_OK;
 	if (index >= base->manifest.n_tensors)
-		return read_skeleton(source, offset, buf, len, err);
+		return skeleton_read(&source->skeleton, offset, buf, len, err);
 	status = read_payload(source, index, offset, buf, len, err);
 	if (status)
 		wh_error_prefix(err, "tensor '%s'",

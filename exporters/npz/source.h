@@ -4,6 +4,7 @@
 
 #include "base/reader.h"
 #include "core/manifest.h"
+#include "core/skeleton.h"
 #include "npz/header.h"
 #include "zip/stream.h"
 
@@ -15,18 +16,13 @@ struct npz_place { /* of one tensor */
 	uint64_t offset;
 };
 
-struct npz_run { /* of the skeleton */
-	uint64_t start, offset, length;
-};
-
 struct npz_source {
 	struct wh_source base; /* first: they are cast into each other */
 	struct arena arena;
 	struct file_reader reader;
 	struct zip_archive archive;
 	struct npz_place *places; /* in the manifest's order; in the arena */
-	struct npz_run *runs;	  /* in the arena */
-	uint32_t n_runs;
+	struct skeleton skeleton;
 	/* The member that was read last. One in Fortran order is unpacked into
 	 * a file without a name: its elements are read from all over. */
 	struct zip_stream *stream;

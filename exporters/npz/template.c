@@ -43,49 +43,13 @@ static struct payload *sort_payloads(const struct npz_source *source,
 	return list;
 }
 
-struct draft {
-	struct npz_source *source;
-	struct wh_template_file *file;
-	uint64_t at, skeleton; /* covered of the file; bytes of the skeleton */
-	uint32_t index;	       /* of the skeleton */
-};
-
-static void cover_gap(struct draft *draft, uint64_t end)
+static enum wh_status read_run(void *arg, const struct skeleton_run *run,
+			       uint64_t skip, void *buf, size_t len,
+			       struct wh_error *err)
 {
-	struct npz_source *source = draft->source;
-	uint64_t length = end - draft->at;
+	const struct npz_source *source = arg;
 
-	if (length == 0)
-		return;
-	draft->file->extents[draft->file->n_extents++] =
-		(struct wh_extent){.offset = draft->at,
-				   .length = length,
-				   .tensor = draft->index,
-				   .start = draft->skeleton};
-	source->runs[source->n_runs++] =
-		(struct npz_run){draft->skeleton, draft->at, length};
-	draft->skeleton += length;
-	draft->at = end;
-}
-
-static void cover_file(struct draft *draft, const struct payload *payloads,
-		       uint32_t n)
-{
-	uint32_t i;
-
-	for (i = 0; i < n; i++) {
-		const struct npz_place *place =
-			&draft->source->places[payloads[i].tensor];
-
-		cover_gap(draft, payloads[i].offset);
-		draft->file->extents[draft->file->n_extents++] =
-			(struct wh_extent){.offset = payloads[i].offset,
-					   .length = payloads[i].length,
-					   .tensor = payloads[i].tensor,
-					   .swap = place->header.swap};
-		draft->at += payloads[i].length;
-	}
-	cover_gap(draft, draft->file->size);
+	return reader_read(&source->reader, run->offset + skip, buf, len, err);
 }
 
 static enum wh_status allocate(struct npz_source *source, uint32_t n,
@@ -93,12 +57,15 @@ static enum wh_status allocate(struct npz_source *source, uint32_t n,
 {
 	struct wh_template *new = arena_alloc(&source->arena, 1, sizeof(*new));
 
-	source->runs = arena_alloc(&source->arena, (size_t)n + 1,
-				   sizeof(*source->runs));
+	WH_TRY(skeleton_begin(&source->skeleton, &source->arena,
+			      (uint64_t)n + 1, err));
+	source->skeleton.tensor = n;
+	source->skeleton.read = read_run;
+	source->skeleton.arg = source;
 	if (new)
 		new->files =
 			arena_alloc(&source->arena, 1, sizeof(*new->files));
-	if (!source->runs || !new || !new->files)
+	if (!new || !new->files)
 		return wh_fail_memory(err);
 	new->n_files = 1;
 	new->files->suffix = "";
@@ -109,12 +76,29 @@ static enum wh_status allocate(struct npz_source *source, uint32_t n,
 	return new->files->extents ? WH_OK : wh_fail_memory(err);
 }
 
+static void cover_file(struct npz_source *source, struct wh_template *made,
+		       const struct payload *payloads, uint32_t n)
+{
+	struct cover cover = {.skeleton = &source->skeleton,
+			      .file = made->files};
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		cover_payload(&cover,
+			      &(struct wh_extent){
+				      .offset = payloads[i].offset,
+				      .length = payloads[i].length,
+				      .tensor = payloads[i].tensor,
+				      .swap = source->places[payloads[i].tensor]
+						      .header.swap});
+	cover_end(&cover);
+}
+
 enum wh_status npz_template_make(struct npz_source *source, const char *format,
 				 struct manifest_builder *builder,
 				 struct wh_template **out, struct wh_error *err)
 {
 	uint32_t n, n_tensors = source->base.manifest.n_tensors;
-	struct draft draft = {.source = source, .index = n_tensors};
 	struct wh_template *made = NULL;
 	struct payload *payloads;
 
@@ -128,12 +112,11 @@ enum wh_status npz_template_make(struct npz_source *source, const char *format,
 	payloads = sort_payloads(source, n_tensors, &n);
 	if (!payloads)
 		return wh_fail_memory(err);
-	draft.file = made->files;
-	cover_file(&draft, payloads, n);
+	cover_file(source, made, payloads, n);
 	free(payloads);
 	made->format = format;
-	WH_TRY(manifest_add_skeleton(builder, draft.skeleton, &made->skeleton,
-				     err));
+	WH_TRY(manifest_add_skeleton(builder, source->skeleton.size,
+				     &made->skeleton, err));
 	*out = made;
 	return WH_OK;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/reader.h"
 #include "tf/bundle.h"
 #include "tf/table.h"
 
@@ -200,22 +201,12 @@ enum wh_status shards_read(const struct shard_files *files, uint32_t shard,
 	return WH_OK;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	       a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 static enum wh_status check_same(const char *path, const struct stat *opened,
 				 struct wh_error *err)
 {
 	struct stat now;
 
-	if (stat(path, &now) == 0 && is_same(&now, opened))
+	if (stat(path, &now) == 0 && stat_is_same(&now, opened))
 		return WH_OK;
 	return wh_fail(err, WH_EMISMATCH, "'%s' changed while it was read",
 		       path);

@@ -138,43 +138,16 @@ static enum wh_status read_sliced(struct tf_source *source, uint32_t index,
 /* ---- Skeleton
  * ------------------------------------------------------------------- */
 
-static enum wh_status read_run(const struct tf_source *source,
-			       const struct tf_run *run, uint64_t skip,
-			       uint8_t *out, size_t len, struct wh_error *err)
+enum wh_status tf_read_run(void *arg, const struct skeleton_run *run,
+			   uint64_t skip, void *buf, size_t len,
+			   struct wh_error *err)
 {
-	if (run->shard != UINT32_MAX)
-		return shards_read(&source->shards, run->shard,
-				   run->offset + skip, out, len, err);
-	memcpy(out, source->index + run->offset + skip, len);
-	return WH_OK;
-}
+	const struct tf_source *source = arg;
 
-static enum wh_status read_skeleton(const struct tf_source *source,
-				    uint64_t offset, uint8_t *out, size_t len,
-				    struct wh_error *err)
-{
-	uint32_t low = 0, high = source->n_runs;
-
-	while (high - low > 1) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (source->runs[middle].start <= offset)
-			low = middle;
-		else
-			high = middle;
-	}
-	for (; len; low++) {
-		const struct tf_run *run = &source->runs[low];
-		uint64_t skip = offset - run->start;
-		size_t some = len;
-
-		if (some > run->length - skip)
-			some = (size_t)(run->length - skip);
-		WH_TRY(read_run(source, run, skip, out, some, err));
-		out += some;
-		offset += some;
-		len -= some;
-	}
+	if (run->file != TF_INDEX_FILE)
+		return shards_read(&source->shards, run->file,
+				   run->offset + skip, buf, len, err);
+	memcpy(buf, source->index + run->offset + skip, len);
 	return WH_OK;
 }
 
@@ -192,7 +165,7 @@ static enum wh_status read_stored(struct tf_source *source, uint32_t index,
 	case TF_SLICED:
 		return read_sliced(source, index, offset, buf, len, err);
 	case TF_SKELETON:
-		return read_skeleton(source, offset, buf, len, err);
+		return skeleton_read(&source->skeleton, offset, buf, len, err);
 	}
 	return wh_fail(err, WH_EINVAL, "no such tensor");
 }

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "core/manifest.h"
+#include "core/skeleton.h"
 #include "tf/bundle.h"
 #include "tf/shards.h"
 #include <weighhouse/source.h>
@@ -24,11 +25,6 @@ struct tf_slice {
 	uint32_t split; /* the last dimension that isn't whole */
 };
 
-struct tf_run { /* of the skeleton */
-	uint64_t start, offset, length;
-	uint32_t shard; /* UINT32_MAX: the index */
-};
-
 struct tf_place { /* of one tensor */
 	enum tf_kind kind;
 	uint32_t shard;
@@ -47,11 +43,16 @@ struct tf_source {
 	uint8_t *index; /* the whole file */
 	size_t index_len;
 	struct tf_place *places; /* in the manifest's order; malloc'd */
-	struct tf_run *runs;
-	uint32_t n_runs;
+	struct skeleton skeleton;
 };
 
+#define TF_INDEX_FILE UINT32_MAX /* the index among the shards' numbers */
+
 extern const struct wh_source_ops tf_source_ops;
+/** The skeleton's `read`; `arg` is the struct tf_source. */
+enum wh_status tf_read_run(void *arg, const struct skeleton_run *run,
+			   uint64_t skip, void *buf, size_t len,
+			   struct wh_error *err);
 /* Its members, for the first version's sources. */
 enum wh_status tf_source_read(struct wh_source *base, uint32_t index,
 			      uint64_t offset, void *buf, size_t len,

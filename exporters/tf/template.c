@@ -20,8 +20,6 @@ struct drafting {
 	struct payload *payloads;
 	uint32_t n_payloads;
 	struct wh_template *made;
-	uint64_t skeleton; /* bytes so far */
-	uint32_t skeleton_index;
 };
 
 static int by_place(const void *a, const void *b)
@@ -91,32 +89,15 @@ static void add_place(struct drafting *d, const struct wh_tensor *tensor,
 		add_slice(d, tensor, &place->slices[i], index);
 }
 
-static void cover_gap(struct drafting *d, struct wh_template_file *file,
-		      uint32_t shard, uint64_t *at, uint64_t end)
-{
-	uint64_t length = end - *at;
-
-	if (length == 0)
-		return;
-	file->extents[file->n_extents++] =
-		(struct wh_extent){.offset = *at,
-				   .length = length,
-				   .tensor = d->skeleton_index,
-				   .start = d->skeleton};
-	d->source->runs[d->source->n_runs++] =
-		(struct tf_run){d->skeleton, *at, length, shard};
-	d->skeleton += length;
-	*at = end;
-}
-
-/* Where tensors share bytes the first owns them. */
 static enum wh_status cover_shard(struct drafting *d, uint32_t shard,
 				  uint32_t *next, struct wh_error *err)
 {
 	struct wh_template_file *file = &d->made->files[shard];
 	struct arena *arena = &d->source->arena;
+	struct cover cover = {.skeleton = &d->source->skeleton,
+			      .file = file,
+			      .number = shard};
 	uint32_t i, n = 0, first = *next;
-	uint64_t at = 0;
 
 	while (first + n < d->n_payloads &&
 	       d->payloads[first + n].shard == shard)
@@ -129,16 +110,9 @@ static enum wh_status cover_shard(struct drafting *d, uint32_t shard,
 		arena_alloc(arena, 2 * (size_t)n + 1, sizeof(*file->extents));
 	if (!file->suffix || !file->extents)
 		return wh_fail_memory(err);
-	for (i = first; i < first + n; i++) {
-		const struct wh_extent *extent = &d->payloads[i].extent;
-
-		if (extent->offset < at)
-			continue;
-		cover_gap(d, file, shard, &at, extent->offset);
-		file->extents[file->n_extents++] = *extent;
-		at += extent->length;
-	}
-	cover_gap(d, file, shard, &at, file->size);
+	for (i = first; i < first + n; i++)
+		cover_payload(&cover, &d->payloads[i].extent);
+	cover_end(&cover);
 	return WH_OK;
 }
 
@@ -146,7 +120,9 @@ static enum wh_status cover_index(struct drafting *d, struct wh_error *err)
 {
 	uint32_t n = d->source->shards.n_shards;
 	struct wh_template_file *file = &d->made->files[n];
-	uint64_t at = 0;
+	struct cover cover = {.skeleton = &d->source->skeleton,
+			      .file = file,
+			      .number = TF_INDEX_FILE};
 
 	file->suffix = ".index";
 	file->size = d->source->index_len;
@@ -154,7 +130,7 @@ static enum wh_status cover_index(struct drafting *d, struct wh_error *err)
 		arena_alloc(&d->source->arena, 1, sizeof(*file->extents));
 	if (!file->extents)
 		return wh_fail_memory(err);
-	cover_gap(d, file, UINT32_MAX, &at, file->size);
+	cover_end(&cover);
 	return WH_OK;
 }
 
@@ -190,12 +166,13 @@ static enum wh_status allocate(struct drafting *d, uint64_t n_parts,
 	struct tf_source *source = d->source;
 	uint32_t n_files = source->shards.n_shards + 1;
 
+	WH_TRY(skeleton_begin(&source->skeleton, &source->arena,
+			      n_parts + 2 * (uint64_t)n_files, err));
+	source->skeleton.read = tf_read_run;
+	source->skeleton.arg = source;
 	d->payloads = calloc((size_t)n_parts + 1, sizeof(*d->payloads));
 	d->made = arena_alloc(&source->arena, 1, sizeof(*d->made));
-	source->runs = arena_alloc(&source->arena,
-				   (size_t)n_parts + 2 * (size_t)n_files,
-				   sizeof(*source->runs));
-	if (!d->payloads || !d->made || !source->runs)
+	if (!d->payloads || !d->made)
 		return wh_fail_memory(err);
 	d->made->files =
 		arena_alloc(&source->arena, n_files, sizeof(*d->made->files));
@@ -222,7 +199,7 @@ enum wh_status tf_template_make(struct tf_source *source, uint32_t n_tensors,
 				struct manifest_builder *builder,
 				struct wh_template **out, struct wh_error *err)
 {
-	struct drafting d = {.source = source, .skeleton_index = n_tensors};
+	struct drafting d = {.source = source};
 	struct wh_manifest *manifest = &source->base.manifest;
 	uint64_t n_parts = count_parts(source, n_tensors);
 	enum wh_status status;
@@ -235,6 +212,7 @@ enum wh_status tf_template_make(struct tf_source *source, uint32_t n_tensors,
 				     "that only their values are kept: the "
 				     "files can't be given back byte for byte");
 	status = allocate(&d, n_parts, err);
+	source->skeleton.tensor = n_tensors;
 	for (i = 0; !status && i < n_tensors; i++)
 		add_place(&d, &manifest->tensors[i], i);
 	if (!status)
@@ -243,7 +221,8 @@ enum wh_status tf_template_make(struct tf_source *source, uint32_t n_tensors,
 	if (status)
 		return status;
 	source->places[n_tensors].kind = TF_SKELETON;
-	WH_TRY(manifest_add_skeleton(builder, d.skeleton, &index, err));
+	WH_TRY(manifest_add_skeleton(builder, source->skeleton.size, &index,
+				     err));
 	d.made->skeleton = index;
 	*out = d.made;
 	return WH_OK;

@@ -62,20 +62,24 @@ enum wh_status reader_read(const struct file_reader *reader, uint64_t offset,
 	return WH_OK;
 }
 
+bool stat_is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
 enum wh_status reader_unchanged(const struct file_reader *reader,
 				struct wh_error *err)
 {
-	const struct stat *then = &reader->opened;
 	struct stat now;
 
 	if (fstat(reader->fd, &now) < 0)
 		return wh_fail_errno(err, errno, "'%s'", reader->path);
-	if (now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
-	    now.st_size != then->st_size ||
-	    now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
-	    now.st_mtim.tv_nsec != then->st_mtim.tv_nsec ||
-	    now.st_ctim.tv_sec != then->st_ctim.tv_sec ||
-	    now.st_ctim.tv_nsec != then->st_ctim.tv_nsec)
+	if (!stat_is_same(&now, &reader->opened))
 		return wh_fail(err, WH_EMISMATCH,
 			       "'%s' has changed since it was opened",
 			       reader->path);

@@ -2,11 +2,16 @@
 #ifndef WH_BASE_READER_H
 #define WH_BASE_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
+
+/** Whether both are of one file that nobody has written to in between, by its
+ *  inode, size and times. */
+bool stat_is_same(const struct stat *a, const struct stat *b);
 
 struct file_reader {
 	int fd;

@@ -8,14 +8,9 @@
 #include "base/checked.h"
 #include "base/endian.h"
 #include "base/reader.h"
+#include "core/host_array.h"
 #include "core/manifest.h"
 #include "core/name_map.h"
-
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define HOST_SWAPS 1
-#else
-#define HOST_SWAPS 0
-#endif
 
 struct array { /* of one tensor */
 	const uint8_t *data;
@@ -59,20 +54,6 @@ static void close_source(struct wh_source *base)
 	free(source);
 }
 
-/* Byte distance of element `ordinal` (C order) from the array's origin. */
-static int64_t locate(const struct wh_tensor *tensor, const int64_t *strides,
-		      uint64_t ordinal)
-{
-	int64_t distance = 0;
-	uint32_t i = tensor->rank;
-
-	while (i-- > 0) {
-		distance += (int64_t)(ordinal % tensor->shape[i]) * strides[i];
-		ordinal /= tensor->shape[i];
-	}
-	return distance;
-}
-
 /* Gathers elements one by one; whole rows at once where they lie packed. */
 static void gather(const struct wh_tensor *tensor, const struct array *array,
 		   uint64_t first, uint64_t n, uint8_t *out)
@@ -84,8 +65,8 @@ static void gather(const struct wh_tensor *tensor, const struct array *array,
 
 	while (n) {
 		uint64_t run = packed ? row - first % row : 1;
-		const uint8_t *at =
-			array->data + locate(tensor, array->strides, first);
+		const uint8_t *at = array->data +
+				    host_offset(tensor, array->strides, first);
 
 		if (run > n)
 			run = n;
@@ -94,15 +75,6 @@ static void gather(const struct wh_tensor *tensor, const struct array *array,
 		first += run;
 		n -= run;
 	}
-}
-
-static unsigned swap_width(enum wh_dtype dtype)
-{
-	size_t size = wh_dtype_size(dtype);
-
-	if (dtype == WH_COMPLEX64 || dtype == WH_COMPLEX128)
-		size /= 2;
-	return HOST_SWAPS ? (unsigned)size : 1;
 }
 
 /* Any byte range of an array that is strided, or whose elements of `width`
@@ -153,7 +125,7 @@ static enum wh_status read_array(struct wh_source *base, uint32_t index,
 	const struct wh_tensor *tensor = &base->manifest.tensors[index];
 	const struct array *array = &source->arrays[index];
 	bool in_file = lies_in_file(source, array->data);
-	unsigned width = in_file ? 1 : swap_width(tensor->dtype);
+	unsigned width = in_file ? 1 : host_swap_width(tensor->dtype);
 
 	if (array->read) {
 		if (array->read(array->arg, offset, buf, len))

@@ -79,22 +79,6 @@ enum wh_status keras3_source_add_part(struct keras3_source *source,
 
 /* ---- Reading ---------------------------------------------------------- */
 
-static const struct keras3_run *find_run(const struct keras3_source *source,
-					 uint64_t at)
-{
-	uint32_t low = 0, high = source->n_runs;
-
-	while (high - low > 1) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (source->runs[middle].start <= at)
-			low = middle;
-		else
-			high = middle;
-	}
-	return &source->runs[low];
-}
-
 static enum wh_status read_file(const struct keras3_file *file, uint64_t offset,
 				void *buf, size_t len, struct wh_error *err)
 {
@@ -109,24 +93,14 @@ static enum wh_status read_file(const struct keras3_file *file, uint64_t offset,
 	return WH_OK;
 }
 
-static enum wh_status read_skeleton(const struct keras3_source *source,
-				    uint64_t offset, uint8_t *out, size_t len,
-				    struct wh_error *err)
+enum wh_status keras3_read_run(void *arg, const struct skeleton_run *run,
+			       uint64_t skip, void *buf, size_t len,
+			       struct wh_error *err)
 {
-	while (len) {
-		const struct keras3_run *run = find_run(source, offset);
-		uint64_t within = offset - run->start;
-		size_t some = len;
+	const struct keras3_source *source = arg;
 
-		if (some > run->length - within)
-			some = (size_t)(run->length - within);
-		WH_TRY(read_file(&source->files[run->file],
-				 run->offset + within, out, some, err));
-		out += some;
-		offset += some;
-		len -= some;
-	}
-	return WH_OK;
+	return read_file(&source->files[run->file], run->offset + skip, buf,
+			 len, err);
 }
 
 static enum wh_status read_source(struct wh_source *base, uint32_t index,
@@ -140,7 +114,7 @@ static enum wh_status read_source(struct wh_source *base, uint32_t index,
 	if (len == 0)
 		return WH_OK;
 	if (index >= base->manifest.n_tensors)
-		return read_skeleton(source, offset, buf, len, err);
+		return skeleton_read(&source->skeleton, offset, buf, len, err);
 	place = &source->places[index];
 	status = h5_source_read(source->parts[place->part], place->index,
 				offset, buf, len, err);

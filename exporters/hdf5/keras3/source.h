@@ -16,12 +16,6 @@ struct keras3_file {
 	const char *suffix; /* as wh_image's */
 };
 
-/** A run of the skeleton. */
-struct keras3_run {
-	uint64_t start, offset, length; /* in the skeleton, in the file */
-	uint32_t file;
-};
-
 struct keras3_source {
 	struct wh_source base; /* first: they are cast into each other */
 	struct arena arena;
@@ -33,11 +27,14 @@ struct keras3_source {
 	bool is_unpacked; /* the part was packed: what is read is a copy */
 	bool is_renamed;  /* shards have not the names that Keras gives them */
 	struct keras3_dataset *places; /* one a tensor; the arena's */
-	struct keras3_run *runs;
-	uint32_t n_runs;
+	struct skeleton skeleton;
 };
 
 extern const struct wh_source_ops keras3_source_ops;
+/** The skeleton's `read`; `arg` is the struct keras3_source. */
+enum wh_status keras3_read_run(void *arg, const struct skeleton_run *run,
+			       uint64_t skip, void *buf, size_t len,
+			       struct wh_error *err);
 
 /** An empty one with room for so many files and parts. */
 enum wh_status keras3_source_new(uint32_t n_files, uint32_t n_parts,

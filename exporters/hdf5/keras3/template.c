@@ -15,8 +15,6 @@ struct drafting {
 	struct keras3_source *source;
 	struct payload *payloads;
 	uint32_t n_payloads;
-	uint64_t skeleton; /* bytes so far */
-	uint32_t index;	   /* of the skeleton tensor */
 };
 
 static int by_place(const void *a, const void *b)
@@ -55,32 +53,15 @@ static bool list_payloads(struct drafting *draft, uint32_t n_tensors)
 	return true;
 }
 
-static void cover_gap(struct drafting *draft, struct wh_template_file *file,
-		      uint32_t number, uint64_t *at, uint64_t end)
-{
-	uint64_t length = end - *at;
-
-	if (length == 0)
-		return;
-	file->extents[file->n_extents++] =
-		(struct wh_extent){.offset = *at,
-				   .length = length,
-				   .tensor = draft->index,
-				   .start = draft->skeleton};
-	draft->source->runs[draft->source->n_runs++] =
-		(struct keras3_run){draft->skeleton, *at, length, number};
-	draft->skeleton += length;
-	*at = end;
-}
-
-/* Where datasets share bytes, as hard links do, the first tensor owns them. */
 static enum wh_status cover_file(struct drafting *draft, uint32_t number,
 				 uint32_t *next, struct wh_template_file *file,
 				 struct wh_error *err)
 {
 	const struct keras3_file *from = &draft->source->files[number];
+	struct cover cover = {.skeleton = &draft->source->skeleton,
+			      .file = file,
+			      .number = number};
 	uint32_t i, n = 0, first = *next;
-	uint64_t at = 0;
 
 	while (first + n < draft->n_payloads &&
 	       draft->payloads[first + n].file == number)
@@ -95,17 +76,13 @@ static enum wh_status cover_file(struct drafting *draft, uint32_t number,
 	for (i = first; i < first + n; i++) {
 		const struct payload *payload = &draft->payloads[i];
 
-		if (payload->offset < at)
-			continue;
-		cover_gap(draft, file, number, &at, payload->offset);
-		file->extents[file->n_extents++] =
-			(struct wh_extent){.offset = at,
-					   .length = payload->nbytes,
-					   .tensor = payload->tensor,
-					   .swap = payload->swap};
-		at += payload->nbytes;
+		cover_payload(&cover,
+			      &(struct wh_extent){.offset = payload->offset,
+						  .length = payload->nbytes,
+						  .tensor = payload->tensor,
+						  .swap = payload->swap});
 	}
-	cover_gap(draft, file, number, &at, file->size);
+	cover_end(&cover);
 	return WH_OK;
 }
 
@@ -119,7 +96,7 @@ static enum wh_status cover_files(struct drafting *draft,
 		WH_TRY(cover_file(draft, i, &next, &made->files[i], err));
 	made->format = "keras3";
 	made->n_files = draft->source->n_files;
-	made->skeleton = draft->index;
+	made->skeleton = draft->source->skeleton.tensor;
 	return WH_OK;
 }
 
@@ -133,14 +110,16 @@ enum wh_status keras3_template_make(struct keras3_source *source,
 		calloc((size_t)n_tensors + 1, sizeof(*payloads));
 	struct wh_template *made =
 		arena_alloc(&source->arena, 1, sizeof(*made));
-	struct drafting draft = {source, payloads, 0, 0, n_tensors};
+	struct drafting draft = {source, payloads, 0};
 	uint32_t index;
 
 	*out = NULL;
-	source->runs =
-		arena_alloc(&source->arena, (size_t)n_tensors + source->n_files,
-			    sizeof(*source->runs));
-	if (!payloads || !made || !source->runs)
+	WH_TRY(skeleton_begin(&source->skeleton, &source->arena,
+			      (uint64_t)n_tensors + source->n_files, err));
+	source->skeleton.tensor = n_tensors;
+	source->skeleton.read = keras3_read_run;
+	source->skeleton.arg = source;
+	if (!payloads || !made)
 		return wh_fail_memory(err);
 	made->files = arena_alloc(&source->arena, source->n_files,
 				  sizeof(*made->files));
@@ -162,7 +141,8 @@ enum wh_status keras3_template_make(struct keras3_source *source,
 			"some weights are packed in chunks: values are kept, "
 			"the file can't be given back byte for byte");
 	WH_TRY(cover_files(&draft, made, err));
-	WH_TRY(manifest_add_skeleton(builder, draft.skeleton, &index, err));
+	WH_TRY(manifest_add_skeleton(builder, source->skeleton.size, &index,
+				     err));
 	*out = made;
 	return WH_OK;
 }
