@@ -78,7 +78,8 @@ struct publication; /* publication.h */
 struct pointer;	    /* manifest.h */
 struct place;
 
-/* name, open, stat, put, replace, get, remove and close are mandatory. */
+/* name, open, stat, put, get, remove and close are mandatory, and either
+ * replace or point. */
 struct place_kind {
 	const char *name;
 	const char *const *schemes; /* NULL-terminated */

@@ -134,18 +134,6 @@ static enum wh_status put_file(struct place *base,
 	return done ? WH_OK : put_whole(place, content, err);
 }
 
-static enum wh_status replace_file(struct place *base,
-				   const struct content *content,
-				   const struct remote_file *expected,
-				   struct wh_error *err)
-{
-	(void)base;
-	(void)expected;
-	return wh_fail(err, WH_EINVAL,
-		       "'%s': MLflow has aliases, no pointers that are files",
-		       content->path);
-}
-
 /* The ETag of a HEAD is another than that of a GET: there is none to ask with.
  */
 static enum wh_status get_file(struct place *base, const char *path,
@@ -560,7 +548,6 @@ const struct place_kind mlflow_place = {
 	.begin = begin,
 	.stat = stat_file,
 	.put = put_file,
-	.replace = replace_file,
 	.get = get_file,
 	.remove = remove_file,
 	.point = point,

@@ -225,18 +225,6 @@ static enum wh_status resolve(struct place *base, const char *alias,
 	return status;
 }
 
-static enum wh_status replace_file(struct place *base,
-				   const struct content *content,
-				   const struct remote_file *expected,
-				   struct wh_error *err)
-{
-	(void)base;
-	(void)expected;
-	return wh_fail(err, WH_EINVAL,
-		       "'%s': a registry has tags, no pointers that are files",
-		       content->path);
-}
-
 /* ---- Removing -------------------------------------------------------------
  */
 
@@ -417,7 +405,6 @@ const struct place_kind oci_place = {
 	.open = open_place,
 	.stat = oci_stat,
 	.put = oci_put,
-	.replace = replace_file,
 	.get = oci_get,
 	.remove = remove_file,
 	.point = point,
