@@ -175,7 +175,8 @@ def pytest_suite(name, requirements="tests/requirements.txt"):
 
 
 def suite_lint():
-    """layers, sizes, headers alone, exported names, what may be committed"""
+    """layers, sizes, headers alone, exported names, what READMEs name, what may be
+    committed"""
     return pytest_suite("lint")
 
 
