@@ -7,7 +7,7 @@
 
 #include "cli.h"
 
-#define PAGE_DATE "2026-11-25" /* of the last change to the texts below */
+#define PAGE_DATE "2026-11-26" /* of the last change to the texts below */
 
 /* Text as roff takes it literally: a backslash is \e, a hyphen that a user
  * types is \-, a line may not begin with a dot or a quote. */
