@@ -62,7 +62,7 @@ WH_API enum wh_status wh_keep(struct wh_store *store,
 
 /** Brings back all that was forgotten and that gc has not taken, in the scope
  *  of a branch (ancestors of its tip) or a run, or everywhere. `*n`: how
- *  many. */
+ *  many. WH_ENOTFOUND for a branch or a run that there isn't. */
 WH_API enum wh_status wh_keep_undo(struct wh_store *store, const char *branch,
 				   const char *run, uint64_t *n,
 				   struct wh_error *err);
@@ -71,7 +71,8 @@ WH_API enum wh_status wh_keep_undo(struct wh_store *store, const char *branch,
  *  (with both NULL) any. Policies add up as rules do: a commit forgets in the
  *  scopes of those that it is about, and what any stored policy holds in its
  *  own scope stays. NULL or no rules: there are none any more. A commit
- *  succeeds also if they can't be applied then: the next one does it. */
+ *  succeeds also if they can't be applied then: the next one does it. WH_EINVAL
+ *  for a rule that there isn't. */
 WH_API enum wh_status wh_policy_set(struct wh_store *store, const char *branch,
 				    const char *run, const char *const *rules,
 				    struct wh_error *err);
@@ -115,7 +116,8 @@ struct wh_gc_result {
  *  transactions of at most a quarter of a second, so that others get their
  *  turns; it may be killed at any time. Pages that become free are used again,
  *  and given back to the file system if they are a quarter of the file.
- *  Running commits are passed over (lease.h). */
+ *  Running commits are passed over (lease.h). WH_ECANCELLED: what is gone by
+ *  then is gone. */
 WH_API enum wh_status wh_gc(struct wh_store *store,
 			    const struct wh_gc_options *options,
 			    struct wh_gc_result *result, struct wh_error *err);

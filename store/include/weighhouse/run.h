@@ -90,18 +90,22 @@ struct wh_metric_point {
 
 /** Adds all points in one transaction: after it they are durable. A run that
  *  there isn't is made. A second value of a step is kept beside the first.
- *  More than 200,000 points a second in batches of some thousands. */
+ *  More than 200,000 points a second in batches of some thousands. WH_EINVAL
+ *  for a name that is empty, too long or no UTF-8: then none is added. */
 WH_API enum wh_status wh_metric_log(struct wh_store *store,
 				    const struct wh_metric_point *points,
 				    size_t n, struct wh_error *err);
 
-/** Values of one metric of a run, by step. */
+/** Values of one metric of a run, by step, those of one step in the order in
+ *  which they came; `time` in UTC seconds. Nonzero stops. WH_ENOTFOUND for a
+ * run that there isn't; no call for a metric that it hasn't. */
 typedef int wh_metric_fn(void *arg, int64_t step, int64_t time, double value);
 WH_API enum wh_status wh_metric_series(struct wh_store *store, const char *run,
 				       const char *key, wh_metric_fn *fn,
 				       void *arg, struct wh_error *err);
 
-/** Sets params of a run that is there. */
+/** Sets params of a run that is there, instead of what those keys were.
+ *  WH_ENOTFOUND; WH_EINVAL for a name that is empty, too long or no UTF-8. */
 WH_API enum wh_status wh_param_set(struct wh_store *store, const char *run,
 				   const struct wh_param *params, size_t n,
 				   struct wh_error *err);

@@ -1,7 +1,16 @@
 /* store.h: every version of a model's weights in one SQLite file.
  *
  * A handle belongs to one thread at a time; several handles, in any number of
- * processes, share a store. A handle used after fork is refused.
+ * processes, share a store. A handle used after fork is refused (WH_EINVAL).
+ *
+ * What is said of no call: all may give WH_ENOMEM and WH_EIO; those that read
+ * the store WH_ECORRUPT, where its rows are not what they must be; those that
+ * write it WH_EBUSY, where others don't let go of it, and WH_EIO on a handle
+ * for reading. A call that takes a revision gives WH_ENOTFOUND, with the
+ * nearest name, if there is none such. What a call changes it changes in one
+ * transaction, unless it says otherwise: after a failure all is as it was.
+ * Callbacks get strings that live until they return; one that returns nonzero
+ * ends the listing, which is WH_OK then.
  */
 #ifndef WEIGHHOUSE_STORE_H
 #define WEIGHHOUSE_STORE_H
@@ -35,6 +44,7 @@ WH_API enum wh_status wh_store_open(const char *path, enum wh_open mode,
 				    struct wh_store **store,
 				    struct wh_error *err);
 WH_API void wh_store_close(struct wh_store *store);
+/** As it was opened; lives as long as the handle. */
 WH_API const char *wh_store_path(const struct wh_store *store);
 /** The kind of network file system that the store lies on ("NFS", "SMB"), or
  *  NULL. There locks may not hold between machines, and a machine's cache may
@@ -128,8 +138,11 @@ WH_API enum wh_status wh_snapshot_open(struct wh_store *store,
 				       struct wh_source **source,
 				       struct wh_error *err);
 
-/** Bytes [offset, offset + len) of one tensor's payload into `buf`.
- *  `tensor` as wh_manifest_find takes it. */
+/** Bytes [offset, offset + len) of one tensor's payload into `buf`:
+ *  little-endian, C order, without gaps. `tensor` as wh_manifest_find takes it;
+ *  WH_ENOTFOUND, with the nearest name; WH_EINVAL for a range beyond its end.
+ *  Opens the snapshot each time: for many tensors wh_snapshot_open is cheaper.
+ */
 WH_API enum wh_status wh_tensor_read(struct wh_store *store,
 				     const char *revision, const char *tensor,
 				     uint64_t offset, void *buf, size_t len,
@@ -194,7 +207,7 @@ WH_API enum wh_status wh_log(struct wh_store *store,
 			     wh_snapshot_fn *fn, void *arg,
 			     struct wh_error *err);
 
-/** One snapshot by revision. */
+/** One snapshot by revision: `fn` is called once. */
 WH_API enum wh_status wh_snapshot_get(struct wh_store *store,
 				      const char *revision, wh_snapshot_fn *fn,
 				      void *arg, struct wh_error *err);
@@ -223,37 +236,49 @@ struct wh_ref {
 };
 typedef int wh_ref_fn(void *arg, const struct wh_ref *ref);
 
+/** By name. */
 WH_API enum wh_status wh_branch_list(struct wh_store *store, wh_ref_fn *fn,
 				     void *arg, struct wh_error *err);
-/** WH_EEXISTS unless `force`; WH_EINVAL for a name that can't be one. */
+/** A branch whose tip is `revision` (NULL: HEAD); HEAD stays on its own.
+ *  WH_EEXISTS if there is one and not `force`, which moves it; WH_EINVAL for a
+ *  name that can't be one: that reads as another revision does, or that git
+ *  would not take. */
 WH_API enum wh_status wh_branch_create(struct wh_store *store, const char *name,
 				       const char *revision, bool force,
 				       struct wh_error *err);
-/** WH_EINVAL for HEAD's branch. */
+/** The snapshots stay, and the reflog, so wh_undo brings it back. WH_ENOTFOUND;
+ *  WH_EINVAL for HEAD's branch. */
 WH_API enum wh_status wh_branch_delete(struct wh_store *store, const char *name,
 				       struct wh_error *err);
+/** HEAD and the reflog go along. WH_ENOTFOUND; WH_EEXISTS if `to` is there;
+ *  WH_EINVAL for a name that can't be one. */
 WH_API enum wh_status wh_branch_rename(struct wh_store *store, const char *from,
 				       const char *to, struct wh_error *err);
-/** HEAD moves to an existing branch. */
+/** HEAD moves to a branch that is there: what is committed without a branch
+ *  goes there. WH_ENOTFOUND. */
 WH_API enum wh_status wh_switch(struct wh_store *store, const char *branch,
 				struct wh_error *err);
 /** HEAD's branch; "main" in a new store. */
 WH_API enum wh_status wh_head(struct wh_store *store, char branch[256],
 			      struct wh_error *err);
 
+/** By name. */
 WH_API enum wh_status wh_tag_list(struct wh_store *store, wh_ref_fn *fn,
 				  void *arg, struct wh_error *err);
+/** Names `revision` (NULL: HEAD) for good. As wh_branch_create. */
 WH_API enum wh_status wh_tag_create(struct wh_store *store, const char *name,
 				    const char *revision, bool force,
 				    struct wh_error *err);
+/** The snapshot stays. WH_ENOTFOUND. */
 WH_API enum wh_status wh_tag_delete(struct wh_store *store, const char *name,
 				    struct wh_error *err);
 
 struct wh_move {
 	char from[WH_ID_SIZE], to[WH_ID_SIZE]; /* "" for none */
 };
-/** The branch (NULL: HEAD's) moves to `revision`, in one transaction; no
- *  tensor is touched. `why` goes into the reflog; NULL: "rollback". */
+/** The branch (NULL: HEAD's) moves to `revision`; no tensor is touched. `why`
+ *  goes into the reflog; NULL: "rollback". `move`: from where to where; or
+ * NULL. WH_ENOTFOUND for a branch that there isn't. */
 WH_API enum wh_status wh_rollback(struct wh_store *store, const char *branch,
 				  const char *revision, const char *why,
 				  struct wh_move *move, struct wh_error *err);
@@ -265,6 +290,7 @@ struct wh_branch_move {
 	const char *why;      /* for the reflog, or the message of
 				 wh_rollback_keep; NULL: "rollback" */
 };
+/** wh_rollback, if the tip is still `expect`. */
 WH_API enum wh_status wh_branch_move(struct wh_store *store,
 				     const struct wh_branch_move *request,
 				     struct wh_move *move,
