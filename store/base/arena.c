@@ -13,6 +13,7 @@
  * what listing them would cost. */
 #define FIRST_BLOCK ((size_t)1 << 10)
 #define LAST_BLOCK  ((size_t)64 << 10)
+#define BRIEF	    256u /* bytes of a text that is written once */
 
 struct arena_block {
 	struct arena_block *next;
@@ -107,15 +108,17 @@ char *arena_strdup(struct arena *arena, const char *text)
 
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
+	char brief[BRIEF], *text;
 	va_list args;
-	char *text;
 	int len;
 
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(brief, sizeof(brief), format, args);
 	va_end(args);
 	if (len < 0)
 		return NULL;
+	if ((size_t)len < sizeof(brief))
+		return arena_bytes(arena, brief, (size_t)len);
 	text = arena_alloc(arena, (size_t)len + 1, 1);
 	if (!text)
 		return NULL;

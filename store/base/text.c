@@ -86,6 +86,9 @@ bool text_is_name(const char *text, size_t len)
 	uint32_t point;
 
 	for (i = 0; i < len; i += n) {
+		n = 1;
+		if (at[i] && at[i] < 0x80)
+			continue;
 		n = utf8_sequence(at + i, len - i, &point);
 		if (n == 0 || point == 0)
 			return false;

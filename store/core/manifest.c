@@ -74,7 +74,8 @@ static enum wh_status grow(void *array, uint32_t n, uint32_t *capacity,
 
 	if (n < *capacity)
 		return WH_OK;
-	wanted = *capacity ? *capacity * 2 : 16;
+	/* Most layers have few variables, and there are many layers. */
+	wanted = *capacity ? *capacity * 2 : 2;
 	moved = realloc(*slot, (size_t)wanted * size);
 	if (!moved)
 		return wh_fail_memory(err);

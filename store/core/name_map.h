@@ -11,7 +11,7 @@
 struct name_map {
 	struct name_slot {
 		const char *name; /* NULL: free */
-		uint32_t value;
+		uint32_t value, hash;
 	} * slots;
 	uint32_t n_slots, n_used;
 };
