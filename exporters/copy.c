@@ -3,8 +3,9 @@
  * Pieces are cut where a stored payload's chunks begin, so that each chunk is
  * read, decoded and checked once.
  *
- * What each piece holds of a tensor is summed while it is in the cache; at the
- * end the sums are joined and held against the weighed CRC-32C.
+ * What each piece holds of a tensor is summed while it is in the cache, and
+ * held against the weighed CRC-32C: at once if it is the whole, else at the
+ * end, when the sums are joined.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +21,12 @@
 #include "engine.h"
 #include "plan_internal.h"
 
-#define PIECE	      ((size_t)1 << 20)
-#define PAGE	      ((uint64_t)4096) /* of the page cache */
-#define MAX_THREADS   4u
-#define SMALL_IMAGE   ((uint64_t)4 << 20) /* bytes: threads don't pay below */
+#define PIECE	    ((size_t)1 << 20)
+#define PAGE	    ((uint64_t)4096) /* of the page cache */
+#define MAX_THREADS 4u
+/* Bytes of payload below which threads don't pay: a second one opens the store
+ * once more, and literals are only copied. */
+#define SMALL_IMAGE   ((uint64_t)8 << 20)
 #define PROGRESS_EACH ((uint64_t)8 << 20)
 
 struct piece {
@@ -50,6 +53,7 @@ struct job {
 	struct copying *copying;
 	struct piece *pieces;
 	size_t n_pieces;
+	uint64_t n_payload;	  /* bytes that are no literals */
 	atomic_ullong next, done; /* piece; bytes */
 	atomic_bool stopped;
 	pthread_mutex_t lock; /* of `sums` and `failure` */
@@ -86,6 +90,27 @@ static bool is_summable(const struct job *job, const struct wh_extent *extent)
 	       (manifest->tensors[extent->tensor].weighed & WH_CRC32C);
 }
 
+static enum wh_status check_sum(const struct job *job, uint32_t index,
+				uint32_t crc, struct wh_error *err)
+{
+	const struct wh_tensor *tensor =
+		&wh_plan_source(job->plan)->manifest.tensors[index];
+
+	if (crc == tensor->crc32c)
+		return WH_OK;
+	return wh_fail(err, WH_EMISMATCH,
+		       "tensor '%s' changed while it was read", tensor->key);
+}
+
+static bool is_whole(const struct job *job, const struct summed *sum)
+{
+	const struct wh_manifest *manifest =
+		&wh_plan_source(job->plan)->manifest;
+
+	return sum->start == 0 &&
+	       sum->length == manifest->tensors[sum->tensor].nbytes;
+}
+
 static enum wh_status sum_piece(const struct job *job, struct sums *sums,
 				uint64_t offset, const uint8_t *bytes,
 				size_t len, struct wh_error *err)
@@ -112,7 +137,9 @@ static enum wh_status sum_piece(const struct job *job, struct sums *sums,
 			.start = at->start + (from - at->offset),
 			.length = to - from,
 		};
-		WH_TRY(add_sum(sums, &sum, err));
+		WH_TRY(is_whole(job, &sum)
+			       ? check_sum(job, sum.tensor, sum.crc, err)
+			       : add_sum(sums, &sum, err));
 	}
 	return WH_OK;
 }
@@ -202,6 +229,8 @@ static enum wh_status cut_image(struct job *job, struct wh_error *err)
 	for (i = 0; i < job->image->n_extents && !status; i++) {
 		const struct wh_extent *at = &job->image->extents[i];
 
+		if (at->tensor != WH_LITERAL)
+			job->n_payload += at->length;
 		if (at->length + (end - begin) > PIECE) {
 			status = add_piece(&cutter, begin, end - begin, err);
 			begin = end;
@@ -299,7 +328,7 @@ static unsigned count_helpers(const struct job *job)
 	unsigned threads = job->copying->threads;
 
 	if (!wh_plan_source(job->plan)->ops->concurrent ||
-	    job->image->size < SMALL_IMAGE)
+	    job->n_payload < SMALL_IMAGE)
 		return 0;
 	if (threads == 0)
 		threads = cores > 0 ? (unsigned)cores : 1;
@@ -326,8 +355,6 @@ static enum wh_status check_sums(struct job *job, struct wh_error *err)
 	if (sums->n)
 		qsort(sums->list, sums->n, sizeof(*sums->list), by_run);
 	while (i < sums->n) {
-		const struct wh_tensor *tensor =
-			&manifest->tensors[sums->list[i].tensor];
 		uint32_t which = sums->list[i].tensor, crc = 0;
 		uint64_t at = 0;
 
@@ -338,10 +365,8 @@ static enum wh_status check_sums(struct job *job, struct wh_error *err)
 					     sums->list[i].length);
 			at += sums->list[i].length;
 		}
-		if (at == tensor->nbytes && crc != tensor->crc32c)
-			return wh_fail(err, WH_EMISMATCH,
-				       "tensor '%s' changed while it was read",
-				       tensor->key);
+		if (at == manifest->tensors[which].nbytes)
+			WH_TRY(check_sum(job, which, crc, err));
 	}
 	return WH_OK;
 }

@@ -7,6 +7,7 @@
 #include "hdf5/image_file.h"
 
 #define LITERAL_PIECE ((size_t)64 << 10)
+#define N_ZEROS	      ((size_t)4 << 10) /* that all gaps are made of */
 
 /* Where one payload goes. */
 struct place {
@@ -43,37 +44,14 @@ static enum wh_status sort_places(const struct wh_manifest *manifest,
 /* Where literals come from: one of the two. */
 struct laid_out {
 	const struct sparse_image *image;
-	const struct classic_writer *writer;
-	size_t next; /* of the writer's pieces: those before it are behind us */
+	const struct classic_writer *writer; /* whose bytes are the literals */
+	size_t next;	/* of its pieces: those before it are behind us */
+	uint64_t zeros; /* where N_ZEROS of them are among the literals */
 };
 
-/* What no piece covers is zero. */
-static void read_pieces(struct laid_out *from, uint64_t offset, uint8_t *buf,
-			size_t len)
-{
-	const struct classic_writer *writer = from->writer;
-	uint64_t end = offset + len;
-
-	memset(buf, 0, len);
-	for (; from->next < writer->n_pieces; from->next++) {
-		const struct classic_piece *piece = &writer->pieces[from->next];
-		uint64_t start =
-			piece->address > offset ? piece->address : offset;
-		uint64_t stop = piece->address + piece->size;
-
-		if (start >= end)
-			return;
-		if (stop > start)
-			memcpy(buf + (start - offset),
-			       piece->bytes + (start - piece->address),
-			       (size_t)((stop < end ? stop : end) - start));
-		if (stop > end)
-			return;
-	}
-}
-
-static enum wh_status add_literal(struct wh_image *out, struct laid_out *from,
-				  uint64_t end, struct wh_error *err)
+static enum wh_status copy_image(struct wh_image *out,
+				 const struct laid_out *from, uint64_t end,
+				 struct wh_error *err)
 {
 	uint8_t piece[LITERAL_PIECE];
 
@@ -82,13 +60,63 @@ static enum wh_status add_literal(struct wh_image *out, struct laid_out *from,
 
 		if (some > end - out->size)
 			some = (size_t)(end - out->size);
-		if (from->image)
-			sparse_image_read(from->image, out->size, piece, some);
-		else
-			read_pieces(from, out->size, piece, some);
+		sparse_image_read(from->image, out->size, piece, some);
 		WH_TRY(wh_image_literal(out, piece, some, err));
 	}
 	return WH_OK;
+}
+
+/* Bytes that are among the literals. */
+static enum wh_status name_bytes(struct wh_image *out, uint64_t start,
+				 uint64_t length, struct wh_error *err)
+{
+	struct wh_extent *last =
+		out->n_extents ? &out->extents[out->n_extents - 1] : NULL;
+
+	if (!last || last->tensor != WH_LITERAL ||
+	    last->start + last->length != start)
+		return wh_image_extent(out,
+				       &(struct wh_extent){.offset = out->size,
+							   .length = length,
+							   .tensor = WH_LITERAL,
+							   .start = start},
+				       err);
+	last->length += length;
+	out->size += length;
+	return WH_OK;
+}
+
+static enum wh_status name_pieces(struct wh_image *out, struct laid_out *from,
+				  uint64_t end, struct wh_error *err)
+{
+	const struct classic_writer *writer = from->writer;
+
+	while (out->size < end) {
+		const struct classic_piece *piece = &writer->pieces[from->next];
+		uint64_t start = from->zeros, some = end - out->size, left;
+
+		if (from->next == writer->n_pieces) {
+			left = N_ZEROS;
+		} else if (piece->address > out->size) {
+			left = piece->address - out->size;
+			left = left < N_ZEROS ? left : N_ZEROS;
+		} else if (piece->address + piece->size <= out->size) {
+			from->next++;
+			continue;
+		} else {
+			left = piece->address + piece->size - out->size;
+			start = piece->start + piece->size - left;
+		}
+		WH_TRY(name_bytes(out, start, left < some ? left : some, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status add_literal(struct wh_image *out, struct laid_out *from,
+				  uint64_t end, struct wh_error *err)
+{
+	return from->image ? copy_image(out, from, end, err)
+			   : name_pieces(out, from, end, err);
 }
 
 static enum wh_status fill(const struct wh_manifest *manifest,
@@ -120,11 +148,15 @@ enum wh_status literals_fill(const struct wh_manifest *manifest,
 }
 
 enum wh_status literals_fill_classic(const struct wh_manifest *manifest,
-				     const struct classic_writer *writer,
+				     struct classic_writer *writer,
 				     const uint64_t *offset_of,
 				     struct wh_image *out, struct wh_error *err)
 {
 	struct laid_out from = {.writer = writer};
 
+	out->literals = writer->bytes;
+	writer->bytes = (struct wh_buf){0};
+	from.zeros = out->literals.size;
+	WH_TRY(wh_buf_append_zeros(&out->literals, N_ZEROS, err));
 	return fill(manifest, &from, writer->space.end, offset_of, out, err);
 }

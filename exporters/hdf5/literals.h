@@ -13,9 +13,10 @@ enum wh_status literals_fill(const struct wh_manifest *manifest,
 			     const uint64_t *offset_of, struct wh_image *out,
 			     struct wh_error *err);
 
-/** The same of what classic/ laid out. */
+/** The same of what classic/ laid out, into an image that has nothing yet: it
+ *  takes the writer's bytes. */
 enum wh_status literals_fill_classic(const struct wh_manifest *manifest,
-				     const struct classic_writer *writer,
+				     struct classic_writer *writer,
 				     const uint64_t *offset_of,
 				     struct wh_image *out,
 				     struct wh_error *err);

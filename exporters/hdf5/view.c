@@ -62,13 +62,42 @@ static bool show_group(struct h5_source *source, struct classic_group *group,
 	return true;
 }
 
-bool view_classic_root(struct h5_source *source, struct h5_view *root)
+static enum wh_status show_object(struct h5_source *source, uint64_t address,
+				  struct h5_view *view, struct wh_error *err)
+{
+	struct classic_header *header = calloc(1, sizeof(*header));
+
+	if (!header || !classic_header_read(source->classic, address, header)) {
+		free_header(header);
+		return decline(err);
+	}
+	*view = (struct h5_view){.source = source, .header = header};
+	return WH_OK;
+}
+
+/* The file, which is the source's to close even if this fails. */
+static bool open_classic(struct h5_source *source)
 {
 	struct classic_file *file = calloc(1, sizeof(*file));
 
 	source->classic = file;
-	return file && classic_file_open(file, &source->input) &&
-	       show_group(source, classic_group_open(file, file->root), root);
+	return file && classic_file_open(file, &source->input);
+}
+
+bool view_classic_header(struct h5_source *source, struct h5_view *root)
+{
+	return open_classic(source) &&
+	       show_object(source, source->classic->root, root, NULL) == WH_OK;
+}
+
+bool view_classic_root(struct h5_source *source, struct h5_view *root)
+{
+	struct classic_file *file;
+
+	if (!source->classic && !open_classic(source))
+		return false;
+	file = source->classic;
+	return show_group(source, classic_group_open(file, file->root), root);
 }
 
 enum wh_status view_libhdf5_root(struct h5_source *source, struct h5_view *root,
@@ -96,19 +125,6 @@ enum wh_status view_group(const struct h5_view *at, const char *path,
 			classic_path_group(source->classic, at->group, path),
 			opened))
 		return decline(err);
-	return WH_OK;
-}
-
-static enum wh_status show_object(struct h5_source *source, uint64_t address,
-				  struct h5_view *view, struct wh_error *err)
-{
-	struct classic_header *header = calloc(1, sizeof(*header));
-
-	if (!header || !classic_header_read(source->classic, address, header)) {
-		free_header(header);
-		return decline(err);
-	}
-	*view = (struct h5_view){.source = source, .header = header};
 	return WH_OK;
 }
 

@@ -28,7 +28,11 @@ void view_close(struct h5_view *view);
  *  otherwise. Needs no session. */
 bool view_classic_root(struct h5_source *source, struct h5_view *root);
 
-/** The same by libhdf5, in a session. WH_ECORRUPT. */
+/** Its object header alone, for its attributes: of a group with thousands of
+ *  members that is a small part. view_classic_root may follow. */
+bool view_classic_header(struct h5_source *source, struct h5_view *root);
+
+/** The root by libhdf5, in a session. WH_ECORRUPT. */
 enum wh_status view_libhdf5_root(struct h5_source *source, struct h5_view *root,
 				 struct wh_error *err);
 

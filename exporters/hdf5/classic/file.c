@@ -17,37 +17,67 @@
 #include "hdf5/classic/group.h"
 
 #define SUPERBLOCK_SIZE 96u
-#define PAGE_SIZE	((size_t)16 << 10)
-#define N_PAGES		64u
+#define PAGE_SIZE	((size_t)4 << 10)
+#define N_PAGES		256u
+#define MOST_AHEAD	16u /* pages in one read */
 /* An honest file is looked at once or twice: times its size, and in any case */
 #define BUDGET_RATIO 64u
 #define BUDGET_LEAST ((uint64_t)16 << 20)
 #define CACHED_TABLE 1u /* the scratch has the addresses of the table */
 
-struct classic_page {
-	uint64_t number; /* its offset / PAGE_SIZE, or CLASSIC_NOWHERE */
-	size_t size;	 /* less than a page at the end */
-	uint8_t *bytes;	 /* NULL until it is used first */
+/* The page of number n has place n % N_PAGES. */
+struct classic_pages {
+	uint64_t numbers[N_PAGES]; /* offset / PAGE_SIZE, or CLASSIC_NOWHERE */
+	uint64_t next;		   /* the one behind what was read last */
+	unsigned ahead;		   /* pages that are read next time */
+	uint8_t bytes[N_PAGES * PAGE_SIZE];
 };
 
-/* The page at `number`, read unless it is there. */
-static const struct classic_page *load_page(struct classic_file *file,
-					    uint64_t number)
+static struct classic_pages *make_pages(void)
 {
-	struct classic_page *page = &file->pages[number % N_PAGES];
+	struct classic_pages *pages = malloc(sizeof(*pages));
+	size_t i;
+
+	for (i = 0; pages && i < N_PAGES; i++)
+		pages->numbers[i] = CLASSIC_NOWHERE;
+	if (pages)
+		pages->next = pages->ahead = 0;
+	return pages;
+}
+
+/* The nodes of a long table lie apart, each by itself; what is behind it comes
+ * in order. So more and more is read as long as pages follow each other. */
+static size_t count_ahead(struct classic_pages *pages, uint64_t number)
+{
+	size_t left = N_PAGES - (size_t)(number % N_PAGES);
+
+	if (number != pages->next || !pages->ahead)
+		pages->ahead = 1;
+	else if (pages->ahead < MOST_AHEAD)
+		pages->ahead *= 2;
+	return pages->ahead < left ? pages->ahead : left;
+}
+
+/* The page at `number`, read unless it is there. */
+static const uint8_t *load_page(struct classic_file *file, uint64_t number)
+{
+	struct classic_pages *pages = file->pages;
+	size_t place = (size_t)(number % N_PAGES), n, i;
+	uint8_t *page = pages->bytes + place * PAGE_SIZE;
 	uint64_t offset = number * PAGE_SIZE, left = file->end - offset;
 
-	if (page->bytes && page->number == number)
+	if (pages->numbers[place] == number)
 		return page;
-	if (!page->bytes)
-		page->bytes = malloc(PAGE_SIZE);
-	if (!page->bytes)
+	n = count_ahead(pages, number);
+	for (i = 0; i < n; i++)
+		pages->numbers[place + i] = CLASSIC_NOWHERE;
+	if (left > n * PAGE_SIZE)
+		left = n * PAGE_SIZE;
+	if (input_read(file->input, offset, page, (size_t)left))
 		return NULL;
-	page->number = CLASSIC_NOWHERE;
-	page->size = left < PAGE_SIZE ? (size_t)left : PAGE_SIZE;
-	if (input_read(file->input, offset, page->bytes, page->size))
-		return NULL;
-	page->number = number;
+	for (i = 0; i * PAGE_SIZE < left; i++)
+		pages->numbers[place + i] = number + i;
+	pages->next = number + i;
 	return page;
 }
 
@@ -86,14 +116,13 @@ bool classic_read(struct classic_file *file, uint64_t offset, void *buf,
 	if (file->input->fetch)
 		return read_fetched(file->input, offset, buf, len);
 	while (len) {
-		const struct classic_page *page =
-			load_page(file, offset / PAGE_SIZE);
+		const uint8_t *page = load_page(file, offset / PAGE_SIZE);
 		size_t within = (size_t)(offset % PAGE_SIZE), some;
 
 		if (!page)
 			return false;
-		some = page->size - within < len ? page->size - within : len;
-		memcpy(out, page->bytes + within, some);
+		some = PAGE_SIZE - within < len ? PAGE_SIZE - within : len;
+		memcpy(out, page + within, some);
 		out += some;
 		offset += some;
 		len -= some;
@@ -136,7 +165,7 @@ bool classic_file_open(struct classic_file *file,
 		.input = input,
 		.end = input->size,
 		.heap.address = CLASSIC_NOWHERE,
-		.pages = calloc(N_PAGES, sizeof(*file->pages)),
+		.pages = make_pages(),
 	};
 	return file->pages &&
 	       checked_mul(input->size, BUDGET_RATIO, &file->budget) &&
@@ -146,11 +175,7 @@ bool classic_file_open(struct classic_file *file,
 
 void classic_file_close(struct classic_file *file)
 {
-	size_t i;
-
 	classic_group_close(file->last);
-	for (i = 0; file->pages && i < N_PAGES; i++)
-		free(file->pages[i].bytes);
 	free(file->pages);
 	free(file->heap.bytes);
 	free(file->heap.offset_of);

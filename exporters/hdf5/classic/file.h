@@ -19,7 +19,7 @@
 #define CLASSIC_NOWHERE UINT64_MAX /* an address of nothing */
 
 struct classic_group;
-struct classic_page;
+struct classic_pages;
 
 /** The strings of a global heap collection, the one that was used last. */
 struct classic_heap {
@@ -35,7 +35,7 @@ struct classic_file {
 	uint32_t leaf_k, node_k;       /* half the places in leaves and nodes */
 	uint64_t root;		       /* the address of its object header */
 	uint64_t root_tree, root_heap; /* or CLASSIC_NOWHERE: not said */
-	struct classic_page *pages;
+	struct classic_pages *pages;
 	struct classic_heap heap;
 	struct classic_group *last; /* the one that was opened last */
 	uint64_t budget;	    /* bytes that may still be looked at */

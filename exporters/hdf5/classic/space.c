@@ -5,6 +5,7 @@
 
 #define BLOCK_SIZE 2048u
 #define N_BINS	   8192u /* larger ranges are few: one is used up first */
+#define N_WORDS	   (N_BINS / 64)
 
 void space_free(struct space *space)
 {
@@ -29,7 +30,7 @@ static bool start(struct space_list *list)
 	if (!list->bins)
 		list->bins = calloc(N_BINS, sizeof(*list->bins));
 	if (!list->used)
-		list->used = calloc(N_BINS / 64, sizeof(*list->used));
+		list->used = calloc(N_WORDS, sizeof(*list->used));
 	list->started = list->bins && list->used;
 	return list->started;
 }
@@ -89,6 +90,7 @@ static bool add_to_bin(struct space_list *list, uint64_t address, uint64_t size)
 	bin->addresses[at] = address;
 	bin->n++;
 	list->used[size / 64] |= UINT64_C(1) << size % 64;
+	list->words[size / 64 / 64] |= UINT64_C(1) << size / 64 % 64;
 	return true;
 }
 
@@ -105,8 +107,11 @@ static void remove_from_bin(struct space_list *list, uint64_t address,
 	bin->n--;
 	memmove(bin->addresses + at, bin->addresses + at + 1,
 		(bin->n - at) * sizeof(*bin->addresses));
-	if (bin->n == 0)
-		list->used[size / 64] &= ~(UINT64_C(1) << size % 64);
+	if (bin->n)
+		return;
+	list->used[size / 64] &= ~(UINT64_C(1) << size % 64);
+	if (!list->used[size / 64])
+		list->words[size / 64 / 64] &= ~(UINT64_C(1) << size / 64 % 64);
 }
 
 static bool insert(struct space_list *list, struct space_range range)
@@ -142,18 +147,33 @@ static struct space_range take_out(struct space_list *list, size_t at)
 	return range;
 }
 
+/* The lowest bit from `from` on that is set among `n_words` words, or
+ * 64 * n_words. */
+static uint64_t next_bit(const uint64_t *words, uint64_t n_words, uint64_t from)
+{
+	uint64_t word = from / 64, bits;
+
+	if (word >= n_words)
+		return n_words * 64;
+	bits = words[word] & ~UINT64_C(0) << from % 64;
+	while (!bits && ++word < n_words)
+		bits = words[word];
+	return word * 64 + (bits ? (uint64_t)__builtin_ctzll(bits) : 0);
+}
+
 /* The smallest size from `size` on that there is a bin of, or N_BINS. */
 static uint64_t smallest_bin(const struct space_list *list, uint64_t size)
 {
-	uint64_t word, bits;
+	uint64_t word;
 
 	if (size >= N_BINS)
 		return N_BINS;
 	word = size / 64;
-	bits = list->used[word] & ~UINT64_C(0) << size % 64;
-	while (!bits && ++word < N_BINS / 64)
-		bits = list->used[word];
-	return bits ? word * 64 + (uint64_t)__builtin_ctzll(bits) : N_BINS;
+	if (!(list->used[word] >> size % 64)) {
+		word = next_bit(list->words, N_WORDS / 64, word + 1);
+		size = word * 64;
+	}
+	return next_bit(list->used, N_WORDS, size);
 }
 
 /* The range that `size` bytes are taken from; list->n if there is none. */

@@ -33,8 +33,9 @@ struct space_list {
 		uint64_t *addresses;
 		uint32_t n, capacity;
 	} * bins;
-	uint64_t *used; /* bits: bins that are not empty */
-	size_t n_large; /* ranges that are too large for bins */
+	uint64_t *used;	   /* bits: bins that are not empty */
+	uint64_t words[2]; /* bits: words of `used` that are not 0 */
+	size_t n_large;	   /* ranges that are too large for bins */
 };
 
 struct space {

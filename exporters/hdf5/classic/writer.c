@@ -17,6 +17,9 @@
 #define SURELY_UNWRITTEN ((uint64_t)512 << 10)
 #define SURELY_CACHED	 ((uint64_t)1536 << 10)
 #define NOWHERE		 UINT64_MAX
+#define FEW_ZEROS	 ((uint64_t)64)
+#define DIGIT_BITS	 11u
+#define DIGITS		 ((size_t)1 << DIGIT_BITS)
 
 bool classic_is_unwritten(const struct classic_writer *writer, uint64_t touched)
 {
@@ -34,12 +37,26 @@ uint64_t classic_take(struct classic_writer *writer, uint64_t size)
 	return space_take(&writer->space, SPACE_META, size);
 }
 
+/* Without the zeros at its end, if they are many: tables of few entries are
+ * mostly that. */
+static uint64_t size_to_keep(const uint8_t *bytes, uint64_t size)
+{
+	uint64_t kept = size, word;
+
+	for (; kept >= sizeof(word); kept -= sizeof(word)) {
+		memcpy(&word, bytes + kept - sizeof(word), sizeof(word));
+		if (word)
+			break;
+	}
+	return size - kept < FEW_ZEROS ? size : kept;
+}
+
 bool classic_keep(struct classic_writer *writer, uint64_t address,
 		  const void *bytes, uint64_t size)
 {
 	size_t wanted = writer->capacity ? writer->capacity * 2 : 256;
+	uint64_t start = writer->bytes.size;
 	struct classic_piece *grown;
-	uint8_t *copy = arena_alloc(&writer->arena, (size_t)size, 1);
 
 	if (writer->n_pieces == writer->capacity) {
 		grown = realloc(writer->pieces, wanted * sizeof(*grown));
@@ -48,11 +65,11 @@ bool classic_keep(struct classic_writer *writer, uint64_t address,
 		writer->pieces = grown;
 		writer->capacity = wanted;
 	}
-	if (!copy)
+	size = size_to_keep(bytes, size);
+	if (wh_buf_append(&writer->bytes, bytes, (size_t)size, NULL))
 		return false;
-	memcpy(copy, bytes, (size_t)size);
 	writer->pieces[writer->n_pieces++] =
-		(struct classic_piece){address, size, copy};
+		(struct classic_piece){address, size, start};
 	return true;
 }
 
@@ -222,12 +239,40 @@ static bool keep_superblock(struct classic_writer *writer, uint64_t root,
 	return classic_keep(writer, 0, bytes, sizeof(bytes));
 }
 
-static int compare_pieces(const void *a, const void *b)
+/* By one digit of the address; `from` is in the order of the lower ones. */
+static void sort_by_digit(const struct classic_piece *from,
+			  struct classic_piece *to, size_t n, unsigned shift)
 {
-	const struct classic_piece *left = a, *right = b;
+	size_t at[DIGITS] = {0}, i, sum = 0;
 
-	return left->address < right->address ? -1
-					      : left->address > right->address;
+	for (i = 0; i < n; i++)
+		at[from[i].address >> shift & (DIGITS - 1)]++;
+	for (i = 0; i < DIGITS; i++) {
+		size_t count = at[i];
+
+		at[i] = sum;
+		sum += count;
+	}
+	for (i = 0; i < n; i++)
+		to[at[from[i].address >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/* Addresses are of few bits: no comparison sort is as fast. */
+static bool sort_pieces(struct classic_writer *writer)
+{
+	size_t n = writer->n_pieces;
+	struct classic_piece *spare = calloc(n, sizeof(*spare)), *sorted;
+	unsigned shift;
+
+	for (shift = 0; spare && shift < 64 && writer->space.end >> shift;
+	     shift += DIGIT_BITS) {
+		sort_by_digit(writer->pieces, spare, n, shift);
+		sorted = spare;
+		spare = writer->pieces;
+		writer->pieces = sorted;
+	}
+	free(spare);
+	return spare != NULL;
 }
 
 bool classic_writer_finish(struct classic_writer *writer,
@@ -246,9 +291,7 @@ bool classic_writer_finish(struct classic_writer *writer,
 	if (!done || writer->failed || writer->space.failed ||
 	    !keep_superblock(writer, header, tree, heap))
 		return false;
-	qsort(writer->pieces, writer->n_pieces, sizeof(*writer->pieces),
-	      compare_pieces);
-	return true;
+	return sort_pieces(writer);
 }
 
 void classic_writer_close(struct classic_writer *writer)
@@ -260,7 +303,7 @@ void classic_writer_close(struct classic_writer *writer)
 		free(writer->collections[i]);
 	}
 	space_free(&writer->space);
-	arena_free(&writer->arena);
+	wh_buf_free(&writer->bytes);
 	free(writer->pieces);
 	*writer = (struct classic_writer){0};
 }

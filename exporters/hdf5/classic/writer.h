@@ -9,14 +9,14 @@
 #ifndef WH_HDF5_CLASSIC_WRITER_H
 #define WH_HDF5_CLASSIC_WRITER_H
 
-#include "base/arena.h"
+#include "base/buf.h"
 #include "hdf5/classic/space.h"
 #include <weighhouse/tensor.h>
 
-/** Bytes of metadata, finished. */
+/** Bytes of metadata, finished. What no piece covers is zero. */
 struct classic_piece {
 	uint64_t address, size;
-	uint8_t *bytes;
+	uint64_t start; /* in writer->bytes */
 };
 
 /** The collections of strings, those made last in front. */
@@ -30,7 +30,7 @@ struct classic_collection {
 
 struct classic_writer {
 	struct space space;
-	struct arena arena;
+	struct wh_buf bytes;	      /* of all pieces */
 	struct classic_piece *pieces; /* malloc'd */
 	size_t n_pieces, capacity;
 	struct classic_collection *collections[CLASSIC_COLLECTIONS];
@@ -88,7 +88,7 @@ bool classic_put_rows(struct classic_writer *writer,
 
 /* ---- Inside ------------------------------------------------------------- */
 
-/** Keeps finished bytes (copied). */
+/** Keeps finished bytes (copied), but for zeros at their end. */
 bool classic_keep(struct classic_writer *writer, uint64_t address,
 		  const void *bytes, uint64_t size);
 

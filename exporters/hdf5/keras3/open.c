@@ -38,25 +38,37 @@ static bool has_weights_member(int fd)
 	       zip_find(&archive, "metadata.json");
 }
 
+/* Whether the root is one of classic/ that is Keras 3's: `*found`. False: that
+ * can't be said. Members are looked at only where attributes don't say it. */
+static bool look_at_root(struct h5_source *source, bool *found)
+{
+	struct h5_view view_auto header = {0};
+	struct h5_view view_auto root = {0};
+
+	*found = false;
+	if (!view_classic_header(source, &header))
+		return false;
+	if (keras3_tree_lists_layers(&header))
+		return true;
+	if (!view_classic_root(source, &root))
+		return false;
+	*found = keras3_tree_is_root(&root);
+	return view_is_sure(source);
+}
+
 /* By classic/ alone: whoever asks is no process apart. */
 static enum keras3_kind kind_of_root(const char *path)
 {
 	enum keras3_kind kind = KERAS3_NONE;
 	struct h5_source *source = NULL;
-	struct h5_view root = {0};
-	bool found = false, sure = false;
+	bool found;
 
 	if (h5_source_open(path, &source, NULL))
 		return KERAS3_NONE;
-	if (view_classic_root(source, &root)) {
-		found = keras3_tree_is_root(&root);
-		sure = view_is_sure(source);
-	}
-	if (sure)
+	if (look_at_root(source, &found))
 		kind = found ? KERAS3_HDF5 : KERAS3_NONE;
 	else if (h5_source_has_signature(source))
 		kind = KERAS3_MAYBE;
-	view_close(&root);
 	wh_source_close(&source->base);
 	return kind;
 }

@@ -29,12 +29,16 @@ void keras3_tree_free(struct keras3_tree *tree)
 	free(tree->datasets);
 }
 
+bool keras3_tree_lists_layers(const struct h5_view *root)
+{
+	return view_has_attribute(root, "layer_names") ||
+	       view_has_attribute(root, "layer_names0") ||
+	       view_has_attribute(root, "nb_layers");
+}
+
 bool keras3_tree_is_root(const struct h5_view *root)
 {
-	if (view_has_attribute(root, "layer_names") ||
-	    view_has_attribute(root, "layer_names0") ||
-	    view_has_attribute(root, "nb_layers") ||
-	    view_has(root, "model_weights"))
+	if (keras3_tree_lists_layers(root) || view_has(root, "model_weights"))
 		return false;
 	return view_has(root, VARS) || view_has(root, "layers") ||
 	       view_has(root, "_layer_checkpoint_dependencies");

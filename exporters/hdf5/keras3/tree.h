@@ -34,13 +34,17 @@ struct keras3_tree {
 };
 void keras3_tree_free(struct keras3_tree *tree);
 
-/** Adds the objects of an HDF5 file, `part`, whose root is open, by libhdf5 in a session.
- *  WH_ECORRUPT, WH_EUNSUPPORTED naming what is in the way: links that lead to
- *  other files, depth, what is no group or dataset, what no weight has. */
+/** Adds the objects of an HDF5 file, `part`, whose root is open, by libhdf5 in
+ * a session. WH_ECORRUPT, WH_EUNSUPPORTED naming what is in the way: links that
+ * lead to other files, depth, what is no group or dataset, what no weight has.
+ */
 enum wh_status keras3_tree_read(struct keras3_tree *tree,
 				struct h5_source *source, uint32_t part,
 				const struct h5_view *root,
 				struct wh_error *err);
+
+/** Whether a root's attributes alone say that it is a legacy file's. */
+bool keras3_tree_lists_layers(const struct h5_view *root);
 
 /** Whether a root group is a Keras 3 file's and not a legacy one's. */
 bool keras3_tree_is_root(const struct h5_view *root);

@@ -182,7 +182,8 @@ static void assert_same_bytes(const struct sparse_image *image,
 			if (to > at + SPARSE_PAGE)
 				to = at + SPARSE_PAGE;
 			memcpy(mine + (from - at),
-			       piece->bytes + (from - piece->address),
+			       writer->bytes.data + piece->start +
+				       (from - piece->address),
 			       to - from);
 		}
 		for (i = 0; i < SPARSE_PAGE; i++)
