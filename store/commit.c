@@ -15,12 +15,6 @@
  * last one missed. */
 #define MAX_TRIES 20
 
-/* Pages by the size of the first model: README.md, "The file". */
-#define MIDDLE_MODEL ((uint64_t)16 << 20)
-#define LARGE_MODEL  ((uint64_t)256 << 20)
-#define MIDDLE_PAGE  (16u << 10)
-#define LARGE_PAGE   (64u << 10)
-
 const struct wh_tensor *item_tensor(const struct item *item)
 {
 	return &item->source->manifest.tensors[item->index];
@@ -233,21 +227,6 @@ static void count_bytes(struct commit *commit)
 		commit->result.nbytes += manifest->tensors[i].nbytes;
 }
 
-static enum wh_status choose_page_size(struct commit *commit,
-				       struct wh_error *err)
-{
-	struct db *db = commit->store->db;
-	uint64_t nbytes = commit->result.nbytes;
-	enum wh_status status;
-
-	if (nbytes < MIDDLE_MODEL)
-		return WH_OK;
-	status = db_set_page_size(
-		db, nbytes < LARGE_MODEL ? MIDDLE_PAGE : LARGE_PAGE, err);
-	/* Another program reads just now: other pages are only slower. */
-	return status == WH_EBUSY ? WH_OK : status;
-}
-
 static enum wh_status check_unchanged(struct wh_source *source,
 				      struct wh_error *err)
 {
@@ -372,7 +351,7 @@ static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 	WH_TRY(identify(commit, err));
 	count_bytes(commit);
 	WH_TRY(look_soon(commit, err));
-	WH_TRY(choose_page_size(commit, err));
+	WH_TRY(commit_choose_page_size(commit, err));
 	return store_and_publish(commit, err);
 }
 

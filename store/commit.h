@@ -102,6 +102,10 @@ enum wh_status commit_read_again(struct commit *commit, struct wh_error *err);
 enum wh_status commit_look_for_alarms(struct commit *commit,
 				      struct wh_error *err);
 
+/** Before the first commit of a store: pages that suit its model. */
+enum wh_status commit_choose_page_size(struct commit *commit,
+				       struct wh_error *err);
+
 /** Finds bases for the items of `todo`; none once gc has taken several. */
 enum wh_status commit_choose_bases(struct commit *commit, struct item **todo,
 				   uint32_t n_todo, struct wh_error *err);

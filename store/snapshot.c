@@ -107,6 +107,7 @@ struct loading {
 	struct manifest_builder *builder;
 	struct draft *drafts;
 	uint32_t n_drafts, capacity, n_layers;
+	int64_t *positions; /* of the layers in the tree */
 	uint32_t *order; /* of the drafts, as tensors stand in the manifest */
 	struct wh_graph *graph;
 	struct wh_template *template_;
@@ -115,6 +116,11 @@ struct loading {
 static enum wh_status bad_row(const char *what, struct wh_error *err)
 {
 	return wh_fail(err, WH_ECORRUPT, "a row of a %s is damaged", what);
+}
+
+static enum wh_status rows_are_gone(struct wh_error *err)
+{
+	return wh_fail(err, WH_ECORRUPT, "layers or weights are gone");
 }
 
 static enum wh_status copy_column(struct arena *arena, struct stmt *stmt,
@@ -133,13 +139,13 @@ static enum wh_status read_tensor_columns(struct loading *loading,
 					  struct wh_error *err)
 {
 	struct wh_tensor *tensor = &draft->tensor;
-	const char *dtype = column_text(stmt, 8);
-	const char *shape = column_text(stmt, 9);
+	const char *dtype = column_text(stmt, 9);
+	const char *shape = column_text(stmt, 10);
 	const void *digest;
 	size_t len;
 
-	draft->tensor_id = column_integer(stmt, 6);
-	digest = column_blob(stmt, 7, &len);
+	draft->tensor_id = column_integer(stmt, 7);
+	digest = column_blob(stmt, 8, &len);
 	if (!digest || len != WH_SHA256_SIZE || !dtype || !shape)
 		return bad_row("tensor", err);
 	memcpy(tensor->sha256, digest, len);
@@ -151,12 +157,25 @@ static enum wh_status read_tensor_columns(struct loading *loading,
 			       dtype);
 	WH_TRY(tensor_parse_shape(shape, &loading->source->arena, &tensor->rank,
 				  &tensor->shape, err));
-	tensor->nbytes = (uint64_t)column_integer(stmt, 10);
-	tensor->crc32c = (uint32_t)column_integer(stmt, 11);
-	tensor->crc32 = (uint32_t)column_integer(stmt, 12);
+	tensor->nbytes = (uint64_t)column_integer(stmt, 11);
+	tensor->crc32c = (uint32_t)column_integer(stmt, 12);
+	tensor->crc32 = (uint32_t)column_integer(stmt, 13);
 	tensor->weighed = WH_SHA256 | WH_CRC32C | WH_CRC32;
-	draft->storage = column_integer(stmt, 13);
+	draft->storage = column_integer(stmt, 14);
+	tensor_statistics_columns(stmt, 19, tensor);
 	return WH_OK;
+}
+
+static enum wh_status check_storage(struct stmt *stmt,
+				    const struct draft *draft,
+				    struct wh_error *err)
+{
+	enum wh_status status = storage_check_columns(
+		stmt, 15, draft->storage, draft->tensor.nbytes, err);
+
+	if (status)
+		wh_error_prefix(err, "tensor '%s'", draft->tensor.key);
+	return status;
 }
 
 static enum wh_status read_variable(struct loading *loading, struct stmt *stmt,
@@ -164,20 +183,21 @@ static enum wh_status read_variable(struct loading *loading, struct stmt *stmt,
 {
 	struct arena *arena = &loading->source->arena;
 	struct wh_variable *variable = &draft->variable;
-	int64_t role = column_integer(stmt, 4);
-	int64_t trainable = column_integer(stmt, 5);
+	int64_t role = column_integer(stmt, 5);
+	int64_t trainable = column_integer(stmt, 6);
 
-	WH_TRY(copy_column(arena, stmt, 0, &variable->name, err));
-	WH_TRY(copy_column(arena, stmt, 1, &draft->tensor.key, err));
-	WH_TRY(copy_column(arena, stmt, 2, &variable->object_path, err));
-	WH_TRY(copy_column(arena, stmt, 3, &variable->keras3_path, err));
+	WH_TRY(copy_column(arena, stmt, 1, &variable->name, err));
+	WH_TRY(copy_column(arena, stmt, 2, &draft->tensor.key, err));
+	WH_TRY(copy_column(arena, stmt, 3, &variable->object_path, err));
+	WH_TRY(copy_column(arena, stmt, 4, &variable->keras3_path, err));
 	if (!variable->name || !draft->tensor.key || role < 0 ||
 	    role > WH_ROLE_OTHER || trainable < 0 ||
 	    trainable > WH_TRAINABLE_NO)
 		return bad_row("variable", err);
 	variable->role = (enum wh_role)role;
 	variable->trainable = (enum wh_trainable)trainable;
-	return read_tensor_columns(loading, stmt, draft, err);
+	WH_TRY(read_tensor_columns(loading, stmt, draft, err));
+	return check_storage(stmt, draft, err);
 }
 
 static enum wh_status add_draft(struct loading *loading, struct draft **out,
@@ -199,35 +219,29 @@ static enum wh_status add_draft(struct loading *loading, struct draft **out,
 	return WH_OK;
 }
 
-static enum wh_status read_layer_variables(struct loading *loading,
-					   uint32_t layer, int64_t layer_id,
-					   struct wh_error *err)
+static enum wh_status note_position(struct loading *loading, int64_t position,
+				    struct wh_error *err)
 {
-	struct draft *draft = NULL;
-	AUTO_STMT *stmt = NULL;
-	bool row;
+	uint32_t n = loading->n_layers;
+	int64_t *moved;
 
-	WH_TRY(db_stmt(loading->db, STMT_LAYER_VARIABLES, &stmt, err));
-	stmt_integer(stmt, 1, layer_id);
-	for (;;) {
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
-			break;
-		if (loading->n_drafts >= WH_MAX_TENSORS)
-			return wh_fail(err, WH_ECORRUPT, "too many tensors");
-		WH_TRY(add_draft(loading, &draft, err));
-		draft->layer = layer;
-		WH_TRY(read_variable(loading, stmt, draft, err));
+	/* Full at powers of two. */
+	if ((n & (n - 1)) == 0) {
+		moved = reallocarray(loading->positions, n ? 2 * (size_t)n : 1,
+				     sizeof(*moved));
+		if (!moved)
+			return wh_fail_memory(err);
+		loading->positions = moved;
 	}
+	loading->positions[loading->n_layers++] = position;
 	return WH_OK;
 }
 
 static enum wh_status read_layer(struct loading *loading, struct stmt *stmt,
 				 struct wh_error *err)
 {
-	uint32_t container = WH_NO_LAYER, layer;
+	uint32_t container = WH_NO_LAYER;
 	int64_t kind = column_integer(stmt, 4);
-	int64_t layer_id = column_integer(stmt, 0);
 	const char *name = column_text(stmt, 2);
 
 	if (!name || kind < 0 || kind > WH_LAYER_STATE)
@@ -241,10 +255,9 @@ static enum wh_status read_layer(struct loading *loading, struct stmt *stmt,
 		container = (uint32_t)value;
 	}
 	WH_TRY(manifest_add_layer(loading->builder, name, column_text(stmt, 3),
-				  (enum wh_layer_kind)kind, container, &layer,
+				  (enum wh_layer_kind)kind, container, NULL,
 				  err));
-	loading->n_layers++;
-	return read_layer_variables(loading, layer, layer_id, err);
+	return note_position(loading, column_integer(stmt, 5), err);
 }
 
 static enum wh_status read_layers(struct loading *loading, int64_t tree,
@@ -262,6 +275,35 @@ static enum wh_status read_layers(struct loading *loading, int64_t tree,
 		WH_TRY(read_layer(loading, stmt, err));
 	}
 	return WH_OK;
+}
+
+/* Both come in the order of positions. */
+static enum wh_status read_variables(struct loading *loading, int64_t tree,
+				     struct wh_error *err)
+{
+	struct draft *draft = NULL;
+	AUTO_STMT *stmt = NULL;
+	uint32_t layer = 0;
+	bool row;
+
+	WH_TRY(db_stmt(loading->db, STMT_TREE_VARIABLES, &stmt, err));
+	stmt_integer(stmt, 1, tree);
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			return WH_OK;
+		while (layer < loading->n_layers &&
+		       loading->positions[layer] < column_integer(stmt, 0))
+			layer++;
+		if (layer == loading->n_layers ||
+		    loading->positions[layer] != column_integer(stmt, 0))
+			return rows_are_gone(err);
+		if (loading->n_drafts >= WH_MAX_TENSORS)
+			return wh_fail(err, WH_ECORRUPT, "too many tensors");
+		WH_TRY(add_draft(loading, &draft, err));
+		draft->layer = layer;
+		WH_TRY(read_variable(loading, stmt, draft, err));
+	}
 }
 
 /* ---- Texts
@@ -346,18 +388,6 @@ static enum wh_status choose_order(struct loading *loading,
 	return order_keys(keys, n, loading->graph, loading->order, err);
 }
 
-static enum wh_status check_storage(struct loading *loading,
-				    const struct draft *draft,
-				    struct wh_error *err)
-{
-	enum wh_status status = storage_check(loading->db, draft->storage,
-					      draft->tensor.nbytes, err);
-
-	if (status)
-		wh_error_prefix(err, "tensor '%s'", draft->tensor.key);
-	return status;
-}
-
 static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 {
 	struct snapshot_source *source = loading->source;
@@ -371,7 +401,6 @@ static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 		struct draft *draft = &loading->drafts[loading->order[i]];
 		struct wh_tensor *tensor = &draft->tensor;
 
-		WH_TRY(check_storage(loading, draft, err));
 		WH_TRY(manifest_add_tensor(loading->builder, tensor->key,
 					   tensor->dtype, tensor->rank,
 					   tensor->shape, tensor->nbytes,
@@ -490,18 +519,6 @@ static void copy_digests(const struct loading *loading,
 	}
 }
 
-static enum wh_status read_statistics(struct loading *loading,
-				      struct wh_error *err)
-{
-	uint32_t i;
-
-	for (i = 0; i < loading->n_drafts; i++)
-		WH_TRY(tensor_statistics(loading->db,
-					 loading->drafts[i].tensor_id,
-					 &loading->drafts[i].tensor, err));
-	return WH_OK;
-}
-
 static enum wh_status load_manifest(struct loading *loading,
 				    const struct snapshot_row *row,
 				    struct wh_error *err)
@@ -509,12 +526,12 @@ static enum wh_status load_manifest(struct loading *loading,
 	struct wh_manifest *manifest = &loading->source->base.manifest;
 
 	WH_TRY(read_layers(loading, row->tree_id, err));
+	WH_TRY(read_variables(loading, row->tree_id, err));
 	/* Rows that are gone don't show in a join. */
 	if (loading->n_drafts != row->n_tensors ||
 	    loading->n_layers != row->n_layers)
-		return wh_fail(err, WH_ECORRUPT, "layers or weights are gone");
+		return rows_are_gone(err);
 	WH_TRY(read_tree_texts(loading, row->tree_id, err));
-	WH_TRY(read_statistics(loading, err));
 	WH_TRY(choose_order(loading, err));
 	WH_TRY(add_tensors(loading, err));
 	WH_TRY(read_template(loading, row->template_id, err));
@@ -541,6 +558,7 @@ static enum wh_status load_row(struct snapshot_source *source, int64_t id,
 	if (status == WH_ECORRUPT)
 		wh_error_prefix(err, "snapshot %.12s", source->id);
 	manifest_builder_free(loading.builder);
+	free(loading.positions);
 	free(loading.drafts);
 	free(loading.order);
 	return status;

@@ -28,28 +28,57 @@ static enum wh_status check_kind(const struct storage *storage, int64_t kind,
 	return WH_OK;
 }
 
-enum wh_status storage_get(struct db *db, int64_t id, struct storage *storage,
-			   struct wh_error *err)
+/* From the columns of storage_get, which begin at `column`. */
+static enum wh_status read_columns(struct stmt *stmt, int column, int64_t id,
+				   struct storage *storage,
+				   struct wh_error *err)
 {
-	struct stmt *stmt;
-	int64_t encoding;
+	int64_t encoding = column_integer(stmt, column);
 
-	WH_TRY(db_stmt(db, STMT_STORAGE_GET, &stmt, err));
-	stmt_integer(stmt, 1, id);
-	WH_TRY(step_row(stmt, err));
-	encoding = column_integer(stmt, 0);
 	*storage = (struct storage){
 		.id = id,
-		.nbytes = (uint64_t)column_integer(stmt, 1),
-		.base = column_integer(stmt, 2),
-		.context = column_integer(stmt, 3),
+		.nbytes = (uint64_t)column_integer(stmt, column + 1),
+		.base = column_integer(stmt, column + 2),
+		.context = column_integer(stmt, column + 3),
 		.generation = (unsigned)(encoding >> ENCODING_KIND_BITS),
 	};
-	stmt_reset(stmt);
 	if (encoding < 0 || encoding >> ENCODING_KIND_BITS > UINT16_MAX)
 		return newer(err);
 	return check_kind(storage, encoding & ((1 << ENCODING_KIND_BITS) - 1),
 			  err);
+}
+
+enum wh_status storage_get(struct db *db, int64_t id, struct storage *storage,
+			   struct wh_error *err)
+{
+	enum wh_status status;
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_STORAGE_GET, &stmt, err));
+	stmt_integer(stmt, 1, id);
+	WH_TRY(step_row(stmt, err));
+	status = read_columns(stmt, 0, id, storage, err);
+	stmt_reset(stmt);
+	return status;
+}
+
+/* Else its chunks' ids would overflow, or run into the next one's. */
+static enum wh_status check_id(int64_t id, uint64_t nbytes,
+			       struct wh_error *err)
+{
+	if (id >= 1 && id <= MAX_STORAGE_ID && nbytes <= MAX_STORED_BYTES)
+		return WH_OK;
+	return wh_fail(err, WH_ECORRUPT,
+		       "a tensor's storage has a wrong id or length");
+}
+
+static enum wh_status check_length(const struct storage *storage,
+				   uint64_t nbytes, struct wh_error *err)
+{
+	if (storage->nbytes == nbytes)
+		return WH_OK;
+	return wh_fail(err, WH_ECORRUPT,
+		       "a tensor's storage has a wrong length");
 }
 
 enum wh_status storage_check(struct db *db, int64_t id, uint64_t nbytes,
@@ -57,15 +86,21 @@ enum wh_status storage_check(struct db *db, int64_t id, uint64_t nbytes,
 {
 	struct storage storage;
 
-	/* Else its chunks' ids would overflow, or run into the next one's. */
-	if (id < 1 || id > MAX_STORAGE_ID || nbytes > MAX_STORED_BYTES)
-		return wh_fail(err, WH_ECORRUPT,
-			       "a tensor's storage has a wrong id or length");
+	WH_TRY(check_id(id, nbytes, err));
 	WH_TRY(storage_get(db, id, &storage, err));
-	if (storage.nbytes != nbytes)
-		return wh_fail(err, WH_ECORRUPT,
-			       "a tensor's storage has a wrong length");
-	return WH_OK;
+	return check_length(&storage, nbytes, err);
+}
+
+enum wh_status storage_check_columns(struct stmt *stmt, int column, int64_t id,
+				     uint64_t nbytes, struct wh_error *err)
+{
+	struct storage storage;
+
+	WH_TRY(check_id(id, nbytes, err));
+	if (column_is_null(stmt, column))
+		return wh_fail(err, WH_ECORRUPT, "a tensor has no storage");
+	WH_TRY(read_columns(stmt, column, id, &storage, err));
+	return check_length(&storage, nbytes, err);
 }
 
 enum wh_status storage_reserve(struct db *db, uint32_t n, int64_t *first,

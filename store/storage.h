@@ -38,6 +38,11 @@ enum wh_status storage_get(struct db *db, int64_t id, struct storage *storage,
 enum wh_status storage_check(struct db *db, int64_t id, uint64_t nbytes,
 			     struct wh_error *err);
 
+/** The same of a joined row that has the columns of storage_get from `column`
+ *  on: all NULL, the storage is gone. */
+enum wh_status storage_check_columns(struct stmt *stmt, int column, int64_t id,
+				     uint64_t nbytes, struct wh_error *err);
+
 enum wh_status storage_insert(struct db *db, const struct storage *storage,
 			      uint64_t stored_bytes, struct wh_error *err);
 

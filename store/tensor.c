@@ -141,29 +141,37 @@ static double figure(struct stmt *stmt, int column)
 					    : column_real(stmt, column);
 }
 
+void tensor_statistics_columns(struct stmt *stmt, int column,
+			       struct wh_tensor *tensor)
+{
+	struct wh_statistics *s = &tensor->statistics;
+
+	if (column_is_null(stmt, column))
+		return;
+	s->n_elements = (uint64_t)column_integer(stmt, column);
+	s->n_zero = (uint64_t)column_integer(stmt, column + 1);
+	s->n_nan = (uint64_t)column_integer(stmt, column + 2);
+	s->n_inf = (uint64_t)column_integer(stmt, column + 3);
+	s->min = figure(stmt, column + 4);
+	s->max = figure(stmt, column + 5);
+	s->mean = figure(stmt, column + 6);
+	s->std = figure(stmt, column + 7);
+	s->l2 = figure(stmt, column + 8);
+	tensor->has_statistics = true;
+	tensor->weighed |= WH_STATISTICS;
+}
+
 enum wh_status tensor_statistics(struct db *db, int64_t id,
 				 struct wh_tensor *tensor, struct wh_error *err)
 {
-	struct wh_statistics *s = &tensor->statistics;
 	struct stmt *stmt;
 	bool row;
 
 	WH_TRY(db_stmt(db, STMT_STATISTICS_GET, &stmt, err));
 	stmt_integer(stmt, 1, id);
 	WH_TRY(stmt_step(stmt, &row, err));
-	if (row) {
-		s->n_elements = (uint64_t)column_integer(stmt, 0);
-		s->n_zero = (uint64_t)column_integer(stmt, 1);
-		s->n_nan = (uint64_t)column_integer(stmt, 2);
-		s->n_inf = (uint64_t)column_integer(stmt, 3);
-		s->min = figure(stmt, 4);
-		s->max = figure(stmt, 5);
-		s->mean = figure(stmt, 6);
-		s->std = figure(stmt, 7);
-		s->l2 = figure(stmt, 8);
-		tensor->has_statistics = true;
-		tensor->weighed |= WH_STATISTICS;
-	}
+	if (row)
+		tensor_statistics_columns(stmt, 0, tensor);
 	stmt_reset(stmt);
 	return WH_OK;
 }

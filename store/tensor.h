@@ -36,4 +36,9 @@ enum wh_status tensor_statistics(struct db *db, int64_t id,
 				 struct wh_tensor *tensor,
 				 struct wh_error *err);
 
+/** The same from a joined row that has the columns of statistics_get from
+ *  `column` on. */
+void tensor_statistics_columns(struct stmt *stmt, int column,
+			       struct wh_tensor *tensor);
+
 #endif

@@ -243,6 +243,25 @@ static struct wh_source *make_zeros(uint64_t n_bytes)
 	return one_weight(NULL, NULL, &array);
 }
 
+static struct wh_source *make_many_zeros(unsigned n, uint64_t n_bytes)
+{
+	struct wh_array array = {
+		.dtype = WH_QINT8, .rank = 1, .shape = &n_bytes, .read = zeros};
+	struct wh_builder *builder;
+	struct wh_source *source;
+	struct wh_error err;
+	char name[16];
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	while (n--) {
+		snprintf(name, sizeof(name), "w%u", n);
+		array.name = name;
+		assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
 static unsigned page_size(const char *path)
 {
 	uint8_t bytes[2];
@@ -289,6 +308,35 @@ static void the_first_commit_sets_the_pages(void **state)
 		assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err),
 			  &f->err);
 		assert_int_equal(page_size(f->path), cases[n - 1].page);
+		wh_source_close(source);
+	}
+}
+
+/* Two of these rows don't fit into a small page. */
+static void pages_are_chosen_for_many_small_tensors(void **state)
+{
+	static const struct {
+		unsigned n;
+		uint64_t n_bytes;
+		unsigned page;
+	} cases[] = {
+		{2000, 1024, 4096}, {4000, 1024, 8192}, {2000, 900, 2048},
+		{2000, 2500, 2048}, {20, 1024, 2048},
+	};
+	struct fixture *f = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wh_source *source =
+			make_many_zeros(cases[i].n, cases[i].n_bytes);
+
+		close_store(f);
+		unlink(f->path);
+		assert_ok(wh_store_create(f->path, &f->err), &f->err);
+		open_again(f, WH_OPEN_WRITE);
+		assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err),
+			  &f->err);
+		assert_int_equal(page_size(f->path), cases[i].page);
 		wh_source_close(source);
 	}
 }
@@ -498,6 +546,7 @@ int main(void)
 		with_store(nothing_can_be_attached),
 		with_store(a_journal_mode_of_others_is_set_back),
 		with_store(the_first_commit_sets_the_pages),
+		with_store(pages_are_chosen_for_many_small_tensors),
 		with_store(a_handle_is_refused_after_a_fork),
 		with_store(what_cannot_be_written_opens_for_reading),
 		with_store(a_reader_makes_no_lock_file),
