@@ -95,11 +95,12 @@ def unit_tally(folder, status):
     return Tally(counts["PASSED"], failed, counts["SKIPPED"])
 
 
-def run_unit(folder, *options, env=None):
+def run_unit(folder, *options, env=None, quiet=False):
     if folder is None:
         return Tally(failed=1)
     status = run("meson", "test", "-C", folder, "--no-rebuild",
-                 "--print-errorlogs", "--suite", "unit", *options, env=env)
+                 "--print-errorlogs", "--suite", "unit", *options, env=env,
+                 quiet=quiet)
     return unit_tally(folder, status)
 
 
@@ -137,7 +138,7 @@ def junit_tally(path):
     return tally
 
 
-def run_pytest(folder, requirements, *options, env=None):
+def run_pytest(folder, requirements, *options, env=None, quiet=False):
     if not folder.exists():
         print(f"there is no {folder.relative_to(TOP)}: nothing was "
               "tested")
@@ -151,7 +152,7 @@ def run_pytest(folder, requirements, *options, env=None):
         status = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider",
                      "-o", "junit_family=xunit1",
                      f"--junitxml={report}", f"--basetemp={scratch}/tmp",
-                     folder, *options, env=env)
+                     folder, *options, env=env, quiet=quiet)
         tally = junit_tally(report)
     # Also where no test was collected: a suite that is empty by mistake must
     # not pass.
