@@ -186,8 +186,10 @@ static enum wh_status image_equals(struct wh_plan *plan, uint32_t i,
 		return wh_fail_memory(err);
 	fd = open(name, O_RDONLY | O_CLOEXEC);
 	*equal = fd >= 0;
-	if (fd < 0)
+	if (fd < 0 && errno == ENOENT)
 		return WH_OK;
+	if (fd < 0)
+		return wh_fail_errno(err, errno, "'%s'", name);
 	*equal = lseek(fd, 0, SEEK_END) == (off_t)file->size;
 	status = *equal ? compare_rest(plan, i, fd, file, equal, err) : WH_OK;
 	close(fd);
@@ -258,7 +260,10 @@ static enum wh_status prove_canonical(struct wh_source *source,
 	if (status)
 		return status;
 	/* What the planner refuses is not canonical. */
-	if (format->plan(source, &options, &plan, NULL))
+	status = format->plan(source, &options, &plan, NULL);
+	if (status == WH_ENOMEM)
+		return wh_fail_memory(err);
+	if (status)
 		return WH_OK;
 	WH_TRY(plan_equals(plan, template_, path, equal, err));
 	for (i = 0; i < template_->n_files && *equal; i++) {
@@ -289,16 +294,18 @@ static enum wh_status prove_template(struct wh_source *source,
 				     struct wh_error *err)
 {
 	struct wh_plan_options options = {0};
+	enum wh_status status;
 	struct wh_plan *plan;
 
 	*equal = is_worth_keeping(&source->manifest);
 	if (!*equal)
 		return WH_OK;
 	WH_TRY(wh_plan_for(source, format, &options, false, &plan, equal, err));
-	if (plan_check(plan, NULL)) {
+	status = plan_check(plan, NULL);
+	if (status) {
 		wh_plan_free(plan);
 		*equal = false;
-		return WH_OK;
+		return status == WH_ENOMEM ? wh_fail_memory(err) : WH_OK;
 	}
 	return plan_equals(plan, source->manifest.template_, path, equal, err);
 }

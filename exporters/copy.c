@@ -415,20 +415,25 @@ enum wh_status copy_image(struct wh_plan *plan, uint32_t image, int fd,
 	return status;
 }
 
-static bool read_piece(int fd, uint64_t offset, uint8_t *buf, size_t len)
+/* `*whole`: the file is not shorter. */
+static enum wh_status read_piece(int fd, uint64_t offset, uint8_t *buf,
+				 size_t len, bool *whole, struct wh_error *err)
 {
 	while (len) {
 		ssize_t got = pread(fd, buf, len, (off_t)offset);
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0)
-			return false;
+		if (got < 0)
+			return wh_fail_errno(err, errno, "can't read it back");
+		if (got == 0)
+			break;
 		buf += got;
 		offset += (uint64_t)got;
 		len -= (size_t)got;
 	}
-	return true;
+	*whole = len == 0;
+	return WH_OK;
 }
 
 enum wh_status compare_range(struct wh_plan *plan, uint32_t image, int fd,
@@ -447,8 +452,8 @@ enum wh_status compare_range(struct wh_plan *plan, uint32_t image, int fd,
 		size_t len = (size_t)(left < PIECE ? left : PIECE);
 
 		WH_TRY(wh_plan_read(plan, image, offset, planned, len, err));
-		*equal = read_piece(fd, offset, written, len) &&
-			 memcmp(planned, written, len) == 0;
+		WH_TRY(read_piece(fd, offset, written, len, equal, err));
+		*equal = *equal && memcmp(planned, written, len) == 0;
 	}
 	return WH_OK;
 }

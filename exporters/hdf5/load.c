@@ -263,17 +263,20 @@ static enum wh_status add_attributes(struct loader *loader,
 	return WH_OK;
 }
 
-static const char *name_generator(struct loader *loader)
+static enum wh_status name_generator(struct loader *loader,
+				     struct wh_error *err)
 {
-	const struct wh_manifest *manifest = &loader->source->base.manifest;
+	struct wh_manifest *manifest = &loader->source->base.manifest;
 	const struct wh_attribute *version =
 		manifest_attribute(manifest, MODEL_WEIGHTS, "keras_version");
 
 	if (!version)
 		version = manifest_attribute(manifest, "", "keras_version");
 	if (!version || version->kind != WH_VALUE_TEXT || version->size > 64)
-		return NULL;
-	return arena_printf(&loader->source->arena, "keras %s", version->text);
+		return WH_OK;
+	manifest->origin_generator =
+		arena_printf(&loader->source->arena, "keras %s", version->text);
+	return manifest->origin_generator ? WH_OK : wh_fail_memory(err);
 }
 
 /* ---- The file --------------------------------------------------------- */
@@ -318,8 +321,8 @@ static enum wh_status finish(struct loader *loader, struct wh_error *err)
 				err));
 	WH_TRY(manifest_finish(loader->builder, manifest, err));
 	manifest->origin_format = "h5";
-	manifest->origin_generator = name_generator(loader);
 	manifest->template_ = template_;
+	WH_TRY(name_generator(loader, err));
 	return mapping_paths_from_names(manifest, &loader->source->arena, err);
 }
 

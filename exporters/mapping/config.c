@@ -22,12 +22,15 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 				 struct arena *arena, struct config_layer *out,
 				 struct wh_error *err);
 
-static const char *copy_string(const json_t *json, struct arena *arena)
+/* `*copy` stays as it is where there is no string. */
+static enum wh_status copy_string(const json_t *json, struct arena *arena,
+				  const char **copy, struct wh_error *err)
 {
-	return json_is_string(json)
-		       ? arena_bytes(arena, json_string_value(json),
-				     json_string_length(json))
-		       : NULL;
+	if (!json_is_string(json))
+		return WH_OK;
+	*copy = arena_bytes(arena, json_string_value(json),
+			    json_string_length(json));
+	return *copy ? WH_OK : wh_fail_memory(err);
 }
 
 static enum wh_status fail_shape(struct wh_error *err, const char *what)
@@ -156,11 +159,10 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 		return fail_shape(err, "a layer without class and config");
 	if (!json_is_string(name))
 		name = json_object_get(json, "name");
-	out->class_name =
-		copy_string(json_object_get(json, "class_name"), arena);
-	out->name = name ? copy_string(name, arena) : "";
-	if (!out->name)
-		out->name = "";
+	out->name = "";
+	WH_TRY(copy_string(json_object_get(json, "class_name"), arena,
+			   &out->class_name, err));
+	WH_TRY(copy_string(name, arena, &out->name, err));
 	out->trainable = !json_is_false(json_object_get(config, "trainable"));
 	out->scales = !json_is_false(json_object_get(config, "scale"));
 	out->centers = !json_is_false(json_object_get(config, "center"));

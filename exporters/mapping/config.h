@@ -17,7 +17,8 @@ enum config_kind {
 };
 
 struct config_layer {
-	const char *name, *class_name;
+	const char *name;	/* "" where it has none */
+	const char *class_name; /* NULL where it has none */
 	enum config_kind kind;
 	bool trainable;
 	bool scales, centers; /* a normalization has gamma, beta */

@@ -137,21 +137,22 @@ static bool attributes_fit(const json_t *attributes)
 }
 
 static bool description_fits(const json_t *root, const struct name_map *tensors,
-			     uint32_t n_tensors, struct arena *arena)
+			     uint32_t n_tensors, bool *taken)
 {
 	const json_t *layers = json_object_get(root, "layers"), *layer;
-	bool *taken = arena_alloc(arena, n_tensors, sizeof(*taken));
 	uint32_t n_taken = 0;
 	size_t i;
 
-	if (!taken || !json_is_array(layers) || !text_in(root, "origin") ||
+	if (!json_is_array(layers) || !text_in(root, "origin") ||
 	    !attributes_fit(json_object_get(root, "attributes")))
 		return false;
-	json_array_foreach(
-		layers, i,
-		layer) if (!layer_fits(layer, i) ||
-			   !weights_fit(json_object_get(layer, "weights"),
-					tensors, taken, &n_taken)) return false;
+	json_array_foreach(layers, i, layer)
+	{
+		if (!layer_fits(layer, i) ||
+		    !weights_fit(json_object_get(layer, "weights"), tensors,
+				 taken, &n_taken))
+			return false;
+	}
 	return n_taken == n_tensors;
 }
 
@@ -249,13 +250,16 @@ static enum wh_status described_read(struct described *described,
 				     const char *description, size_t len,
 				     struct arena *arena, struct wh_error *err)
 {
+	bool *taken = arena_alloc(arena, n_keys, sizeof(*taken));
 	json_t *root = NULL;
 
+	if (!taken)
+		return wh_fail_memory(err);
 	WH_TRY(name_tensors(&described->tensors, keys, n_keys, err));
 	if (description && len <= MAX_DESCRIPTION)
 		root = json_loadb(description, len, JSON_REJECT_DUPLICATES,
 				  NULL);
-	if (root && description_fits(root, &described->tensors, n_keys, arena))
+	if (root && description_fits(root, &described->tensors, n_keys, taken))
 		described->root = root;
 	else
 		json_decref(root);

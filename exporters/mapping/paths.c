@@ -228,9 +228,12 @@ static enum wh_status resolve_names(const struct wh_layer *layer,
 			n_foreign++;
 	}
 	if (n_foreign) {
-		for (i = 0; i < layer->n_variables; i++)
+		for (i = 0; i < layer->n_variables; i++) {
 			weights[i].rest =
 				name_without_output(weights[i].name, arena);
+			if (!weights[i].rest)
+				return wh_fail_memory(err);
+		}
 		WH_TRY(find_only_scope(layer, weights, &prefix, err));
 	}
 	verdict = scope_resolve(weights, layer->n_variables, prefix, config,

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "core/manifest.h"
 #include "mapping/config.h"
 #include "mapping/draft.h"
+#include "mapping/layers_config.h"
 #include "mapping/mapping.h"
 
 #define NOWHERE UINT32_MAX
@@ -144,10 +144,11 @@ static struct inputs count_inputs(const struct widening *widening,
 {
 	const struct config_layer *config = widening->config[node];
 	uint32_t first = layers->nodes[0];
+	const char *class_name = config ? config->class_name : NULL;
 
-	if (config && strcmp(config->class_name, "Sequential") != 0)
+	if (class_name && strcmp(class_name, "Sequential") != 0)
 		return (struct inputs){0, 0};
-	if (config ||
+	if (class_name ||
 	    widening->graph.nodes[first].has_values == WH_HAS_VALUES_YES)
 		return (struct inputs){1, 1};
 	return (struct inputs){0, 1};
@@ -251,23 +252,6 @@ static enum wh_status widen_node(struct widening *widening, uint32_t node,
 /* ---- The whole
  * -------------------------------------------------------------- */
 
-static enum wh_status find_config(const struct wh_manifest *manifest,
-				  const char *given, struct arena *arena,
-				  const struct config_layer **model,
-				  struct wh_error *err)
-{
-	const struct wh_attribute *own =
-		manifest_attribute(manifest, "", "model_config");
-
-	*model = NULL;
-	if (given)
-		return config_parse(given, arena, model, err);
-	/* Damage of the file's own is only absence. */
-	if (own && own->text && config_parse(own->text, arena, model, NULL))
-		*model = NULL;
-	return WH_OK;
-}
-
 static enum wh_status prepare(struct widening *widening,
 			      const struct wh_graph *from, struct wh_error *err)
 {
@@ -305,8 +289,8 @@ enum wh_status mapping_root_universal(const struct wh_manifest *manifest,
 			       "tf.train.Checkpoint(model=...), and only one "
 			       "that is rooted at the model can be for all");
 	WH_TRY(prepare(&widening, &mapped->graph, err));
-	WH_TRY(find_config(manifest, hints->model_config, arena,
-			   &widening.config[0], err));
+	WH_TRY(layers_config_model(manifest, hints->model_config, arena,
+				   &widening.config[0], err));
 	for (i = 0; i < n; i++)
 		WH_TRY(widen_node(&widening, i, err));
 	WH_TRY(graph_mark_values(&widening.graph, err));

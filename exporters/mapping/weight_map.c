@@ -82,12 +82,12 @@ static struct entry *find(struct weight_map *map, const char *name)
 	return at == UINT32_MAX ? NULL : &map->entries[at];
 }
 
-/* A key of the bundle without what is the same in all of them. */
+/* A copy of a key of the bundle without what is the same in all of them. */
 static const char *without_tail(const char *key, struct arena *arena)
 {
-	if (!text_ends(key, VALUE_TAIL))
-		return key;
-	return arena_bytes(arena, key, strlen(key) - strlen(VALUE_TAIL));
+	size_t tail = text_ends(key, VALUE_TAIL) ? strlen(VALUE_TAIL) : 0;
+
+	return arena_bytes(arena, key, strlen(key) - tail);
 }
 
 /* What of a name is below the layer's own name, wherever that is in it. */
@@ -160,6 +160,9 @@ find_target(struct weight_map *map, const struct wh_manifest *manifest,
 		return wh_fail_memory(err);
 	if (!entry)
 		entry = find_scope(map, name, &below);
+	/* By a name that there was no memory for nothing is found. */
+	if (map->arena->failed)
+		return wh_fail_memory(err);
 	if (!entry && *layer->name) {
 		entry = find(map, layer->name);
 		below = below_layer(name, layer->name);
@@ -170,8 +173,7 @@ find_target(struct weight_map *map, const struct wh_manifest *manifest,
 	target->order = (uint32_t)(entry - map->entries);
 	target->path =
 		below ? arena_printf(map->arena, "%s/%s", entry->value, below)
-		      : without_tail(arena_strdup(map->arena, entry->value),
-				     map->arena);
+		      : without_tail(entry->value, map->arena);
 	return target->path ? WH_OK : wh_fail_memory(err);
 }
 

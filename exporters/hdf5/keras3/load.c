@@ -194,15 +194,17 @@ static enum wh_status add_metadata(struct loader *loader, struct wh_error *err)
 			loader->opened.config.size - 1, err);
 }
 
-static const char *name_generator(const struct wh_manifest *manifest,
-				  struct arena *arena)
+static enum wh_status name_generator(struct wh_manifest *manifest,
+				     struct arena *arena, struct wh_error *err)
 {
 	const struct wh_attribute *version =
 		manifest_attribute(manifest, "metadata.json", "keras_version");
 
 	if (!version || version->kind != WH_VALUE_TEXT || version->size > 64)
-		return NULL;
-	return arena_printf(arena, "keras %s", version->text);
+		return WH_OK;
+	manifest->origin_generator =
+		arena_printf(arena, "keras %s", version->text);
+	return manifest->origin_generator ? WH_OK : wh_fail_memory(err);
 }
 
 static enum wh_status make_manifest(struct loader *loader, struct wh_error *err)
@@ -228,9 +230,8 @@ static enum wh_status make_manifest(struct loader *loader, struct wh_error *err)
 				    loader->tree.n_datasets, &template_, err));
 	WH_TRY(manifest_finish(loader->builder, manifest, err));
 	manifest->origin_format = "keras3";
-	manifest->origin_generator = name_generator(manifest, &source->arena);
 	manifest->template_ = template_;
-	return WH_OK;
+	return name_generator(manifest, &source->arena, err);
 }
 
 /* ---- The checkpoint --------------------------------------------------- */

@@ -179,9 +179,9 @@ static enum wh_status open_shard(struct keras3_opened *opened, const char *path,
 
 	if (text_ends(path, SUFFIX))
 		suffix = shard_suffix(path, name, &source->arena);
-	source->is_renamed |= !suffix;
-	if (!shard)
+	if (!shard || source->arena.failed)
 		return wh_fail_memory(err);
+	source->is_renamed |= !suffix;
 	status = keras3_source_add_file(source, shard, suffix ? suffix : name,
 					err);
 	if (status == WH_EINVAL) /* of the map, not of the caller */
@@ -230,9 +230,12 @@ static bool lists_shard(const json_t *json, const char *name)
 	if (!json_is_array(json))
 		return json_is_string(json) &&
 		       strcmp(json_string_value(json), name) == 0;
-	json_array_foreach(json, i, item) if (json_is_string(item) &&
-					      strcmp(json_string_value(item),
-						     name) == 0) return true;
+	json_array_foreach(json, i, item)
+	{
+		if (json_is_string(item) &&
+		    strcmp(json_string_value(item), name) == 0)
+			return true;
+	}
 	return false;
 }
 

@@ -184,8 +184,9 @@ static enum wh_status see(struct reading *reading, uint64_t address,
 
 /* A child counts from where the later of its two groups lies: either may
  * fill a gap that libhdf5 left. */
-static void find_places(const struct h5_view *group,
-			struct keras3_children *children)
+static enum wh_status find_places(const struct h5_view *group,
+				  struct keras3_children *children,
+				  struct wh_error *err)
 {
 	uint64_t address;
 	uint32_t i;
@@ -194,11 +195,12 @@ static void find_places(const struct h5_view *group,
 		struct keras3_child *at = &children->list[i];
 		struct h5_view view_auto child = {0};
 
-		if (view_group(group, at->name, &child, NULL) == WH_OK &&
-		    view_child_address(&child, VARS, &address) &&
+		WH_TRY(view_group(group, at->name, &child, err));
+		if (view_child_address(&child, VARS, &address) &&
 		    address > at->address)
 			at->address = address;
 	}
+	return WH_OK;
 }
 
 static enum wh_status read_group(struct reading *reading,
@@ -257,7 +259,7 @@ static enum wh_status read_group(struct reading *reading,
 		remove_child(&children, VARS);
 		order = name ? KERAS3_ATTRIBUTES : KERAS3_REVERSED;
 	}
-	find_places(group, &children);
+	WH_TRY(find_places(group, &children, err));
 	keras3_children_sort(&children, order);
 	for (i = 0; i < children.n; i++) {
 		status = read_child(reading, group, path, children.list[i].name,

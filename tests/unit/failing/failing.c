@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "base/arena.h"
+
 /* Without WH_FAULT_ALL=1 every fifth call does, fewer where all is slow. */
 #define STRIDE	    5u
 #define SLOW_STRIDE 23u
@@ -28,7 +30,7 @@ bool failing_end(void)
 	return atomic_load(&struck);
 }
 
-static bool strikes(enum failing kind)
+bool failing_strikes(enum failing kind)
 {
 	if (atomic_load(&kind_now) != (int)kind || atomic_load(&struck) ||
 	    atomic_fetch_sub(&left, 1) != 0)
@@ -45,7 +47,7 @@ static bool strikes(enum failing kind)
 	void *__wrap_##name parameters;                                        \
 	void *__wrap_##name parameters                                         \
 	{                                                                      \
-		if (!strikes(FAIL_MEMORY))                                     \
+		if (!failing_strikes(FAIL_MEMORY))                             \
 			return __real_##name arguments;                        \
 		errno = ENOMEM;                                                \
 		return NULL;                                                   \
@@ -55,7 +57,7 @@ static bool strikes(enum failing kind)
 	type __wrap_##name parameters;                                         \
 	type __wrap_##name parameters                                          \
 	{                                                                      \
-		if (!strikes(kind))                                            \
+		if (!failing_strikes(kind))                                    \
 			return __real_##name arguments;                        \
 		errno = code;                                                  \
 		return failed;                                                 \
@@ -78,6 +80,44 @@ WRAP_CALL(FAIL_MEMORY, int, pthread_create,
 	  (pthread_t * thread, const pthread_attr_t *how, void *(*run)(void *),
 	   void *arg),
 	  (thread, how, run, arg), EAGAIN, EAGAIN)
+
+/* As where the block that they would need can't be had. */
+#define WRAP_ARENA(type, name, parameters, arguments)                          \
+	type __real_##name parameters;                                         \
+	type __wrap_##name parameters;                                         \
+	type __wrap_##name parameters                                          \
+	{                                                                      \
+		if (!failing_strikes(FAIL_ARENAS))                             \
+			return __real_##name arguments;                        \
+		arena->failed = true;                                          \
+		return NULL;                                                   \
+	}
+
+WRAP_ARENA(void *, arena_alloc, (struct arena * arena, size_t n, size_t size),
+	   (arena, n, size))
+WRAP_ARENA(char *, arena_bytes,
+	   (struct arena * arena, const void *bytes, size_t len),
+	   (arena, bytes, len))
+WRAP_ARENA(char *, arena_strdup, (struct arena * arena, const char *text),
+	   (arena, text))
+
+char *__wrap_arena_printf(struct arena *arena, const char *how, ...)
+	WH_PRINTF(2, 3);
+char *__wrap_arena_printf(struct arena *arena, const char *how, ...)
+{
+	char *text, *copy = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, how);
+	n = __real_vasprintf(&text, how, ap);
+	va_end(ap);
+	if (n < 0)
+		return NULL;
+	copy = __wrap_arena_strdup(arena, text);
+	free(text);
+	return copy;
+}
 
 int __wrap_asprintf(char **to, const char *how, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -137,7 +177,7 @@ int __wrap_close(int fd)
 {
 	int result = __real_close(fd);
 
-	if (!strikes(FAIL_FILES))
+	if (!failing_strikes(FAIL_FILES))
 		return result;
 	errno = EIO;
 	return -1;
@@ -153,7 +193,7 @@ int __wrap_open64(const char *path, int flags, ...)
 	va_start(rest, flags);
 	mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
 	va_end(rest);
-	if (!strikes(FAIL_FILES))
+	if (!failing_strikes(FAIL_FILES))
 		return __real_open64(path, flags, mode);
 	errno = EMFILE;
 	return -1;
@@ -225,10 +265,12 @@ unsigned failing_each(const struct attempt *attempt)
 
 	for (kind = 0; kind < N_FAILING; kind++)
 		n[kind] = fail_each_of(attempt, (enum failing)kind);
-	print_message("%s: %u allocations, %u of SQLite, %u on files\n",
-		      attempt->name, n[FAIL_MEMORY], n[FAIL_SQL],
-		      n[FAIL_FILES]);
-	count = n[FAIL_MEMORY] + n[FAIL_SQL] + n[FAIL_FILES];
+	print_message("%s: %u allocations, %u in arenas, %u of SQLite, %u on "
+		      "files, %u of libhdf5\n",
+		      attempt->name, n[FAIL_MEMORY], n[FAIL_ARENAS],
+		      n[FAIL_SQL], n[FAIL_FILES], n[FAIL_HDF5]);
+	count = n[FAIL_MEMORY] + n[FAIL_ARENAS] + n[FAIL_SQL] + n[FAIL_FILES] +
+		n[FAIL_HDF5];
 	if (!count)
 		fail_msg("%s: no call has failed", attempt->name);
 	return count;

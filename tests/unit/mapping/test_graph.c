@@ -459,6 +459,33 @@ static void a_checkpoint_root_holds_the_model(void **state)
 	model_end(&model);
 }
 
+/* It may be a Functional or a Sequential: nothing says that inputs are
+ * listed. */
+static void a_model_without_a_class_counts_its_inputs(void **state)
+{
+	static const char text[] =
+		"{\"config\": {\"name\": \"s\", \"layers\": ["
+		"{\"class_name\": \"Dense\", \"config\": {\"name\": \"fc1\"}},"
+		"{\"class_name\": \"Dense\", \"config\": {\"name\": \"fc2\"}}"
+		"]}}";
+	const struct mapping_hints hints = {.model_config = text};
+	struct mapping_graph graph;
+	struct model model;
+
+	(void)state;
+	begin_two_dense(&model);
+	make_graph(&model, text, &graph);
+	assert_ok(mapping_root_universal(&model.manifest, &hints, &model.arena,
+					 &graph, &model.err),
+		  &model.err);
+	assert_string_equal(show_edges(&model, &graph, 0),
+			    "layer_with_weights-0>1 layer-0>1 "
+			    "layer_with_weights-1>2 layer-1>2 "
+			    "root>0 _operations>7 _functional>8");
+	assert_string_equal(show_edges(&model, &graph, 7), "1>1 2>2");
+	model_end(&model);
+}
+
 static void slots_and_the_save_counter_move_with_the_root(void **state)
 {
 	static const char v[] = "layer_with_weights-0/w/.ATTRIBUTES/"
@@ -528,6 +555,7 @@ int main(void)
 		cmocka_unit_test(a_trainers_paths_are_taken_as_they_are),
 		cmocka_unit_test(names_are_escaped_in_keys),
 		cmocka_unit_test(a_checkpoint_root_holds_the_model),
+		cmocka_unit_test(a_model_without_a_class_counts_its_inputs),
 		cmocka_unit_test(slots_and_the_save_counter_move_with_the_root),
 	};
 
