@@ -328,26 +328,6 @@ static void a_chain_that_is_too_long_is_told(void **state)
 		     WH_ECORRUPT, "too long");
 }
 
-static void ids_that_no_row_has_are_refused(void **state)
-{
-	struct bitmap map = {0};
-	struct wh_error err;
-	bool was;
-
-	(void)state;
-	assert_fails(bitmap_set(&map, -1, &was, &err), &err, WH_ECORRUPT,
-		     "too large");
-	assert_fails(bitmap_set(&map, INT64_MAX, &was, &err), &err, WH_ECORRUPT,
-		     "too large");
-	assert_ok(bitmap_set(&map, 1000, &was, &err), &err);
-	assert_false(was);
-	assert_true(bitmap_has(&map, 1000));
-	assert_false(bitmap_has(&map, 1001));
-	assert_false(bitmap_has(&map, -1));
-	assert_false(bitmap_has(&map, INT64_MIN));
-	bitmap_free(&map);
-}
-
 /* ---- What a commit has found -----------------------------------------------
  */
 
@@ -436,7 +416,6 @@ int main(void)
 			a_running_commit_keeps_its_chunks_beside_a_killed_one),
 		with_store(a_dry_run_says_what_goes),
 		with_store(a_chain_that_is_too_long_is_told),
-		cmocka_unit_test(ids_that_no_row_has_are_refused),
 		with_store(a_layer_that_was_found_goes_before_it_is_named),
 	};
 
