@@ -175,6 +175,56 @@ static void templates_give_the_files_back(void **state)
 	}
 }
 
+/* From byte `from` on: one, parts of elements, more than an element, the rest.
+ */
+static void assert_ranges_are(struct golden *g, uint32_t tensor, uint64_t from,
+			      const uint8_t *whole, size_t size)
+{
+	const size_t lengths[] = {1, 3, 9, 17, size - (size_t)from};
+	uint8_t *got = malloc(size);
+	size_t i;
+
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		size_t len = lengths[i];
+
+		if (from + len > size)
+			continue;
+		assert_ok(wh_source_read(g->source, tensor, from, got, len,
+					 &g->err),
+			  &g->err);
+		assert_memory_equal(got, whole + from, len);
+	}
+	free(got);
+}
+
+/* Whatever lies flat, is swapped, or is unpacked. */
+static void any_range_is_that_of_the_whole(void **state)
+{
+	const uint64_t most = 200; /* bytes of a tensor that are begun at */
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < names.n; i++) {
+		struct golden g = {0};
+		uint32_t k;
+
+		open_case(&g, names.list[i]);
+		for (k = 0; k < g.source->manifest.n_tensors; k++) {
+			uint64_t from, n = g.source->manifest.tensors[k].nbytes;
+			uint8_t *whole = malloc((size_t)n + 1);
+
+			assert_ok(wh_source_read(g.source, k, 0, whole,
+						 (size_t)n, &g.err),
+				  &g.err);
+			for (from = 0; from < n && from < most; from++)
+				assert_ranges_are(&g, k, from, whole,
+						  (size_t)n);
+			free(whole);
+		}
+		close_case(&g);
+	}
+}
+
 /* Measured with the real writer: rows x longest against 64512 bytes, and what
  * an object header's message holds where Keras itself fails. */
 static void lists_are_split_where_keras_splits_them(void **state)
@@ -204,6 +254,7 @@ int main(void)
 		cmocka_unit_test(manifests_are_what_h5py_says),
 		cmocka_unit_test(keras_files_are_made_byte_for_byte),
 		cmocka_unit_test(templates_give_the_files_back),
+		cmocka_unit_test(any_range_is_that_of_the_whole),
 		cmocka_unit_test(lists_are_split_where_keras_splits_them),
 	};
 
