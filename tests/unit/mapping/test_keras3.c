@@ -193,6 +193,63 @@ static void without_a_class_there_is_no_slot(void **state)
 	model_end(&model);
 }
 
+/* Keras 3's weights in Keras 2's layout: the numbers are the order. */
+static void numbered_values_go_by_their_numbers(void **state)
+{
+	struct mapping_objects objects = {0};
+	const struct mapping_hints hints = {0};
+	const struct keras3_object *object;
+	struct model model;
+
+	(void)state;
+	model_begin(&model);
+	model_layer(&model, "fc1");
+	model_weight(&model, "fc1/vars/10:0");
+	model_weight(&model, "fc1/vars/2:0");
+	model_finish(&model, "h5");
+	model.manifest.layers[0].class_name = "Mine";
+	assert_ok(mapping_objects(&model.manifest, &hints, &model.arena,
+				  &objects, &model.err),
+		  &model.err);
+	object = &objects.objects.list[1];
+	assert_string_equal(object->path, "layers/mine");
+	assert_int_equal(object->n_values, 2);
+	assert_string_equal(object->values[0].key, "0");
+	assert_int_equal(object->values[0].tensor, 1);
+	assert_int_equal(object->values[1].tensor, 0);
+	model_end(&model);
+}
+
+static void a_list_inside_a_layer_has_no_place(void **state)
+{
+	static const char *const paths[] = {"blocks/0/kernel",
+					    "layer_with_weights-0/kernel",
+					    "inner/layer-2/kernel"};
+	const struct mapping_hints hints = {0};
+	struct mapping_objects objects = {0};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct model model;
+
+		model_begin(&model);
+		model_layer(&model, "fc1");
+		model_variable(&model,
+			       (struct wh_variable){.name = paths[i],
+						    .object_path = paths[i]},
+			       3);
+		model_finish(&model, "tf");
+		model.manifest.layers[0].class_name = "Mine";
+		assert_fails(mapping_objects(&model.manifest, &hints,
+					     &model.arena, &objects,
+					     &model.err),
+			     &model.err, WH_EUNSUPPORTED,
+			     "of which it is not known how Keras 3 names it");
+		model_end(&model);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +260,8 @@ int main(void)
 			layers_in_the_order_of_names_are_not_told_apart),
 		cmocka_unit_test(configurations_are_matched_by_slot),
 		cmocka_unit_test(without_a_class_there_is_no_slot),
+		cmocka_unit_test(numbered_values_go_by_their_numbers),
+		cmocka_unit_test(a_list_inside_a_layer_has_no_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
