@@ -610,11 +610,12 @@ static void stop(struct pipeline *line)
 static enum wh_status run_pipeline(struct pipeline *line, struct wh_error *err)
 {
 	enum wh_status status = WH_OK;
+	bool coded = codes(line);
 	pthread_t reader, coder;
 
 	if (pthread_create(&reader, NULL, run_reader, line))
 		return wh_fail_memory(err);
-	if (codes(line) && pthread_create(&coder, NULL, run_coder, line)) {
+	if (coded && pthread_create(&coder, NULL, run_coder, line)) {
 		stop(line);
 		pthread_join(reader, NULL);
 		return wh_fail_memory(err);
@@ -622,7 +623,7 @@ static enum wh_status run_pipeline(struct pipeline *line, struct wh_error *err)
 	status = insert_all(line, err);
 	stop(line);
 	pthread_join(reader, NULL);
-	if (codes(line))
+	if (coded)
 		pthread_join(coder, NULL);
 	return status;
 }

@@ -91,7 +91,7 @@ enum wh_status db_give_back(struct db *db, struct wh_error *err)
 	WH_TRY(ask(db, "PRAGMA freelist_count", &n_free, err));
 	WH_TRY(ask(db, "PRAGMA page_count", &n_pages, err));
 	WH_TRY(ask(db, "PRAGMA page_size", &page_size, err));
-	if (n_free * 4 < n_pages)
+	if (n_free * 4 < n_pages || page_size < 1)
 		return WH_OK;
 	snprintf(step, sizeof(step), "PRAGMA incremental_vacuum(%d)",
 		 (int)(STEP_BYTES / page_size));

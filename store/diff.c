@@ -30,6 +30,8 @@ struct side {
 	uint32_t *pair; /* the other side's tensor, or NO_PAIR */
 };
 
+static const char by_digest[] = "sha256";
+
 struct comparison {
 	struct side a, b;
 	const char **by; /* one a tensor of B */
@@ -147,7 +149,7 @@ static void pair_by_payload(struct comparison *all)
 					 &all->b.manifest->tensors[i])) {
 				all->b.pair[i] = k;
 				all->a.pair[k] = i;
-				all->by[i] = "sha256";
+				all->by[i] = by_digest;
 			}
 }
 
@@ -238,7 +240,7 @@ static enum wh_status compare_pair(struct comparison *all, uint32_t a,
 	name_difference(&all->b, b, &d);
 	if (same_payload(x, y)) {
 		d.change = WH_CHANGE_RENAMED;
-		if (strcmp(d.by, "sha256") == 0)
+		if (d.by == by_digest)
 			all->stopped = all->fn(all->arg, &d);
 		return WH_OK;
 	}

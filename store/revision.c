@@ -105,25 +105,33 @@ static enum wh_status list_candidates(struct stmt *stmt, const char *hex,
 		       hex, list, row ? ", ..." : "");
 }
 
+/* False for NULL, and for what is no digest. */
+static bool take_digest(struct stmt *stmt, uint8_t digest[WH_SHA256_SIZE])
+{
+	size_t len;
+	const void *found = column_blob(stmt, 0, &len);
+
+	if (!found || len != WH_SHA256_SIZE)
+		return false;
+	memcpy(digest, found, len);
+	return true;
+}
+
 /* An id that gc took is not one that never was. */
 static enum wh_status check_tombstones(struct db *db, const uint8_t *low,
 				       const uint8_t *high,
 				       struct wh_error *err)
 {
 	uint8_t digest[WH_SHA256_SIZE];
-	const void *found;
 	struct stmt *stmt;
+	bool row, found;
 	int64_t id;
-	size_t len;
-	bool row;
 
 	WH_TRY(db_stmt(db, STMT_TOMBSTONE_BY_PREFIX, &stmt, err));
 	stmt_blob(stmt, 1, low, WH_SHA256_SIZE);
 	stmt_blob(stmt, 2, high, WH_SHA256_SIZE);
 	WH_TRY(stmt_step(stmt, &row, err));
-	found = row ? column_blob(stmt, 0, &len) : NULL;
-	if (found && len == sizeof(digest))
-		memcpy(digest, found, sizeof(digest));
+	found = row && take_digest(stmt, digest);
 	stmt_reset(stmt);
 	return found ? snapshot_find_living(db, digest, &id, err) : WH_OK;
 }
@@ -193,14 +201,22 @@ static enum wh_status resolve_name(struct db *db, const char *name, int64_t *id,
 /* ---- best:METRIC, NAME:latest
  * --------------------------------------------------- */
 
-static enum wh_status take_id(struct stmt *stmt, const char *revision,
-			      int64_t *id, struct wh_error *err)
+/* `*id` 0: there is none. */
+static enum wh_status step_id(struct stmt *stmt, int64_t *id,
+			      struct wh_error *err)
 {
 	bool row;
 
 	WH_TRY(stmt_step(stmt, &row, err));
 	*id = row ? column_integer(stmt, 0) : 0; /* NULL is 0, too */
 	stmt_reset(stmt);
+	return WH_OK;
+}
+
+static enum wh_status take_id(struct stmt *stmt, const char *revision,
+			      int64_t *id, struct wh_error *err)
+{
+	WH_TRY(step_id(stmt, id, err));
 	return *id ? WH_OK : not_found(revision, err);
 }
 
@@ -232,7 +248,6 @@ static enum wh_status resolve_best(struct db *db, char *metric, int64_t *id,
 {
 	char *way = strrchr(metric, ':');
 	bool min = metric_lower_is_better(metric);
-	enum wh_status status;
 	struct stmt *stmt;
 
 	if (way && (strcmp(way, ":min") == 0 || strcmp(way, ":max") == 0)) {
@@ -243,8 +258,8 @@ static enum wh_status resolve_best(struct db *db, char *metric, int64_t *id,
 		       min ? STMT_SNAPSHOT_BEST_MIN : STMT_SNAPSHOT_BEST_MAX,
 		       &stmt, err));
 	stmt_text(stmt, 1, metric);
-	status = take_id(stmt, metric, id, err);
-	return status == WH_ENOTFOUND ? no_metric(db, metric, err) : status;
+	WH_TRY(step_id(stmt, id, err));
+	return *id ? WH_OK : no_metric(db, metric, err);
 }
 
 static enum wh_status resolve_latest(struct db *db, const char *name,
@@ -274,10 +289,9 @@ static enum wh_status resolve_move(struct db *db, const char *branch,
 	char digits[24], name[REF_NAME_SIZE];
 	uint8_t digest[WH_SHA256_SIZE];
 	size_t len = strlen(count);
-	const void *found;
 	struct stmt *stmt;
+	bool row, found;
 	uint64_t n;
-	bool row;
 
 	if (len < 2 || len > sizeof(digits) || count[len - 1] != '}')
 		return not_found(branch, err);
@@ -294,9 +308,7 @@ static enum wh_status resolve_move(struct db *db, const char *branch,
 	stmt_text(stmt, 1, name);
 	stmt_integer(stmt, 2, (int64_t)n);
 	WH_TRY(stmt_step(stmt, &row, err));
-	found = row ? column_blob(stmt, 0, &len) : NULL;
-	if (found && len == sizeof(digest))
-		memcpy(digest, found, sizeof(digest));
+	found = row && take_digest(stmt, digest);
 	stmt_reset(stmt);
 	if (!found)
 		return wh_fail(err, WH_ENOTFOUND,

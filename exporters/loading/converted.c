@@ -205,14 +205,14 @@ static enum wh_status make_tensor(struct converted *source, uint32_t index,
 		&source->conversions[index - source->n_own];
 	struct making m = {.conversion = c,
 			   .size = wh_dtype_size(tensors[index].dtype)};
-	enum wh_status status = WH_OK;
-	uint32_t i;
+	enum wh_status status;
+	uint32_t i = 0;
 
 	m.n = tensors[index].nbytes / m.size;
-	for (i = 0; i < c->n_inputs && !status; i++) {
+	do { /* nothing is made of nothing */
 		m.from[i] = &tensors[c->inputs[i]];
 		status = whole_tensor(source, c->inputs[i], &m.in[i], err);
-	}
+	} while (!status && ++i < c->n_inputs);
 	if (!status) {
 		if (tensors[index].nbytes < SIZE_MAX)
 			m.out = malloc((size_t)tensors[index].nbytes + 1);

@@ -68,12 +68,14 @@ static const struct config_layer *config_of(const struct legacy *legacy,
 	uint32_t i;
 
 	while (at && at->kind != CONFIG_LAYER && at->kind != CONFIG_CELLS) {
-		const struct config_layer *inner =
-			at->kind == CONFIG_MODEL ? NULL : &at->children[0];
+		const struct config_layer *inner = NULL;
 
-		for (i = 0; i < at->n_children && !inner; i++)
-			if (name_below(name, at->children[i].name))
-				inner = &at->children[i];
+		if (at->kind != CONFIG_MODEL)
+			inner = at->children;
+		else
+			for (i = 0; i < at->n_children && !inner; i++)
+				if (name_below(name, at->children[i].name))
+					inner = &at->children[i];
 		at = inner;
 	}
 	return at;

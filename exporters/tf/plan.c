@@ -244,7 +244,7 @@ static enum wh_status add_shards(struct layout *layout, uint32_t n_shards,
 	for (i = 0; i < layout->n_items; i++) {
 		struct item *item = &layout->items[i];
 
-		if (item->entry.shard != shard) {
+		if (!image || item->entry.shard != shard) {
 			shard = item->entry.shard;
 			snprintf(suffix, sizeof(suffix), ".data-%05u-of-%05u",
 				 shard, n_shards);

@@ -34,18 +34,19 @@ uint32_t bits_read(struct bit_reader *from, unsigned n)
 	return value;
 }
 
-static unsigned width_of(uint32_t value)
+/* The place of its highest bit. */
+static unsigned log2_of(uint32_t value)
 {
 	unsigned n = 0;
 
-	for (; value; value >>= 1)
+	while (value >>= 1)
 		n++;
 	return n;
 }
 
 void bits_write_number(struct bit_writer *to, uint32_t value)
 {
-	unsigned n = width_of(value + 1) - 1;
+	unsigned n = log2_of(value + 1);
 
 	bits_write(to, 0, n);
 	bits_write(to, 1, 1);
