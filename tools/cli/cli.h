@@ -239,7 +239,7 @@ struct commit_outcome {
 };
 /** The same without telling of a failure; warnings go to `warn`. */
 enum wh_status cli_try_commit(struct cli *cli, const char *path,
-			      struct wh_commit_options *options,
+			      const struct wh_commit_options *given,
 			      struct commit_outcome *outcome,
 			      void (*warn)(void *arg, const char *sentence),
 			      void *arg);

@@ -13,20 +13,21 @@
 #define SPOOL_PIECE (64 << 10)
 
 enum wh_status cli_try_commit(struct cli *cli, const char *path,
-			      struct wh_commit_options *options,
+			      const struct wh_commit_options *given,
 			      struct commit_outcome *outcome,
 			      void (*warn)(void *arg, const char *sentence),
 			      void *arg)
 {
 	struct wh_load_options load = cli_load_options(cli);
 	struct alarm_teller teller = {cli, outcome, warn, arg};
+	struct wh_commit_options options = *given;
 	struct wh_source *source;
 	enum wh_status status;
 	uint32_t i;
 
 	outcome->opened = false;
-	options->alarms.fn = cli_tell_alarm;
-	options->alarms.arg = &teller;
+	options.alarms.fn = cli_tell_alarm;
+	options.alarms.arg = &teller;
 	status = wh_checkpoint_open(path, cli_text(cli, "format"), &load,
 				    &source, &cli->err);
 	if (status)
@@ -35,7 +36,7 @@ enum wh_status cli_try_commit(struct cli *cli, const char *path,
 				     &outcome->reproducible, &cli->err);
 	outcome->opened = !status;
 	if (!status)
-		status = wh_commit(cli->store, source, options,
+		status = wh_commit(cli->store, source, &options,
 				   &outcome->result, &cli->err);
 	for (i = 0; !status && i < source->manifest.n_warnings; i++)
 		warn(arg, source->manifest.warnings[i]);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+
 #define MAX_ROWS 1000000
 
 void import_list_free(struct import_list *list)
@@ -44,7 +46,11 @@ static int read_rows(struct cli *cli, struct import_list *list, FILE *file,
 	char *line = malloc(CSV_MAX_LINE);
 	int code = EXIT_DONE;
 
-	if (!line || !fgets(line, CSV_MAX_LINE, file) || !read_head(list, line))
+	if (!line) {
+		wh_fail_memory(&cli->err);
+		return cli_fail(cli);
+	}
+	if (!fgets(line, CSV_MAX_LINE, file) || !read_head(list, line))
 		code = cli_usage(
 			cli, "--metrics %s: there is no column 'epoch'", path);
 	while (!code && fgets(line, CSV_MAX_LINE, file)) {
