@@ -267,10 +267,12 @@ static bool last_number(const char *name, size_t len,
 		if (isdigit((unsigned char)*at) &&
 		    (at == name || !isdigit((unsigned char)at[-1])))
 			last = at;
-	n = last ? digits(last) : 0;
-	if (n > (size_t)(name + len - (last ? last : name)))
+	if (!last)
+		return false;
+	n = digits(last);
+	if (n > (size_t)(name + len - last))
 		n = (size_t)(name + len - last);
-	if (!n || n >= sizeof(text))
+	if (n >= sizeof(text))
 		return false;
 	memcpy(text, last, n);
 	text[n] = '\0';

@@ -235,8 +235,11 @@ const char *cli_escape(const char *name)
 
 json_t *json_text(const char *text)
 {
-	json_t *value = text ? json_string(text) : json_null();
+	json_t *value;
 
+	if (!text)
+		return json_null();
+	value = json_string(text);
 	return value ? value : json_string(cli_escape(text));
 }
 
