@@ -131,7 +131,7 @@ static int ask(const char *command, char *out, size_t size)
 	     word = strtok_r(NULL, " ", &rest))
 		words[n++] = word;
 	out[0] = '\0';
-	if (pipe2(ends, O_CLOEXEC))
+	if (!words[0] || pipe2(ends, O_CLOEXEC))
 		return -1;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
