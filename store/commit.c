@@ -189,15 +189,35 @@ static enum wh_status find_tensors(struct commit *commit, struct wh_error *err)
 	return WH_OK;
 }
 
+static enum wh_status is_any_known(struct db *db, bool *any,
+				   struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_TENSOR_ANY, &stmt, err));
+	WH_TRY(step_row(stmt, err));
+	*any = column_integer(stmt, 0) != 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
 /* In one transaction: each look-up for itself would ask the file anew whether
  * it has changed. */
 static enum wh_status identify(struct commit *commit, struct wh_error *err)
 {
 	struct db *db = commit->store->db;
 	AUTO_TRANSACTION tx = {0};
+	uint32_t i;
+	bool any;
 
 	WH_TRY(transaction_read(&tx, db, err));
 	WH_TRY(db_mark(db, &commit->mark, err));
+	WH_TRY(is_any_known(db, &any, err));
+	if (!any) {
+		for (i = 0; i < commit->source->manifest.n_layers; i++)
+			commit->layers[i].id = 0;
+		return WH_OK;
+	}
 	WH_TRY(find_layers(commit, err));
 	return find_tensors(commit, err);
 }

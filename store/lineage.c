@@ -73,6 +73,24 @@ static void bind_trees(struct stmt *stmt, const struct lineage_member *member)
 		stmt_integer(stmt, 2, member->parent_tree);
 }
 
+/* Nothing is before it: all that the tree has is new. */
+static enum wh_status note_all(struct db *db,
+			       const struct lineage_member *member,
+			       int64_t line, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_WEIGHT_INSERT_ALL, &stmt, err));
+	stmt_integer(stmt, 1, member->tree);
+	WH_TRY(step_done(stmt, err));
+	WH_TRY(db_stmt(db, STMT_CHANGE_INSERT_ALL, &stmt, err));
+	stmt_integer(stmt, 1, member->tree);
+	stmt_integer(stmt, 2, line);
+	stmt_integer(stmt, 3, member->generation);
+	stmt_integer(stmt, 4, member->snapshot);
+	return step_done(stmt, err);
+}
+
 static enum wh_status note_changes(struct db *db,
 				   const struct lineage_member *member,
 				   int64_t line, struct wh_error *err)
@@ -81,6 +99,8 @@ static enum wh_status note_changes(struct db *db,
 
 	if (member->tree == member->parent_tree)
 		return WH_OK;
+	if (!member->parent_tree)
+		return note_all(db, member, line, err);
 	WH_TRY(db_stmt(db, STMT_WEIGHT_INSERT_NEW, &stmt, err));
 	bind_trees(stmt, member);
 	WH_TRY(step_done(stmt, err));

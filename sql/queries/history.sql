@@ -44,6 +44,28 @@ FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
 WHERE p.tree_id = ?1 AND NOT EXISTS (SELECT 1 FROM tree_layer AS o
   WHERE o.layer_id = p.layer_id AND o.tree_id = ?2);
 
+-- name: weight_insert_all
+-- ?1 tree: that of a snapshot without a parent
+INSERT OR IGNORE INTO weight(layer, name)
+SELECT CASE l.kind WHEN 1 THEN '' ELSE l.name END,
+  coalesce(v.object_path, v.name)
+FROM tree_layer AS p CROSS JOIN layer AS l ON l.id = p.layer_id
+  CROSS JOIN variable AS v ON v.layer_id = l.id
+WHERE p.tree_id = ?1;
+
+-- name: change_insert_all
+-- ?1 tree, ?2 line, ?3 generation, ?4 snapshot
+-- As change_insert where there is no tree before it.
+INSERT OR IGNORE INTO change(weight_id, line_id, generation, snapshot_id,
+  tensor_id)
+SELECT w.id, ?2, ?3, ?4, v.tensor_id
+FROM tree_layer AS p CROSS JOIN layer AS l ON l.id = p.layer_id
+  CROSS JOIN variable AS v ON v.layer_id = l.id
+  CROSS JOIN weight AS w
+    ON w.layer = CASE l.kind WHEN 1 THEN '' ELSE l.name END
+    AND w.name = coalesce(v.object_path, v.name)
+WHERE p.tree_id = ?1;
+
 -- name: change_insert
 -- ?1 tree, ?2 tree before it or NULL, ?3 line, ?4 generation, ?5 snapshot
 -- Layers that both trees have can't differ; of the others, weights are paired

@@ -43,6 +43,10 @@ SELECT codec, raw_bytes, crc32c FROM chunk WHERE id = ?1;
 -- ?1 sha256, ?2 dtype, ?3 shape
 SELECT id FROM tensor WHERE sha256 = ?1 AND dtype = ?2 AND shape = ?3;
 
+-- name: tensor_any
+-- Whether there is any tensor or layer that may be known.
+SELECT EXISTS (SELECT 1 FROM tensor) OR EXISTS (SELECT 1 FROM layer);
+
 -- name: tensor_insert
 -- ?1 sha256, ?2 dtype, ?3 shape, ?4 nbytes, ?5 crc32c, ?6 crc32, ?7 storage
 INSERT INTO tensor(sha256, dtype, shape, nbytes, crc32c, crc32, storage_id)

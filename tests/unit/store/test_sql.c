@@ -8,6 +8,7 @@
 static const char *const may_scan[] = {
 	"change_insert",    /* two trees' changed weights, materialized */
 	"snapshot_any",	    /* its first row */
+	"tensor_any",	    /* the first row of each */
 	"metric_keys",	    /* for "did you mean", along the index */
 	"config_list",	    /* all settings */
 	"verify_tables",    /* all: it verifies all */
