@@ -27,8 +27,10 @@ def test_within_the_grace_period_nothing_goes(history):
 
 def test_what_stays_comes_back_byte_for_byte(history):
     forget_all_but(history, 2)
+    said = history.row("gc", "--dry-run", "--grace", "0")
     done = history.row("gc", "--grace", "0")
     assert done["snapshots"] == 3 and done["tensors"] > 0
+    assert {**said, "file_bytes": None} == {**done, "file_bytes": None}
     assert done["file_bytes"] == (history.folder / "weights.wh").stat().st_size
     for number in (4, 5):
         history.ok("save-weights", history.ids[number - 1], "out.h5", "-q")

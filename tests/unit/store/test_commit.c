@@ -7,6 +7,8 @@
 
 #include <weighhouse/store.h>
 
+#include "base/error.h"
+
 static void a_model_comes_back_as_it_was_committed(void **state)
 {
 	struct fixture *f = *state;
@@ -306,6 +308,39 @@ static void what_another_commits_meanwhile_is_found(void **state)
 	wh_store_close(rival.store);
 }
 
+static enum wh_status say_changed(struct wh_source *source,
+				  struct wh_error *err)
+{
+	(void)source;
+	return wh_fail(err, WH_EMISMATCH, "the file was written to");
+}
+
+/* As a file's source does, which looks at the file's times again. */
+static void a_source_that_says_it_has_changed_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_source *source = make_model(1.0f);
+	struct wh_source_ops ops = *source->ops;
+
+	ops.unchanged = say_changed;
+	source->ops = &ops;
+	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
+		     WH_EMISMATCH, "was written to");
+	wh_source_close(source);
+	assert_int_equal(ask_integer(f, COUNT_ALL), 0);
+}
+
+static void a_store_that_is_open_for_reading_takes_none(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_source *source = make_model(1.0f);
+
+	open_again(f, WH_OPEN_READ);
+	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
+		     WH_EIO, "open for reading only");
+	wh_source_close(source);
+}
+
 static void texts_that_are_no_utf8_are_refused(void **state)
 {
 	const struct wh_metric metric = {"\xff", 1};
@@ -592,6 +627,8 @@ int main(void)
 		with_store(a_cancelled_commit_leaves_nothing),
 		with_store(many_tensors_are_guarded_as_few_are),
 		with_store(what_another_commits_meanwhile_is_found),
+		with_store(a_source_that_says_it_has_changed_is_refused),
+		with_store(a_store_that_is_open_for_reading_takes_none),
 		with_store(texts_that_are_no_utf8_are_refused),
 		with_store(of_two_writers_one_wins_and_the_other_is_told),
 		with_store(a_source_may_read_from_the_same_store),

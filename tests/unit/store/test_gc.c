@@ -17,11 +17,12 @@
 
 static float *weights;
 
-/* A source of two tensors; what is done once before one of its bytes is read.
- */
+/* A source of two tensors, of which one is stopped: what is done once, before
+ * this byte of it is read. */
 struct stopped {
 	const char *path;
-	uint64_t at; /* of the second tensor */
+	bool is_first; /* of the two */
+	uint64_t at;
 	void (*act)(struct stopped *stopped);
 	bool done;
 };
@@ -49,7 +50,7 @@ static int free_weights(void **state)
 	return 0;
 }
 
-static int read_first(void *arg, uint64_t offset, void *buf, size_t len)
+static int read_plain(void *arg, uint64_t offset, void *buf, size_t len)
 {
 	(void)arg;
 	memcpy(buf, (char *)weights + offset, len);
@@ -57,7 +58,7 @@ static int read_first(void *arg, uint64_t offset, void *buf, size_t len)
 }
 
 /* The same values, but for the first one of each chunk. */
-static int read_second(void *arg, uint64_t offset, void *buf, size_t len)
+static int read_stopped(void *arg, uint64_t offset, void *buf, size_t len)
 {
 	struct stopped *stopped = arg;
 
@@ -74,21 +75,21 @@ static int read_second(void *arg, uint64_t offset, void *buf, size_t len)
 static struct wh_source *model_of(struct stopped *stopped)
 {
 	const uint64_t shape[] = {N};
-	struct wh_array array = {.name = "first",
-				 .dtype = WH_FLOAT32,
-				 .rank = 1,
-				 .shape = shape,
-				 .read = read_first};
+	struct wh_array array = {
+		.dtype = WH_FLOAT32, .rank = 1, .shape = shape, .arg = stopped};
 	struct wh_builder *builder;
 	struct wh_source *source = NULL;
 	struct wh_error err;
+	int i;
 
 	assert_ok(wh_builder_new(&builder, &err), &err);
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
-	array.name = "second";
-	array.read = read_second;
-	array.arg = stopped;
-	assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	for (i = 0; i < 2; i++) {
+		bool plain = (i == 0) != stopped->is_first;
+
+		array.name = plain ? "plain" : "stopped";
+		array.read = plain ? read_plain : read_stopped;
+		assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	}
 	assert_ok(wh_builder_finish(builder, &source, &err), &err);
 	return source;
 }
@@ -117,12 +118,15 @@ static int64_t ask_of(const char *path, const char *query)
 	"select count(*) from chunk where id >> 24 not in (select id from "    \
 	"storage)"
 
-/* Until the turn ends in which some of the second tensor's chunks went in: the
- * first one has its row by then. */
+/* Until the turn ends in which some of its chunks went in: if it is the second
+ * one, the first has its row by then. */
 static void wait_for_strays(const struct stopped *stopped)
 {
-	while (ask_of(stopped->path,
-		      N_STRAYS " and exists (select 1 from storage)") == 0)
+	const char *query = stopped->is_first ? N_STRAYS
+					      : N_STRAYS
+				    " and exists (select 1 from storage)";
+
+	while (ask_of(stopped->path, query) == 0)
 		usleep(1000);
 }
 
@@ -162,9 +166,10 @@ static void commit_and_collect(struct stopped *stopped)
 }
 
 /* It is killed before it reads this byte. */
-static void commit_and_die(struct fixture *f, uint64_t at)
+static void commit_and_die(struct fixture *f, bool is_first, uint64_t at)
 {
-	struct stopped stopped = {.path = f->path, .at = at, .act = die};
+	struct stopped stopped = {
+		.path = f->path, .is_first = is_first, .at = at, .act = die};
 	pid_t child = fork();
 	int status;
 
@@ -199,20 +204,36 @@ static void assert_tensor(struct fixture *f, const char *key,
 	free(back);
 }
 
-static void commit_beside_gc(struct fixture *f)
+static bool note_storing(void *arg, const char *what, uint64_t done,
+			 uint64_t total)
 {
+	uint64_t *left = arg;
+
+	assert_true(done <= total);
+	if (strcmp(what, "storing") == 0)
+		*left = total - done;
+	return true;
+}
+
+static void commit_beside_gc(struct fixture *f, bool is_first)
+{
+	uint64_t left = UINT64_MAX;
+	const struct wh_commit_options options = {.progress = note_storing,
+						  .arg = &left};
 	struct stopped stopped = {.path = f->path,
+				  .is_first = is_first,
 				  .at = (N_CHUNKS - 1) * CHUNK,
 				  .act = commit_and_collect};
 	struct wh_source *source = model_of(&stopped);
 	struct sentences found;
 
-	assert_ok(wh_commit(f->store, source, NULL, &f->result, &f->err),
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
 		  &f->err);
 	wh_source_close(source);
 	assert_true(stopped.done);
-	assert_tensor(f, "first", read_first, NULL);
-	assert_tensor(f, "second", read_second, &stopped);
+	assert_int_equal(left, 0);
+	assert_tensor(f, "plain", read_plain, NULL);
+	assert_tensor(f, "stopped", read_stopped, &stopped);
 	verify_store(f, &found);
 	assert_int_equal(found.n, 0);
 }
@@ -230,7 +251,7 @@ static void assert_nothing_is_left(struct fixture *f)
 
 static void a_running_commit_keeps_its_chunks(void **state)
 {
-	commit_beside_gc(*state);
+	commit_beside_gc(*state, false);
 }
 
 /* The first tensor has its row, of the second there are chunks alone. */
@@ -238,7 +259,7 @@ static void what_a_killed_commit_stored_goes(void **state)
 {
 	struct fixture *f = *state;
 
-	commit_and_die(f, (N_CHUNKS - 1) * CHUNK);
+	commit_and_die(f, false, (N_CHUNKS - 1) * CHUNK);
 	assert_int_equal(ask_integer(f, "select count(*) from storage"), 1);
 	assert_true(ask_integer(f, N_STRAYS) > 0);
 	assert_nothing_is_left(f);
@@ -248,18 +269,33 @@ static void a_killed_commit_that_stored_nothing_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
 
-	commit_and_die(f, 0);
+	commit_and_die(f, true, 0);
 	assert_nothing_is_left(f);
 }
 
-/* The killed one's range of ids ends where the running one's begins. */
+/* The killed one's range of ids ends where the running one's begins, of which
+ * none has its row yet. */
 static void a_running_commit_keeps_its_chunks_beside_a_killed_one(void **state)
 {
 	struct fixture *f = *state;
 
-	commit_and_die(f, 0);
-	commit_beside_gc(f);
+	commit_and_die(f, true, 0);
+	commit_beside_gc(f, true);
 	assert_int_equal(ask_integer(f, "select count(*) from lease"), 0);
+}
+
+/* So many that no turn is long enough for them. */
+static void a_storage_of_many_chunks_goes_whole(void **state)
+{
+	struct fixture *f = *state;
+
+	damage_store(f, "INSERT INTO storage(id, encoding, nbytes, "
+			"stored_bytes) VALUES (7, 0, 0, 0);"
+			"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL "
+			"SELECT i + 1 FROM n WHERE i < 600000) "
+			"INSERT INTO chunk(id, codec, raw_bytes, crc32c, data) "
+			"SELECT (7 << 24) + i, 0, 1, 0, x'00' FROM n");
+	assert_nothing_is_left(f);
 }
 
 /* ---- What stays ------------------------------------------------------------
@@ -406,6 +442,70 @@ static void a_layer_that_was_found_goes_before_it_is_named(void **state)
 	assert_int_equal(found.n, 0);
 }
 
+#define N_LAYERS 25 /* more than a commit has tries */
+#define TAKE_ONE                                                               \
+	"BEGIN IMMEDIATE; INSERT INTO gc_running VALUES (1);"                  \
+	"DELETE FROM variable WHERE layer_id = (SELECT min(id) FROM layer);"   \
+	"DELETE FROM tree_layer WHERE layer_id = (SELECT min(id) FROM "        \
+	"layer);"                                                              \
+	"DELETE FROM layer WHERE id = (SELECT min(id) FROM layer);"            \
+	"DELETE FROM tensor WHERE id NOT IN (SELECT tensor_id FROM variable);" \
+	"DELETE FROM gc_running; COMMIT"
+
+static bool take_a_layer(void *arg, const char *what, uint64_t done,
+			 uint64_t total)
+{
+	char *why = NULL;
+	sqlite3 *file;
+
+	if (strcmp(what, "storing") != 0 || done != total)
+		return true;
+	assert_int_equal(sqlite3_open(arg, &file), SQLITE_OK);
+	if (sqlite3_exec(file, TAKE_ONE, NULL, NULL, &why))
+		fail_msg("%s", why);
+	sqlite3_close(file);
+	return true;
+}
+
+static struct wh_source *model_of_layers(int n)
+{
+	static float values[N_LAYERS + 1];
+	struct wh_array array = {.name = "scale", .dtype = WH_FLOAT32};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+	char name[16];
+	int i;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	for (i = 0; i < n; i++) {
+		values[i] = (float)i;
+		array.data = &values[i];
+		snprintf(name, sizeof(name), "layer%d", i);
+		assert_ok(wh_builder_layer(builder, name, "Scale", &err), &err);
+		assert_ok(wh_builder_weight(builder, &array, &err), &err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+/* Each time one more layer of those that it has found is gone. */
+static void a_commit_that_gc_is_always_before_is_told(void **state)
+{
+	struct fixture *f = *state;
+	const struct wh_commit_options options = {.progress = take_a_layer,
+						  .arg = f->path};
+	struct wh_source *source = model_of_layers(N_LAYERS);
+
+	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	wh_source_close(source);
+	source = model_of_layers(N_LAYERS + 1);
+	assert_fails(wh_commit(f->store, source, &options, NULL, &f->err),
+		     &f->err, WH_EBUSY, "try again");
+	wh_source_close(source);
+	assert_int_equal(ask_integer(f, "select count(*) from snapshot"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,9 +514,11 @@ int main(void)
 		with_store(a_killed_commit_that_stored_nothing_leaves_nothing),
 		with_store(
 			a_running_commit_keeps_its_chunks_beside_a_killed_one),
+		with_store(a_storage_of_many_chunks_goes_whole),
 		with_store(a_dry_run_says_what_goes),
 		with_store(a_chain_that_is_too_long_is_told),
 		with_store(a_layer_that_was_found_goes_before_it_is_named),
+		with_store(a_commit_that_gc_is_always_before_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, make_weights, free_weights);
