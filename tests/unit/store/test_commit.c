@@ -535,7 +535,8 @@ static void a_store_is_walked(void **state)
 static void equal_payloads_are_stored_once(void **state)
 {
 	static const float ones[4] = {1, 1, 1, 1};
-	const uint64_t four[] = {4}, square[] = {2, 2}, none[] = {0, 7};
+	const uint64_t four[] = {4}, square[] = {2, 2}, none[] = {0, 7},
+		       column[] = {4, 1};
 	const struct wh_array arrays[] = {
 		{.name = "a",
 		 .dtype = WH_FLOAT32,
@@ -559,6 +560,11 @@ static void equal_payloads_are_stored_once(void **state)
 		 .data = ones},
 		{.name = "e", .dtype = WH_FLOAT32, .rank = 2, .shape = none},
 		{.name = "f", .dtype = WH_FLOAT32, .data = ones},
+		{.name = "g",
+		 .dtype = WH_FLOAT32,
+		 .rank = 2,
+		 .shape = column,
+		 .data = ones},
 	};
 	struct fixture *f = *state;
 	struct wh_builder *builder = NULL;
@@ -566,15 +572,15 @@ static void equal_payloads_are_stored_once(void **state)
 	size_t i;
 
 	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 7; i++)
 		assert_ok(wh_builder_weight(builder, &arrays[i], &f->err),
 			  &f->err);
 	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
 	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
-	assert_int_equal(ask_integer(f, "SELECT count(*) FROM tensor"), 5);
-	assert_int_equal(ask_integer(f, "SELECT count(*) FROM chunk"), 4);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM tensor"), 6);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM chunk"), 5);
 	assert_ok(wh_snapshot_open(f->store, "HEAD", &back, &f->err), &f->err);
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 7; i++)
 		assert_same_tensor(source, back, (uint32_t)i);
 	wh_source_close(back);
 	wh_source_close(source);

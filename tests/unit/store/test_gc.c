@@ -6,7 +6,6 @@
 
 #include <weighhouse/keep.h>
 
-#include "mark.h"
 #include "support/child.h"
 #include "support/damage.h"
 #include "support/little.h"
