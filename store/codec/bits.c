@@ -53,7 +53,13 @@ void bits_write_number(struct bit_writer *to, uint32_t value)
 	bits_write(to, (value + 1) & ((UINT32_C(1) << n) - 1), n);
 }
 
-uint32_t bits_read_number(struct bit_reader *from)
+static void fill(struct bit_reader *from)
+{
+	for (; from->n_held <= 56 && from->at != from->end; from->n_held += 8)
+		from->held |= (uint64_t)*from->at++ << from->n_held;
+}
+
+static uint32_t read_number_slowly(struct bit_reader *from)
 {
 	unsigned n = 0;
 
@@ -62,6 +68,19 @@ uint32_t bits_read_number(struct bit_reader *from)
 			from->short_ = true;
 			return 0;
 		}
+	return (UINT32_C(1) << n) + bits_read(from, n) - 1;
+}
+
+/* All of it is held, as a rule. */
+uint32_t bits_read_number(struct bit_reader *from)
+{
+	unsigned n;
+
+	fill(from);
+	n = from->held ? (unsigned)__builtin_ctzll(from->held) : 64;
+	if (from->short_ || n > 28 || 2 * n + 1 > from->n_held)
+		return read_number_slowly(from);
+	bits_read(from, n + 1);
 	return (UINT32_C(1) << n) + bits_read(from, n) - 1;
 }
 

@@ -352,7 +352,7 @@ static enum wh_status try_all(struct encoding *to, struct wh_error *err)
 static enum wh_status prove(struct encoding *to, struct wh_error *err)
 {
 	const struct codec_input *input = to->input;
-	struct wh_buf *out = &to->coder->trial;
+	struct wh_buf *out = &to->coder->scratch;
 
 	out->size = 0;
 	WH_TRY(wh_buf_reserve(out, input->size, err));

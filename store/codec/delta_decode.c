@@ -108,7 +108,9 @@ static enum wh_status decode_streams(struct delta_coder *coder,
 	size_t n_cells = (size_t)models->n << models->log;
 	unsigned i;
 
-	WH_TRY(make_room(coder, n_cells * sizeof(*streams.cells), err));
+	WH_TRY(make_room(coder,
+			 (n_cells + STREAMS_SLACK) * sizeof(*streams.cells),
+			 err));
 	for (i = 0; i < models->n; i++)
 		if (!streams_cells((uint32_t *)coder->cells +
 					   ((size_t)i << models->log),

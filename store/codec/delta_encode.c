@@ -26,51 +26,56 @@ void delta_coder_free(struct delta_coder *coder)
 	free(coder->encoders);
 	free(coder->movers);
 	free(coder->cells);
-	free(coder->symbols);
-	free(coder->classes);
-	free(coder->magnitudes);
-	free(coder->lanes);
+	free(coder->scratch);
 	free(coder);
+}
+
+/* As in one piece of memory; `n` is rounded up for what follows. */
+static size_t room_for(size_t n)
+{
+	return (n + 63) / 64 * 64;
+}
+
+static enum wh_status make_scratch(struct delta_coder *coder, size_t n,
+				   size_t magnitude, size_t lanes,
+				   struct wh_error *err)
+{
+	size_t magnitudes = room_for(n * magnitude), elements = room_for(n);
+	size_t room = magnitudes + 2 * elements + lanes;
+	uint8_t *at;
+
+	if (room > coder->room) {
+		free(coder->scratch);
+		coder->scratch = malloc(room);
+		coder->room = coder->scratch ? room : 0;
+	}
+	if (!coder->scratch)
+		return wh_fail_memory(err);
+	at = coder->scratch;
+	coder->magnitudes = at;
+	coder->symbols = at + magnitudes;
+	coder->classes = coder->symbols + elements;
+	coder->lanes = coder->classes + elements;
+	return WH_OK;
 }
 
 static enum wh_status make_room(struct delta_coder *coder, size_t n,
 				unsigned n_lanes, unsigned width,
 				struct wh_error *err)
 {
-	size_t lanes = n_lanes == N_STATES
-			       ? streams_scratch(n)
-			       : delta_lanes_room(n, n_lanes, width);
-	size_t magnitudes = n * (width == 8 ? 8u : 4u);
+	bool streams = n_lanes == N_STATES;
 
-	if (n_lanes == N_STATES && !coder->movers)
+	if (streams && !coder->movers)
 		coder->movers = malloc(N_CLASSES * STREAMS_SYMBOLS *
 				       sizeof(*coder->movers));
-	if (n_lanes != N_STATES && !coder->encoders)
+	if (!streams && !coder->encoders)
 		coder->encoders = malloc(N_CLASSES * sizeof(*coder->encoders));
-	if (n > coder->room) {
-		free(coder->symbols);
-		free(coder->classes);
-		coder->room = n;
-		coder->symbols = malloc(n);
-		coder->classes = malloc(n);
-	}
-	if (magnitudes > coder->magnitudes_room) {
-		free(coder->magnitudes);
-		coder->magnitudes_room = magnitudes;
-		coder->magnitudes = malloc(magnitudes);
-	}
-	if (lanes > coder->lanes_room) {
-		free(coder->lanes);
-		coder->lanes_room = lanes;
-		coder->lanes = malloc(lanes);
-	}
-	if ((n_lanes == N_STATES ? (void *)coder->movers
-				 : (void *)coder->encoders) &&
-	    coder->symbols && coder->classes && coder->magnitudes &&
-	    coder->lanes)
-		return WH_OK;
-	coder->room = coder->magnitudes_room = coder->lanes_room = 0;
-	return wh_fail_memory(err);
+	if (streams ? !coder->movers : !coder->encoders)
+		return wh_fail_memory(err);
+	return make_scratch(coder, n, width == 8 ? 8 : 4,
+			    streams ? streams_scratch(n)
+				    : delta_lanes_room(n, n_lanes, width),
+			    err);
 }
 
 /* ---- First pass: symbols and counts ---------------------------------------

@@ -61,9 +61,9 @@ struct delta_coder {
 	/* Of the chunk that is being coded: an element each. */
 	uint8_t *symbols, *classes;
 	void *magnitudes; /* 32-bit ones, or 64-bit of 8-byte elements */
-	size_t room, magnitudes_room; /* elements; bytes */
-	uint8_t *lanes;		      /* scratch for the bits */
-	size_t lanes_room;
+	uint8_t *lanes;	  /* scratch for the bits */
+	void *scratch;	  /* that they all lie in */
+	size_t room;	  /* bytes of it */
 	uint32_t counts[N_CLASSES][ANS_SYMBOLS];
 	uint8_t used[N_CLASSES]; /* rows of `counts` that may not be zero */
 };

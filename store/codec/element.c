@@ -340,10 +340,15 @@ INLINE void classify64_body(const uint64_t *base, const uint64_t *context,
 	{                                                                      \
 		store64_body(ordered, n, bytes, element);                      \
 	}                                                                      \
-	static const struct element_kernels kernels_##suffix = {               \
-		load32_##suffix,     classify32_##suffix, differ32_##suffix,   \
-		move32_##suffix,     store32_##suffix,	  load64_##suffix,     \
-		classify64_##suffix, store64_##suffix,	  level}
+	static const struct element_kernels kernels_##suffix =                 \
+		LIST(suffix, level)
+
+#define LIST(suffix, level)                                                    \
+	{                                                                      \
+		load32_##suffix, classify32_##suffix, differ32_##suffix,       \
+			move32_##suffix, store32_##suffix, load64_##suffix,    \
+			classify64_##suffix, store64_##suffix, level           \
+	}
 
 KERNELS(portable, , LEVEL_PORTABLE);
 #if defined(__x86_64__)
@@ -351,6 +356,8 @@ KERNELS(avx2, __attribute__((target("avx2"))), LEVEL_AVX2);
 KERNELS(avx512,
 	__attribute__((target("avx512f,avx512cd,avx512bw,avx512dq,avx512vl"))),
 	LEVEL_AVX512);
+/* The compiler finds nothing in VBMI2 for these. */
+static const struct element_kernels kernels_vbmi2 = LIST(avx512, LEVEL_VBMI2);
 #endif
 
 static enum element_level level_of_machine(void)
@@ -366,7 +373,8 @@ static enum element_level level_of_machine(void)
 	    !__builtin_cpu_supports("avx512dq") ||
 	    !__builtin_cpu_supports("avx512vl"))
 		return LEVEL_AVX2;
-	return LEVEL_AVX512;
+	return __builtin_cpu_supports("avx512vbmi2") ? LEVEL_VBMI2
+						     : LEVEL_AVX512;
 #else
 	return LEVEL_PORTABLE;
 #endif
@@ -375,7 +383,9 @@ static enum element_level level_of_machine(void)
 static const struct element_kernels *kernels_of(enum element_level level)
 {
 #if defined(__x86_64__)
-	if (level >= LEVEL_AVX512)
+	if (level >= LEVEL_VBMI2)
+		return &kernels_vbmi2;
+	if (level == LEVEL_AVX512)
 		return &kernels_avx512;
 	if (level == LEVEL_AVX2)
 		return &kernels_avx2;

@@ -66,6 +66,7 @@ enum element_level {
 	LEVEL_PORTABLE,
 	LEVEL_AVX2,   /* and BMI2: x86's instructions on runs of bits */
 	LEVEL_AVX512, /* F, CD, BW, DQ and VL */
+	LEVEL_VBMI2,  /* of AVX-512, too */
 	LEVEL_FASTEST,
 };
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/endian.h"
+#include "codec/interleave.h"
 
-#define MAX_WIDTH     8u
 #define HEAD_OF_PLANE 5u
 #define SAMPLE_PIECE  ((size_t)4 << 10)
 #define SAMPLE_PIECES 4u
@@ -32,122 +32,6 @@ double sampled_entropy(const uint8_t *bytes, size_t len)
 		if (counts[i])
 			bits -= counts[i] * log2(counts[i] / total);
 	return total > 0 ? bits / total : 8;
-}
-
-/* ---- Splitting and joining ------------------------------------------------
- */
-
-static void split4(const uint8_t *restrict bytes, size_t n,
-		   uint8_t *restrict planes)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		uint32_t x = get_le32(bytes + 4 * i);
-
-		x = x << 1 | x >> 31;
-		planes[i] = (uint8_t)x;
-		planes[n + i] = (uint8_t)(x >> 8);
-		planes[2 * n + i] = (uint8_t)(x >> 16);
-		planes[3 * n + i] = (uint8_t)(x >> 24);
-	}
-}
-
-static void join4(const uint8_t *restrict planes, size_t n,
-		  uint8_t *restrict bytes)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		uint32_t x = (uint32_t)planes[i] |
-			     (uint32_t)planes[n + i] << 8 |
-			     (uint32_t)planes[2 * n + i] << 16 |
-			     (uint32_t)planes[3 * n + i] << 24;
-
-		put_le32(bytes + 4 * i, x >> 1 | x << 31);
-	}
-}
-
-static void split2(const uint8_t *restrict bytes, size_t n,
-		   uint8_t *restrict planes)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		unsigned x = bytes[2 * i] | (unsigned)bytes[2 * i + 1] << 8;
-
-		x = x << 1 | x >> 15;
-		planes[i] = (uint8_t)x;
-		planes[n + i] = (uint8_t)(x >> 8);
-	}
-}
-
-static void join2(const uint8_t *restrict planes, size_t n,
-		  uint8_t *restrict bytes)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		unsigned x = planes[i] | (unsigned)planes[n + i] << 8;
-
-		x = x >> 1 | x << 15;
-		bytes[2 * i] = (uint8_t)x;
-		bytes[2 * i + 1] = (uint8_t)(x >> 8);
-	}
-}
-
-static void split8(const uint8_t *restrict bytes, size_t n,
-		   uint8_t *restrict planes)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++) {
-		uint64_t x = get_le64(bytes + 8 * i);
-
-		x = x << 1 | x >> 63;
-		for (k = 0; k < 8; k++)
-			planes[k * n + i] = (uint8_t)(x >> 8 * k);
-	}
-}
-
-static void join8(const uint8_t *restrict planes, size_t n,
-		  uint8_t *restrict bytes)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++) {
-		uint64_t x = 0;
-
-		for (k = 0; k < 8; k++)
-			x |= (uint64_t)planes[k * n + i] << 8 * k;
-		put_le64(bytes + 8 * i, x >> 1 | x << 63);
-	}
-}
-
-static void split(unsigned width, const uint8_t *bytes, size_t n,
-		  uint8_t *planes)
-{
-	if (width == 8)
-		split8(bytes, n, planes);
-	else if (width == 4)
-		split4(bytes, n, planes);
-	else if (width == 2)
-		split2(bytes, n, planes);
-	else
-		memcpy(planes, bytes, n);
-}
-
-static void join(unsigned width, const uint8_t *planes, size_t n,
-		 uint8_t *bytes)
-{
-	if (width == 8)
-		join8(planes, n, bytes);
-	else if (width == 4)
-		join4(planes, n, bytes);
-	else if (width == 2)
-		join2(planes, n, bytes);
-	else
-		memcpy(bytes, planes, n);
 }
 
 /* ---- Planes ---------------------------------------------------------------
@@ -243,7 +127,7 @@ enum wh_status planes_encode(struct zstd_coder *zstd, unsigned width,
 	uint8_t first = (uint8_t)width;
 	unsigned k;
 
-	split(width, bytes, n, scratch);
+	interleave_split(width, bytes, n, scratch);
 	WH_TRY(wh_buf_append(out, &first, 1, err));
 	WH_TRY(wh_buf_append_zeros(out, width * HEAD_OF_PLANE, err));
 	for (k = 0; k < width; k++) {
@@ -265,23 +149,25 @@ static enum wh_status damaged(struct wh_error *err)
 	return wh_fail(err, WH_ECORRUPT, "a chunk's planes are damaged");
 }
 
+/* `*plane` is room for `n` bytes; what lies there as it is is read there. */
 static enum wh_status decode_plane(struct zstd_coder *zstd, uint8_t how,
 				   const uint8_t *coded, size_t size,
-				   uint8_t *plane, size_t n,
-				   struct wh_error *err)
+				   uint8_t *room, size_t n,
+				   const uint8_t **plane, struct wh_error *err)
 {
+	*plane = room;
 	switch (how) {
 	case AS_IT_IS:
 		if (size != n)
 			return damaged(err);
-		memcpy(plane, coded, n);
+		*plane = coded;
 		return WH_OK;
 	case FRAME:
-		return zstd_decode(zstd, coded, size, NULL, 0, plane, n, err);
+		return zstd_decode(zstd, coded, size, NULL, 0, room, n, err);
 	case ONE_BYTE:
 		if (size != 1)
 			return damaged(err);
-		memset(plane, coded[0], n);
+		memset(room, coded[0], n);
 		return WH_OK;
 	default:
 		return damaged(err);
@@ -294,8 +180,9 @@ enum wh_status planes_decode(struct zstd_coder *zstd, const uint8_t *coded,
 {
 	unsigned width = size ? coded[0] : 0, k;
 	size_t head = 1 + (size_t)width * HEAD_OF_PLANE, at = head, n;
+	const uint8_t *planes[MAX_PLANES];
 
-	if (width == 0 || width > MAX_WIDTH || (width & (width - 1)) ||
+	if (width == 0 || width > MAX_PLANES || (width & (width - 1)) ||
 	    len % width || size < head)
 		return damaged(err);
 	n = len / width;
@@ -306,11 +193,11 @@ enum wh_status planes_decode(struct zstd_coder *zstd, const uint8_t *coded,
 		if (some > size - at)
 			return damaged(err);
 		WH_TRY(decode_plane(zstd, plane[0], coded + at, some,
-				    scratch + k * n, n, err));
+				    scratch + k * n, n, &planes[k], err));
 		at += some;
 	}
 	if (at != size)
 		return damaged(err);
-	join(width, scratch, n, out);
+	interleave_join(width, planes, n, out);
 	return WH_OK;
 }

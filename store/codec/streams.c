@@ -24,15 +24,18 @@ static uint32_t cell_of(uint32_t symbol, uint32_t frequency)
 
 bool streams_cells(uint32_t *cells, const struct ans_model *model)
 {
-	uint32_t i, k;
+	uint32_t i, k, j;
 
 	for (i = 0; i < ANS_SYMBOLS; i++) {
-		uint32_t f = model->frequency[i];
+		uint32_t f = model->frequency[i], cell = cell_of(i, f);
 
 		if (f && i >= STREAMS_SYMBOLS)
 			return false;
-		for (k = 0; k < f; k++)
-			*cells++ = cell_of(i, f) | k << CELL_PLACE;
+		/* The next symbol's overwrite those that are too many. */
+		for (k = 0; k < f; k += STREAMS_SLACK)
+			for (j = 0; j < STREAMS_SLACK; j++)
+				cells[k + j] = cell + ((k + j) << CELL_PLACE);
+		cells += f;
 	}
 	return true;
 }
@@ -234,6 +237,8 @@ static void decode_block(struct streams *streams, const uint8_t *base,
 static streams_kernel *kernel_of(enum element_level level)
 {
 #if defined(__x86_64__)
+	if (level == LEVEL_VBMI2)
+		return streams_decode_vbmi2;
 	if (level == LEVEL_AVX512)
 		return streams_decode_avx512;
 	if (level == LEVEL_AVX2)

@@ -51,8 +51,11 @@ struct streams {
 	bool short_;  /* more was wanted than there is */
 };
 
-/** Fills 2^log cells, `log` being what the model was read with. False where it
- *  has symbols that elements of up to 4 bytes don't have. */
+#define STREAMS_SLACK 8u
+
+/** Fills 2^log cells, `log` being what the model was read with, and behind them
+ *  up to STREAMS_SLACK with what means nothing. False where it has symbols that
+ *  elements of up to 4 bytes don't have. */
 bool streams_cells(uint32_t *cells, const struct ans_model *model);
 
 /** False where the body is too short for its head. */
@@ -71,7 +74,7 @@ typedef size_t streams_kernel(struct streams *streams, const uint8_t *base,
 			      const uint8_t *context, uint8_t *out, size_t n);
 
 #if defined(__x86_64__)
-streams_kernel streams_decode_avx2, streams_decode_avx512;
+streams_kernel streams_decode_avx2, streams_decode_avx512, streams_decode_vbmi2;
 #endif
 
 #endif
