@@ -1,7 +1,9 @@
 /* A chunk may be a difference from the base's chunk, and that one from the
  * next base's. First the codecs down the chain are asked, to where one needs
  * no base; then chunks are decoded upwards from there, each from the value
- * before and, as its context, the one before that: three buffers do.
+ * before and, as its context, the one before that. A value is written over its
+ * own context, of which each element is read before: so two buffers do, the
+ * caller's among them, and stay in the processor's cache.
  */
 #include "chunk_reader.h"
 
@@ -12,7 +14,8 @@
 #include "storage.h"
 #include "store.h"
 
-#define N_VALUES 3u
+#define N_VALUES     2u
+#define MEDIUM_CHUNK ((size_t)64 << 10)
 
 /* Of a model of many small tensors, which were stored one after the other, so
  * many are read in one turn: else each costs a dozen system calls. */
@@ -36,20 +39,18 @@ struct chunk_reader {
 	pthread_mutex_t *turn;
 	struct codec_coder *coder;
 	struct storage_chain chain; /* of the storage that was read last */
-	uint8_t *values[N_VALUES];
+	uint8_t *values[N_VALUES];  /* in one piece of memory */
+	size_t room;		    /* of each */
 	struct wh_buf coded; /* a copy, where others wait for the connection */
 	struct chunk_run run;
 };
 
 void chunk_reader_free(struct chunk_reader *reader)
 {
-	unsigned i;
-
 	if (!reader)
 		return;
 	codec_coder_free(reader->coder);
-	for (i = 0; i < N_VALUES; i++)
-		free(reader->values[i]);
+	free(reader->values[0]);
 	wh_buf_free(&reader->coded);
 	free(reader->run.bytes);
 	free(reader);
@@ -74,18 +75,20 @@ enum wh_status chunk_reader_new(struct db *db, pthread_mutex_t *turn,
 	return WH_OK;
 }
 
-static enum wh_status make_values(struct chunk_reader *reader,
+/* For values of up to `size` bytes. */
+static enum wh_status make_values(struct chunk_reader *reader, size_t size,
 				  struct wh_error *err)
 {
-	unsigned i;
-
-	for (i = 0; i < N_VALUES; i++) {
-		if (!reader->values[i])
-			reader->values[i] = malloc((size_t)CHUNK_SIZE);
-		if (!reader->values[i])
-			return wh_fail_memory(err);
-	}
-	return WH_OK;
+	if (size <= reader->room)
+		return WH_OK;
+	reader->room = size < MEDIUM_CHUNK ? MEDIUM_CHUNK : (size_t)CHUNK_SIZE;
+	free(reader->values[0]);
+	reader->values[0] = malloc(N_VALUES * reader->room);
+	reader->values[1] = reader->values[0] + reader->room;
+	if (reader->values[0])
+		return WH_OK;
+	reader->room = 0;
+	return wh_fail_memory(err);
 }
 
 static enum wh_status load_chain(struct chunk_reader *reader, int64_t storage,
@@ -220,12 +223,13 @@ static enum wh_status decode_link(struct chunk_reader *reader, int64_t storage,
 	return status;
 }
 
-/* From the deepest link upwards; the last goes to `buf`. `reference` then is
- * what that last one was coded against. Only the last one's sum is looked at:
- * it fits no value that a damaged one below it led to. */
+/* From the deepest link upwards, to `values` in turn; the last goes to the
+ * first of them. `reference` then is what that last one was coded against, the
+ * base alone. Only the last one's sum is looked at: it fits no value that a
+ * damaged one below it led to. */
 static enum wh_status decode_chain(struct chunk_reader *reader,
 				   uint32_t position, unsigned depth,
-				   uint8_t *buf,
+				   uint8_t *const values[N_VALUES],
 				   struct codec_reference *reference,
 				   struct wh_error *err)
 {
@@ -234,9 +238,8 @@ static enum wh_status decode_chain(struct chunk_reader *reader,
 	memset(reference, 0, sizeof(*reference));
 	while (i-- > 0) {
 		const struct storage *link = &reader->chain.links[i];
-		uint8_t *out = i ? reader->values[i % N_VALUES] : buf;
+		uint8_t *out = values[i % N_VALUES];
 		size_t size = chunk_size(link, position);
-
 		struct target to = {out, size, i == 0};
 
 		WH_TRY(decode_link(reader, link->id, position, reference, &to,
@@ -251,22 +254,48 @@ static enum wh_status decode_chain(struct chunk_reader *reader,
 	return WH_OK;
 }
 
+/* Of all chunks that one is decoded through. */
+static size_t longest(const struct storage_chain *chain, unsigned depth,
+		      uint32_t position)
+{
+	size_t most = 0;
+	unsigned i;
+
+	for (i = 0; i <= depth; i++) {
+		size_t size = chunk_size(&chain->links[i], position);
+
+		most = size > most ? size : most;
+	}
+	return most;
+}
+
 static enum wh_status read_chunk(struct chunk_reader *reader, int64_t storage,
 				 uint32_t position, uint8_t *buf, size_t size,
 				 struct wh_error *err)
 {
 	struct codec_reference reference;
+	uint8_t *values[N_VALUES] = {buf};
 	unsigned depth = 0;
+	size_t most = size;
 
 	WH_TRY(load_chain(reader, storage, err));
 	if (chunk_size(&reader->chain.links[0], position) != size)
 		return wh_fail(err, WH_ECORRUPT,
 			       "a tensor's storage has a wrong length");
-	if (reader->chain.n > 1) {
+	if (reader->chain.n > 1)
 		WH_TRY(find_depth(reader, position, &depth, err));
-		WH_TRY(make_values(reader, err));
+	if (depth > 0) {
+		most = longest(&reader->chain, depth, position);
+		WH_TRY(make_values(reader, most, err));
+		values[1] = reader->values[1];
 	}
-	return decode_chain(reader, position, depth, buf, &reference, err);
+	/* The tensor may have shrunk since: then it takes memory of its own. */
+	if (most > size)
+		values[0] = reader->values[0];
+	WH_TRY(decode_chain(reader, position, depth, values, &reference, err));
+	if (values[0] != buf)
+		memcpy(buf, values[0], size);
+	return WH_OK;
 }
 
 /* ---- Runs of small ones ---------------------------------------------------
@@ -368,15 +397,13 @@ enum wh_status chunk_reader_read(struct chunk_reader *reader, int64_t storage,
 				 uint32_t position, void *buf, size_t size,
 				 struct wh_error *err)
 {
-	enum wh_status status;
+	AUTO_TRANSACTION tx = {0};
 
 	if (position == 0 && size && size <= SMALL_CHUNK && !reader->turn &&
 	    read_small(reader, storage, buf, size))
 		return WH_OK;
-	db_lock_shared(reader->db);
-	status = read_chunk(reader, storage, position, buf, size, err);
-	db_unlock(reader->db);
-	return status;
+	WH_TRY(transaction_batch(&tx, reader->db, err));
+	return read_chunk(reader, storage, position, buf, size, err);
 }
 
 static enum wh_status read_reference(struct chunk_reader *reader,
@@ -392,9 +419,10 @@ static enum wh_status read_reference(struct chunk_reader *reader,
 	size = chunk_size(&reader->chain.links[0], position);
 	if (size == 0)
 		return WH_OK;
-	WH_TRY(make_values(reader, err));
 	WH_TRY(find_depth(reader, position, &depth, err));
-	WH_TRY(decode_chain(reader, position, depth, reader->values[0], &own,
+	WH_TRY(make_values(reader, longest(&reader->chain, depth, position),
+			   err));
+	WH_TRY(decode_chain(reader, position, depth, reader->values, &own,
 			    err));
 	reference->base = reader->values[0];
 	reference->base_size = size;

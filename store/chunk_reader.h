@@ -18,7 +18,7 @@ enum wh_status chunk_reader_new(struct db *db, pthread_mutex_t *turn,
 void chunk_reader_free(struct chunk_reader *reader);
 
 /** Chunk `position` of a storage, decoded and checked; it is of exactly `size`
- *  bytes. Memory: 3 MiB however long the chain is. WH_ECORRUPT, also for a
+ *  bytes. Memory: 2 MiB however long the chain is. WH_ECORRUPT, also for a
  *  missing chunk; WH_EUNSUPPORTED. */
 enum wh_status chunk_reader_read(struct chunk_reader *reader, int64_t storage,
 				 uint32_t position, void *buf, size_t size,

@@ -347,8 +347,8 @@ enum wh_status transaction_begin(struct transaction *tx, struct db *db,
 	return WH_OK;
 }
 
-enum wh_status transaction_read(struct transaction *tx, struct db *db,
-				struct wh_error *err)
+static enum wh_status begin_reading(struct transaction *tx, struct db *db,
+				    bool follow, struct wh_error *err)
 {
 	WH_TRY(db_check_process(db, err));
 	/* A read within a write sees the same anyway. */
@@ -357,13 +357,26 @@ enum wh_status transaction_read(struct transaction *tx, struct db *db,
 	/* Before SQLite's lock: a reader that held that one and waited for its
 	 * turn would stop a writer that has the turn and waits for readers. */
 	db_lock_shared(db);
-	db_follow(db);
+	if (follow)
+		db_follow(db);
 	if (db_exec(db, "BEGIN", err)) {
 		db_unlock(db);
 		return err ? err->status : WH_EIO;
 	}
 	tx->db = db;
 	return WH_OK;
+}
+
+enum wh_status transaction_read(struct transaction *tx, struct db *db,
+				struct wh_error *err)
+{
+	return begin_reading(tx, db, true, err);
+}
+
+enum wh_status transaction_batch(struct transaction *tx, struct db *db,
+				 struct wh_error *err)
+{
+	return begin_reading(tx, db, false, err);
 }
 
 /* SQLite looks for triggers when a statement is prepared, and prepares all

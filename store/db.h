@@ -116,6 +116,10 @@ enum wh_status transaction_begin(struct transaction *tx, struct db *db,
 /** A consistent view over several reads. */
 enum wh_status transaction_read(struct transaction *tx, struct db *db,
 				struct wh_error *err);
+/** The same for a batch of chunks, of the very file that is open, also where
+ *  its path names another one by now: storages are known by their numbers. */
+enum wh_status transaction_batch(struct transaction *tx, struct db *db,
+				 struct wh_error *err);
 /** From here on no trigger runs, until it is said otherwise or the transaction
  *  ends. For many plain INSERTs of facts, of which the triggers only say once
  *  more what unique keys and the caller have made sure of: they take half of

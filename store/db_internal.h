@@ -29,6 +29,9 @@ struct db {
 
 /* 2 MiB. */
 #define DB_CACHE_SIZE "PRAGMA cache_size = -2048;"
+/* Of connections that read chunks, whose pages are wanted once: what lies in
+ * the processor's cache is copied from there, and isn't new memory. */
+#define DB_READER_CACHE_SIZE "PRAGMA cache_size = -512;"
 
 /** The status and a sentence for what SQLite just said; never shows SQL. */
 enum wh_status db_failed(struct db *db, int code, struct wh_error *err);

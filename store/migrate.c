@@ -203,6 +203,7 @@ enum wh_status db_clone(const struct db *db, struct db **out,
 	clone->device = db->device;
 	clone->inode = db->inode;
 	clone->version = db->version;
+	WH_TRY(db_exec(clone, DB_READER_CACHE_SIZE, err));
 	*out = wh_steal(&clone);
 	return WH_OK;
 }

@@ -56,7 +56,8 @@ enum wh_status delta_encode(struct delta_coder *coder,
 /** Whether decoding reads the context. */
 bool delta_needs_context(const uint8_t *coded, size_t size);
 
-/** `streams`: which of the two kinds it should be. WH_ECORRUPT, also where a
+/** `out` may be the context's memory. `streams`: which of the two kinds it
+ *  should be. WH_ECORRUPT, also where a
  *  context is needed and there is none. */
 enum wh_status delta_decode(struct delta_coder *coder,
 			    const struct delta_reference *reference,
