@@ -3,9 +3,7 @@
 #include "store.h"
 
 #define WHOLE_EACH  64u /* versions */
-#define FAST_RADIX  4u
 #define DENSE_RADIX 16u
-#define MAX_DEPTH   (MAX_CHAIN - 2u)
 
 static enum wh_status newer(struct wh_error *err)
 {
@@ -170,28 +168,40 @@ enum wh_status storage_chain_get(struct db *db, int64_t id,
 	return WH_OK;
 }
 
-static unsigned base_generation(unsigned generation, unsigned radix)
-{
-	unsigned unit = 1;
+/* ---- Skip-deltas ----------------------------------------------------------
+ */
 
-	while (generation / unit % radix == 0)
-		unit *= radix;
-	return generation - unit;
+/* How many differences each of 64 versions is made of: the way to have no more
+ * than four that takes least, if a difference grows with the distance as it
+ * does along real runs (codec/README.md). */
+static unsigned fast_depth(unsigned generation)
+{
+	static const char depths[] = "0123412342343412342343441234234344234344"
+				     "123423434234344234344344";
+
+	return (unsigned)(depths[generation] - '0');
 }
 
-/* A chain may have been begun with another radix: then the next one below. */
+static unsigned dense_depth(unsigned generation)
+{
+	unsigned sum = 0;
+
+	for (; generation; generation /= DENSE_RADIX)
+		sum += generation % DENSE_RADIX;
+	return sum;
+}
+
+/* By the links that there are: a chain may have been begun by other rules. */
 bool storage_next_base(const struct storage_chain *chain, bool dense,
 		       unsigned *link, unsigned *generation)
 {
-	unsigned next = chain->links[0].generation + 1, target, i = 0;
+	unsigned next = chain->links[0].generation + 1, depth, i = 0;
 
 	if (next >= WHOLE_EACH)
 		return false;
-	target = base_generation(next, dense ? DENSE_RADIX : FAST_RADIX);
-	while (i + 1 < chain->n && chain->links[i].generation > target)
+	depth = dense ? dense_depth(next) : fast_depth(next);
+	while (chain->n - 1 - i >= depth)
 		i++;
-	if (chain->n - i > MAX_DEPTH)
-		return false;
 	*link = i;
 	*generation = next;
 	return true;

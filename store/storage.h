@@ -62,8 +62,8 @@ enum wh_status storage_chain_get(struct db *db, int64_t id,
 				 struct wh_error *err);
 
 /** Which link of a version's chain the version after it is coded against, as
- *  commit_base.c explains, and that one's generation. False: none, it is whole.
- *  `dense`: in longer chains. */
+ *  commit_base.c explains, and that version's generation. False: none, it is
+ *  whole. `dense`: in longer chains. */
 bool storage_next_base(const struct storage_chain *chain, bool dense,
 		       unsigned *link, unsigned *generation);
 
