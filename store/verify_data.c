@@ -115,19 +115,22 @@ static enum wh_status check_payload(struct verification *all,
 	return status;
 }
 
-/* xorshift64*, Vigna 2016: a sample need not be unpredictable. */
-static bool is_sampled(struct verification *all)
+/* From 0 to below 1. xorshift64*, Vigna 2016: a sample need not be
+ * unpredictable. */
+static double draw(struct verification *all)
 {
-	double share = all->options->sample;
-
-	if (!(share > 0 && share < 1))
-		return true;
 	all->chance ^= all->chance >> 12;
 	all->chance ^= all->chance << 25;
 	all->chance ^= all->chance >> 27;
 	return (double)((all->chance * UINT64_C(2685821657736338717)) >> 11) *
-		       0x1p-53 <
-	       share;
+	       0x1p-53;
+}
+
+static bool is_sampled(struct verification *all)
+{
+	double share = all->options->sample;
+
+	return !(share > 0 && share < 1) || draw(all) < share;
 }
 
 static enum wh_status read_batch(struct verification *all, int64_t above,
@@ -167,20 +170,25 @@ static enum wh_status read_batch(struct verification *all, int64_t above,
 	return WH_OK;
 }
 
+/* Of a sample at least one, however few there are: any of all. */
 enum wh_status verify_payloads(struct verification *all, struct wh_error *err)
 {
-	struct stored batch[256];
-	size_t n, i;
+	struct stored batch[256], any;
+	size_t n, i, n_seen = 0, n_read = 0;
 
 	do {
 		WH_TRY(read_batch(all, all->tensor_at, batch, 256, &n, err));
 		for (i = 0; i < n; i++) {
 			if (verify_time_is_over(all))
 				return WH_OK;
-			if (is_sampled(all))
+			if (draw(all) * (double)++n_seen < 1)
+				any = batch[i];
+			if (is_sampled(all)) {
+				n_read++;
 				WH_TRY(check_payload(all, &batch[i], err));
+			}
 			all->tensor_at = batch[i].id;
 		}
 	} while (n);
-	return WH_OK;
+	return n_seen && !n_read ? check_payload(all, &any, err) : WH_OK;
 }

@@ -152,6 +152,15 @@ def test_a_branch_is_made_if_need_be(store):
     assert len(store.rows("log", "old")) == 2
 
 
+def test_a_run_that_begins_here_has_finished(store):
+    def status(name):
+        return store.row("run", "show", name)["status"]
+    store.ok("run", "start", "live")
+    store.ok("import", epoch(1), "--run", "live")
+    store.ok("import", epoch(1), epoch(2), "--run", "past")
+    assert (status("live"), status("past")) == ("running", "finished")
+
+
 def test_messages_are_the_names(store):
     store.ok("import", "-q", epoch(1))
     assert store.row("show")["message"] == "epoch-01.h5"

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weighhouse/run.h>
+
 #include "base/text.h"
 #include "cli.h"
 #include "import.h"
@@ -158,6 +160,28 @@ static int prepare(struct cli *cli, struct import_list *list)
 	return csv ? import_read_csv(cli, list, csv) : EXIT_DONE;
 }
 
+static int ignore_run(void *arg, const struct wh_run *run)
+{
+	(void)arg;
+	(void)run;
+	return 0;
+}
+
+/* A run that begins here is over once all of its files are in. */
+static int import_run(struct cli *cli, struct import_list *list)
+{
+	const char *run = cli_text(cli, "run");
+	struct wh_error err;
+	bool is_new = run && wh_run_get(cli->store, run, ignore_run, NULL,
+					&err) == WH_ENOTFOUND;
+	int code = import_all(cli, list);
+
+	if (!code && is_new &&
+	    wh_run_end(cli->store, run, "finished", -1, &cli->err))
+		return cli_fail(cli);
+	return code;
+}
+
 int cmd_import(struct cli *cli)
 {
 	struct import_list list = {0};
@@ -166,7 +190,7 @@ int cmd_import(struct cli *cli)
 	if (!code)
 		code = cli_open(cli, WH_OPEN_WRITE);
 	if (!code)
-		code = import_all(cli, &list);
+		code = import_run(cli, &list);
 	if (!code)
 		cli_apply_publish_rules(cli, cli_progress);
 	import_list_free(&list);

@@ -342,7 +342,9 @@ struct wh_repair_from {
 struct wh_verify_options {
 	const char *revision; /* NULL: the whole store */
 	bool read_data;	      /* decode every chunk, recompute every digest */
-	double sample; /* of read_data: this share of the tensors; 0: all */
+	/* Of read_data: this share of the tensors, drawn at random and at least
+	 * one; 0: all. */
+	double sample;
 	/* Go on where the last verification that was cut short has ended. */
 	bool resume;
 	/* End by then, and note in the store how far it went; 0: no limit.

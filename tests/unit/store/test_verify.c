@@ -271,6 +271,11 @@ static void a_verification_is_cancelled_and_sampled(void **state)
 		  &f->err);
 	assert_true(result.n_tensors < 60);
 	assert_int_equal(result.n_snapshots, 20);
+	/* However small the share. */
+	options.sample = 1e-12;
+	assert_ok(wh_verify(f->store, &options, NULL, &result, &f->err),
+		  &f->err);
+	assert_int_equal(result.n_tensors, 1);
 }
 
 static bool stop_at(void *arg, const char *what, uint64_t done, uint64_t total)
