@@ -135,25 +135,41 @@ char *wh_image_path(const char *path, const char *suffix)
 	return joined;
 }
 
+static enum wh_status grow_extents(struct wh_image *image, size_t capacity,
+				   struct wh_error *err)
+{
+	struct wh_extent *extents =
+		reallocarray(image->extents, capacity, sizeof(*extents));
+
+	if (!extents)
+		return wh_fail_memory(err);
+	image->extents = extents;
+	image->extents_capacity = capacity;
+	return WH_OK;
+}
+
+enum wh_status wh_image_reserve(struct wh_image *image, size_t n,
+				struct wh_error *err)
+{
+	if (n > SIZE_MAX - image->n_extents)
+		return wh_fail_memory(err);
+	n += image->n_extents;
+	return n > image->extents_capacity ? grow_extents(image, n, err)
+					   : WH_OK;
+}
+
 static enum wh_status add_extent(struct wh_image *image,
 				 const struct wh_extent *extent,
 				 struct wh_error *err)
 {
 	size_t capacity = image->extents_capacity;
-	struct wh_extent *extents;
 	uint64_t size;
 
 	if (!checked_add(image->size, extent->length, &size))
 		return wh_fail(err, WH_EINVAL, "a file can't be that large");
-	if (image->n_extents == capacity) {
-		capacity = capacity ? capacity * 2 : FIRST_GROWTH;
-		extents = reallocarray(image->extents, capacity,
-				       sizeof(*extents));
-		if (!extents)
-			return wh_fail_memory(err);
-		image->extents = extents;
-		image->extents_capacity = capacity;
-	}
+	if (image->n_extents == capacity)
+		WH_TRY(grow_extents(
+			image, capacity ? capacity * 2 : FIRST_GROWTH, err));
 	image->extents[image->n_extents++] = *extent;
 	image->size = size;
 	return WH_OK;

@@ -158,5 +158,8 @@ enum wh_status literals_fill_classic(const struct wh_manifest *manifest,
 	writer->bytes = (struct wh_buf){0};
 	from.zeros = out->literals.size;
 	WH_TRY(wh_buf_append_zeros(&out->literals, N_ZEROS, err));
+	/* Of each piece its bytes, and the zeros behind them. */
+	WH_TRY(wh_image_reserve(out, 2 * writer->n_pieces + manifest->n_tensors,
+				err));
 	return fill(manifest, &from, writer->space.end, offset_of, out, err);
 }

@@ -12,6 +12,10 @@
 	1024u /* groups in a layer's: they are searched one by one             \
 	       */
 
+/* What a layer of one weight takes besides it, about: room that is there from
+ * the beginning isn't moved as it fills. */
+#define LAYER_BYTES 1024u
+
 /* A layer's group, and those in it by the path that led to them. */
 struct inner {
 	const char *path; /* `len` bytes of a weight's name */
@@ -258,8 +262,11 @@ bool classic_layout(const struct layout_model *model,
 	struct layer_layout layout = {
 		.model = model, .writer = writer, .offset_of = offset_of};
 	struct classic_new_group *root = NULL;
-	bool done = classic_writer_open(writer, &root) &&
-		    put_root(model, writer, root) && put_layers(&layout, root);
+	bool done =
+		classic_writer_open(writer, &root) &&
+		!wh_buf_reserve(&writer->bytes,
+				(size_t)model->n_layers * LAYER_BYTES, NULL) &&
+		put_root(model, writer, root) && put_layers(&layout, root);
 
 	free(layout.inner);
 	if (done)

@@ -62,6 +62,10 @@ WH_API enum wh_status wh_image_payload(struct wh_image *image, uint32_t tensor,
 				       uint64_t start, uint64_t length,
 				       struct wh_error *err);
 
+/** Makes room for `n` extents more at once; optional. WH_ENOMEM. */
+WH_API enum wh_status wh_image_reserve(struct wh_image *image, size_t n,
+				       struct wh_error *err);
+
 /** Appends any extent; its offset must be the image's size so far. */
 WH_API enum wh_status wh_image_extent(struct wh_image *image,
 				      const struct wh_extent *extent,

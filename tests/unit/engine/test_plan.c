@@ -142,6 +142,22 @@ static void reads_outside_are_refused(void **state)
 	end(&p);
 }
 
+static void room_for_extents_changes_nothing(void **state)
+{
+	struct planned p;
+
+	(void)state;
+	begin(&p);
+	assert_ok(wh_image_reserve(p.image, 1000, &err), &err);
+	assert_ok(wh_image_literal(p.image, "head", 4, &err), &err);
+	assert_ok(wh_image_reserve(p.image, 1, &err), &err);
+	assert_reads_as(&p, (const uint8_t *)"head", 4);
+	assert_fails(wh_image_reserve(p.image, SIZE_MAX, &err), &err, WH_ENOMEM,
+		     "memory");
+	assert_reads_as(&p, (const uint8_t *)"head", 4);
+	end(&p);
+}
+
 static void extents_must_follow_each_other(void **state)
 {
 	struct planned p;
@@ -270,6 +286,7 @@ int main(void)
 		cmocka_unit_test(elements_are_reversed_wherever_a_read_begins),
 		cmocka_unit_test(strided_runs_are_gathered),
 		cmocka_unit_test(reads_outside_are_refused),
+		cmocka_unit_test(room_for_extents_changes_nothing),
 		cmocka_unit_test(extents_must_follow_each_other),
 		cmocka_unit_test(unsound_plans_are_found_before_a_byte_moves),
 		cmocka_unit_test(
