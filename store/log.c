@@ -74,35 +74,6 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 	return WH_OK;
 }
 
-static enum wh_status list_params(struct db *db, struct arena *arena,
-				  int64_t run, struct wh_snapshot *out,
-				  struct wh_error *err)
-{
-	struct wh_param *param;
-	AUTO_STMT *stmt = NULL;
-	size_t n = 0, room = 0;
-	void *rows = NULL;
-	bool row;
-
-	WH_TRY(db_stmt(db, STMT_PARAM_LIST, &stmt, err));
-	stmt_integer(stmt, 1, run);
-	while (n < MAX_NAMES) {
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
-			break;
-		if (!arena_grow(arena, &rows, n, &room, sizeof(*param)))
-			return wh_fail_memory(err);
-		param = (struct wh_param *)rows + n++;
-		param->key = arena_strdup(arena, column_text(stmt, 0));
-		param->value = arena_strdup(arena, column_text(stmt, 1));
-		if (!param->key || !param->value)
-			return wh_fail_memory(err);
-	}
-	out->params = rows;
-	out->n_params = n;
-	return WH_OK;
-}
-
 enum wh_status snapshot_describe(struct db *db, struct arena *arena,
 				 const struct snapshot_row *row,
 				 struct wh_snapshot *out, struct wh_error *err)
@@ -133,7 +104,8 @@ enum wh_status snapshot_describe(struct db *db, struct arena *arena,
 	WH_TRY(list_names(db, arena, row->id, REF_BRANCH, &out->branches, err));
 	WH_TRY(list_names(db, arena, row->id, REF_TAG, &out->tags, err));
 	WH_TRY(list_metrics(db, arena, row->id, out, err));
-	return list_params(db, arena, row->run_id, out, err);
+	return run_params(db, row->run_id, arena, &out->params, &out->n_params,
+			  err);
 }
 
 /* ---- Filters

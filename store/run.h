@@ -2,6 +2,7 @@
 #ifndef WH_STORE_RUN_H
 #define WH_STORE_RUN_H
 
+#include "base/arena.h"
 #include "store.h"
 
 /* metric.class: SQLite turns NaN into NULL. */
@@ -17,6 +18,11 @@ double metric_value(int64_t class_, double number);
 /** The row of a run; WH_ENOTFOUND, with the nearest name. */
 enum wh_status run_require(struct db *db, const char *name, int64_t *id,
 			   struct wh_error *err);
+
+/** A run's params, by key; in the arena. */
+enum wh_status run_params(struct db *db, int64_t id, struct arena *arena,
+			  const struct wh_param **params, size_t *n_params,
+			  struct wh_error *err);
 
 /** RFC 9562, version 4. */
 enum wh_status run_make_uuid(char uuid[37], struct wh_error *err);

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "run.h"
 
 #define MAX_ROWS 65536 /* params, metrics or tags of one run that are shown */
@@ -17,9 +16,9 @@ static enum wh_status begin(struct db *db, enum statement which, int64_t run,
 	return WH_OK;
 }
 
-static enum wh_status list_params(struct db *db, struct arena *arena,
-				  int64_t id, struct wh_run *run,
-				  struct wh_error *err)
+enum wh_status run_params(struct db *db, int64_t id, struct arena *arena,
+			  const struct wh_param **params, size_t *n_params,
+			  struct wh_error *err)
 {
 	void *rows = NULL;
 	AUTO_STMT *stmt = NULL;
@@ -41,8 +40,8 @@ static enum wh_status list_params(struct db *db, struct arena *arena,
 		if (!param->key || !param->value)
 			return wh_fail_memory(err);
 	}
-	run->params = rows;
-	run->n_params = n;
+	*params = rows;
+	*n_params = n;
 	return WH_OK;
 }
 
@@ -164,7 +163,8 @@ static enum wh_status load_next(struct db *db, struct arena *arena,
 		return WH_OK;
 	*below = column_integer(stmt, 0);
 	WH_TRY(read_row(stmt, arena, run, err));
-	WH_TRY(list_params(db, arena, *below, run, err));
+	WH_TRY(run_params(db, *below, arena, &run->params, &run->n_params,
+			  err));
 	WH_TRY(list_metrics(db, arena, *below, run, err));
 	return list_tags(db, arena, *below, run, err);
 }

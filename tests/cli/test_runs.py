@@ -251,3 +251,23 @@ def test_params_are_numbers_where_they_read_as_numbers(store, text, value):
     assert row["value"] == value and type(row["value"]) in (
         str, int, float)
     assert isinstance(row["value"], str) == isinstance(value, str)
+
+
+@pytest.mark.parametrize("words", [
+    ("commit", epoch(1), "--param", "k{}=1"),
+    ("commit", epoch(1), "--metric", "k{}=1"),
+    ("run", "start", "a", "--param", "k{}=1"),
+    ("run", "start", "a", "--tag", "k{}")])
+def test_more_values_than_are_taken_are_refused_not_dropped(store, words):
+    *head, option, value = words
+    many = [word for n in range(257) for word in (option, value.format(n))]
+    assert "more than 256" in store.fails(2, *head, *many)
+    store.ok(*head, *many[2:])
+
+
+def test_a_snapshot_tells_all_params_of_its_run(store):
+    for part in ("a", "b"):
+        many = [word for n in range(200)
+                for word in ("--param", f"{part}{n}=1")]
+        store.ok("commit", epoch(1), "--run", "r", *many)
+    assert len(store.row("show")["params"]) == 400

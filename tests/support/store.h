@@ -52,13 +52,14 @@ static inline int tear_down_store(void **state)
 }
 
 /** The first column of a query's first row, past the library. */
-static inline int64_t ask_integer(struct fixture *f, const char *query)
+static inline int64_t ask_file(const char *path, const char *query)
 {
 	sqlite3_stmt *stmt;
 	sqlite3 *file;
 	int64_t answer;
 
-	assert_int_equal(sqlite3_open(f->path, &file), SQLITE_OK);
+	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+	sqlite3_busy_timeout(file, 60000);
 	assert_int_equal(sqlite3_prepare_v2(file, query, -1, &stmt, NULL),
 			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
@@ -66,6 +67,11 @@ static inline int64_t ask_integer(struct fixture *f, const char *query)
 	sqlite3_finalize(stmt);
 	sqlite3_close(file);
 	return answer;
+}
+
+static inline int64_t ask_integer(struct fixture *f, const char *query)
+{
+	return ask_file(f->path, query);
 }
 
 #define with_store(test)                                                       \

@@ -128,8 +128,10 @@ static int take_figures(struct cli *cli, struct wh_commit_options *options,
 	const char *pair, *value = NULL;
 	int code, at = 0;
 
-	while ((pair = cli_next(cli, "metric", &at)) &&
-	       options->n_metrics < MAX_FIGURES) {
+	while ((pair = cli_next(cli, "metric", &at))) {
+		if (options->n_metrics == MAX_FIGURES)
+			return cli_usage(cli, "more than %d times --metric",
+					 MAX_FIGURES);
 		struct wh_metric *metric =
 			&figures->metrics[options->n_metrics];
 
@@ -144,8 +146,10 @@ static int take_figures(struct cli *cli, struct wh_commit_options *options,
 		options->n_metrics++;
 	}
 	at = 0;
-	while ((pair = cli_next(cli, "param", &at)) &&
-	       options->n_params < MAX_FIGURES) {
+	while ((pair = cli_next(cli, "param", &at))) {
+		if (options->n_params == MAX_FIGURES)
+			return cli_usage(cli, "more than %d times --param",
+					 MAX_FIGURES);
 		code = cut_pair(cli, "param", pair,
 				&figures->keys[figures->n_keys], &value);
 		if (code)

@@ -265,7 +265,8 @@ static int take_pair(struct cli *cli, struct pairs *pairs, const char *text)
 	if (!equals || equals == text)
 		return cli_usage(cli, "'%s' is not of the form K=V", text);
 	if (pairs->n == MAX_PAIRS)
-		return cli_usage(cli, "there are too many values");
+		return cli_usage(cli, "there are more than %d values",
+				 MAX_PAIRS);
 	pairs->keys[pairs->n] = strndup(text, (size_t)(equals - text));
 	if (!pairs->keys[pairs->n])
 		return EXIT_FAILED;
@@ -286,8 +287,12 @@ int cli_run_begin(struct cli *cli, const char *name, const char *command)
 
 	while (!code && (text = cli_next(cli, "param", &at)))
 		code = take_pair(cli, &pairs, text);
-	for (at = 0; n_tags < MAX_PAIRS && (text = cli_next(cli, "tag", &at));)
-		tags[n_tags++] = text;
+	for (at = 0; !code && (text = cli_next(cli, "tag", &at));)
+		if (n_tags == MAX_PAIRS)
+			code = cli_usage(cli, "more than %d times --tag",
+					 MAX_PAIRS);
+		else
+			tags[n_tags++] = text;
 	request.n_params = pairs.n;
 	request.tags = tags;
 	record_fill(&record, command);

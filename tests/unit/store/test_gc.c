@@ -96,23 +96,6 @@ static struct wh_source *model_of(struct stopped *stopped)
 /* ---- In the middle of a commit --------------------------------------------
  */
 
-static int64_t ask_of(const char *path, const char *query)
-{
-	sqlite3_stmt *stmt;
-	sqlite3 *file;
-	int64_t answer;
-
-	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
-	sqlite3_busy_timeout(file, 60000);
-	assert_int_equal(sqlite3_prepare_v2(file, query, -1, &stmt, NULL),
-			 SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	answer = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(file);
-	return answer;
-}
-
 #define N_STRAYS                                                               \
 	"select count(*) from chunk where id >> 24 not in (select id from "    \
 	"storage)"
@@ -125,7 +108,7 @@ static void wait_for_strays(const struct stopped *stopped)
 					      : N_STRAYS
 				    " and exists (select 1 from storage)";
 
-	while (ask_of(stopped->path, query) == 0)
+	while (ask_file(stopped->path, query) == 0)
 		usleep(1000);
 }
 
@@ -157,9 +140,9 @@ static void commit_and_collect(struct stopped *stopped)
 	assert_ok(wh_store_open(stopped->path, WH_OPEN_WRITE, &store, &err),
 		  &err);
 	assert_ok(wh_commit(store, source, &options, NULL, &err), &err);
-	n_strays = ask_of(stopped->path, N_STRAYS);
+	n_strays = ask_file(stopped->path, N_STRAYS);
 	collect(store);
-	assert_int_equal(ask_of(stopped->path, N_STRAYS), n_strays);
+	assert_int_equal(ask_file(stopped->path, N_STRAYS), n_strays);
 	wh_source_close(source);
 	wh_store_close(store);
 }
