@@ -165,7 +165,8 @@ enum wh_status storage_chain_get(struct db *db, int64_t id,
 		above = link;
 		id = link->base;
 	}
-	return WH_OK;
+	return chain->n ? WH_OK
+			: wh_fail(err, WH_ECORRUPT, "a tensor has no storage");
 }
 
 /* ---- Skip-deltas ----------------------------------------------------------
@@ -216,6 +217,6 @@ enum wh_status storage_dependencies(struct db *db, int64_t id, int64_t *ids,
 	WH_TRY(storage_chain_get(db, id, &chain, err));
 	for (i = 1; i < chain.n; i++)
 		ids[i - 1] = chain.links[i].id;
-	*n = chain.n ? chain.n - 1 : 0;
+	*n = chain.n - 1;
 	return WH_OK;
 }

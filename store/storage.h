@@ -52,7 +52,7 @@ enum wh_status storage_insert(struct db *db, const struct storage *storage,
 enum wh_status storage_is_named(struct db *db, int64_t id, bool *named,
 				struct wh_error *err);
 
-/** A storage, its base, that one's base, and so on. */
+/** A storage, its base, that one's base, and so on: at least the first. */
 struct storage_chain {
 	struct storage links[MAX_CHAIN];
 	unsigned n;

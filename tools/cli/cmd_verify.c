@@ -149,7 +149,7 @@ static int note_error(void *arg, const char *sentence)
 	return 0;
 }
 
-static int note_unchecked(void *arg, const char *sentence)
+static void note_unchecked(void *arg, const char *sentence)
 {
 	struct findings *findings = arg;
 
@@ -157,7 +157,6 @@ static int note_unchecked(void *arg, const char *sentence)
 			      json_text(cli_escape(sentence)));
 	if (!cli_json(findings->cli))
 		printf("not checked: %s\n", cli_escape(sentence));
-	return 0;
 }
 
 static void say_damage(const struct wh_damage *damage)

@@ -354,7 +354,7 @@ struct wh_verify_options {
 	wh_damage_fn *damage; /* told at the end, or NULL */
 	/* Told of what a newer version wrote, a sentence each, or NULL. Whether
 	 * that is damaged only such a version can say. */
-	int (*unchecked)(void *arg, const char *sentence);
+	void (*unchecked)(void *arg, const char *sentence);
 	/* Damaged tensors are restored from these, as new storages that are
 	 * read back; what is coded against them, from their values. */
 	const struct wh_repair_from *repair_from;
@@ -371,10 +371,11 @@ struct wh_verify_result {
 	uint64_t n_unchecked;  /* sentences of what a newer version wrote */
 	bool complete;	       /* false: the time was over */
 };
-/** `fn` gets a sentence for each thing that is damaged. WH_OK also where
- *  damage was found: result->n_errors says so, and n_unchecked what this
- *  version can't check. After a repair, verify again:
- *  errors were counted as they were found. WH_ECANCELLED. */
+/** `fn` gets a sentence for each thing that is damaged; it ends nothing by what
+ *  it returns (`progress` does). WH_OK also where damage was found:
+ *  result->n_errors says so, and n_unchecked what this version can't check.
+ *  After a repair, verify again: errors were counted as they were found.
+ *  WH_ECANCELLED. */
 WH_API enum wh_status wh_verify(struct wh_store *store,
 				const struct wh_verify_options *options,
 				int (*fn)(void *arg, const char *sentence),

@@ -395,6 +395,20 @@ static void a_base_that_is_damaged_is_told(void **state)
 	wh_source_close(source);
 }
 
+static void a_base_without_a_storage_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_source *source;
+
+	commit_first(f, MANY_ROWS);
+	change(f->path, BEGIN "UPDATE tensor SET storage_id = 0;" END);
+	move_weights(0);
+	source = model_of(MANY_ROWS);
+	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
+		     WH_ECORRUPT, "no storage");
+	wh_source_close(source);
+}
+
 /* ---- Which version ---------------------------------------------------------
  */
 
@@ -510,6 +524,7 @@ int main(void)
 		with_store(many_losses_at_once_are_one),
 		with_store(a_tensor_that_was_found_goes_before_it_is_named),
 		with_store(a_base_that_is_damaged_is_told),
+		with_store(a_base_without_a_storage_is_told),
 		with_store(every_64th_version_is_whole_beside_a_new_tensor),
 		with_store(a_tensor_that_comes_back_has_its_base),
 		with_store(a_tensor_that_was_away_for_long_begins_anew),
