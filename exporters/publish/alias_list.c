@@ -90,7 +90,8 @@ static enum wh_status read_list(void *arg, struct wh_error *err)
 	} else if (reading->place->kind->keeps_latest) {
 		WH_TRY(note(list, "latest", err));
 	}
-	qsort(list->aliases, list->n, sizeof(*list->aliases), by_name);
+	if (list->n)
+		qsort(list->aliases, list->n, sizeof(*list->aliases), by_name);
 	return resolve_all(reading, err);
 }
 

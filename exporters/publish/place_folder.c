@@ -118,6 +118,19 @@ static enum wh_status replace_file(struct place *place,
 	return put_file(place, content, err);
 }
 
+/* What is no file isn't waited for: a pipe would hold the call for ever. */
+static enum wh_status open_file(const char *name, int *fd, struct wh_error *err)
+{
+	struct stat at;
+
+	*fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0 || fstat(*fd, &at))
+		return wh_fail_errno(err, errno, "'%s'", name);
+	if (!S_ISREG(at.st_mode))
+		return wh_fail(err, WH_EINVAL, "'%s' is no file", name);
+	return WH_OK;
+}
+
 static enum wh_status get_file(struct place *place, const char *path,
 			       const struct remote_range *range,
 			       remote_sink_fn *sink, void *arg,
@@ -132,9 +145,7 @@ static enum wh_status get_file(struct place *place, const char *path,
 	if (!piece)
 		return wh_fail_memory(err);
 	WH_TRY(name_of(place, path, &name, err));
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return wh_fail_errno(err, errno, "'%s'", name);
+	WH_TRY(open_file(name, &fd, err));
 	while (got > 0 && (!range->length || offset < end)) {
 		got = pread(fd, piece,
 			    range->length && end - offset < PIECE

@@ -1,5 +1,6 @@
 """`wh remote ls`: which aliases a place has, and what they mean."""
 import json
+import os
 import signal
 
 import pytest
@@ -62,10 +63,13 @@ def test_what_is_no_pointer_is_told_apart(wh):
     (models / "a\x1b[2J\nb.json").write_text("hostile")
     (models / "cut.json").write_bytes(
         (models / "stable.json").read_bytes()[:40])
+    (models / "folder.json").mkdir()
+    os.mkfifo(models / "pipe.json")
     assert aliases(wh, "file:models") == {
-        "a\x1b[2J\nb": None, "cut": None, "notes": None, "stable": new}
+        "a\x1b[2J\nb": None, "cut": None, "folder": None, "notes": None,
+        "pipe": None, "stable": new}
     table = wh.ok("remote", "ls", "file:models")
-    assert len(table.splitlines()) == 4 and "\x1b" not in table
+    assert len(table.splitlines()) == 6 and "\x1b" not in table
     assert "(no snapshot)" in table
 
 
