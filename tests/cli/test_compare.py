@@ -1,5 +1,6 @@
 """cat and diff, against NumPy and h5py."""
 import io
+import shutil
 
 import h5py
 import numpy as np
@@ -185,12 +186,19 @@ def test_diff_exit_code_and_globs(history):
         "no tensor differs\n")
     rows = history.rows("diff", "HEAD~1", "HEAD", "--", "conv*", "logits")
     assert {row["layer"] for row in rows} == {"conv1", "conv2", "logits"}
+    rows = history.rows("diff", "HEAD~1", "HEAD", "--", "conv1/kernel")
+    assert [row["layer"] for row in rows] == ["conv1"]
 
 
 def test_diff_takes_a_range_as_log_does(history):
     rows = history.rows("diff", "HEAD^", "HEAD")
     assert rows and rows == history.rows("diff", "HEAD~..HEAD")
     assert rows == history.rows("diff", "HEAD~..")
+    (history.folder / "a").mkdir()
+    shutil.copy(epoch(1), history.folder / "first.h5")
+    path = "file:a/../first.h5"
+    assert history.rows("diff", path, "HEAD") == history.rows(
+        "diff", f"{path}..HEAD")
     assert "it takes A B or A..B" in history.fails(2, "diff", "HEAD")
 
 

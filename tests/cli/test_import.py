@@ -161,6 +161,17 @@ def test_a_run_that_begins_here_has_finished(store):
     assert (status("live"), status("past")) == ("running", "finished")
 
 
+def test_a_run_whose_files_end_in_a_bad_one_has_failed_until_they_are_in(store):
+    def status():
+        return store.row("run", "show", "past")["status"]
+    bad = store.folder / "z-2.h5"
+    bad.write_text("hello")
+    store.fails(5, "import", epoch(1), bad, "--run", "past", "-q")
+    assert status() == "failed"
+    store.ok("import", epoch(1), epoch(2), "--run", "past")
+    assert status() == "finished"
+
+
 def test_messages_are_the_names(store):
     store.ok("import", "-q", epoch(1))
     assert store.row("show")["message"] == "epoch-01.h5"

@@ -91,6 +91,7 @@ def test_ls_takes_globs_with_and_without_a_revision(history):
     assert len(history.rows("ls", "conv*")) == 2
     assert len(history.rows("ls", "conv*", "logits*")) == 4
     assert len(history.rows("ls", "HEAD~1", "*kernel*")) == 4
+    assert len(history.rows("ls", "HEAD", "conv1/kernel")) == 1
     assert len(history.rows("ls", f"file:{epoch(1)}", "hidden")) == 2
     assert history.fails(4, "ls", "nosuch*") == (
         "wh ls: nosuch*: no tensor is called so")

@@ -198,8 +198,12 @@ int cli_load_plugins(struct cli *cli);
 /** How files are opened: with those plug-ins, and libhdf5 in a process apart,
  *  which --untrusted and WH_UNTRUSTED limit. */
 struct wh_load_options cli_load_options(const struct cli *cli);
+/** Whether a glob names a weight: by its name, with or without ":0", or by its
+ *  layer's. */
+bool cli_glob_weight(const char *glob, const char *layer, const char *name);
+
 /** What "A..B" names; a side that is left out is HEAD. Without dots `from` is
- *  NULL and `to` all of it. */
+ *  NULL and `to` all of it. Dots before a slash are a path's. */
 struct range {
 	char *text; /* owned; the others point into it */
 	const char *from, *to;

@@ -20,8 +20,7 @@ static bool is_named(const struct cli *cli, const char *layer, const char *name)
 	int i;
 
 	for (i = 0; i < cli->n_globs; i++)
-		if (text_glob(cli->globs[i], name) ||
-		    text_glob(cli->globs[i], layer))
+		if (cli_glob_weight(cli->globs[i], layer, name))
 			return true;
 	return cli->n_globs == 0;
 }

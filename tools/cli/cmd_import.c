@@ -160,25 +160,31 @@ static int prepare(struct cli *cli, struct import_list *list)
 	return csv ? import_read_csv(cli, list, csv) : EXIT_DONE;
 }
 
-static int ignore_run(void *arg, const struct wh_run *run)
+static int note_status(void *arg, const struct wh_run *run)
 {
-	(void)arg;
-	(void)run;
+	*(bool *)arg = strcmp(run->status, "running") == 0;
 	return 0;
 }
 
-/* A run that begins here is over once all of its files are in. */
+/* A run that is not under way already is over with what is imported. */
 static int import_run(struct cli *cli, struct import_list *list)
 {
 	const char *run = cli_text(cli, "run");
+	bool is_under_way = false;
 	struct wh_error err;
-	bool is_new = run && wh_run_get(cli->store, run, ignore_run, NULL,
-					&err) == WH_ENOTFOUND;
-	int code = import_all(cli, list);
+	int code;
 
-	if (!code && is_new &&
-	    wh_run_end(cli->store, run, "finished", -1, &cli->err))
-		return cli_fail(cli);
+	if (run)
+		wh_run_get(cli->store, run, note_status, &is_under_way, &err);
+	code = import_all(cli, list);
+	if (!run || is_under_way)
+		return code;
+	if (code)
+		wh_run_end(cli->store, run,
+			   code == EXIT_INTERRUPTED ? "killed" : "failed", -1,
+			   &err);
+	else if (wh_run_end(cli->store, run, "finished", -1, &cli->err))
+		code = cli_fail(cli);
 	return code;
 }
 

@@ -46,8 +46,8 @@ static bool is_wanted(const struct cli *cli, int first, const struct row *row,
 		return true;
 	for (i = first; i < cli->n_args; i++)
 		if (text_glob(cli->args[i], tensor->key) ||
-		    text_glob(cli->args[i], row->variable->name) ||
-		    text_glob(cli->args[i], row->layer->name))
+		    cli_glob_weight(cli->args[i], row->layer->name,
+				    row->variable->name))
 			return true;
 	return false;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli.h"
 
 const char *cli_store_path(const struct cli *cli)
@@ -96,12 +97,30 @@ bool range_cut(const char *text, struct range *range)
 		return false;
 	range->to = range->text;
 	dots = strstr(range->text, "..");
+	while (dots && dots[2] == '/') /* of a file's path */
+		dots = strstr(dots + 3, "..");
 	if (!dots)
 		return true;
 	*dots = '\0';
 	range->from = dots == range->text ? "HEAD" : range->text;
 	range->to = dots[2] ? dots + 2 : "HEAD";
 	return true;
+}
+
+bool cli_glob_weight(const char *glob, const char *layer, const char *name)
+{
+	size_t len = strlen(name);
+	char *plain;
+	bool fits;
+
+	if (text_glob(glob, name) || text_glob(glob, layer))
+		return true;
+	if (len < 2 || strcmp(name + len - 2, ":0") != 0)
+		return false;
+	plain = strndup(name, len - 2);
+	fits = plain && text_glob(glob, plain);
+	free(plain);
+	return fits;
 }
 
 void cli_hint_at_path(struct cli *cli, const char *name)
