@@ -11,20 +11,45 @@
 
 #define MAX_READERS 8
 
+static int64_t chunk_id(const struct chunk *chunk)
+{
+	return chunk->storage << CHUNK_ID_BITS | (int64_t)chunk->position;
+}
+
 enum wh_status chunk_put(struct db *db, const struct chunk *chunk,
 			 struct wh_error *err)
 {
 	struct stmt *stmt;
 
 	WH_TRY(db_stmt(db, STMT_CHUNK_INSERT, &stmt, err));
-	stmt_integer(stmt, 1,
-		     chunk->storage << CHUNK_ID_BITS |
-			     (int64_t)chunk->position);
+	stmt_integer(stmt, 1, chunk_id(chunk));
 	stmt_integer(stmt, 2, chunk->codec);
 	stmt_integer(stmt, 3, (int64_t)chunk->raw_size);
 	stmt_integer(stmt, 4, chunk->crc32c);
 	stmt_blob(stmt, 5, chunk->bytes, chunk->size);
 	return step_done(stmt, err);
+}
+
+static bool fill_row(void *arg, uint32_t i, struct row *row)
+{
+	const struct chunk *const *chunks = arg, *chunk = *chunks + i;
+
+	row_integer(row, 1, chunk_id(chunk));
+	row_integer(row, 2, chunk->codec);
+	row_integer(row, 3, (int64_t)chunk->raw_size);
+	row_integer(row, 4, chunk->crc32c);
+	row_blob(row, 5, chunk->bytes, chunk->size);
+	return true;
+}
+
+enum wh_status chunk_put_all(struct db *db, const struct chunk *chunks,
+			     uint32_t n, struct wh_error *err)
+{
+	struct rows rows = {.n = n, .fill = fill_row, .arg = &chunks};
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_CHUNK_INSERT_ROWS, &stmt, err));
+	return step_rows(stmt, &rows, err);
 }
 
 /* A connection, and the last chunk that was wanted in part. */

@@ -22,6 +22,9 @@ struct chunk {
 
 enum wh_status chunk_put(struct db *db, const struct chunk *chunk,
 			 struct wh_error *err);
+/** Many small ones. */
+enum wh_status chunk_put_all(struct db *db, const struct chunk *chunks,
+			     uint32_t n, struct wh_error *err);
 
 /* ---- Reading ------------------------------------------------------------ */
 

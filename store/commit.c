@@ -368,10 +368,11 @@ static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 			       NULL, NULL, err));
 	WH_TRY(list_items(commit, err));
 	WH_TRY(hash_layers(commit, err));
-	WH_TRY(identify(commit, err));
 	count_bytes(commit);
-	WH_TRY(look_soon(commit, err));
+	/* Rewrites the file, and what was looked up before holds no more. */
 	WH_TRY(commit_choose_page_size(commit, err));
+	WH_TRY(identify(commit, err));
+	WH_TRY(look_soon(commit, err));
 	return store_and_publish(commit, err);
 }
 

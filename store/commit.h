@@ -9,7 +9,7 @@
  *		  (commit_store.c); small ones wait in memory
  *		  (commit_small.c)
  *	publish   all rows, what waits, and the branch's move, in one
- *		  transaction (commit_publish.c)
+ *		  transaction (commit_publish.c, commit_content.c)
  */
 #ifndef WH_STORE_COMMIT_H
 #define WH_STORE_COMMIT_H
@@ -19,6 +19,7 @@
 #include "codec/codec.h"
 #include "lease.h"
 #include "ref.h"
+#include "storage.h"
 #include "store.h"
 
 /** A tensor of the source, or a text. */
@@ -121,11 +122,12 @@ struct coded_sum {
 	bool uses_base, uses_context;
 };
 
-/** The row of an item whose chunks are in. `*lost`: gc has taken what they are
- *  coded against, and there is no row: it is to be stored anew. */
-enum wh_status commit_put_storage(struct db *db, const struct item *item,
-				  const struct coded_sum *sum, bool *lost,
-				  struct wh_error *err);
+/** The row to be of an item whose chunks are in. `*lost`: gc has taken what
+ *  they are coded against: it is to be stored anew. */
+enum wh_status commit_make_storage(struct db *db, const struct item *item,
+				   const struct coded_sum *sum,
+				   struct storage *storage, bool *lost,
+				   struct wh_error *err);
 
 /* Bytes of payloads that wait in memory at most. */
 #define COMMIT_SMALL_TOTAL ((uint64_t)8 << 20)
@@ -133,10 +135,11 @@ enum wh_status commit_put_storage(struct db *db, const struct item *item,
 /** Takes those out of `todo` that are small, and codes them into memory. */
 enum wh_status commit_code_small(struct commit *commit, struct item **todo,
 				 uint32_t *n_todo, struct wh_error *err);
-/** In the publishing transaction: their chunks and storages. `*again`: gc has
- *  taken what one is coded against; store it, and publish again. */
-enum wh_status commit_put_small(struct commit *commit, bool *again,
-				struct wh_error *err);
+/** In the publishing transaction: their chunks and storages. `trusted`: no
+ *  trigger runs. `*again`: gc has taken what one is coded against; store it,
+ *  and publish again. */
+enum wh_status commit_put_small(struct commit *commit, bool trusted,
+				bool *again, struct wh_error *err);
 void commit_free_small(struct commit *commit);
 
 /** Chunks of all items that have neither row nor storage; those whose base gc
@@ -150,6 +153,22 @@ enum wh_status commit_take_back(struct db *db, int64_t storage,
 
 /** After a failure: deletes what commit_store stored (commit_abandon.c). */
 enum wh_status commit_abandon(struct commit *commit, struct wh_error *err);
+
+/** What a snapshot is of, in the publishing transaction. */
+struct content {
+	struct commit *commit;
+	struct db *db;
+	bool unchanged; /* by others, since ids were looked up */
+	int64_t graph_id, attributes_id, tree_id, template_id; /* set */
+	uint8_t tree[WH_SHA256_SIZE], template_[WH_SHA256_SIZE];
+};
+/** Rows of tensors, layers and the tree (commit_content.c). `*again`: one that
+ *  was there is gone. */
+enum wh_status commit_put_content(struct content *content, bool *again,
+				  struct wh_error *err);
+/** The template's, if there is one. */
+enum wh_status commit_put_template(struct content *content,
+				   struct wh_error *err);
 
 /** `*again`: a tensor or a base that was there is gone; store what is missing,
  *  and publish again. */

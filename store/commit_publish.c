@@ -22,271 +22,15 @@
 struct publication {
 	struct commit *commit;
 	struct db *db;
-	bool unchanged; /* by others, since ids were looked up */
+	struct content content;
 	char branch[REF_NAME_SIZE];
-	int64_t graph_id, attributes_id, template_id, tree_id;
 	int64_t run_id, tip, parent_id, parent_tree, snapshot_id;
 	int64_t generation, time;
 	char run_uuid[37];
-	uint8_t tree[WH_SHA256_SIZE], template_[WH_SHA256_SIZE];
 	uint8_t parent[WH_SHA256_SIZE], snapshot[WH_SHA256_SIZE];
 	bool run_is_new, there_already, buried;
 	int64_t same_time; /* of the newest of this name */
 };
-
-/* ---- Tensors, layers, tree --------------------------------------------------
- */
-
-/* Somebody else may have stored the same meanwhile. */
-static enum wh_status publish_tensor(struct publication *pub, struct item *item,
-				     struct wh_error *err)
-{
-	const struct wh_tensor *tensor = item_tensor(item);
-
-	item->id = 0;
-	if (!pub->unchanged)
-		WH_TRY(tensor_find(pub->db, tensor, &item->id, err));
-	if (item->id)
-		return WH_OK;
-	return tensor_insert(pub->db, tensor, item->storage, &item->id, err);
-}
-
-/* First those that were stored, so that their doubles find the row. */
-static enum wh_status publish_tensors(struct publication *pub, bool *again,
-				      struct wh_error *err)
-{
-	struct commit *commit = pub->commit;
-	uint32_t i;
-
-	for (i = 0; i < commit->n_items; i++) {
-		struct item *item = &commit->items[i];
-
-		if (item->stored || item->waits)
-			WH_TRY(publish_tensor(pub, item, err));
-	}
-	for (i = 0; i < commit->n_items && !*again; i++) {
-		struct item *item = &commit->items[i];
-
-		if (item->stored || item->waits || item->id < 0 ||
-		    (item->id && pub->unchanged))
-			continue;
-		WH_TRY(tensor_find(pub->db, item_tensor(item), &item->id, err));
-		*again = item->id == 0;
-	}
-	return WH_OK;
-}
-
-static enum wh_status find_digest(struct db *db, enum statement which,
-				  const uint8_t *sha256, int64_t *id,
-				  struct wh_error *err)
-{
-	struct stmt *stmt;
-	bool row;
-
-	WH_TRY(db_stmt(db, which, &stmt, err));
-	stmt_blob(stmt, 1, sha256, WH_SHA256_SIZE);
-	WH_TRY(stmt_step(stmt, &row, err));
-	*id = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
-	return WH_OK;
-}
-
-static enum wh_status insert_variable(struct publication *pub, int64_t layer,
-				      uint32_t position,
-				      const struct wh_variable *variable,
-				      struct wh_error *err)
-{
-	struct item *item = &pub->commit->items[variable->tensor];
-	struct stmt *stmt;
-
-	WH_TRY(db_stmt(pub->db, STMT_VARIABLE_INSERT, &stmt, err));
-	stmt_integer(stmt, 1, layer);
-	stmt_integer(stmt, 2, position);
-	stmt_text(stmt, 3, variable->name);
-	stmt_text(stmt, 4, item_tensor(item)->key);
-	stmt_text(stmt, 5, variable->object_path);
-	stmt_text(stmt, 6, variable->keras3_path);
-	stmt_integer(stmt, 7, variable->role);
-	stmt_integer(stmt, 8, variable->trainable);
-	stmt_integer(stmt, 9, item->id);
-	return step_done(stmt, err);
-}
-
-static enum wh_status insert_layer(struct publication *pub, uint32_t index,
-				   struct wh_error *err)
-{
-	const struct wh_manifest *manifest = &pub->commit->source->manifest;
-	const struct wh_layer *layer = &manifest->layers[index];
-	struct layer_identity *identity = &pub->commit->layers[index];
-	uint64_t nbytes = 0;
-	struct stmt *stmt;
-	uint32_t i;
-
-	for (i = 0; i < layer->n_variables; i++)
-		nbytes += manifest->tensors[layer->variables[i].tensor].nbytes;
-	WH_TRY(db_stmt(pub->db, STMT_LAYER_INSERT, &stmt, err));
-	stmt_blob(stmt, 1, identity->sha256, sizeof(identity->sha256));
-	stmt_text(stmt, 2, layer->name);
-	stmt_text(stmt, 3, layer->class_name);
-	stmt_integer(stmt, 4, layer->kind);
-	stmt_integer(stmt, 5, (int64_t)nbytes);
-	WH_TRY(step_insert(stmt, &identity->id, err));
-	for (i = 0; i < layer->n_variables; i++)
-		WH_TRY(insert_variable(pub, identity->id, i,
-				       &layer->variables[i], err));
-	return WH_OK;
-}
-
-/* A layer without variables may be there under two names of its own. */
-static bool is_certain(const struct publication *pub, uint32_t index)
-{
-	const struct wh_manifest *manifest = &pub->commit->source->manifest;
-
-	return pub->unchanged && (pub->commit->layers[index].id ||
-				  manifest->layers[index].n_variables);
-}
-
-/* A layer that was known may be gone, and one that wasn't may be there now. */
-static enum wh_status publish_layers(struct publication *pub, bool *again,
-				     struct wh_error *err)
-{
-	struct commit *commit = pub->commit;
-	uint32_t i;
-
-	for (i = 0; i < commit->source->manifest.n_layers; i++) {
-		struct layer_identity *layer = &commit->layers[i];
-		bool known = layer->id != 0;
-
-		if (!is_certain(pub, i))
-			WH_TRY(find_digest(pub->db, STMT_LAYER_FIND,
-					   layer->sha256, &layer->id, err));
-		if (layer->id)
-			continue;
-		if (known) {
-			*again = true;
-			return WH_OK;
-		}
-		WH_TRY(insert_layer(pub, i, err));
-	}
-	return WH_OK;
-}
-
-static const struct wh_tensor *text_tensor(const struct publication *pub,
-					   enum text_kind kind, int64_t *id)
-{
-	const struct commit *commit = pub->commit;
-	uint32_t item = commit->text_item[kind];
-
-	*id = item == UINT32_MAX ? 0 : commit->items[item].id;
-	return *id ? item_tensor(&commit->items[item]) : NULL;
-}
-
-static enum wh_status hash_tree(struct publication *pub, struct wh_error *err)
-{
-	const struct wh_manifest *manifest = &pub->commit->source->manifest;
-	const struct wh_tensor *graph, *attributes;
-	struct canonical_place *places;
-	struct wh_buf text = {0};
-	enum wh_status status;
-	uint32_t i;
-
-	graph = text_tensor(pub, TEXT_GRAPH, &pub->graph_id);
-	attributes = text_tensor(pub, TEXT_ATTRIBUTES, &pub->attributes_id);
-	places = calloc((size_t)manifest->n_layers + 1, sizeof(*places));
-	if (!places)
-		return wh_fail_memory(err);
-	for (i = 0; i < manifest->n_layers; i++) {
-		memcpy(places[i].layer, pub->commit->layers[i].sha256,
-		       WH_SHA256_SIZE);
-		places[i].container = manifest->layers[i].container;
-	}
-	status = canonical_tree(&text, graph ? graph->sha256 : NULL,
-				attributes ? attributes->sha256 : NULL, places,
-				manifest->n_layers, err);
-	if (!status)
-		status = sha256_of(text.data, text.size, pub->tree, err);
-	wh_buf_free(&text);
-	free(places);
-	return status;
-}
-
-static void bind_id(struct stmt *stmt, int index, int64_t id)
-{
-	if (id)
-		stmt_integer(stmt, index, id);
-	else
-		stmt_null(stmt, index);
-}
-
-static enum wh_status insert_places(struct publication *pub,
-				    struct wh_error *err)
-{
-	const struct wh_manifest *manifest = &pub->commit->source->manifest;
-	struct stmt *stmt;
-	uint32_t i;
-
-	for (i = 0; i < manifest->n_layers; i++) {
-		uint32_t container = manifest->layers[i].container;
-
-		WH_TRY(db_stmt(pub->db, STMT_TREE_LAYER_INSERT, &stmt, err));
-		stmt_integer(stmt, 1, pub->tree_id);
-		stmt_integer(stmt, 2, i);
-		stmt_integer(stmt, 3, pub->commit->layers[i].id);
-		if (container != WH_NO_LAYER)
-			stmt_integer(stmt, 4, container);
-		WH_TRY(step_done(stmt, err));
-	}
-	return WH_OK;
-}
-
-static enum wh_status publish_tree(struct publication *pub,
-				   struct wh_error *err)
-{
-	const struct wh_manifest *manifest = &pub->commit->source->manifest;
-	struct stmt *stmt;
-
-	WH_TRY(hash_tree(pub, err));
-	WH_TRY(find_digest(pub->db, STMT_TREE_FIND, pub->tree, &pub->tree_id,
-			   err));
-	if (pub->tree_id)
-		return WH_OK;
-	WH_TRY(db_stmt(pub->db, STMT_TREE_INSERT, &stmt, err));
-	stmt_blob(stmt, 1, pub->tree, sizeof(pub->tree));
-	bind_id(stmt, 2, pub->graph_id);
-	bind_id(stmt, 3, pub->attributes_id);
-	stmt_integer(stmt, 4, manifest->n_tensors);
-	stmt_integer(stmt, 5, manifest->n_layers);
-	stmt_integer(stmt, 6, (int64_t)pub->commit->result.nbytes);
-	WH_TRY(step_insert(stmt, &pub->tree_id, err));
-	return insert_places(pub, err);
-}
-
-static enum wh_status publish_template(struct publication *pub,
-				       struct wh_error *err)
-{
-	const struct wh_template *template_ =
-		pub->commit->source->manifest.template_;
-	const struct wh_tensor *text;
-	int64_t text_id, skeleton_id = 0;
-	struct stmt *stmt;
-
-	text = text_tensor(pub, TEXT_TEMPLATE, &text_id);
-	if (!text)
-		return WH_OK;
-	memcpy(pub->template_, text->sha256, WH_SHA256_SIZE);
-	WH_TRY(find_digest(pub->db, STMT_TEMPLATE_FIND, pub->template_,
-			   &pub->template_id, err));
-	if (pub->template_id)
-		return WH_OK;
-	if (template_->skeleton != WH_LITERAL)
-		skeleton_id = pub->commit->items[template_->skeleton].id;
-	WH_TRY(db_stmt(pub->db, STMT_TEMPLATE_INSERT, &stmt, err));
-	stmt_blob(stmt, 1, pub->template_, sizeof(pub->template_));
-	stmt_text(stmt, 2, template_->format);
-	stmt_integer(stmt, 3, text_id);
-	bind_id(stmt, 4, skeleton_id);
-	return step_insert(stmt, &pub->template_id, err);
-}
 
 /* ---- Run, metrics, params
  * ----------------------------------------------------- */
@@ -480,11 +224,13 @@ static struct canonical_snapshot describe(const struct publication *pub)
 	const struct wh_manifest *manifest = &pub->commit->source->manifest;
 
 	return (struct canonical_snapshot){
-		.tree = pub->tree,
+		.tree = pub->content.tree,
 		.parent = pub->parent_id ? pub->parent : NULL,
-		.template_ = pub->template_id ? pub->template_ : NULL,
-		.template_format =
-			pub->template_id ? manifest->template_->format : NULL,
+		.template_ = pub->content.template_id ? pub->content.template_
+						      : NULL,
+		.template_format = pub->content.template_id
+					   ? manifest->template_->format
+					   : NULL,
 		.time = pub->time,
 		.run_uuid = pub->run_uuid,
 		.has_step = options->has_step,
@@ -511,7 +257,7 @@ static enum wh_status insert_snapshot(struct publication *pub,
 
 	WH_TRY(db_stmt(pub->db, STMT_SNAPSHOT_INSERT, &stmt, err));
 	stmt_blob(stmt, 1, pub->snapshot, sizeof(pub->snapshot));
-	stmt_integer(stmt, 2, pub->tree_id);
+	stmt_integer(stmt, 2, pub->content.tree_id);
 	bind_digest(stmt, 3, text->parent);
 	stmt_integer(stmt, 4, pub->generation);
 	stmt_integer(stmt, 5, text->time);
@@ -522,7 +268,8 @@ static enum wh_status insert_snapshot(struct publication *pub,
 		stmt_integer(stmt, 8, text->epoch);
 	stmt_text(stmt, 9, text->origin_format);
 	stmt_text(stmt, 10, text->origin_generator);
-	bind_id(stmt, 11, pub->template_id);
+	if (pub->content.template_id)
+		stmt_integer(stmt, 11, pub->content.template_id);
 	stmt_text(stmt, 12, text->message);
 	return step_insert(stmt, &pub->snapshot_id, err);
 }
@@ -582,7 +329,7 @@ static enum wh_status publish_snapshot(struct publication *pub,
 	return lineage_add(pub->db,
 			   &(struct lineage_member){
 				   .snapshot = pub->snapshot_id,
-				   .tree = pub->tree_id,
+				   .tree = pub->content.tree_id,
 				   .generation = pub->generation,
 				   .parent = pub->parent_id,
 				   .parent_tree = pub->parent_tree,
@@ -637,7 +384,8 @@ static enum wh_status find_same(struct publication *pub, struct wh_error *err)
 		stmt_integer(stmt, 3, options->epoch);
 	stmt_text(stmt, 4, pub->commit->message);
 	WH_TRY(stmt_step(stmt, &row, err));
-	pub->there_already = row && column_integer(stmt, 2) == pub->tree_id;
+	pub->there_already =
+		row && column_integer(stmt, 2) == pub->content.tree_id;
 	pub->same_time = row ? column_integer(stmt, 4) : INT64_MIN;
 	if (pub->there_already) {
 		pub->snapshot_id = column_integer(stmt, 0);
@@ -710,7 +458,7 @@ static void fill_result(const struct publication *pub)
 	struct wh_commit_result *result = &pub->commit->result;
 
 	text_hex(pub->snapshot, WH_SHA256_SIZE, result->snapshot);
-	text_hex(pub->tree, WH_SHA256_SIZE, result->tree);
+	text_hex(pub->content.tree, WH_SHA256_SIZE, result->tree);
 	result->parent[0] = '\0';
 	if (pub->parent_id)
 		text_hex(pub->parent, WH_SHA256_SIZE, result->parent);
@@ -738,7 +486,7 @@ static enum wh_status publish_history(struct publication *pub,
 		WH_TRY(find_same(pub, err));
 	if (pub->there_already)
 		return WH_OK;
-	WH_TRY(publish_template(pub, err));
+	WH_TRY(commit_put_template(&pub->content, err));
 	if (pub->commit->options->once)
 		WH_TRY(find_buried(pub, err));
 	if (pub->there_already)
@@ -763,7 +511,11 @@ enum wh_status commit_publish(struct commit *commit, bool *again,
 			      struct wh_error *err)
 {
 	const struct wh_commit_options *options = commit->options;
-	struct publication pub = {.commit = commit, .db = commit->store->db};
+	struct publication pub = {
+		.commit = commit,
+		.db = commit->store->db,
+		.content = {.commit = commit, .db = commit->store->db},
+	};
 	AUTO_TRANSACTION tx = {0};
 	int64_t mark;
 
@@ -771,16 +523,13 @@ enum wh_status commit_publish(struct commit *commit, bool *again,
 	pub.time = options->has_time ? options->time : ref_now();
 	WH_TRY(transaction_begin(&tx, pub.db, err));
 	WH_TRY(db_mark(pub.db, &mark, err));
-	pub.unchanged = mark == commit->mark;
+	pub.content.unchanged = mark == commit->mark;
 	transaction_trust(&tx, count_new(commit) >= MANY_TENSORS);
-	WH_TRY(commit_put_small(commit, again, err));
+	WH_TRY(commit_put_small(commit, tx.trusted, again, err));
 	if (!*again)
-		WH_TRY(publish_tensors(&pub, again, err));
-	if (!*again)
-		WH_TRY(publish_layers(&pub, again, err));
+		WH_TRY(commit_put_content(&pub.content, again, err));
 	if (*again)
 		return WH_OK;
-	WH_TRY(publish_tree(&pub, err));
 	/* Triggers count snapshots and sum up metrics. */
 	transaction_trust(&tx, false);
 	WH_TRY(publish_history(&pub, err));

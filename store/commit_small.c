@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/auto.h"
 #include "base/crc.h"
 #include "chunk.h"
 #include "chunk_reader.h"
@@ -19,8 +20,8 @@
 #define SMALL_ITEM  ((uint64_t)64 << 10) /* bytes */
 #define SMALL_TOTAL COMMIT_SMALL_TOTAL
 
-struct small_chunk {
-	struct chunk chunk; /* `bytes`: in `small_chunks.bytes` */
+/* What a chunk is of. */
+struct origin {
 	struct item *item;
 	bool uses_base, uses_context;
 };
@@ -28,7 +29,8 @@ struct small_chunk {
 struct small_chunks {
 	uint8_t *bytes; /* first raw ones, then coded ones over them */
 	uint64_t n_bytes;
-	struct small_chunk *chunks;
+	struct chunk *chunks; /* whose `bytes` are in `bytes` */
+	struct origin *origins;
 	uint32_t n, n_items;
 	bool any_base;
 };
@@ -41,6 +43,7 @@ void commit_free_small(struct commit *commit)
 		return;
 	free(small->bytes);
 	free(small->chunks);
+	free(small->origins);
 	free(small);
 	commit->small = NULL;
 }
@@ -94,12 +97,12 @@ static enum wh_status read_chunk(struct small_chunks *small, struct item *item,
 
 	WH_TRY(wh_source_read(item->source, item->index, offset, bytes, size,
 			      err));
-	small->chunks[small->n++] = (struct small_chunk){
-		.item = item,
-		.chunk = {.position = (uint32_t)(offset / CHUNK_SIZE),
-			  .crc32c = crc32c_update(0, bytes, size),
-			  .bytes = bytes,
-			  .raw_size = size},
+	small->origins[small->n].item = item;
+	small->chunks[small->n++] = (struct chunk){
+		.position = (uint32_t)(offset / CHUNK_SIZE),
+		.crc32c = crc32c_update(0, bytes, size),
+		.bytes = bytes,
+		.raw_size = size,
 	};
 	small->n_bytes += size;
 	return WH_OK;
@@ -115,8 +118,8 @@ static enum wh_status weigh_chunks(struct small_chunks *small,
 	WH_TRY(scale_begin(scale, &item->source->manifest.tensors[item->index],
 			   commit_needs(), err));
 	for (i = first; i < small->n; i++)
-		WH_TRY(scale_add(scale, small->chunks[i].chunk.bytes,
-				 small->chunks[i].chunk.raw_size, err));
+		WH_TRY(scale_add(scale, small->chunks[i].bytes,
+				 small->chunks[i].raw_size, err));
 	return scale_finish(scale, err);
 }
 
@@ -142,8 +145,8 @@ static enum wh_status read_item(struct small_chunks *small, struct item *item,
 	for (at = 0; at < tensor->nbytes; at += CHUNK_SIZE)
 		WH_TRY(read_chunk(small, item, at, err));
 	for (i = first; i < small->n; i++)
-		crc = crc32c_combine(crc, small->chunks[i].chunk.crc32c,
-				     small->chunks[i].chunk.raw_size);
+		crc = crc32c_combine(crc, small->chunks[i].crc32c,
+				     small->chunks[i].raw_size);
 	if (crc != tensor->crc32c)
 		return wh_fail(err, WH_EMISMATCH,
 			       "tensor '%s' changed while it was read",
@@ -155,31 +158,31 @@ static enum wh_status read_item(struct small_chunks *small, struct item *item,
 	return WH_OK;
 }
 
-/* To `out`, which is not beyond where the raw bytes lie. */
-static enum wh_status code_chunk(const struct commit *commit,
-				 struct small_chunk *small,
+/* Chunk `i`, to `out`, which is not beyond where the raw bytes lie. */
+static enum wh_status code_chunk(const struct commit *commit, uint32_t i,
 				 struct codec_coder *coder,
 				 struct chunk_reader *bases, uint8_t *out,
 				 struct wh_error *err)
 {
-	struct chunk *chunk = &small->chunk;
+	struct origin *origin = &commit->small->origins[i];
+	struct chunk *chunk = &commit->small->chunks[i];
 	struct codec_input input = {
 		.bytes = chunk->bytes,
 		.size = chunk->raw_size,
-		.element = codec_element_of(item_tensor(small->item)->dtype),
+		.element = codec_element_of(item_tensor(origin->item)->dtype),
 		.effort = commit->effort,
 	};
 	struct codec_output coded;
 
-	if (small->item->base)
-		WH_TRY(chunk_reader_reference(bases, small->item->base,
+	if (origin->item->base)
+		WH_TRY(chunk_reader_reference(bases, origin->item->base,
 					      chunk->position, &input.reference,
 					      err));
 	WH_TRY(codec_encode(coder, &input, &coded, err));
 	chunk->codec = coded.codec;
 	chunk->size = coded.size;
-	small->uses_base = coded.uses_base;
-	small->uses_context = coded.uses_context;
+	origin->uses_base = coded.uses_base;
+	origin->uses_context = coded.uses_context;
 	if (coded.size)
 		memmove(out, coded.bytes, coded.size);
 	chunk->bytes = out;
@@ -220,9 +223,8 @@ static enum wh_status code_all(struct commit *commit, struct codec_coder *coder,
 		WH_TRY(drop_lost_bases(commit, err));
 	}
 	for (i = 0; i < small->n; i++) {
-		WH_TRY(code_chunk(commit, &small->chunks[i], coder, bases, out,
-				  err));
-		out += small->chunks[i].chunk.size;
+		WH_TRY(code_chunk(commit, i, coder, bases, out, err));
+		out += small->chunks[i].size;
 	}
 	return WH_OK;
 }
@@ -263,7 +265,10 @@ static enum wh_status make_room(struct commit *commit, uint64_t n_bytes,
 		return wh_fail_memory(err);
 	small->bytes = malloc((size_t)n_bytes + 1);
 	small->chunks = calloc((size_t)n_chunks + 1, sizeof(*small->chunks));
-	return small->bytes && small->chunks ? WH_OK : wh_fail_memory(err);
+	small->origins = calloc((size_t)n_chunks + 1, sizeof(*small->origins));
+	return small->bytes && small->chunks && small->origins
+		       ? WH_OK
+		       : wh_fail_memory(err);
 }
 
 enum wh_status commit_code_small(struct commit *commit, struct item **todo,
@@ -301,40 +306,70 @@ static enum wh_status reserve(struct commit *commit, struct wh_error *err)
 	return WH_OK;
 }
 
-/* The chunks of the item whose first one is at `*at`, and its storage. */
-static enum wh_status put_item(struct commit *commit, struct item *item,
-			       uint32_t *at, bool *lost, struct wh_error *err)
+/* Its chunks begin at `*at`. */
+static enum wh_status make_row(struct commit *commit, struct item *item,
+			       uint32_t *at, struct storage *row, bool *lost,
+			       struct wh_error *err)
 {
 	struct small_chunks *small = commit->small;
-	struct db *db = commit->store->db;
 	struct coded_sum sum = {0};
 
-	for (; *at < small->n && small->chunks[*at].item == item; ++*at) {
-		struct small_chunk *next = &small->chunks[*at];
-
-		next->chunk.storage = item->storage;
-		WH_TRY(chunk_put(db, &next->chunk, err));
-		sum.stored += next->chunk.size;
-		sum.uses_base |= next->uses_base;
-		sum.uses_context |= next->uses_context;
+	for (; *at < small->n && small->origins[*at].item == item; ++*at) {
+		small->chunks[*at].storage = item->storage;
+		sum.stored += small->chunks[*at].size;
+		sum.uses_base |= small->origins[*at].uses_base;
+		sum.uses_context |= small->origins[*at].uses_context;
 	}
 	commit->small_stored += sum.stored;
-	return commit_put_storage(db, item, &sum, lost, err);
+	return commit_make_storage(commit->store->db, item, &sum, row, lost,
+				   err);
 }
 
-enum wh_status commit_put_small(struct commit *commit, bool *again,
-				struct wh_error *err)
+/* One row for each item that waits. */
+static enum wh_status make_rows(struct commit *commit, struct storage *rows,
+				bool *lost, struct wh_error *err)
 {
-	uint32_t i, at = 0;
+	uint32_t i, at = 0, n = 0;
+
+	WH_TRY(reserve(commit, err));
+	for (i = 0; i < commit->n_items && !*lost; i++)
+		if (commit->items[i].waits)
+			WH_TRY(make_row(commit, &commit->items[i], &at,
+					&rows[n++], lost, err));
+	return WH_OK;
+}
+
+/* Triggers make SQLite copy the rows of a statement first. */
+static enum wh_status put_chunks(struct commit *commit, bool trusted,
+				 struct wh_error *err)
+{
+	const struct small_chunks *small = commit->small;
+	struct db *db = commit->store->db;
+	uint32_t i;
+
+	if (trusted)
+		return chunk_put_all(db, small->chunks, small->n, err);
+	for (i = 0; i < small->n; i++)
+		WH_TRY(chunk_put(db, &small->chunks[i], err));
+	return WH_OK;
+}
+
+enum wh_status commit_put_small(struct commit *commit, bool trusted,
+				bool *again, struct wh_error *err)
+{
+	struct storage *rows wh_free_auto = NULL;
 
 	commit->small_stored = 0;
 	if (!commit->small || !commit->small->n_items)
 		return WH_OK;
-	WH_TRY(reserve(commit, err));
-	for (i = 0; i < commit->n_items && !*again; i++)
-		if (commit->items[i].waits)
-			WH_TRY(put_item(commit, &commit->items[i], &at, again,
-					err));
+	rows = calloc(commit->small->n_items, sizeof(*rows));
+	if (!rows)
+		return wh_fail_memory(err);
+	WH_TRY(make_rows(commit, rows, again, err));
 	commit->n_lost += *again;
-	return WH_OK;
+	if (*again)
+		return WH_OK;
+	WH_TRY(put_chunks(commit, trusted, err));
+	return storage_insert(commit->store->db, rows, commit->small->n_items,
+			      err);
 }

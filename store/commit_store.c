@@ -310,15 +310,17 @@ struct inserter {
 };
 
 /* A tensor of which no chunk uses its base has none: it begins a chain. */
-enum wh_status commit_put_storage(struct db *db, const struct item *item,
-				  const struct coded_sum *sum, bool *lost,
-				  struct wh_error *err)
+enum wh_status commit_make_storage(struct db *db, const struct item *item,
+				   const struct coded_sum *sum,
+				   struct storage *storage, bool *lost,
+				   struct wh_error *err)
 {
-	struct storage storage = {.id = item->storage,
-				  .nbytes = item_tensor(item)->nbytes};
 	struct storage base;
 	bool there;
 
+	*storage = (struct storage){.id = item->storage,
+				    .nbytes = item_tensor(item)->nbytes,
+				    .stored_bytes = sum->stored};
 	*lost = false;
 	if (sum->uses_base) {
 		WH_TRY(commit_base_is_there(db, item, &there, err));
@@ -326,13 +328,13 @@ enum wh_status commit_put_storage(struct db *db, const struct item *item,
 			*lost = true;
 			return WH_OK;
 		}
-		/* From here on this row keeps it. */
+		/* From here on the row keeps it. */
 		WH_TRY(storage_get(db, item->base, &base, err));
-		storage.base = item->base;
-		storage.generation = item->generation;
-		storage.context = sum->uses_context ? base.base : 0;
+		storage->base = item->base;
+		storage->generation = item->generation;
+		storage->context = sum->uses_context ? base.base : 0;
 	}
-	return storage_insert(db, &storage, sum->stored, err);
+	return WH_OK;
 }
 
 /* Its chunks are of no use without their base; commit_store stores it anew. */
@@ -350,15 +352,17 @@ static enum wh_status end_item(struct inserter *to, struct db *db,
 {
 	struct commit *commit = to->line->commit;
 	bool known = false, lost = false;
+	struct storage storage;
 
 	if (item->eager)
 		WH_TRY(commit_settle(commit, item, &known, err));
 	item->eager = false;
 	if (!known)
-		WH_TRY(commit_put_storage(db, item, &to->sum, &lost, err));
+		WH_TRY(commit_make_storage(db, item, &to->sum, &storage, &lost,
+					   err));
 	item->stored = !known && !lost;
 	if (item->stored)
-		return WH_OK;
+		return storage_insert(db, &storage, 1, err);
 	commit->result.stored_bytes -= to->sum.stored;
 	return known ? WH_OK : lose(commit, item, err);
 }

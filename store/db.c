@@ -89,6 +89,8 @@ static enum wh_status configure(struct db *db, struct wh_error *err)
 	sqlite3_limit(handle, SQLITE_LIMIT_SQL_LENGTH, MAX_SQL);
 	sqlite3_limit(handle, SQLITE_LIMIT_VARIABLE_NUMBER, MAX_VARIABLES);
 	sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0);
+	if (db_add_rows(handle))
+		return wh_fail_memory(err);
 	return db_exec(db,
 		       DB_CACHE_SIZE "PRAGMA secure_delete = OFF;"
 				     "PRAGMA temp_store = MEMORY;"

@@ -86,6 +86,35 @@ bool column_is_null(struct stmt *stmt, int column);
 const char *column_text(struct stmt *stmt, int column);
 const void *column_blob(struct stmt *stmt, int column, size_t *len);
 
+/* ---- Rows from memory (db_rows.c) --------------------------------------- */
+
+/** One of many rows that a statement takes from wh_rows(?1), columns c1 to
+ *  c11: empty when it is filled. What is set here lives until the next row. */
+struct row;
+#define ROW_MAX_CELLS 11
+
+void row_integer(struct row *row, int index, int64_t value); /* from 1 */
+void row_real(struct row *row, int index, double value);     /* NaN is NULL */
+void row_text(struct row *row, int index, const char *text); /* or NULL */
+void row_blob(struct row *row, int index, const void *bytes, size_t len);
+
+struct rows {
+	uint32_t n;
+	/** Called once for each, in order; false: leave it out. */
+	bool (*fill)(void *arg, uint32_t i, struct row *row);
+	void *arg;
+};
+
+/** Runs the statement, whose one parameter is ?1, over all rows. Of many a
+ *  failure leaves some: the transaction must come to nothing then. */
+enum wh_status step_rows(struct stmt *stmt, struct rows *rows,
+			 struct wh_error *err);
+
+/** The first of `n` new ids, by a statement that tells the last one.
+ *  WH_ECORRUPT where there are no more. */
+enum wh_status step_next_id(struct stmt *stmt, uint32_t n, int64_t *first,
+			    struct wh_error *err);
+
 /** What others have committed: while a handle's mark is the same, nobody but
  *  itself has changed the store. Asked within a transaction. */
 enum wh_status db_mark(struct db *db, int64_t *mark, struct wh_error *err);

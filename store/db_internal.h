@@ -41,6 +41,9 @@ enum wh_status db_failed(struct db *db, int code, struct wh_error *err);
 enum wh_status db_connect(const char *path, int flags, bool check,
 			  struct db **db, struct wh_error *err);
 
+/** db_rows.c: the table wh_rows; SQLite's code. */
+int db_add_rows(sqlite3 *handle);
+
 /** db_check.c: there is a file that can be read. */
 enum wh_status db_check_file(const char *path, struct wh_error *err);
 /** db_check.c: bytes 0-99, before SQLite reads a page. */

@@ -196,7 +196,8 @@ static enum wh_status insert_row(struct moving *moving, struct wh_error *err)
 	const struct recode_request *request = moving->request;
 	struct db *db = moving->recoder->db;
 	struct storage storage = {.id = moving->storage,
-				  .nbytes = request->tensor.nbytes};
+				  .nbytes = request->tensor.nbytes,
+				  .stored_bytes = moving->stored};
 	struct storage base;
 	bool named;
 
@@ -211,7 +212,7 @@ static enum wh_status insert_row(struct moving *moving, struct wh_error *err)
 		storage.generation = request->generation;
 		storage.context = moving->uses_context ? base.base : 0;
 	}
-	return storage_insert(db, &storage, moving->stored, err);
+	return storage_insert(db, &storage, 1, err);
 }
 
 static enum wh_status flush(struct moving *moving, bool last,

@@ -113,23 +113,31 @@ enum wh_status storage_reserve(struct db *db, uint32_t n, int64_t *first,
 	return step_done(stmt, err);
 }
 
-enum wh_status storage_insert(struct db *db, const struct storage *storage,
-			      uint64_t stored_bytes, struct wh_error *err)
+static bool fill_row(void *arg, uint32_t i, struct row *row)
 {
+	const struct storage *const *rows = arg, *storage = *rows + i;
 	int64_t kind = storage->base ? ENCODING_DELTA : ENCODING_CHUNKS;
+
+	row_integer(row, 1, storage->id);
+	row_integer(row, 2,
+		    (int64_t)storage->generation << ENCODING_KIND_BITS | kind);
+	row_integer(row, 3, (int64_t)storage->nbytes);
+	row_integer(row, 4, (int64_t)storage->stored_bytes);
+	if (storage->base)
+		row_integer(row, 5, storage->base);
+	if (storage->context)
+		row_integer(row, 6, storage->context);
+	return true;
+}
+
+enum wh_status storage_insert(struct db *db, const struct storage *storages,
+			      uint32_t n, struct wh_error *err)
+{
+	struct rows rows = {.n = n, .fill = fill_row, .arg = &storages};
 	struct stmt *stmt;
 
 	WH_TRY(db_stmt(db, STMT_STORAGE_INSERT, &stmt, err));
-	stmt_integer(stmt, 1, storage->id);
-	stmt_integer(stmt, 2,
-		     (int64_t)storage->generation << ENCODING_KIND_BITS | kind);
-	stmt_integer(stmt, 3, (int64_t)storage->nbytes);
-	stmt_integer(stmt, 4, (int64_t)stored_bytes);
-	if (storage->base)
-		stmt_integer(stmt, 5, storage->base);
-	if (storage->context)
-		stmt_integer(stmt, 6, storage->context);
-	return step_done(stmt, err);
+	return step_rows(stmt, &rows, err);
 }
 
 enum wh_status storage_is_named(struct db *db, int64_t id, bool *named,

@@ -23,6 +23,7 @@ struct storage {
 	uint64_t nbytes;
 	int64_t base, context; /* ids, 0: none; context: the base's own base */
 	unsigned generation;
+	uint64_t stored_bytes; /* for storage_insert alone */
 };
 
 /** The first of `n` new ids. They are never used again once the transaction is
@@ -43,8 +44,8 @@ enum wh_status storage_check(struct db *db, int64_t id, uint64_t nbytes,
 enum wh_status storage_check_columns(struct stmt *stmt, int column, int64_t id,
 				     uint64_t nbytes, struct wh_error *err);
 
-enum wh_status storage_insert(struct db *db, const struct storage *storage,
-			      uint64_t stored_bytes, struct wh_error *err);
+enum wh_status storage_insert(struct db *db, const struct storage *storages,
+			      uint32_t n, struct wh_error *err);
 
 /** Whether a tensor or another storage needs it. One that nobody needs may be
  *  half swept by gc already, whose turns take its chunks before its row: it

@@ -80,45 +80,70 @@ enum wh_status tensor_find(struct db *db, const struct wh_tensor *tensor,
 	return WH_OK;
 }
 
-static enum wh_status insert_statistics(struct db *db, int64_t id,
-					const struct wh_statistics *s,
-					struct wh_error *err)
-{
-	const double figures[] = {s->min, s->max, s->mean, s->std, s->l2};
-	struct stmt *stmt;
-	int i;
+struct inserting {
+	const struct new_tensor *tensors;
+	char shape[SHAPE_TEXT_SIZE]; /* of the row under way */
+};
 
-	WH_TRY(db_stmt(db, STMT_STATISTICS_INSERT, &stmt, err));
-	stmt_integer(stmt, 1, id);
-	stmt_integer(stmt, 2, STATISTICS_VERSION);
-	stmt_integer(stmt, 3, (int64_t)s->n_elements);
-	stmt_integer(stmt, 4, (int64_t)s->n_zero);
-	stmt_integer(stmt, 5, (int64_t)s->n_nan);
-	stmt_integer(stmt, 6, (int64_t)s->n_inf);
-	for (i = 0; i < 5; i++)
-		stmt_real(stmt, 7 + i, figures[i]); /* NaN becomes NULL */
-	return step_done(stmt, err);
+static bool fill_tensor(void *arg, uint32_t i, struct row *row)
+{
+	struct inserting *inserting = arg;
+	const struct new_tensor *added = &inserting->tensors[i];
+	const struct wh_tensor *tensor = added->tensor;
+
+	tensor_shape_text(tensor, inserting->shape);
+	row_integer(row, 1, added->id);
+	row_blob(row, 2, tensor->sha256, sizeof(tensor->sha256));
+	row_text(row, 3, wh_dtype_name(tensor->dtype));
+	row_text(row, 4, inserting->shape);
+	row_integer(row, 5, (int64_t)tensor->nbytes);
+	row_integer(row, 6, tensor->crc32c);
+	row_integer(row, 7, tensor->crc32);
+	row_integer(row, 8, added->storage);
+	return true;
 }
 
-enum wh_status tensor_insert(struct db *db, const struct wh_tensor *tensor,
-			     int64_t storage, int64_t *id, struct wh_error *err)
+static bool fill_statistics(void *arg, uint32_t i, struct row *row)
 {
-	char shape[SHAPE_TEXT_SIZE];
-	struct stmt *stmt;
+	struct inserting *inserting = arg;
+	const struct new_tensor *added = &inserting->tensors[i];
+	const struct wh_statistics *s = &added->tensor->statistics;
+	const double figures[] = {s->min, s->max, s->mean, s->std, s->l2};
+	int k;
 
-	tensor_shape_text(tensor, shape);
-	WH_TRY(db_stmt(db, STMT_TENSOR_INSERT, &stmt, err));
-	stmt_blob(stmt, 1, tensor->sha256, sizeof(tensor->sha256));
-	stmt_text(stmt, 2, wh_dtype_name(tensor->dtype));
-	stmt_text(stmt, 3, shape);
-	stmt_integer(stmt, 4, (int64_t)tensor->nbytes);
-	stmt_integer(stmt, 5, tensor->crc32c);
-	stmt_integer(stmt, 6, tensor->crc32);
-	stmt_integer(stmt, 7, storage);
-	WH_TRY(step_insert(stmt, id, err));
-	if (!tensor->has_statistics)
+	if (!added->tensor->has_statistics)
+		return false;
+	row_integer(row, 1, added->id);
+	row_integer(row, 2, STATISTICS_VERSION);
+	row_integer(row, 3, (int64_t)s->n_elements);
+	row_integer(row, 4, (int64_t)s->n_zero);
+	row_integer(row, 5, (int64_t)s->n_nan);
+	row_integer(row, 6, (int64_t)s->n_inf);
+	for (k = 0; k < 5; k++)
+		row_real(row, 7 + k, figures[k]); /* NaN becomes NULL */
+	return true;
+}
+
+enum wh_status tensor_insert(struct db *db, struct new_tensor *tensors,
+			     uint32_t n, struct wh_error *err)
+{
+	struct inserting inserting = {.tensors = tensors};
+	struct rows rows = {.n = n, .fill = fill_tensor, .arg = &inserting};
+	struct stmt *stmt;
+	int64_t first;
+	uint32_t i;
+
+	if (!n)
 		return WH_OK;
-	return insert_statistics(db, *id, &tensor->statistics, err);
+	WH_TRY(db_stmt(db, STMT_TENSOR_LAST, &stmt, err));
+	WH_TRY(step_next_id(stmt, n, &first, err));
+	for (i = 0; i < n; i++)
+		tensors[i].id = first + i;
+	WH_TRY(db_stmt(db, STMT_TENSOR_INSERT, &stmt, err));
+	WH_TRY(step_rows(stmt, &rows, err));
+	WH_TRY(db_stmt(db, STMT_STATISTICS_INSERT, &stmt, err));
+	rows.fill = fill_statistics;
+	return step_rows(stmt, &rows, err);
 }
 
 enum wh_status tensor_locate(struct db *db, int64_t id, int64_t *storage,

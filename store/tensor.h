@@ -22,10 +22,15 @@ enum wh_status tensor_parse_shape(const char *text, struct arena *arena,
 enum wh_status tensor_find(struct db *db, const struct wh_tensor *tensor,
 			   int64_t *id, struct wh_error *err);
 
-/** Adds the row, and its statistics. */
-enum wh_status tensor_insert(struct db *db, const struct wh_tensor *tensor,
-			     int64_t storage, int64_t *id,
-			     struct wh_error *err);
+struct new_tensor {
+	const struct wh_tensor *tensor;
+	int64_t storage;
+	int64_t id; /* set */
+};
+/** Adds rows, and their statistics, of tensors that the store doesn't have,
+ *  nor two of them are the same. */
+enum wh_status tensor_insert(struct db *db, struct new_tensor *tensors,
+			     uint32_t n, struct wh_error *err);
 
 /** Where tensor `id` lies, and how large it is. */
 enum wh_status tensor_locate(struct db *db, int64_t id, int64_t *storage,

@@ -5,9 +5,10 @@
 UPDATE counter SET value = value + ?1 WHERE name = 'storage' RETURNING value;
 
 -- name: storage_insert
--- ?1 id, ?2 encoding, ?3 nbytes, ?4 stored bytes, ?5 base, ?6 context
-INSERT INTO storage(id, encoding, nbytes, stored_bytes, base_id, context_id)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+-- ?1 rows: id, encoding, nbytes, stored bytes, base, context
+INSERT OR FAIL INTO storage(id, encoding, nbytes, stored_bytes, base_id,
+  context_id)
+SELECT c1, c2, c3, c4, c5, c6 FROM wh_rows(?1);
 
 -- name: storage_get
 -- ?1 id
@@ -23,6 +24,12 @@ SELECT EXISTS (SELECT 1 FROM tensor WHERE storage_id = ?1)
 -- ?1 id, ?2 codec, ?3 raw bytes, ?4 crc32c, ?5 data
 INSERT INTO chunk(id, codec, raw_bytes, crc32c, data)
 VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- name: chunk_insert_rows
+-- ?1 rows, as of chunk_insert. Where triggers run, which SQLite gives rows that
+-- it has copied, large chunks go one by one.
+INSERT OR FAIL INTO chunk(id, codec, raw_bytes, crc32c, data)
+SELECT c1, c2, c3, c4, c5 FROM wh_rows(?1);
 
 -- name: chunk_get
 -- ?1 id
@@ -47,10 +54,14 @@ SELECT id FROM tensor WHERE sha256 = ?1 AND dtype = ?2 AND shape = ?3;
 -- Whether there is any tensor or layer that may be known.
 SELECT EXISTS (SELECT 1 FROM tensor) OR EXISTS (SELECT 1 FROM layer);
 
+-- name: tensor_last
+SELECT coalesce(max(id), 0) FROM tensor;
+
 -- name: tensor_insert
--- ?1 sha256, ?2 dtype, ?3 shape, ?4 nbytes, ?5 crc32c, ?6 crc32, ?7 storage
-INSERT INTO tensor(sha256, dtype, shape, nbytes, crc32c, crc32, storage_id)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
+-- ?1 rows: id, sha256, dtype, shape, nbytes, crc32c, crc32, storage
+INSERT OR FAIL INTO tensor(id, sha256, dtype, shape, nbytes, crc32c, crc32,
+  storage_id)
+SELECT c1, c2, c3, c4, c5, c6, c7, c8 FROM wh_rows(?1);
 
 -- name: tensor_get
 -- ?1 id
@@ -58,10 +69,10 @@ SELECT sha256, dtype, shape, nbytes, crc32c, crc32, storage_id
 FROM tensor WHERE id = ?1;
 
 -- name: statistics_insert
--- ?1 tensor, ?2 version, ?3..?6 counts, ?7..?11 figures
+-- ?1 rows: tensor, version, four counts, five figures
 INSERT OR IGNORE INTO tensor_statistics(tensor_id, version, n_elements, n_zero,
   n_nan, n_inf, min, max, mean, std, l2)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
+SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 FROM wh_rows(?1);
 
 -- name: statistics_get
 -- ?1 tensor

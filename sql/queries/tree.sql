@@ -4,17 +4,20 @@
 -- ?1 sha256
 SELECT id FROM layer WHERE sha256 = ?1;
 
+-- name: layer_last
+SELECT coalesce(max(id), 0) FROM layer;
+
 -- name: layer_insert
--- ?1 sha256, ?2 name, ?3 class, ?4 kind, ?5 nbytes
-INSERT INTO layer(sha256, name, class_name, kind, nbytes)
-VALUES (?1, ?2, ?3, ?4, ?5);
+-- ?1 rows: id, sha256, name, class, kind, nbytes
+INSERT OR FAIL INTO layer(id, sha256, name, class_name, kind, nbytes)
+SELECT c1, c2, c3, c4, c5, c6 FROM wh_rows(?1);
 
 -- name: variable_insert
--- ?1 layer, ?2 position, ?3 name, ?4 key, ?5 object path, ?6 Keras 3 path,
--- ?7 role, ?8 trainable, ?9 tensor
-INSERT INTO variable(layer_id, position, name, key, object_path, keras3_path,
-  role, trainable, tensor_id)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+-- ?1 rows: layer, position, name, key, object path, Keras 3 path, role,
+-- trainable, tensor
+INSERT OR FAIL INTO variable(layer_id, position, name, key, object_path,
+  keras3_path, role, trainable, tensor_id)
+SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9 FROM wh_rows(?1);
 
 -- name: tree_find
 -- ?1 sha256
@@ -26,9 +29,9 @@ INSERT INTO tree(sha256, graph_id, attributes_id, n_tensors, n_layers, nbytes)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6);
 
 -- name: tree_layer_insert
--- ?1 tree, ?2 position, ?3 layer, ?4 container
-INSERT INTO tree_layer(tree_id, position, layer_id, container)
-VALUES (?1, ?2, ?3, ?4);
+-- ?1 rows: tree, position, layer, container
+INSERT OR FAIL INTO tree_layer(tree_id, position, layer_id, container)
+SELECT c1, c2, c3, c4 FROM wh_rows(?1);
 
 -- name: tree_get
 -- ?1 id

@@ -40,6 +40,9 @@ static uint32_t shift_bytes(uint64_t n, uint32_t poly)
 
 uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t len_b)
 {
+	/* Of nothing before it, most often. */
+	if (!crc_a)
+		return crc_b;
 	return multiply(shift_bytes(len_b, CRC32C_POLY), crc_a, CRC32C_POLY) ^
 	       crc_b;
 }
