@@ -1,11 +1,9 @@
 /* From a manifest to neutral keys and their description. */
 #include "mapping/neutral.h"
 
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/json_put.h"
+#include "base/json_out.h"
 #include "base/text.h"
 #include "core/name_map.h"
 #include "mapping/neutral_graph.h"
@@ -121,104 +119,134 @@ enum wh_status neutral_keys(const struct wh_manifest *manifest,
  * --------------------------------------------------------------- */
 
 /* What isn't UTF-8 has no place in JSON, and is left out. */
-static void put_text(json_t **object, const char *key, const char *text)
+static void put_text(struct json_out *out, const char *key, const char *text)
 {
-	if (text && text_is_name(text, strlen(text)))
-		json_put(object, key, json_string(text));
+	size_t len = text ? strlen(text) : 0;
+
+	if (!text || !text_is_name(text, len))
+		return;
+	json_out_key(out, key);
+	json_out_text(out, text, len);
 }
 
-static void put_number(json_t **object, const char *key, int number)
+static void put_number(struct json_out *out, const char *key, int64_t number)
+{
+	json_out_key(out, key);
+	json_out_number(out, number);
+}
+
+static void put_known(struct json_out *out, const char *key, int number)
 {
 	if (number)
-		json_put(object, key, json_integer(number));
+		put_number(out, key, number);
 }
 
-static json_t *describe_weight(const struct wh_variable *variable,
-			       const char *key, const char *tensor)
+static void describe_weight(struct json_out *out,
+			    const struct wh_variable *variable, const char *key,
+			    const char *tensor)
 {
-	json_t *row = json_object();
-
-	put_text(&row, "key", key);
+	json_out_open(out, '{');
+	put_text(out, "key", key);
 	if (strcmp(key, tensor) != 0)
-		put_text(&row, "tensor", tensor);
-	put_text(&row, "name", variable->name);
-	put_text(&row, "path", variable->object_path);
-	put_text(&row, "keras3", variable->keras3_path);
-	put_number(&row, "role", (int)variable->role);
-	put_number(&row, "trainable", (int)variable->trainable);
-	return row;
+		put_text(out, "tensor", tensor);
+	put_text(out, "name", variable->name);
+	put_text(out, "path", variable->object_path);
+	put_text(out, "keras3", variable->keras3_path);
+	put_known(out, "role", (int)variable->role);
+	put_known(out, "trainable", (int)variable->trainable);
+	json_out_close(out, '}');
 }
 
-static json_t *describe_layer(const struct wh_layer *layer,
-			      const struct wh_tensor *tensors,
-			      const char *const *keys)
+static void describe_layer(struct json_out *out, const struct wh_layer *layer,
+			   const struct wh_tensor *tensors,
+			   const char *const *keys)
 {
-	json_t *row = json_object(), *weights = json_array();
 	uint32_t i;
 
-	put_text(&row, "name", layer->name);
-	put_text(&row, "class", layer->class_name);
-	put_number(&row, "kind", (int)layer->kind);
+	json_out_open(out, '{');
+	put_text(out, "name", layer->name);
+	put_text(out, "class", layer->class_name);
+	put_known(out, "kind", (int)layer->kind);
 	if (layer->container != WH_NO_LAYER)
-		json_put(&row, "container", json_integer(layer->container));
+		put_number(out, "container", layer->container);
+	json_out_key(out, "weights");
+	json_out_open(out, '[');
 	for (i = 0; i < layer->n_variables; i++) {
 		const struct wh_variable *at = &layer->variables[i];
 
-		json_add(&weights, describe_weight(at, keys[at->tensor],
-						   tensors[at->tensor].key));
+		describe_weight(out, at, keys[at->tensor],
+				tensors[at->tensor].key);
 	}
-	json_put(&row, "weights", weights);
-	return row;
+	json_out_close(out, ']');
+	json_out_close(out, '}');
 }
 
 /* Texts, and the numbers by which Keras 3's objects are found again: what makes
  * loaders convert, and a model's configuration. */
-static json_t *describe_attribute(const struct wh_attribute *at)
+static bool is_described(const struct wh_attribute *at)
 {
 	/* The file says that itself. */
 	if (strcmp(at->key, MANIFEST_PACKED) == 0)
-		return NULL;
-	if (at->kind == WH_VALUE_TEXT &&
-	    text_is_name(at->text, (size_t)at->size))
-		return json_pack("[s,s,s]", at->path, at->key, at->text);
-	if (at->kind == WH_VALUE_INTEGER)
-		return json_pack("[s,s,I]", at->path, at->key,
-				 (json_int_t)at->integer);
-	return NULL;
+		return false;
+	return at->kind == WH_VALUE_INTEGER ||
+	       (at->kind == WH_VALUE_TEXT &&
+		text_is_name(at->text, (size_t)at->size));
 }
 
-static json_t *describe_attributes(const struct wh_manifest *manifest)
+static void describe_attribute(struct json_out *out,
+			       const struct wh_attribute *at)
 {
-	json_t *rows = json_array(), *row;
+	json_out_open(out, '[');
+	json_out_text(out, at->path, strlen(at->path));
+	json_out_text(out, at->key, strlen(at->key));
+	if (at->kind == WH_VALUE_TEXT)
+		json_out_text(out, at->text, (size_t)at->size);
+	else
+		json_out_number(out, at->integer);
+	json_out_close(out, ']');
+}
+
+static void describe(struct json_out *out, const struct wh_manifest *manifest,
+		     const char *const *keys)
+{
+	const char *origin = manifest->origin_format;
 	uint32_t i;
 
-	for (i = 0; i < manifest->n_attributes; i++) {
-		row = describe_attribute(&manifest->attributes[i]);
-		if (row)
-			json_add(&rows, row);
+	json_out_open(out, '{');
+	put_text(out, "origin", origin ? origin : "memory");
+	put_text(out, "generator", manifest->origin_generator);
+	json_out_key(out, "layers");
+	json_out_open(out, '[');
+	for (i = 0; i < manifest->n_layers; i++)
+		describe_layer(out, &manifest->layers[i], manifest->tensors,
+			       keys);
+	json_out_close(out, ']');
+	json_out_key(out, "attributes");
+	json_out_open(out, '[');
+	for (i = 0; i < manifest->n_attributes; i++)
+		if (is_described(&manifest->attributes[i]))
+			describe_attribute(out, &manifest->attributes[i]);
+	json_out_close(out, ']');
+	if (manifest->graph) {
+		json_out_key(out, "graph");
+		neutral_graph_describe(out, manifest->graph);
 	}
-	return rows;
+	json_out_close(out, '}');
 }
 
 enum wh_status neutral_describe(const struct wh_manifest *manifest,
 				const char *const *keys, char **text,
 				struct wh_error *err)
 {
-	json_t *root = json_object(), *layers = json_array();
-	uint32_t i;
+	struct wh_buf buf = {0};
+	struct json_out out = {.buf = &buf, .err = err, .upper = true};
 
-	put_text(&root, "origin",
-		 manifest->origin_format ? manifest->origin_format : "memory");
-	put_text(&root, "generator", manifest->origin_generator);
-	for (i = 0; i < manifest->n_layers; i++)
-		json_add(&layers, describe_layer(&manifest->layers[i],
-						 manifest->tensors, keys));
-	json_put(&root, "layers", layers);
-	json_put(&root, "attributes", describe_attributes(manifest));
-	if (manifest->graph)
-		json_put(&root, "graph",
-			 neutral_graph_describe(manifest->graph));
-	*text = json_dumps(root, JSON_COMPACT);
-	json_decref(root);
-	return *text ? WH_OK : wh_fail_memory(err);
+	describe(&out, manifest, keys);
+	if (!out.status)
+		out.status = wh_buf_append(&buf, "", 1, err);
+	if (out.status)
+		wh_buf_free(&buf);
+	else
+		*text = (char *)buf.data;
+	return out.status;
 }

@@ -25,11 +25,25 @@ enum wh_status neutral_describe(const struct wh_manifest *manifest,
 				const char *const *keys, char **text,
 				struct wh_error *err);
 
-/** The order in which tensors of these keys come, and their names: a
+/** A description that was read. */
+struct neutral_description;
+
+/** Reads one of tensors of these keys; its graph and the texts of its origin
+ *  are in the arena. NULL in `*description` if there is none (`text` is NULL,
+ *  else NUL-terminated), or if it doesn't fit them, which is warned of. */
+enum wh_status neutral_description_read(
+	struct manifest_builder *builder, const char *const *keys,
+	uint32_t n_keys, const char *text, size_t len, struct arena *arena,
+	struct neutral_description **description, struct wh_error *err);
+
+/** Takes NULL. */
+void neutral_description_free(struct neutral_description *description);
+
+/** The order in which tensors of these keys come, and their names: the
  *  description's, or as they are. order[i] receives which key comes i-th,
  *  names[i] what the tensor is called. */
-enum wh_status neutral_order(const char *const *keys, uint32_t n_keys,
-			     const char *description, size_t len,
+enum wh_status neutral_order(const struct neutral_description *description,
+			     const char *const *keys, uint32_t n_keys,
 			     struct arena *arena, uint32_t *order,
 			     const char **names, struct wh_error *err);
 
@@ -40,14 +54,14 @@ struct neutral_origin {
 	struct wh_graph *graph; /* or NULL */
 };
 
-/** Gives the builder's tensors, whose keys these are in their order, layers
- *  and variables: as the description says, or else (it is NULL, or doesn't
- *  fit, which is warned of) a key's layer is what precedes its last `/` or
- *  `.`. Everything lies in the arena. */
+/** Gives the builder's tensors, which come in that order and whose keys these
+ *  are, layers and variables: as the description says, or else (it is NULL) a
+ *  key's layer is what precedes its last `/` or `.`. */
 enum wh_status neutral_layers(struct manifest_builder *builder,
-			      struct arena *arena, const char *const *keys,
-			      uint32_t n_keys, const char *description,
-			      size_t len, struct neutral_origin *origin,
+			      struct arena *arena,
+			      const struct neutral_description *description,
+			      const char *const *keys, uint32_t n_keys,
+			      struct neutral_origin *origin,
 			      struct wh_error *err);
 
 #endif

@@ -2,19 +2,15 @@
 #ifndef WH_MAPPING_NEUTRAL_GRAPH_H
 #define WH_MAPPING_NEUTRAL_GRAPH_H
 
-#include <jansson.h>
-
-#include "base/arena.h"
-#include "base/error.h"
+#include "base/json_out.h"
+#include "base/json_scan.h"
 #include <weighhouse/graph.h>
 
-/** A list of the nodes, for FORMAT.md's "graph". */
-json_t *neutral_graph_describe(const struct wh_graph *graph);
+/** Writes a list of the nodes, for FORMAT.md's "graph". */
+void neutral_graph_describe(struct json_out *out, const struct wh_graph *graph);
 
-/** The graph that such a list tells, in the arena; NULL in `*graph` if it is
- *  none: a node that isn't there, other than texts and numbers. */
-enum wh_status neutral_graph_read(const json_t *nodes, struct arena *arena,
-				  struct wh_graph **graph,
-				  struct wh_error *err);
+/** Reads such a list: the graph in the arena, or NULL if it is none, for a node
+ *  isn't there. What is other than texts and numbers is the scan's problem. */
+struct wh_graph *neutral_graph_read(struct scan *scan, struct arena *arena);
 
 #endif

@@ -1,10 +1,12 @@
 /* From keys, and a description where there is one, to layers. */
-#include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "core/name_map.h"
 #include "mapping/neutral.h"
 #include "mapping/neutral_graph.h"
+#include "mapping/neutral_scan.h"
 
 #define MAX_DESCRIPTION ((size_t)64 << 20) /* bytes */
 
@@ -62,291 +64,387 @@ static enum wh_status split_keys(struct manifest_builder *builder,
 	return WH_OK;
 }
 
+/* ---- A description
+ * ---------------------------------------------------------- */
+
+struct weight {
+	const char *key, *tensor, *name, *path, *keras3;
+	int64_t role, trainable;
+};
+
+struct layer {
+	const char *name, *class_name;
+	int64_t kind, container; /* -1: it is in none */
+	uint32_t n_weights;
+};
+
+struct neutral_description {
+	struct arena arena;
+	struct layer *layers;
+	struct weight *weights; /* of all layers; as many as keys */
+	struct wh_attribute *attributes;
+	size_t n_layers, n_attributes;
+	uint32_t n_weights;
+	uint32_t *tensors; /* which key each weight has */
+	const char *origin, *generator;
+	struct wh_graph *graph;
+};
+
+void neutral_description_free(struct neutral_description *description)
+{
+	if (!description)
+		return;
+	arena_free(&description->arena);
+	free(description);
+}
+
+struct reading {
+	struct scan scan;
+	struct neutral_description *out;
+	struct arena *arena; /* of the graph */
+	const struct name_map *keys;
+	uint32_t n_keys;
+	bool *taken;
+};
+
+static void read_weight(struct reading *r, struct weight *weight)
+{
+	static const char *const fields[] = {"key",	  "tensor", "name",
+					     "path",	  "keras3", "role",
+					     "trainable", NULL};
+	const char **texts[] = {&weight->key, &weight->tensor, &weight->name,
+				&weight->path, &weight->keras3};
+	struct neutral_object object = {.fields = fields};
+	unsigned field;
+
+	scan_open(&r->scan, '{');
+	while (neutral_field(&r->scan, &object, &field))
+		if (field < 5)
+			neutral_text(&r->scan, &r->out->arena, texts[field]);
+		else if (field == 5)
+			weight->role = neutral_number(&r->scan);
+		else
+			weight->trainable = neutral_number(&r->scan);
+}
+
+/* Whether it has a name and the key of a tensor of its own. */
+static bool weight_fits(struct reading *r, const struct weight *weight,
+			uint32_t *tensor)
+{
+	if (!weight->key || !weight->name || weight->role < WH_ROLE_WEIGHT ||
+	    weight->role > WH_ROLE_OTHER ||
+	    weight->trainable < WH_TRAINABLE_UNKNOWN ||
+	    weight->trainable > WH_TRAINABLE_NO)
+		return false;
+	*tensor = name_map_find(r->keys, weight->key);
+	if (*tensor == UINT32_MAX || r->taken[*tensor])
+		return false;
+	r->taken[*tensor] = true;
+	return true;
+}
+
+static void read_weights(struct reading *r, struct layer *layer)
+{
+	struct neutral_description *out = r->out;
+	bool first = true;
+
+	scan_open(&r->scan, '[');
+	while (scan_more(&r->scan, ']', &first)) {
+		struct weight *weight = &out->weights[out->n_weights];
+
+		if (out->n_weights == r->n_keys) {
+			neutral_misfit(&r->scan);
+			return;
+		}
+		read_weight(r, weight);
+		if (!weight_fits(r, weight, &out->tensors[out->n_weights]))
+			neutral_misfit(&r->scan);
+		out->n_weights++;
+		layer->n_weights++;
+	}
+}
+
+static void read_layer(struct reading *r, struct layer *layer)
+{
+	static const char *const fields[] = {"name",	  "class",   "kind",
+					     "container", "weights", NULL};
+	const char **texts[] = {&layer->name, &layer->class_name};
+	struct neutral_object object = {.fields = fields};
+	unsigned field;
+
+	scan_open(&r->scan, '{');
+	while (neutral_field(&r->scan, &object, &field))
+		if (field < 2)
+			neutral_text(&r->scan, &r->out->arena, texts[field]);
+		else if (field == 2)
+			layer->kind = neutral_number(&r->scan);
+		else if (field == 3)
+			layer->container = neutral_number(&r->scan);
+		else
+			read_weights(r, layer);
+	if (!(object.seen >> 3 & 1))
+		layer->container = -1;
+	else if (layer->container < 0 ||
+		 layer->container >= layer - r->out->layers)
+		neutral_misfit(&r->scan);
+	if (!layer->name || !(object.seen >> 4 & 1) || layer->kind < WH_LAYER ||
+	    layer->kind > WH_LAYER_STATE)
+		neutral_misfit(&r->scan);
+}
+
+/* Room for the rows of the list that comes next, which it opens. */
+static void *open_list(struct reading *r, size_t size, size_t *n)
+{
+	void *room;
+
+	*n = scan_count(&r->scan);
+	room = arena_alloc(&r->out->arena, *n, size);
+	if (!room)
+		neutral_misfit(&r->scan);
+	scan_open(&r->scan, '[');
+	return room;
+}
+
+static void read_layers(struct reading *r)
+{
+	struct neutral_description *out = r->out;
+	bool first = true;
+	size_t i;
+
+	out->layers = open_list(r, sizeof(*out->layers), &out->n_layers);
+	for (i = 0; scan_more(&r->scan, ']', &first); i++)
+		read_layer(r, &out->layers[i]);
+}
+
+static void read_attribute(struct reading *r, struct wh_attribute *attribute)
+{
+	struct arena *arena = &r->out->arena;
+
+	scan_open(&r->scan, '[');
+	neutral_text(&r->scan, arena, &attribute->path);
+	scan_take(&r->scan, ',');
+	neutral_text(&r->scan, arena, &attribute->key);
+	scan_take(&r->scan, ',');
+	if (scan_peek(&r->scan) == '"') {
+		attribute->kind = WH_VALUE_TEXT;
+		neutral_text(&r->scan, arena, &attribute->text);
+		attribute->size = attribute->text ? strlen(attribute->text) : 0;
+	} else {
+		attribute->kind = WH_VALUE_INTEGER;
+		attribute->integer = neutral_number(&r->scan);
+	}
+	scan_take(&r->scan, ']');
+	r->scan.depth--;
+}
+
+static void read_attributes(struct reading *r)
+{
+	struct neutral_description *out = r->out;
+	bool first = true;
+	size_t i;
+
+	out->attributes =
+		open_list(r, sizeof(*out->attributes), &out->n_attributes);
+	for (i = 0; scan_more(&r->scan, ']', &first); i++)
+		read_attribute(r, &out->attributes[i]);
+}
+
+static bool read_all(struct reading *r)
+{
+	static const char *const fields[] = {
+		"origin", "generator", "layers", "attributes", "graph", NULL};
+	struct neutral_description *out = r->out;
+	const char **texts[] = {&out->origin, &out->generator};
+	struct neutral_object object = {.fields = fields};
+	unsigned field;
+
+	scan_open(&r->scan, '{');
+	while (neutral_field(&r->scan, &object, &field))
+		if (field < 2)
+			neutral_text(&r->scan, r->arena, texts[field]);
+		else if (field == 2)
+			read_layers(r);
+		else if (field == 3)
+			read_attributes(r);
+		else
+			out->graph = neutral_graph_read(&r->scan, r->arena);
+	return scan_end(&r->scan) && out->origin && object.seen >> 2 & 1 &&
+	       object.seen >> 3 & 1 && out->n_weights == r->n_keys;
+}
+
+static enum wh_status make_room(struct reading *r, struct wh_error *err)
+{
+	struct arena *arena = &r->out->arena;
+
+	r->out->weights =
+		arena_alloc(arena, r->n_keys, sizeof(*r->out->weights));
+	r->out->tensors =
+		arena_alloc(arena, r->n_keys, sizeof(*r->out->tensors));
+	r->taken = arena_alloc(arena, r->n_keys, sizeof(*r->taken));
+	return r->out->weights && r->out->tensors && r->taken
+		       ? WH_OK
+		       : wh_fail_memory(err);
+}
+
+static enum wh_status read_description(struct reading *r, const char *text,
+				       size_t len, bool *fits,
+				       struct wh_error *err)
+{
+	WH_TRY(make_room(r, err));
+	scan_begin(&r->scan, text, len);
+	*fits = read_all(r);
+	return r->out->arena.failed || r->arena->failed ? wh_fail_memory(err)
+							: WH_OK;
+}
+
+static enum wh_status name_keys(struct name_map *map, const char *const *keys,
+				uint32_t n_keys, struct wh_error *err)
+{
+	uint32_t i;
+	bool added;
+
+	for (i = 0; i < n_keys; i++)
+		WH_TRY(name_map_add(map, keys[i], i, &added, err));
+	return WH_OK;
+}
+
+/* As far as it goes, in `r->out`. */
+static enum wh_status try_description(struct reading *r,
+				      const char *const *keys, const char *text,
+				      size_t len, bool *fits,
+				      struct wh_error *err)
+{
+	struct name_map map = {0};
+	enum wh_status status;
+
+	*fits = len <= MAX_DESCRIPTION && text_is_name(text, len);
+	if (!*fits)
+		return WH_OK;
+	r->out = calloc(1, sizeof(*r->out));
+	if (!r->out)
+		return wh_fail_memory(err);
+	r->keys = &map;
+	status = name_keys(&map, keys, r->n_keys, err);
+	if (!status)
+		status = read_description(r, text, len, fits, err);
+	name_map_free(&map);
+	return status;
+}
+
+enum wh_status neutral_description_read(struct manifest_builder *builder,
+					const char *const *keys,
+					uint32_t n_keys, const char *text,
+					size_t len, struct arena *arena,
+					struct neutral_description **out,
+					struct wh_error *err)
+{
+	struct reading r = {.arena = arena, .n_keys = n_keys};
+	enum wh_status status;
+	bool fits = false;
+
+	*out = NULL;
+	if (!text)
+		return WH_OK;
+	status = try_description(&r, keys, text, len, &fits, err);
+	if (!status && fits) {
+		*out = r.out;
+		return WH_OK;
+	}
+	neutral_description_free(r.out);
+	return status ? status
+		      : manifest_warn(builder, err,
+				      "the description of layers doesn't fit "
+				      "the file's tensors: it is left aside");
+}
+
 /* ---- By a description
  * ---------------------------------------------------------- */
 
-static const char *text_in(const json_t *object, const char *key)
+enum wh_status neutral_order(const struct neutral_description *description,
+			     const char *const *keys, uint32_t n_keys,
+			     struct arena *arena, uint32_t *order,
+			     const char **names, struct wh_error *err)
 {
-	return json_string_value(json_object_get(object, key));
-}
+	uint32_t i;
 
-static json_int_t number_in(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
+	for (i = 0; i < n_keys; i++) {
+		const struct weight *weight =
+			description ? &description->weights[i] : NULL;
 
-/* Whether every weight has a name and the key of a tensor of its own. */
-static bool weights_fit(const json_t *weights, const struct name_map *tensors,
-			bool *taken, uint32_t *n_taken)
-{
-	const json_t *row;
-	size_t i;
-
-	json_array_foreach(weights, i, row)
-	{
-		const char *key = text_in(row, "key");
-		uint32_t index = key ? name_map_find(tensors, key) : UINT32_MAX;
-		json_int_t role = number_in(row, "role");
-		json_int_t trainable = number_in(row, "trainable");
-
-		if (index == UINT32_MAX || taken[index] ||
-		    !text_in(row, "name") || role < WH_ROLE_WEIGHT ||
-		    role > WH_ROLE_OTHER || trainable < WH_TRAINABLE_UNKNOWN ||
-		    trainable > WH_TRAINABLE_NO)
-			return false;
-		taken[index] = true;
-		(*n_taken)++;
+		order[i] = weight ? description->tensors[i] : i;
+		names[i] = keys[order[i]];
+		if (weight && weight->tensor)
+			names[i] = arena_strdup(arena, weight->tensor);
+		if (!names[i])
+			return wh_fail_memory(err);
 	}
-	return json_is_array(weights);
+	return WH_OK;
 }
 
-static bool layer_fits(const json_t *layer, size_t index)
+static enum wh_status add_layer(struct manifest_builder *builder,
+				const struct layer *layer,
+				const struct weight *weights, uint32_t tensor,
+				struct wh_error *err)
 {
-	const json_t *container = json_object_get(layer, "container");
-	json_int_t kind = number_in(layer, "kind");
-
-	if (!text_in(layer, "name") || kind < WH_LAYER || kind > WH_LAYER_STATE)
-		return false;
-	return !container ||
-	       (json_is_integer(container) &&
-		json_integer_value(container) >= 0 &&
-		json_integer_value(container) < (json_int_t)index);
-}
-
-static bool attribute_fits(const json_t *row)
-{
-	const json_t *value = json_array_get(row, 2);
-
-	return json_array_size(row) == 3 &&
-	       json_is_string(json_array_get(row, 0)) &&
-	       json_is_string(json_array_get(row, 1)) &&
-	       (json_is_string(value) || json_is_integer(value));
-}
-
-static bool attributes_fit(const json_t *attributes)
-{
-	const json_t *row;
-	size_t i;
-
-	json_array_foreach(attributes, i, row)
-	{
-		if (!attribute_fits(row))
-			return false;
-	}
-	return json_is_array(attributes);
-}
-
-static bool description_fits(const json_t *root, const struct name_map *tensors,
-			     uint32_t n_tensors, bool *taken)
-{
-	const json_t *layers = json_object_get(root, "layers"), *layer;
-	uint32_t n_taken = 0;
-	size_t i;
-
-	if (!json_is_array(layers) || !text_in(root, "origin") ||
-	    !attributes_fit(json_object_get(root, "attributes")))
-		return false;
-	json_array_foreach(layers, i, layer)
-	{
-		if (!layer_fits(layer, i) ||
-		    !weights_fit(json_object_get(layer, "weights"), tensors,
-				 taken, &n_taken))
-			return false;
-	}
-	return n_taken == n_tensors;
-}
-
-static enum wh_status add_described(struct manifest_builder *builder,
-				    const json_t *layer,
-				    const struct name_map *tensors,
-				    struct wh_error *err)
-{
-	const json_t *container = json_object_get(layer, "container"), *row;
-	uint32_t index;
-	size_t i;
+	uint32_t index, i;
 
 	WH_TRY(manifest_add_layer(
-		builder, text_in(layer, "name"), text_in(layer, "class"),
-		(enum wh_layer_kind)number_in(layer, "kind"),
-		container ? (uint32_t)json_integer_value(container)
-			  : WH_NO_LAYER,
+		builder, layer->name, layer->class_name,
+		(enum wh_layer_kind)layer->kind,
+		layer->container < 0 ? WH_NO_LAYER : (uint32_t)layer->container,
 		&index, err));
-	json_array_foreach(json_object_get(layer, "weights"), i, row)
-	{
+	for (i = 0; i < layer->n_weights; i++) {
 		struct wh_variable variable = {
-			.name = text_in(row, "name"),
-			.object_path = text_in(row, "path"),
-			.keras3_path = text_in(row, "keras3"),
-			.role = (enum wh_role)number_in(row, "role"),
-			.trainable =
-				(enum wh_trainable)number_in(row, "trainable"),
-			.tensor = name_map_find(tensors, text_in(row, "key"))};
+			.name = weights[i].name,
+			.object_path = weights[i].path,
+			.keras3_path = weights[i].keras3,
+			.role = (enum wh_role)weights[i].role,
+			.trainable = (enum wh_trainable)weights[i].trainable,
+			.tensor = tensor + i};
 
 		WH_TRY(manifest_add_variable(builder, index, &variable, err));
 	}
 	return WH_OK;
 }
 
-static enum wh_status add_attribute(struct manifest_builder *builder,
-				    const json_t *row, struct wh_error *err)
-{
-	const json_t *value = json_array_get(row, 2);
-	struct wh_attribute attribute = {
-		.path = json_string_value(json_array_get(row, 0)),
-		.key = json_string_value(json_array_get(row, 1)),
-		.kind = WH_VALUE_TEXT,
-		.text = json_string_value(value),
-		.size = json_string_length(value)};
-
-	if (json_is_integer(value)) {
-		attribute.kind = WH_VALUE_INTEGER;
-		attribute.integer = json_integer_value(value);
-	}
-	return manifest_add_attribute(builder, &attribute, err);
-}
-
+/* Tensors come in the description's order. */
 static enum wh_status follow(struct manifest_builder *builder,
-			     const json_t *root, const struct name_map *tensors,
+			     const struct neutral_description *description,
 			     struct wh_error *err)
 {
-	const json_t *row;
+	uint32_t done = 0;
 	size_t i;
 
-	json_array_foreach(json_object_get(root, "layers"), i, row)
-		WH_TRY(add_described(builder, row, tensors, err));
-	json_array_foreach(json_object_get(root, "attributes"), i, row)
-		WH_TRY(add_attribute(builder, row, err));
-	return WH_OK;
-}
+	for (i = 0; i < description->n_layers; i++) {
+		const struct layer *layer = &description->layers[i];
 
-static enum wh_status name_tensors(struct name_map *tensors,
-				   const char *const *keys, uint32_t n_keys,
-				   struct wh_error *err)
-{
-	uint32_t i;
-	bool added;
-
-	for (i = 0; i < n_keys; i++)
-		WH_TRY(name_map_add(tensors, keys[i], i, &added, err));
-	return WH_OK;
-}
-
-/* ---- Both
- * --------------------------------------------------------------------- */
-
-struct described {
-	json_t *root; /* NULL: there is none, or not one of these tensors */
-	struct name_map tensors;
-};
-
-static void described_free(struct described *described)
-{
-	json_decref(described->root);
-	name_map_free(&described->tensors);
-}
-
-static enum wh_status described_read(struct described *described,
-				     const char *const *keys, uint32_t n_keys,
-				     const char *description, size_t len,
-				     struct arena *arena, struct wh_error *err)
-{
-	bool *taken = arena_alloc(arena, n_keys, sizeof(*taken));
-	json_t *root = NULL;
-
-	if (!taken)
-		return wh_fail_memory(err);
-	WH_TRY(name_tensors(&described->tensors, keys, n_keys, err));
-	if (description && len <= MAX_DESCRIPTION)
-		root = json_loadb(description, len, JSON_REJECT_DUPLICATES,
-				  NULL);
-	if (root && description_fits(root, &described->tensors, n_keys, taken))
-		described->root = root;
-	else
-		json_decref(root);
-	return WH_OK;
-}
-
-static enum wh_status take_order(const struct described *described,
-				 struct arena *arena, uint32_t *order,
-				 const char **names, struct wh_error *err)
-{
-	const json_t *layer, *row;
-	uint32_t n = 0;
-	size_t i, k;
-
-	json_array_foreach(json_object_get(described->root, "layers"), i, layer)
-	{
-		json_array_foreach(json_object_get(layer, "weights"), k, row)
-		{
-			const char *key = text_in(row, "key");
-			const char *name = text_in(row, "tensor");
-
-			order[n] = name_map_find(&described->tensors, key);
-			names[n] = arena_strdup(arena, name ? name : key);
-			if (!names[n++])
-				return wh_fail_memory(err);
-		}
+		WH_TRY(add_layer(builder, layer, description->weights + done,
+				 done, err));
+		done += layer->n_weights;
 	}
+	for (i = 0; i < description->n_attributes; i++)
+		WH_TRY(manifest_add_attribute(
+			builder, &description->attributes[i], err));
 	return WH_OK;
-}
-
-enum wh_status neutral_order(const char *const *keys, uint32_t n_keys,
-			     const char *description, size_t len,
-			     struct arena *arena, uint32_t *order,
-			     const char **names, struct wh_error *err)
-{
-	__attribute__((cleanup(described_free))) struct described described = {
-		0};
-	uint32_t i;
-
-	WH_TRY(described_read(&described, keys, n_keys, description, len, arena,
-			      err));
-	if (described.root)
-		return take_order(&described, arena, order, names, err);
-	for (i = 0; i < n_keys; i++) {
-		order[i] = i;
-		names[i] = keys[i];
-	}
-	return WH_OK;
-}
-
-static enum wh_status take_origin(const json_t *root, struct arena *arena,
-				  struct neutral_origin *origin,
-				  struct wh_error *err)
-{
-	const char *generator = text_in(root, "generator");
-
-	origin->format = arena_strdup(arena, text_in(root, "origin"));
-	if (generator)
-		origin->generator = arena_strdup(arena, generator);
-	if (!origin->format || (generator && !origin->generator))
-		return wh_fail_memory(err);
-	return neutral_graph_read(json_object_get(root, "graph"), arena,
-				  &origin->graph, err);
 }
 
 enum wh_status neutral_layers(struct manifest_builder *builder,
-			      struct arena *arena, const char *const *keys,
-			      uint32_t n_keys, const char *description,
-			      size_t len, struct neutral_origin *origin,
+			      struct arena *arena,
+			      const struct neutral_description *description,
+			      const char *const *keys, uint32_t n_keys,
+			      struct neutral_origin *origin,
 			      struct wh_error *err)
 {
-	__attribute__((cleanup(described_free))) struct described described = {
-		0};
 	struct name_map layers = {0};
 	enum wh_status status;
 
 	*origin = (struct neutral_origin){0};
-	WH_TRY(described_read(&described, keys, n_keys, description, len, arena,
-			      err));
-	if (described.root) {
-		WH_TRY(take_origin(described.root, arena, origin, err));
-		return follow(builder, described.root, &described.tensors, err);
+	if (description) {
+		origin->format = description->origin;
+		origin->generator = description->generator;
+		origin->graph = description->graph;
+		return follow(builder, description, err);
 	}
-	if (description)
-		WH_TRY(manifest_warn(builder, err,
-				     "the description of layers doesn't fit "
-				     "the file's tensors: it is left aside"));
 	status = split_keys(builder, arena, &layers, keys, n_keys, err);
 	name_map_free(&layers);
 	return status;

@@ -59,8 +59,9 @@ struct loading {
 	const char **keys, **names;
 	uint32_t *order;
 	uint32_t n;
-	const char *description; /* in the arena; or NULL */
-	size_t description_size;
+	const char *described; /* in the arena; or NULL */
+	size_t described_size;
+	struct neutral_description *description;
 };
 
 /* ---- Arrays
@@ -171,8 +172,8 @@ static enum wh_status read_comment(struct loading *loading,
 	WH_TRY(reader_read(&source->reader, archive->comment, text, len, err));
 	if (len < mark || memcmp(text, NPZ_COMMENT, mark) != 0)
 		return WH_OK;
-	loading->description = text + mark;
-	loading->description_size = len - mark;
+	loading->described = text + mark;
+	loading->described_size = len - mark;
 	return WH_OK;
 }
 
@@ -202,9 +203,13 @@ static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 
 	for (i = 0; i < loading->n; i++)
 		loading->keys[i] = loading->listed[i].key;
-	WH_TRY(neutral_order(loading->keys, loading->n, loading->description,
-			     loading->description_size, &loading->source->arena,
-			     loading->order, loading->names, err));
+	WH_TRY(neutral_description_read(
+		loading->builder, loading->keys, loading->n, loading->described,
+		loading->described_size, &loading->source->arena,
+		&loading->description, err));
+	WH_TRY(neutral_order(loading->description, loading->keys, loading->n,
+			     &loading->source->arena, loading->order,
+			     loading->names, err));
 	for (i = 0; i < loading->n; i++) {
 		const struct listed *at = &loading->listed[loading->order[i]];
 		const struct npy_header *header = &at->place.header;
@@ -230,9 +235,9 @@ static enum wh_status make_manifest(struct loading *loading, const char *format,
 	struct neutral_origin origin;
 
 	WH_TRY(add_tensors(loading, err));
-	WH_TRY(neutral_layers(loading->builder, &source->arena, loading->keys,
-			      loading->n, loading->description,
-			      loading->description_size, &origin, err));
+	WH_TRY(neutral_layers(loading->builder, &source->arena,
+			      loading->description, loading->keys, loading->n,
+			      &origin, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));
 	WH_TRY(npz_template_make(source, format, loading->builder, &made, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));
@@ -286,6 +291,7 @@ static enum wh_status load(const char *path,
 	loading.builder = builder;
 	if (!status)
 		status = fill(&loading, err);
+	neutral_description_free(loading.description);
 	if (status) {
 		wh_source_close(&loading.source->base);
 		return status;

@@ -10,7 +10,7 @@
 #include "core/name_map.h"
 #include "safetensors/dtype.h"
 #include "safetensors/packed.h"
-#include "safetensors/scan.h"
+#include "base/json_scan.h"
 
 #define LENGTH_SIZE 8u /* bytes of the length in front */
 
@@ -172,11 +172,10 @@ static enum wh_status take_field(struct parsing *p, struct st_entry *entry,
 				 unsigned *seen)
 {
 	enum wh_status (*take)(struct parsing *, struct st_entry *) = NULL;
+	char name[SCAN_KEY_SIZE];
 	unsigned field = 0;
-	char *name;
 
-	if (!scan_string(&p->scan, p->arena, &name, NULL) ||
-	    !scan_take(&p->scan, ':'))
+	if (!scan_key(&p->scan, name))
 		return fail_json(p);
 	if (strcmp(name, "dtype") == 0) {
 		field = FIELD_DTYPE;

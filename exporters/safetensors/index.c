@@ -10,7 +10,7 @@
 #include "base/reader.h"
 #include "base/text.h"
 #include "core/name_map.h"
-#include "safetensors/scan.h"
+#include "base/json_scan.h"
 #include <weighhouse/tensor.h>
 
 #define MAX_INDEX  ((uint64_t)100000000) /* bytes, as a header's limit */

@@ -99,7 +99,8 @@ struct loading {
 	const char **keys, **names;
 	uint32_t *order;
 	uint32_t n_keys;
-	const struct st_pair *description;
+	const struct st_pair *described;
+	struct neutral_description *description;
 };
 
 static enum wh_status open_shard(struct loading *loading, const char *path,
@@ -147,14 +148,18 @@ static void list_entries(struct loading *loading)
 static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 {
 	struct st_source *source = loading->source;
-	const struct st_pair *described = loading->description;
+	const struct st_pair *described = loading->described;
 	uint32_t i;
 
 	list_entries(loading);
-	WH_TRY(neutral_order(loading->keys, loading->n_keys,
-			     described ? described->text : NULL,
-			     described ? described->size : 0, &source->arena,
-			     loading->order, loading->names, err));
+	WH_TRY(neutral_description_read(
+		loading->builder, loading->keys, loading->n_keys,
+		described ? described->text : NULL,
+		described ? described->size : 0, &source->arena,
+		&loading->description, err));
+	WH_TRY(neutral_order(loading->description, loading->keys,
+			     loading->n_keys, &source->arena, loading->order,
+			     loading->names, err));
 	for (i = 0; i < loading->n_keys; i++) {
 		const struct listed *at = &loading->listed[loading->order[i]];
 		const struct st_entry *entry = at->entry;
@@ -212,7 +217,7 @@ static enum wh_status add_metadata(struct loading *loading, uint32_t index,
 		if (index && is_known(first, pair))
 			continue;
 		if (strcmp(pair->key, ST_DESCRIPTION) == 0 && !index)
-			loading->description = pair;
+			loading->described = pair;
 		else
 			WH_TRY(manifest_add_attribute(loading->builder,
 						      &attribute, err));
@@ -388,16 +393,13 @@ static enum wh_status make_manifest(struct loading *loading,
 {
 	struct st_source *source = loading->source;
 	struct wh_manifest *manifest = &source->base.manifest;
-	const struct st_pair *described;
 	struct wh_template *made;
 	struct neutral_origin origin;
 
 	WH_TRY(fill_manifest(loading, err));
-	described = loading->description;
-	WH_TRY(neutral_layers(loading->builder, &source->arena, loading->keys,
-			      loading->n_keys,
-			      described ? described->text : NULL,
-			      described ? described->size : 0, &origin, err));
+	WH_TRY(neutral_layers(loading->builder, &source->arena,
+			      loading->description, loading->keys,
+			      loading->n_keys, &origin, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));
 	WH_TRY(st_template_make(source, loading->builder, &made, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));
@@ -426,6 +428,7 @@ enum wh_status st_load(const char *path, const struct wh_load_options *options,
 		status = open_files(&loading, path, err);
 	if (!status)
 		status = make_manifest(&loading, err);
+	neutral_description_free(loading.description);
 	if (status) {
 		wh_source_close(&source->base);
 		return status;

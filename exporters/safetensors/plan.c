@@ -12,6 +12,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/endian.h"
+#include "base/json_out.h"
 #include "base/text.h"
 #include "core/name_map.h"
 #include "mapping/neutral.h"
@@ -31,6 +32,7 @@ struct item {
 	const struct wh_tensor *tensor;
 	uint32_t index; /* in the manifest */
 	uint32_t shard;
+	unsigned rank; /* of its dtype */
 	/* "F4" and "[3,8]" of what is uint8 here; else NULL. */
 	const char *packed, *packed_shape;
 };
@@ -157,56 +159,32 @@ static const char *dtype_name(const struct item *item)
 static int by_layout(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
-	unsigned left = st_dtype_rank(dtype_name(x));
-	unsigned right = st_dtype_rank(dtype_name(y));
 
 	if (x->shard != y->shard)
 		return x->shard < y->shard ? -1 : 1;
-	if (left != right)
-		return left > right ? -1 : 1;
+	if (x->rank != y->rank)
+		return x->rank > y->rank ? -1 : 1;
 	return strcmp(x->key, y->key);
 }
 
 /* ---- Headers
  * ------------------------------------------------------------------- */
 
-/* As serde_json: what must be escaped is, all else stays as it is. */
-static enum wh_status put_string(struct wh_buf *out, const char *text,
-				 size_t len, struct wh_error *err)
+static void put_pair(struct json_out *out, const char *key, const char *text,
+		     size_t size, bool *first)
 {
-	static const char escaped[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
-	size_t i;
-
-	WH_TRY(wh_buf_append(out, "\"", 1, err));
-	for (i = 0; i < len; i++) {
-		const char *found = text[i] ? strchr(escaped, text[i]) : NULL;
-		char pair[2] = {'\\', found ? names[found - escaped] : '\0'};
-
-		if (found)
-			WH_TRY(wh_buf_append(out, pair, 2, err));
-		else if ((unsigned char)text[i] < 0x20)
-			WH_TRY(wh_buf_printf(out, err, "\\u%04x", text[i]));
-		else
-			WH_TRY(wh_buf_append(out, &text[i], 1, err));
+	if (*first) {
+		json_out_key(out, ST_METADATA);
+		json_out_open(out, '{');
 	}
-	return wh_buf_append(out, "\"", 1, err);
-}
-
-static enum wh_status put_pair(struct wh_buf *out, const char *key,
-			       const char *text, size_t size, bool *first,
-			       struct wh_error *err)
-{
-	WH_TRY(wh_buf_printf(out, err, "%s",
-			     *first ? "\"" ST_METADATA "\":{" : ","));
 	*first = false;
-	WH_TRY(put_string(out, key, strlen(key), err));
-	WH_TRY(wh_buf_append(out, ":", 1, err));
-	return put_string(out, text, size, err);
+	json_out_text(out, key, strlen(key));
+	json_out_colon(out);
+	json_out_text(out, text, size);
 }
 
 /* The pairs that an import brought, then the description. */
-static enum wh_status put_metadata(struct layout *layout, struct wh_buf *out,
-				   struct wh_error *err)
+static void put_metadata(const struct layout *layout, struct json_out *out)
 {
 	const struct wh_manifest *manifest = &layout->source->manifest;
 	const char *text = layout->description;
@@ -218,65 +196,79 @@ static enum wh_status put_metadata(struct layout *layout, struct wh_buf *out,
 
 		if (strcmp(at->path, ST_METADATA) == 0 &&
 		    at->kind == WH_VALUE_TEXT)
-			WH_TRY(put_pair(out, at->key, at->text,
-					(size_t)at->size, &first, err));
+			put_pair(out, at->key, at->text, (size_t)at->size,
+				 &first);
 	}
 	if (text)
-		WH_TRY(put_pair(out, ST_DESCRIPTION, text, strlen(text), &first,
-				err));
-	return first ? WH_OK : wh_buf_append(out, "}", 1, err);
+		put_pair(out, ST_DESCRIPTION, text, strlen(text), &first);
+	if (!first)
+		json_out_close(out, '}');
 }
 
-static enum wh_status put_shape(struct wh_buf *out,
-				const struct wh_tensor *tensor,
-				struct wh_error *err)
-{
-	uint32_t i;
-
-	WH_TRY(wh_buf_append(out, "[", 1, err));
-	for (i = 0; i < tensor->rank; i++)
-		WH_TRY(wh_buf_printf(out, err, "%s%llu", i ? "," : "",
-				     (unsigned long long)tensor->shape[i]));
-	return wh_buf_append(out, "]", 1, err);
-}
-
-static enum wh_status put_entry(struct wh_buf *out, const struct item *item,
-				uint64_t begin, struct wh_error *err)
+static void put_shape(struct json_out *out, const struct item *item)
 {
 	const struct wh_tensor *tensor = item->tensor;
+	uint32_t i;
 
-	WH_TRY(put_string(out, item->key, strlen(item->key), err));
-	WH_TRY(wh_buf_printf(
-		out, err, ":{\"dtype\":\"%s\",\"shape\":", dtype_name(item)));
-	if (item->packed)
-		WH_TRY(wh_buf_printf(out, err, "%s", item->packed_shape));
-	else
-		WH_TRY(put_shape(out, tensor, err));
-	return wh_buf_printf(out, err, ",\"data_offsets\":[%llu,%llu]}",
-			     (unsigned long long)begin,
-			     (unsigned long long)begin + tensor->nbytes);
+	json_out_key(out, "shape");
+	if (item->packed) {
+		json_out_ready(out, item->packed_shape);
+		return;
+	}
+	json_out_open(out, '[');
+	for (i = 0; i < tensor->rank; i++)
+		json_out_unsigned(out, tensor->shape[i]);
+	json_out_close(out, ']');
 }
 
-static enum wh_status put_header(struct layout *layout,
+static void put_entry(struct json_out *out, const struct item *item,
+		      uint64_t begin)
+{
+	const char *dtype = dtype_name(item);
+
+	json_out_text(out, item->key, strlen(item->key));
+	json_out_colon(out);
+	json_out_open(out, '{');
+	json_out_key(out, "dtype");
+	json_out_text(out, dtype, strlen(dtype));
+	put_shape(out, item);
+	json_out_key(out, "data_offsets");
+	json_out_open(out, '[');
+	json_out_unsigned(out, begin);
+	json_out_unsigned(out, begin + item->tensor->nbytes);
+	json_out_close(out, ']');
+	json_out_close(out, '}');
+}
+
+/* As serde_json writes it. */
+static enum wh_status put_json(const struct layout *layout,
+			       const struct item *items, uint32_t n,
+			       struct wh_buf *buf, struct wh_error *err)
+{
+	struct json_out out = {.buf = buf, .err = err};
+	uint64_t begin = 0;
+	uint32_t i;
+
+	json_out_open(&out, '{');
+	put_metadata(layout, &out);
+	for (i = 0; i < n; i++) {
+		put_entry(&out, &items[i], begin);
+		begin += items[i].tensor->nbytes;
+	}
+	json_out_close(&out, '}');
+	return out.status;
+}
+
+static enum wh_status put_header(const struct layout *layout,
 				 const struct item *items, uint32_t n,
 				 struct wh_buf *out, struct wh_error *err)
 {
 	static const char blanks[ALIGNMENT] = "        ";
 	uint8_t length[8] = {0};
-	uint64_t begin = 0;
 	size_t before;
-	uint32_t i;
 
 	WH_TRY(wh_buf_append(out, length, sizeof(length), err));
-	WH_TRY(wh_buf_append(out, "{", 1, err));
-	WH_TRY(put_metadata(layout, out, err));
-	for (i = 0; i < n; i++) {
-		if (out->size > sizeof(length) + 1)
-			WH_TRY(wh_buf_append(out, ",", 1, err));
-		WH_TRY(put_entry(out, &items[i], begin, err));
-		begin += items[i].tensor->nbytes;
-	}
-	WH_TRY(wh_buf_append(out, "}", 1, err));
+	WH_TRY(put_json(layout, items, n, out, err));
 	before = out->size % ALIGNMENT;
 	WH_TRY(wh_buf_append(out, blanks, before ? ALIGNMENT - before : 0,
 			     err));
@@ -386,8 +378,13 @@ static enum wh_status add_shards(struct layout *layout, struct wh_error *err)
 
 static enum wh_status fill_plan(struct layout *layout, struct wh_error *err)
 {
+	uint32_t i;
+
 	WH_TRY(take_tensors(layout, err));
 	assign_shards(layout);
+	for (i = 0; i < layout->n_items; i++)
+		layout->items[i].rank =
+			st_dtype_rank(dtype_name(&layout->items[i]));
 	qsort(layout->items, layout->n_items, sizeof(*layout->items),
 	      by_layout);
 	if (layout->n_shards > 1)

@@ -24,6 +24,7 @@ static void add_tensors(struct manifest_builder *builder)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	char *text = input_text(bytes, len);
+	struct neutral_description *description;
 	struct manifest_builder *builder;
 	struct arena arena = {0};
 	struct neutral_origin origin;
@@ -33,8 +34,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	require(!manifest_builder_new(&arena, &builder, &err));
 	add_tensors(builder);
-	neutral_order(keys, N_KEYS, text, len, &arena, order, names, &err);
-	neutral_layers(builder, &arena, keys, N_KEYS, text, len, &origin, &err);
+	require(!neutral_description_read(builder, keys, N_KEYS, text, len,
+					  &arena, &description, &err));
+	require(!neutral_order(description, keys, N_KEYS, &arena, order, names,
+			       &err));
+	neutral_layers(builder, &arena, description, keys, N_KEYS, &origin,
+		       &err);
+	neutral_description_free(description);
 	manifest_builder_free(builder);
 	arena_free(&arena);
 	free(text);

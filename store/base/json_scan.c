@@ -1,4 +1,4 @@
-#include "safetensors/scan.h"
+#include "base/json_scan.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -177,16 +177,20 @@ static bool take_escape(struct scan *scan, char *out, size_t *len)
 }
 
 /* Bytes to the closing quote, escapes and all; false if there is none. */
-static bool measure(struct scan *scan, size_t *len)
+static bool measure(struct scan *scan, size_t *len, bool *escaped)
 {
 	const char *at;
 
+	*escaped = false;
 	for (at = scan->at; at < scan->end && *at != '"'; at++) {
 		if ((unsigned char)*at < 0x20) {
 			scan->at = at;
 			return fail(scan, "a control character in a string");
 		}
-		if (*at == '\\' && at + 1 < scan->end)
+		if (*at != '\\')
+			continue;
+		*escaped = true;
+		if (at + 1 < scan->end)
 			at++;
 	}
 	if (at >= scan->end)
@@ -218,24 +222,53 @@ static bool unescape(struct scan *scan, char *out, size_t *len)
 	return true;
 }
 
+/* Behind the opening quote: the text, of `room` bytes as it stands, to `out`,
+ * unless that is NULL. */
+static bool take_text(struct scan *scan, size_t room, bool escaped, char *out,
+		      size_t *len)
+{
+	if (escaped)
+		return unescape(scan, out, len);
+	if (out)
+		memcpy(out, scan->at, room);
+	scan->at += room + 1;
+	*len = room;
+	return true;
+}
+
 bool scan_string(struct scan *scan, struct arena *arena, char **text,
 		 size_t *len)
 {
 	size_t room, size;
+	bool escaped;
 	char *out;
 
-	if (!scan_take(scan, '"') || !measure(scan, &room))
+	if (!scan_take(scan, '"') || !measure(scan, &room, &escaped))
 		return false;
 	out = arena_alloc(arena, room + 1, 1);
 	if (!out)
 		return fail(scan, "there is no memory left");
-	if (!unescape(scan, out, &size))
+	if (!take_text(scan, room, escaped, out, &size))
 		return false;
 	out[size] = '\0';
 	*text = out;
 	if (len)
 		*len = size;
 	return true;
+}
+
+bool scan_key(struct scan *scan, char key[SCAN_KEY_SIZE])
+{
+	size_t room, size;
+	bool escaped, fits;
+
+	if (!scan_take(scan, '"') || !measure(scan, &room, &escaped))
+		return false;
+	fits = room < SCAN_KEY_SIZE;
+	if (!take_text(scan, room, escaped, fits ? key : NULL, &size))
+		return false;
+	key[fits ? size : 0] = '\0';
+	return scan_take(scan, ':');
 }
 
 /* ---- Numbers ------------------------------------------------------------- */
@@ -298,6 +331,25 @@ bool scan_unsigned(struct scan *scan, uint64_t *value)
 	return true;
 }
 
+bool scan_signed(struct scan *scan, int64_t *value)
+{
+	bool minus = scan_peek(scan) == '-';
+	const char *begin = scan->at;
+	uint64_t size;
+
+	scan->at += minus;
+	if (minus && !isdigit((unsigned char)*scan->at))
+		return fail(scan, "a whole number was expected");
+	if (!scan_unsigned(scan, &size))
+		return false;
+	if (size > (uint64_t)INT64_MAX + minus) {
+		scan->at = begin;
+		return fail(scan, "a number is too large");
+	}
+	*value = minus ? (int64_t)(0 - size) : (int64_t)size;
+	return true;
+}
+
 static bool skip_number(struct scan *scan)
 {
 	bool is_whole;
@@ -325,12 +377,19 @@ static bool skip_word(struct scan *scan, const char *word)
 	return true;
 }
 
+bool scan_bool(struct scan *scan, bool *value)
+{
+	*value = scan_peek(scan) == 't';
+	return !scan->problem && skip_word(scan, *value ? "true" : "false");
+}
+
 static bool skip_string(struct scan *scan)
 {
-	size_t len;
+	size_t room, size;
+	bool escaped;
 
-	return scan_take(scan, '"') && measure(scan, &len) &&
-	       unescape(scan, NULL, &len);
+	return scan_take(scan, '"') && measure(scan, &room, &escaped) &&
+	       take_text(scan, room, escaped, NULL, &size);
 }
 
 static bool skip_scalar(struct scan *scan, char c)
@@ -368,4 +427,19 @@ bool scan_skip(struct scan *scan) /* NOLINT(misc-no-recursion) */
 			return false;
 	}
 	return !scan->problem;
+}
+
+size_t scan_count(struct scan *scan)
+{
+	struct scan ahead = *scan;
+	bool first = true;
+	size_t n = 0;
+
+	scan_open(&ahead, '[');
+	while (scan_more(&ahead, ']', &first))
+		n += scan_skip(&ahead);
+	if (!ahead.problem)
+		return n;
+	*scan = ahead;
+	return 0;
 }

@@ -1,12 +1,12 @@
-/* safetensors/scan.h: a strict scan of JSON text, value by value.
+/* base/json_scan.h: a strict scan of JSON text, value by value.
  *
  * No tree is built: a header of 100 MB costs its own size and what its entries
- * need. What is valid is what serde_json takes, which the reference library
+ * need. What is valid is what serde_json takes, which safetensors' own library
  * uses: RFC 8259, no control characters in strings, no lone surrogates,
  * numbers that a double can hold, at most 127 levels.
  */
-#ifndef WH_SAFETENSORS_SCAN_H
-#define WH_SAFETENSORS_SCAN_H
+#ifndef WH_BASE_JSON_SCAN_H
+#define WH_BASE_JSON_SCAN_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,8 +39,22 @@ bool scan_more(struct scan *scan, char c, bool *first);
 bool scan_string(struct scan *scan, struct arena *arena, char **text,
 		 size_t *len);
 
+#define SCAN_KEY_SIZE 80u /* any key of ours, even if each byte is escaped */
+
+/** The key of a member, and its colon; an empty text if it is longer. */
+bool scan_key(struct scan *scan, char key[SCAN_KEY_SIZE]);
+
 /** A whole number of 0 to 2^64 - 1, without sign, point or exponent. */
 bool scan_unsigned(struct scan *scan, uint64_t *value);
+
+/** The same with a sign, of 64 bits. */
+bool scan_signed(struct scan *scan, int64_t *value);
+
+bool scan_bool(struct scan *scan, bool *value);
+
+/** How many members the array has that is opened next; the scan stays before
+ *  it, unless there is a problem within. */
+size_t scan_count(struct scan *scan);
 
 /** Any value, checked and passed over. */
 bool scan_skip(struct scan *scan);

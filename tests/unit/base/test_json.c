@@ -1,0 +1,184 @@
+/* What json_out writes is held against jansson, which wrote descriptions
+ * before; what json_scan takes against what is meant. */
+#include "support/assert.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/json_out.h"
+#include "base/json_scan.h"
+
+static void put_each_byte(struct json_out *out)
+{
+	char text[4] = "a?b";
+	int c;
+
+	json_out_open(out, '[');
+	for (c = 1; c < 128; c++) {
+		text[1] = (char)c;
+		json_out_text(out, text, 3);
+		json_out_text(out, text + 1, 1);
+	}
+	json_out_text(out, "d\xc3\xa9j\xc3\xa0 \xf0\x9f\x98\x80", 11);
+	json_out_text(out, "", 0);
+	json_out_close(out, ']');
+}
+
+static void put_all_kinds(struct json_out *out)
+{
+	json_out_open(out, '{');
+	json_out_key(out, "empty");
+	json_out_open(out, '[');
+	json_out_close(out, ']');
+	json_out_key(out, "numbers");
+	json_out_open(out, '[');
+	json_out_number(out, 0);
+	json_out_number(out, -1);
+	json_out_number(out, INT64_MIN);
+	json_out_number(out, INT64_MAX);
+	json_out_close(out, ']');
+	json_out_text(out, "a \"key\"", 7);
+	json_out_colon(out);
+	json_out_open(out, '{');
+	json_out_key(out, "yes");
+	json_out_bool(out, true);
+	json_out_key(out, "no");
+	json_out_bool(out, false);
+	json_out_close(out, '}');
+	json_out_key(out, "bytes");
+	put_each_byte(out);
+	json_out_close(out, '}');
+}
+
+static void what_is_written_is_what_jansson_writes(void **state)
+{
+	struct wh_buf buf = {0};
+	struct wh_error err;
+	struct json_out out = {.buf = &buf, .err = &err, .upper = true};
+	json_error_t what;
+	json_t *tree;
+	char *again;
+
+	(void)state;
+	put_all_kinds(&out);
+	assert_ok(out.status, &err);
+	assert_ok(wh_buf_append(&buf, "", 1, &err), &err);
+	tree = json_loads((const char *)buf.data, JSON_REJECT_DUPLICATES,
+			  &what);
+	if (!tree)
+		fail_msg("%s: %s", what.text, (const char *)buf.data);
+	again = json_dumps(tree, JSON_COMPACT);
+	assert_string_equal((const char *)buf.data, again);
+	free(again);
+	json_decref(tree);
+	wh_buf_free(&buf);
+}
+
+static void lower_hex_is_for_those_who_want_it(void **state)
+{
+	struct wh_buf buf = {0};
+	struct wh_error err;
+	struct json_out out = {.buf = &buf, .err = &err};
+
+	(void)state;
+	json_out_text(&out, "\x1f\x7f", 2);
+	json_out_unsigned(&out, UINT64_MAX);
+	json_out_ready(&out, "[1]");
+	assert_ok(out.status, &err);
+	assert_ok(wh_buf_append(&buf, "", 1, &err), &err);
+	assert_string_equal((const char *)buf.data,
+			    "\"\\u001f\x7f\",18446744073709551615,[1]");
+	wh_buf_free(&buf);
+}
+
+static struct scan scan_of(const char *text)
+{
+	struct scan scan;
+
+	scan_begin(&scan, text, strlen(text));
+	return scan;
+}
+
+static void signed_numbers_have_64_bits(void **state)
+{
+	static const char *const refused[] = {"9223372036854775808",
+					      "-9223372036854775809",
+					      "- 1",
+					      "--1",
+					      "1.0",
+					      "1e2",
+					      "01",
+					      "\"1\"",
+					      "-",
+					      ""};
+	struct scan scan = scan_of(" -9223372036854775808,9223372036854775807");
+	int64_t number;
+	size_t i;
+
+	(void)state;
+	assert_true(scan_signed(&scan, &number));
+	assert_true(number == INT64_MIN);
+	assert_true(scan_take(&scan, ','));
+	assert_true(scan_signed(&scan, &number));
+	assert_true(number == INT64_MAX);
+	assert_true(scan_end(&scan));
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		scan = scan_of(refused[i]);
+		if (scan_signed(&scan, &number) && scan_end(&scan))
+			fail_msg("%s was taken", refused[i]);
+	}
+}
+
+static void members_are_counted_before_they_are_read(void **state)
+{
+	struct scan scan = scan_of("[1, [2, \"\\u0022]\"], {}] ");
+	bool value;
+
+	(void)state;
+	assert_int_equal(scan_count(&scan), 3);
+	assert_true(scan_skip(&scan));
+	assert_true(scan_end(&scan));
+	scan = scan_of("[]");
+	assert_int_equal(scan_count(&scan), 0);
+	assert_null(scan.problem);
+	scan = scan_of("{\"a\": 1}");
+	assert_int_equal(scan_count(&scan), 0);
+	assert_non_null(scan.problem);
+	scan = scan_of("[1, 2, tru]");
+	assert_int_equal(scan_count(&scan), 0);
+	assert_non_null(scan.problem);
+	assert_false(scan_bool(&scan, &value));
+}
+
+static void keys_may_be_escaped_and_long(void **state)
+{
+	struct scan scan = scan_of("\"\\u006e\\u0061me\" : true");
+	char key[SCAN_KEY_SIZE], text[256];
+	bool value;
+
+	(void)state;
+	assert_true(scan_key(&scan, key));
+	assert_string_equal(key, "name");
+	assert_true(scan_bool(&scan, &value));
+	assert_true(value);
+	snprintf(text, sizeof(text), "\"%0100d\":false", 7);
+	scan = scan_of(text);
+	assert_true(scan_key(&scan, key));
+	assert_string_equal(key, "");
+	assert_true(scan_bool(&scan, &value));
+	assert_false(value);
+	assert_true(scan_end(&scan));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_written_is_what_jansson_writes),
+		cmocka_unit_test(lower_hex_is_for_those_who_want_it),
+		cmocka_unit_test(signed_numbers_have_64_bits),
+		cmocka_unit_test(members_are_counted_before_they_are_read),
+		cmocka_unit_test(keys_may_be_escaped_and_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
