@@ -69,32 +69,21 @@ WHERE p.tree_id = ?1;
 -- name: change_insert
 -- ?1 tree, ?2 tree before it or NULL, ?3 line, ?4 generation, ?5 snapshot
 -- Layers that both trees have can't differ; of the others, weights are paired
--- by layer and name. Two of one name in one model count as one.
+-- by layer and name. Two of one name in one model count as one: the newer.
 INSERT OR IGNORE INTO change(weight_id, line_id, generation, snapshot_id,
   tensor_id)
-WITH now AS MATERIALIZED (
-  SELECT CASE l.kind WHEN 1 THEN '' ELSE l.name END AS layer,
-    coalesce(v.object_path, v.name) AS name, v.tensor_id AS tensor_id
-  FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
-    JOIN variable AS v ON v.layer_id = l.id
-  WHERE p.tree_id = ?1 AND NOT EXISTS (SELECT 1 FROM tree_layer AS o
-    WHERE o.layer_id = p.layer_id AND o.tree_id = ?2)),
-before AS MATERIALIZED (
-  SELECT CASE l.kind WHEN 1 THEN '' ELSE l.name END AS layer,
-    coalesce(v.object_path, v.name) AS name, v.tensor_id AS tensor_id
-  FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
-    JOIN variable AS v ON v.layer_id = l.id
-  WHERE p.tree_id = ?2 AND NOT EXISTS (SELECT 1 FROM tree_layer AS o
-    WHERE o.layer_id = p.layer_id AND o.tree_id = ?1))
-SELECT w.id, ?3, ?4, ?5, n.tensor_id
-FROM now AS n JOIN weight AS w ON w.layer = n.layer AND w.name = n.name
-  LEFT JOIN before AS b ON b.layer = n.layer AND b.name = n.name
-WHERE b.tensor_id IS NOT n.tensor_id
-UNION ALL
-SELECT w.id, ?3, ?4, ?5, NULL
-FROM before AS b JOIN weight AS w ON w.layer = b.layer AND w.name = b.name
-  LEFT JOIN now AS n ON n.layer = b.layer AND n.name = b.name
-WHERE n.tensor_id IS NULL;
+SELECT w.id, ?3, ?4, ?5,
+  max(CASE p.tree_id WHEN ?1 THEN v.tensor_id END) AS now
+FROM tree_layer AS p CROSS JOIN layer AS l ON l.id = p.layer_id
+  CROSS JOIN variable AS v ON v.layer_id = l.id
+  CROSS JOIN weight AS w
+    ON w.layer = CASE l.kind WHEN 1 THEN '' ELSE l.name END
+    AND w.name = coalesce(v.object_path, v.name)
+WHERE p.tree_id IN (?1, ?2) AND NOT EXISTS (SELECT 1 FROM tree_layer AS o
+  WHERE o.layer_id = p.layer_id
+    AND o.tree_id = CASE p.tree_id WHEN ?1 THEN ?2 ELSE ?1 END)
+GROUP BY w.id
+HAVING now IS NOT max(CASE p.tree_id WHEN ?2 THEN v.tensor_id END);
 
 -- name: lineage_missing
 -- ?1 above this id: snapshots in the order in which they came

@@ -7,7 +7,6 @@
 
 /* Statements that may walk a whole table or index, and why. */
 static const char *const may_scan[] = {
-	"change_insert",    /* two trees' changed weights, materialized */
 	"snapshot_any",	    /* its first row */
 	"tensor_any",	    /* the first row of each */
 	"metric_keys",	    /* for "did you mean", along the index */
