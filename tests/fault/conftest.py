@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 WH = os.environ["WH_BIN"]
+LIBRARY = Path(os.environ["WH_BUILD"]) / "tests" / "fault" / "libfaults.so"
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DIGITS = GOLDEN / "digits" / "run"
 
@@ -18,6 +19,13 @@ def limit_memory():
     # The sanitizers reserve terabytes of address space.
     if "ASAN_OPTIONS" not in os.environ:
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+
+
+def with_fault(fault, folder, report):
+    """The environment in which calls of `wh` are counted, fail, or are its
+    last one: faults.c says how."""
+    return dict(os.environ, WH_FAULT=fault, WH_FAULT_FOLDER=str(folder),
+                WH_FAULT_REPORT=str(report), LD_PRELOAD=str(LIBRARY))
 
 
 class Command:
@@ -36,6 +44,24 @@ class Command:
                                 stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL,
                                 stdin=subprocess.DEVNULL)
+
+    def count_changes(self, *words):
+        """How many changes of files below the folder it makes."""
+        report = self.folder.parent / "report"
+        subprocess.run([WH, *map(str, words)], cwd=self.folder, timeout=60,
+                       check=True, capture_output=True,
+                       stdin=subprocess.DEVNULL,
+                       env=with_fault("count", self.folder, report))
+        return int(report.read_text().split()[1])
+
+    def kill_at(self, change, *words):
+        """Killed at a change of files, unless it makes fewer."""
+        done = subprocess.run(
+            [WH, *map(str, words)], cwd=self.folder, timeout=60,
+            capture_output=True, stdin=subprocess.DEVNULL,
+            env=with_fault(f"kill:{change}", self.folder, os.devnull))
+        assert done.returncode in (0, -9), done.stderr.decode()
+        return done.returncode == -9
 
     def ok(self, *words):
         done = self(*words)

@@ -1,8 +1,7 @@
-"""gc killed at random points, and gc beside commits and exports."""
+"""gc killed at random changes, and gc beside commits and exports."""
 import json
 import random
 import shutil
-import time
 
 from conftest import DIGITS
 
@@ -26,18 +25,17 @@ def test_a_gc_that_is_killed_leaves_what_the_next_one_takes(wh):
     wh.ok("keep", "--last", "3")
     kept = ids(wh)
     whole = (wh.folder / "weights.wh").read_bytes()
-    start = time.monotonic()
-    wh.ok("gc", "--grace", "0")
-    length = time.monotonic() - start
+    ways = [["gc", "--grace", "0", "--compact"], ["gc", "--grace", "0"]]
+    changes = []
+    for words in ways:
+        (wh.folder / "weights.wh").write_bytes(whole)
+        changes.append(wh.count_changes(*words))
     clean = (wh.folder / "weights.wh").stat().st_size
     chance = random.Random(SEED)
     for number in range(ROUNDS):
         (wh.folder / "weights.wh").write_bytes(whole)
-        words = ["gc", "--grace", "0"] + ["--compact"] * (number % 2)
-        process = wh.start(*words)
-        time.sleep(chance.uniform(0, 1.2 * length))
-        process.kill()
-        process.wait()
+        way = number % 2
+        assert wh.kill_at(chance.randrange(changes[way]), *ways[way]), number
         assert ids(wh) == kept, number
         assert errors(wh) == [], number
         wh.ok("gc", "--grace", "0", "--compact")
@@ -80,11 +78,12 @@ def test_a_deep_gc_that_is_killed_has_lost_nothing(wh):
     wh.ok("import", *EPOCHS, "--codec", "none")
     kept = ids(wh)
     chance = random.Random(SEED)
+    whole = (wh.folder / "weights.wh").read_bytes()
+    changes = wh.count_changes("gc", "--deep")
+    (wh.folder / "weights.wh").write_bytes(whole)
+    assert wh.kill_at(changes // 2, "gc", "--deep")
     for number in range(ROUNDS // 2):
-        process = wh.start("gc", "--deep")
-        time.sleep(chance.uniform(0, 0.4))
-        process.kill()
-        process.wait()
+        wh.kill_at(chance.randrange(changes), "gc", "--deep")
         assert ids(wh) == kept, number
         assert errors(wh) == [], number
     done = json.loads(wh.ok("gc", "--deep", "--json"))
@@ -123,13 +122,11 @@ def test_a_deep_gc_beside_commits_and_exports(wh):
 def test_what_a_killed_commit_left_goes_and_a_running_one_stays(wh):
     wh.ok("init")
     wh.ok("commit", EPOCHS[0])
-    clean = (wh.folder / "weights.wh").stat().st_size
+    changes = wh.count_changes("commit", EPOCHS[1], "-b", "side")
     chance = random.Random(SEED)
     for number in range(ROUNDS):
-        process = wh.start("commit", EPOCHS[1 + number % 15], "-b", "side")
-        time.sleep(chance.uniform(0, 0.03))
-        process.kill()
-        process.wait()
+        wh.kill_at(chance.randrange(changes), "commit",
+                   EPOCHS[1 + number % 15], "-b", "side")
         running = wh.start("commit", EPOCHS[0], "-b", "other")
         wh.ok("gc", "--grace", "0")
         assert running.wait() == 0
@@ -144,4 +141,3 @@ def test_what_a_killed_commit_left_goes_and_a_running_one_stays(wh):
         assert database.execute(
             "SELECT count(*) FROM chunk WHERE id >> 24 NOT IN "
             "(SELECT id FROM storage)").fetchone() == (0,)
-    assert clean > 0

@@ -20,9 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import DIGITS, GOLDEN, WH
+from conftest import DIGITS, GOLDEN, WH, with_fault
 
-LIBRARY = Path(os.environ["WH_BUILD"]) / "tests" / "fault" / "libfaults.so"
 ALL = os.environ.get("WH_FAULT_ALL", "") not in ("", "0")
 EACH = os.environ.get("WH_FAULT_ALL", "") == "each"
 # Points of an operation in a run that does not take all.
@@ -42,12 +41,11 @@ class Folder:
         self.path = path
 
     def run(self, *words, fault=None):
-        env = dict(os.environ, SOURCE_DATE_EPOCH="1795521600")
-        report = self.path.parent / "report"
+        env, report = dict(os.environ), self.path.parent / "report"
         if fault:
             report.unlink(missing_ok=True)
-            env.update(WH_FAULT=fault, WH_FAULT_FOLDER=str(self.path),
-                       WH_FAULT_REPORT=str(report), LD_PRELOAD=str(LIBRARY))
+            env = with_fault(fault, self.path, report)
+        env["SOURCE_DATE_EPOCH"] = "1795521600"
         done = subprocess.run([WH, *map(str, words)], cwd=self.path, env=env,
                               stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=120)
