@@ -95,6 +95,10 @@ void failing_hdf5(void)
 	struct wh_error err;
 	h5_session_auto struct h5_session session = {0};
 
+	/* Where reading an object's header fails, libhdf5 1.10 loses what it
+	 * has allocated (in H5G_mkroot and H5O__open_by_loc), and finds no end
+	 * of freeing it when it is closed. */
+	H5dont_atexit();
 	if (h5_enter(&session, &err))
 		fail_msg("%s", err.message);
 	TAKE(H5Acreate2);
