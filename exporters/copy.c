@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/crc.h"
 #include "base/write.h"
@@ -64,16 +65,8 @@ struct job {
 static enum wh_status add_sum(struct sums *sums, const struct summed *sum,
 			      struct wh_error *err)
 {
-	if (sums->n == sums->capacity) {
-		size_t wanted = sums->capacity ? 2 * sums->capacity : 64;
-		struct summed *moved =
-			realloc(sums->list, wanted * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		sums->list = moved;
-		sums->capacity = wanted;
-	}
+	WH_TRY(array_grow(&sums->list, sums->n, &sums->capacity,
+			  sizeof(*sums->list), err));
 	sums->list[sums->n++] = *sum;
 	return WH_OK;
 }
@@ -186,16 +179,8 @@ static enum wh_status add_piece(struct cutter *cutter, uint64_t offset,
 {
 	if (length == 0)
 		return WH_OK;
-	if (cutter->n == cutter->capacity) {
-		size_t wanted = cutter->capacity ? 2 * cutter->capacity : 64;
-		struct piece *moved =
-			realloc(cutter->list, wanted * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		cutter->list = moved;
-		cutter->capacity = wanted;
-	}
+	WH_TRY(array_grow(&cutter->list, cutter->n, &cutter->capacity,
+			  sizeof(*cutter->list), err));
 	cutter->list[cutter->n++] = (struct piece){offset, (size_t)length};
 	return WH_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "lineage.h"
 #include "snapshot.h"
@@ -61,13 +62,8 @@ static enum wh_status add_judged(struct bisection *b, struct stmt *stmt,
 	struct judged *one;
 	size_t len;
 
-	if (b->n_judged == b->room) {
-		b->room = b->room ? 2 * b->room : 16;
-		one = realloc(b->judged, b->room * sizeof(*one));
-		if (!one)
-			return wh_fail_memory(err);
-		b->judged = one;
-	}
+	WH_TRY(array_grow(&b->judged, b->n_judged, &b->room, sizeof(*b->judged),
+			  err));
 	one = &b->judged[b->n_judged++];
 	one->id = column_integer(stmt, 0);
 	digest = column_blob(stmt, 1, &len);
@@ -150,15 +146,8 @@ static enum wh_status find_ends(struct bisection *b, struct wh_error *err)
 static enum wh_status add_to_chain(struct bisection *b, int64_t id,
 				   struct wh_error *err)
 {
-	if (b->n_chain == b->chain_room) {
-		size_t room = b->chain_room ? 2 * b->chain_room : 256;
-		int64_t *moved = realloc(b->chain, room * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		b->chain = moved;
-		b->chain_room = room;
-	}
+	WH_TRY(array_grow(&b->chain, b->n_chain, &b->chain_room,
+			  sizeof(*b->chain), err));
 	b->chain[b->n_chain++] = id;
 	return WH_OK;
 }

@@ -326,6 +326,47 @@ const void *column_blob(struct stmt *stmt, int column, size_t *len)
 	return bytes;
 }
 
+static enum wh_status copy_texts(struct stmt *stmt, int n_columns,
+				 struct arena *arena, const char **texts,
+				 struct wh_error *err)
+{
+	const char *text;
+	int i;
+
+	for (i = 0; i < n_columns; i++) {
+		text = column_text(stmt, i);
+		texts[i] = text ? arena_strdup(arena, text) : NULL;
+		if (!texts[i])
+			return wh_fail_memory(err);
+	}
+	return WH_OK;
+}
+
+enum wh_status db_texts(struct db *db, enum statement which, int n_columns,
+			struct arena *arena, const char *const **texts,
+			size_t *n_rows, struct wh_error *err)
+{
+	const size_t width = (size_t)n_columns;
+	AUTO_STMT *stmt = NULL;
+	size_t n = 0, room = 0;
+	void *rows = NULL;
+	bool row;
+
+	WH_TRY(db_stmt(db, which, &stmt, err));
+	for (;; n++) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		if (!arena_grow(arena, &rows, n, &room, width * sizeof(*texts)))
+			return wh_fail_memory(err);
+		WH_TRY(copy_texts(stmt, n_columns, arena,
+				  (const char **)rows + n * width, err));
+	}
+	*texts = rows;
+	*n_rows = n;
+	return WH_OK;
+}
+
 int64_t db_changes(struct db *db)
 {
 	return sqlite3_changes64(db->handle);

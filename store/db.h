@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "sql_texts.h"
 
@@ -85,6 +86,12 @@ bool column_is_null(struct stmt *stmt, int column);
 /** Valid until the next step or reset; NULL for NULL. */
 const char *column_text(struct stmt *stmt, int column);
 const void *column_blob(struct stmt *stmt, int column, size_t *len);
+
+/** All rows of a statement that binds nothing and whose first `n_columns` are
+ *  texts, none of them NULL: one row after the other, in the arena. */
+enum wh_status db_texts(struct db *db, enum statement which, int n_columns,
+			struct arena *arena, const char *const **texts,
+			size_t *n_rows, struct wh_error *err);
 
 /* ---- Rows from memory (db_rows.c) --------------------------------------- */
 

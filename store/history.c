@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/text.h"
 #include "lineage.h"
 #include "snapshot.h"
@@ -54,16 +55,8 @@ static enum wh_status add_weight(struct history *history, struct stmt *stmt,
 {
 	struct weight *weight;
 
-	if (history->n_weights == history->room) {
-		size_t room = history->room ? 2 * history->room : 64;
-		struct weight *moved =
-			realloc(history->weights, room * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		history->weights = moved;
-		history->room = room;
-	}
+	WH_TRY(array_grow(&history->weights, history->n_weights, &history->room,
+			  sizeof(*history->weights), err));
 	weight = &history->weights[history->n_weights++];
 	weight->id = column_integer(stmt, 0);
 	weight->layer = arena_strdup(&history->arena, column_text(stmt, 1));
@@ -135,16 +128,8 @@ static enum wh_status read_row(struct changes *changes, struct stmt *stmt,
 static enum wh_status add_row(struct changes *changes, struct stmt *stmt,
 			      struct wh_error *err)
 {
-	if (changes->n == changes->room) {
-		size_t room = changes->room ? 2 * changes->room : 16;
-		struct wh_weight_change *moved =
-			realloc(changes->rows, room * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		changes->rows = moved;
-		changes->room = room;
-	}
+	WH_TRY(array_grow(&changes->rows, changes->n, &changes->room,
+			  sizeof(*changes->rows), err));
 	return read_row(changes, stmt, &changes->rows[changes->n++], err);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "ref.h"
 #include "run.h"
@@ -28,34 +29,12 @@ static enum wh_status find_ranges(struct keeping *keeping, int64_t tip,
 
 	WH_TRY(lineage_of(keeping->db, tip, &range, err));
 	while (range.line) {
-		if (keeping->n_ranges == room) {
-			struct lineage_range *moved;
-
-			room = room ? 2 * room : 16;
-			moved = realloc(keeping->ranges, room * sizeof(*moved));
-			if (!moved)
-				return wh_fail_memory(err);
-			keeping->ranges = moved;
-		}
+		WH_TRY(array_grow(&keeping->ranges, keeping->n_ranges, &room,
+				  sizeof(*keeping->ranges), err));
 		keeping->ranges[keeping->n_ranges++] = range;
 		WH_TRY(lineage_next(keeping->db, &range, err));
 	}
 	return WH_OK;
-}
-
-static enum wh_status find_run(struct keeping *keeping, const char *run,
-			       struct wh_error *err)
-{
-	struct stmt *stmt;
-	bool row;
-
-	WH_TRY(db_stmt(keeping->db, STMT_RUN_FIND, &stmt, err));
-	stmt_text(stmt, 1, run);
-	WH_TRY(stmt_step(stmt, &row, err));
-	keeping->run_id = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
-	return row ? WH_OK
-		   : wh_fail(err, WH_ENOTFOUND, "there is no run '%s'", run);
 }
 
 enum wh_status keep_find_scope(struct keeping *keeping, const char *branch,
@@ -64,7 +43,7 @@ enum wh_status keep_find_scope(struct keeping *keeping, const char *branch,
 	int64_t tip;
 
 	if (run)
-		WH_TRY(find_run(keeping, run, err));
+		WH_TRY(run_require(keeping->db, run, &keeping->run_id, err));
 	if (!branch)
 		return WH_OK;
 	WH_TRY(ref_require(keeping->db, REF_BRANCH, branch, &tip, err));
@@ -93,15 +72,8 @@ static enum wh_status add_candidate(struct keeping *keeping, struct stmt *stmt,
 {
 	struct candidate *one;
 
-	if (keeping->n == *room) {
-		struct candidate *moved;
-
-		*room = *room ? 2 * *room : 256;
-		moved = realloc(keeping->candidates, *room * sizeof(*moved));
-		if (!moved)
-			return wh_fail_memory(err);
-		keeping->candidates = moved;
-	}
+	WH_TRY(array_grow(&keeping->candidates, keeping->n, room,
+			  sizeof(*keeping->candidates), err));
 	one = &keeping->candidates[keeping->n++];
 	*one = (struct candidate){
 		.id = column_integer(stmt, 0),
@@ -299,15 +271,7 @@ static enum wh_status load_values(struct keeping *keeping,
 			continue;
 		value = metric_value(column_integer(stmt, 1),
 				     column_real(stmt, 2));
-		if (*n == room) {
-			struct sorted *moved;
-
-			room = room ? 2 * room : 64;
-			moved = realloc(*all, room * sizeof(*moved));
-			if (!moved)
-				return wh_fail_memory(err);
-			*all = moved;
-		}
+		WH_TRY(array_grow(all, *n, &room, sizeof(**all), err));
 		(*all)[(*n)++] = (struct sorted){
 			.one = one,
 			.value = rule->lowest ? value : -value,

@@ -6,6 +6,7 @@
  * come down to a fork goes on from there. Memory is by the number of lines,
  * not of snapshots.
  */
+#include "base/array.h"
 #include "log.h"
 
 #include <stdlib.h>
@@ -33,7 +34,8 @@ struct fork {
 struct graph {
 	struct listing *listing;
 	struct line *lines;
-	uint32_t n_lines, room;
+	uint32_t n_lines;
+	size_t room;
 	struct fork *forks;
 	uint32_t n_forks;
 	struct line **order;
@@ -47,16 +49,8 @@ static enum wh_status add_line(struct graph *graph, struct stmt *stmt,
 {
 	struct line *line;
 
-	if (graph->n_lines == graph->room) {
-		uint32_t room = graph->room ? 2 * graph->room : 64;
-		struct line *moved =
-			realloc(graph->lines, room * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		graph->lines = moved;
-		graph->room = room;
-	}
+	WH_TRY(array_grow(&graph->lines, graph->n_lines, &graph->room,
+			  sizeof(*graph->lines), err));
 	line = &graph->lines[graph->n_lines++];
 	*line = (struct line){
 		.id = column_integer(stmt, 0),

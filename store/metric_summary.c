@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "run.h"
 
 struct metric_summary {
@@ -27,22 +28,6 @@ void metric_summaries_free(struct metric_summaries *all)
 	memset(all, 0, sizeof(*all));
 }
 
-static enum wh_status make_room(struct metric_summaries *all,
-				struct wh_error *err)
-{
-	uint32_t room = all->room ? all->room * 2 : 16;
-	struct metric_summary *list;
-
-	if (all->n < all->room)
-		return WH_OK;
-	list = realloc(all->list, room * sizeof(*list));
-	if (!list)
-		return wh_fail_memory(err);
-	all->list = list;
-	all->room = room;
-	return WH_OK;
-}
-
 static enum wh_status find(struct metric_summaries *all,
 			   const struct wh_metric_point *point,
 			   struct metric_summary **out, struct wh_error *err)
@@ -51,7 +36,8 @@ static enum wh_status find(struct metric_summaries *all,
 	bool added;
 
 	if (place == UINT32_MAX) {
-		WH_TRY(make_room(all, err));
+		WH_TRY(array_grow(&all->list, all->n, &all->room,
+				  sizeof(*all->list), err));
 		place = all->n;
 		WH_TRY(name_map_add(&all->places, point->key, place, &added,
 				    err));

@@ -11,7 +11,8 @@
 /** A zeroed one is empty. Keys are borrowed. */
 struct metric_summaries {
 	struct metric_summary *list;
-	uint32_t n, room;
+	uint32_t n;
+	size_t room;
 	struct name_map places; /* key -> place in `list` */
 };
 

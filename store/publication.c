@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/text.h"
 #include "store.h"
@@ -246,21 +247,6 @@ static const char *copy(struct listing *listing, struct stmt *stmt, int column)
 	return copied;
 }
 
-static enum wh_status grow(void **rows, size_t n, size_t *max, size_t size,
-			   struct wh_error *err)
-{
-	void *longer;
-
-	if (n < *max)
-		return WH_OK;
-	longer = realloc(*rows, (2 * n + 8) * size);
-	if (!longer)
-		return wh_fail_memory(err);
-	*rows = longer;
-	*max = 2 * n + 8;
-	return WH_OK;
-}
-
 static enum wh_status load_files(struct listing *listing, int64_t id,
 				 struct wh_error *err)
 {
@@ -274,8 +260,8 @@ static enum wh_status load_files(struct listing *listing, int64_t id,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		WH_TRY(grow((void **)&listing->files, n, &listing->max_files,
-			    sizeof(*listing->files), err));
+		WH_TRY(array_grow(&listing->files, n, &listing->max_files,
+				  sizeof(*listing->files), err));
 		listing->files[n] = (struct wh_publication_file){
 			.path = copy(listing, stmt, 0),
 			.format = copy(listing, stmt, 1),
@@ -300,9 +286,8 @@ static enum wh_status load_aliases(struct listing *listing, int64_t id,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		WH_TRY(grow((void **)&listing->aliases, n,
-			    &listing->max_aliases, sizeof(*listing->aliases),
-			    err));
+		WH_TRY(array_grow(&listing->aliases, n, &listing->max_aliases,
+				  sizeof(*listing->aliases), err));
 		listing->aliases[n] = (struct wh_publication_alias){
 			.alias = copy(listing, stmt, 0),
 			.moved = !column_is_null(stmt, 1),
@@ -353,8 +338,9 @@ static enum wh_status list_ids(struct listing *listing, const char *place,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		WH_TRY(grow((void **)&listing->ids, listing->n_ids,
-			    &listing->max_ids, sizeof(*listing->ids), err));
+		WH_TRY(array_grow(&listing->ids, listing->n_ids,
+				  &listing->max_ids, sizeof(*listing->ids),
+				  err));
 		listing->ids[listing->n_ids] = column_integer(stmt, 0);
 	}
 	return WH_OK;

@@ -1,7 +1,6 @@
 /* What is to be published after each commit: rules, as they are stored. */
 #include <weighhouse/publication.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -66,66 +65,34 @@ enum wh_status wh_publish_rule_done(struct wh_store *store,
 /* ---- The list --------------------------------------------------------------
  */
 
-struct listed {
-	struct wh_publish_rule rule;
-	struct listed *next;
-};
-
-static enum wh_status copy_row(struct stmt *stmt, struct arena *arena,
-			       struct wh_publish_rule *rule,
-			       struct wh_error *err)
-{
-	const char **fields[] = {&rule->remote, &rule->alias, &rule->revision,
-				 &rule->formats, &rule->published};
-	int i;
-
-	for (i = 0; i < (int)(sizeof(fields) / sizeof(fields[0])); i++) {
-		*fields[i] = arena_strdup(arena, column_text(stmt, i));
-		if (!*fields[i])
-			return wh_fail_memory(err);
-	}
-	if (!*rule->published)
-		rule->published = NULL; /* hex(NULL) is '' */
-	return WH_OK;
-}
-
-static enum wh_status read_rules(struct db *db, struct arena *arena,
-				 struct listed **first, struct wh_error *err)
-{
-	struct listed **end = first;
-	AUTO_STMT *stmt = NULL;
-	bool row;
-
-	WH_TRY(db_stmt(db, STMT_PUBLISH_RULE_LIST, &stmt, err));
-	for (;;) {
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
-			break;
-		*end = arena_alloc(arena, 1, sizeof(**end));
-		if (!*end)
-			return wh_fail_memory(err);
-		WH_TRY(copy_row(stmt, arena, &(*end)->rule, err));
-		end = &(*end)->next;
-	}
-	return WH_OK;
-}
-
 /* All are read before the first is handed out: who gets them may be slow, and
  * may use the store. */
 enum wh_status wh_publish_rule_list(struct wh_store *store,
 				    wh_publish_rule_fn *fn, void *arg,
 				    struct wh_error *err)
 {
+	const char *const *row = NULL;
 	struct arena arena = {0};
-	struct listed *one = NULL;
 	enum wh_status status;
+	size_t n = 0;
 
 	if (db_is_older(store->db))
 		return WH_OK;
-	status = read_rules(store->db, &arena, &one, err);
-	for (; !status && one; one = one->next)
-		if (fn(arg, &one->rule))
+	status = db_texts(store->db, STMT_PUBLISH_RULE_LIST, 5, &arena, &row,
+			  &n, err);
+	for (; !status && n; n--, row += 5) {
+		const struct wh_publish_rule rule = {
+			.remote = row[0],
+			.alias = row[1],
+			.revision = row[2],
+			.formats = row[3],
+			/* hex(NULL) is '' */
+			.published = *row[4] ? row[4] : NULL,
+		};
+
+		if (fn(arg, &rule))
 			break;
+	}
 	arena_free(&arena);
 	return status;
 }

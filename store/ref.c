@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "snapshot.h"
 #include "store.h"
@@ -186,16 +187,8 @@ static enum wh_status keep_ref(struct refs *all, struct stmt *stmt,
 	const uint8_t *digest;
 	size_t len;
 
-	if (all->n == all->room) {
-		size_t room = all->room ? 2 * all->room : 64;
-		struct wh_ref *moved =
-			realloc(all->refs, room * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		all->refs = moved;
-		all->room = room;
-	}
+	WH_TRY(array_grow(&all->refs, all->n, &all->room, sizeof(*all->refs),
+			  err));
 	ref = &all->refs[all->n++];
 	memset(ref, 0, sizeof(*ref));
 	ref->name = arena_strdup(&all->arena, column_text(stmt, 0));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/text.h"
 #include "chunk.h"
@@ -106,7 +107,8 @@ struct loading {
 	struct db *db;
 	struct manifest_builder *builder;
 	struct draft *drafts;
-	uint32_t n_drafts, capacity, n_layers;
+	uint32_t n_drafts, n_layers;
+	size_t drafts_room, positions_room;
 	int64_t *positions; /* of the layers in the tree */
 	uint32_t *order; /* of the drafts, as tensors stand in the manifest */
 	struct wh_graph *graph;
@@ -203,37 +205,11 @@ static enum wh_status read_variable(struct loading *loading, struct stmt *stmt,
 static enum wh_status add_draft(struct loading *loading, struct draft **out,
 				struct wh_error *err)
 {
-	if (loading->n_drafts == loading->capacity) {
-		uint32_t wanted =
-			loading->capacity ? 2 * loading->capacity : 64;
-		struct draft *moved =
-			realloc(loading->drafts, wanted * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		loading->drafts = moved;
-		loading->capacity = wanted;
-	}
+	WH_TRY(array_grow(&loading->drafts, loading->n_drafts,
+			  &loading->drafts_room, sizeof(*loading->drafts),
+			  err));
 	*out = &loading->drafts[loading->n_drafts++];
 	memset(*out, 0, sizeof(**out));
-	return WH_OK;
-}
-
-static enum wh_status note_position(struct loading *loading, int64_t position,
-				    struct wh_error *err)
-{
-	uint32_t n = loading->n_layers;
-	int64_t *moved;
-
-	/* Full at powers of two. */
-	if ((n & (n - 1)) == 0) {
-		moved = reallocarray(loading->positions, n ? 2 * (size_t)n : 1,
-				     sizeof(*moved));
-		if (!moved)
-			return wh_fail_memory(err);
-		loading->positions = moved;
-	}
-	loading->positions[loading->n_layers++] = position;
 	return WH_OK;
 }
 
@@ -257,7 +233,11 @@ static enum wh_status read_layer(struct loading *loading, struct stmt *stmt,
 	WH_TRY(manifest_add_layer(loading->builder, name, column_text(stmt, 3),
 				  (enum wh_layer_kind)kind, container, NULL,
 				  err));
-	return note_position(loading, column_integer(stmt, 5), err);
+	WH_TRY(array_grow(&loading->positions, loading->n_layers,
+			  &loading->positions_room, sizeof(*loading->positions),
+			  err));
+	loading->positions[loading->n_layers++] = column_integer(stmt, 5);
+	return WH_OK;
 }
 
 static enum wh_status read_layers(struct loading *loading, int64_t tree,

@@ -190,40 +190,6 @@ enum wh_status wh_config_set(struct wh_store *store, const char *key,
 	return transaction_commit(&tx, err);
 }
 
-struct stored {
-	const char *key, *value;
-	struct stored *next;
-};
-
-static enum wh_status read_settings(struct db *db, struct arena *arena,
-				    struct stored **first, struct wh_error *err)
-{
-	struct stored **end = first;
-	AUTO_STMT *stmt = NULL;
-	bool row;
-
-	WH_TRY(db_stmt(db, STMT_CONFIG_LIST, &stmt, err));
-	for (;;) {
-		struct stored *one;
-
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
-			break;
-		if (strcmp(column_text(stmt, 0), CONFIG_STORE_ID) == 0)
-			continue;
-		one = arena_alloc(arena, 1, sizeof(*one));
-		if (!one)
-			return wh_fail_memory(err);
-		one->key = arena_strdup(arena, column_text(stmt, 0));
-		one->value = arena_strdup(arena, column_text(stmt, 1));
-		if (!one->key || !one->value)
-			return wh_fail_memory(err);
-		*end = one;
-		end = &one->next;
-	}
-	return WH_OK;
-}
-
 /* All are read before the first is handed out: who gets them may be slow, and
  * may use the store. */
 enum wh_status wh_config_list(struct wh_store *store,
@@ -231,12 +197,15 @@ enum wh_status wh_config_list(struct wh_store *store,
 					const char *value),
 			      void *arg, struct wh_error *err)
 {
+	const char *const *row = NULL;
 	struct arena arena = {0};
-	struct stored *one = NULL;
-	enum wh_status status = read_settings(store->db, &arena, &one, err);
+	size_t n = 0;
+	enum wh_status status =
+		db_texts(store->db, STMT_CONFIG_LIST, 2, &arena, &row, &n, err);
 
-	for (; !status && one; one = one->next)
-		if (fn(arg, one->key, one->value))
+	for (; !status && n; n--, row += 2)
+		if (strcmp(row[0], CONFIG_STORE_ID) != 0 &&
+		    fn(arg, row[0], row[1]))
 			break;
 	arena_free(&arena);
 	return status;

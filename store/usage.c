@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "codec/codec.h"
 #include "store.h"
 
@@ -36,16 +37,8 @@ static enum wh_status add(struct listing *listing, const struct wh_usage *usage,
 {
 	struct wh_usage *row;
 
-	if (listing->n == listing->room) {
-		size_t room = listing->room ? 2 * listing->room : 64;
-		struct wh_usage *moved =
-			realloc(listing->rows, room * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		listing->rows = moved;
-		listing->room = room;
-	}
+	WH_TRY(array_grow(&listing->rows, listing->n, &listing->room,
+			  sizeof(*listing->rows), err));
 	row = &listing->rows[listing->n];
 	*row = *usage;
 	row->name = arena_strdup(&listing->arena, usage->name);

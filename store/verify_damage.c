@@ -2,9 +2,9 @@
 #include "verify.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "mark.h"
 
@@ -12,16 +12,8 @@ enum wh_status verify_note_damage(struct verification *all,
 				  const struct damaged *one,
 				  struct wh_error *err)
 {
-	if (all->n_damaged == all->room) {
-		size_t room = all->room ? 2 * all->room : 64;
-		struct damaged *moved =
-			realloc(all->damaged, room * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		all->damaged = moved;
-		all->room = room;
-	}
+	WH_TRY(array_grow(&all->damaged, all->n_damaged, &all->room,
+			  sizeof(*all->damaged), err));
 	all->damaged[all->n_damaged++] = *one;
 	all->result->n_damaged++;
 	return WH_OK;

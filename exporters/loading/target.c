@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/endian.h"
 #include "base/error.h"
@@ -15,7 +16,8 @@ struct wh_target {
 	struct wh_source *source;
 	struct arena arena;
 	struct wh_destination *weights; /* one a tensor */
-	uint32_t n_weights, capacity;
+	uint32_t n_weights;
+	size_t capacity;
 };
 
 void wh_target_free(struct wh_target *target)
@@ -75,16 +77,8 @@ static enum wh_status keep_weight(struct wh_target *target,
 	struct wh_destination *kept;
 	int64_t *strides = NULL;
 
-	if (target->n_weights == target->capacity) {
-		uint32_t wanted = target->capacity ? target->capacity * 2 : 64;
-		void *moved = realloc(target->weights,
-				      wanted * sizeof(*target->weights));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		target->weights = moved;
-		target->capacity = wanted;
-	}
+	WH_TRY(array_grow(&target->weights, target->n_weights,
+			  &target->capacity, sizeof(*target->weights), err));
 	if (weight->strides && weight->data && weight->rank) {
 		strides = arena_alloc(&target->arena, weight->rank,
 				      sizeof(*strides));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "mapping/paths.h"
 
@@ -15,28 +16,11 @@ void draft_free(struct draft *draft)
 	name_map_free(&draft->paths);
 }
 
-static enum wh_status grow(void *array, uint32_t n, uint32_t *capacity,
-			   size_t size, struct wh_error *err)
-{
-	void **slot = array, *moved;
-	uint32_t wanted;
-
-	if (n < *capacity)
-		return WH_OK;
-	wanted = *capacity ? *capacity * 2 : 64;
-	moved = realloc(*slot, (size_t)wanted * size);
-	if (!moved)
-		return wh_fail_memory(err);
-	*slot = moved;
-	*capacity = wanted;
-	return WH_OK;
-}
-
 enum wh_status draft_node(struct draft *draft, uint32_t *node,
 			  struct wh_error *err)
 {
-	WH_TRY(grow(&draft->nodes, draft->n_nodes, &draft->nodes_capacity,
-		    sizeof(*draft->nodes), err));
+	WH_TRY(array_grow(&draft->nodes, draft->n_nodes, &draft->nodes_capacity,
+			  sizeof(*draft->nodes), err));
 	draft->nodes[draft->n_nodes] =
 		(struct draft_node){.tensor = UINT32_MAX};
 	*node = draft->n_nodes++;
@@ -47,8 +31,8 @@ enum wh_status draft_link(struct draft *draft, uint32_t parent,
 			  const char *name, uint32_t child,
 			  struct wh_error *err)
 {
-	WH_TRY(grow(&draft->links, draft->n_links, &draft->links_capacity,
-		    sizeof(*draft->links), err));
+	WH_TRY(array_grow(&draft->links, draft->n_links, &draft->links_capacity,
+			  sizeof(*draft->links), err));
 	draft->links[draft->n_links++] =
 		(struct draft_link){parent, child, name};
 	return WH_OK;

@@ -20,9 +20,11 @@ struct draft_link {
 struct draft {
 	struct arena *arena;
 	struct draft_node *nodes;
-	uint32_t n_nodes, nodes_capacity;
+	uint32_t n_nodes;
+	size_t nodes_capacity;
 	struct draft_link *links;
-	uint32_t n_links, links_capacity;
+	uint32_t n_links;
+	size_t links_capacity;
 	struct name_map paths; /* "<base>:<path>" -> node */
 };
 void draft_free(struct draft *draft);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "mapping/draft.h"
 
@@ -20,22 +21,14 @@ void graph_layers_free(struct graph_layers *found)
 	free(found->visited);
 }
 
-static enum wh_status push(void *array, uint32_t *n, uint32_t *capacity,
+static enum wh_status push(void *array, uint32_t *n, size_t *capacity,
 			   const void *item, size_t size, struct wh_error *err)
 {
-	void **slot = array, *moved;
-	uint32_t wanted;
+	char *items;
 
-	if (*n == *capacity) {
-		wanted = *capacity ? *capacity * 2 : 16;
-		moved = realloc(*slot, (size_t)wanted * size);
-		if (!moved)
-			return wh_fail_memory(err);
-		*slot = moved;
-		*capacity = wanted;
-	}
-	memcpy((char *)*slot + (size_t)*n * size, item, size);
-	(*n)++;
+	WH_TRY(array_grow(array, *n, capacity, size, err));
+	memcpy(&items, array, sizeof(items));
+	memcpy(items + (size_t)(*n)++ * size, item, size);
 	return WH_OK;
 }
 

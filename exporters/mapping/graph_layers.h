@@ -18,11 +18,14 @@ struct graph_layer {
 struct graph_layers {
 	uint32_t model; /* the node whose layers they are */
 	struct graph_layer *layers;
-	uint32_t n_layers, layers_capacity;
+	uint32_t n_layers;
+	size_t layers_capacity;
 	uint32_t *optimizers;
-	uint32_t n_optimizers, optimizers_capacity;
+	uint32_t n_optimizers;
+	size_t optimizers_capacity;
 	uint32_t *blocked; /* roots and containers: no layer owns them */
-	uint32_t n_blocked, blocked_capacity;
+	uint32_t n_blocked;
+	size_t blocked_capacity;
 	bool *visited;	   /* lists that were looked into */
 	const char *scope; /* a subclassed model's name, or NULL */
 };

@@ -26,7 +26,7 @@ struct keras3_place {
 struct keras3_places {
 	struct keras3_place *of; /* one an object */
 	uint32_t n_layers;
-	bool has_doubt;		  /* keras3_names */
+	bool has_doubt; /* keras3_names */
 	bool is_subclassed;
 	struct name_map objects;  /* path -> object */
 	struct name_map weighted; /* paths at or below which values are */

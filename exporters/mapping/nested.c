@@ -4,6 +4,7 @@
  * starts with. Layer names are unique wherever Keras can write such a file:
  * two equal ones would be two datasets of one name.
  */
+#include "base/array.h"
 #include "mapping/nested_tree.h"
 
 #include <stdlib.h>
@@ -28,17 +29,8 @@ static enum wh_status add_object(struct nested_tree *tree,
 				 const struct config_layer *config,
 				 uint32_t parent, struct wh_error *err)
 {
-	struct nested_object *moved;
-	uint32_t wanted;
-
-	if (tree->n == tree->capacity) {
-		wanted = tree->capacity ? tree->capacity * 2 : 32;
-		moved = realloc(tree->objects, wanted * sizeof(*moved));
-		if (!moved)
-			return wh_fail_memory(err);
-		tree->objects = moved;
-		tree->capacity = wanted;
-	}
+	WH_TRY(array_grow(&tree->objects, tree->n, &tree->capacity,
+			  sizeof(*tree->objects), err));
 	tree->objects[tree->n++] = (struct nested_object){
 		.config = config,
 		.parent = parent,

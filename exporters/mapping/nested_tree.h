@@ -20,7 +20,8 @@ struct nested_object {
 struct nested_tree {
 	struct arena *arena;
 	struct nested_object *objects;
-	uint32_t n, capacity;
+	uint32_t n;
+	size_t capacity;
 	struct name_map leaves; /* name -> object */
 	uint32_t *owner;	/* of each variable: its object */
 	struct scoped *weights; /* of each variable: what is left of it */

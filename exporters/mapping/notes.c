@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 
 void notes_free(struct notes *notes)
 {
@@ -16,21 +17,13 @@ enum wh_status notes_add(struct notes *notes, struct wh_error *err,
 			 const char *format, ...)
 {
 	char text[WH_ERROR_SIZE];
-	const char **moved;
-	uint32_t wanted;
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (notes->n == notes->capacity) {
-		wanted = notes->capacity ? notes->capacity * 2 : 8;
-		moved = realloc(notes->texts, wanted * sizeof(*moved));
-		if (!moved)
-			return wh_fail_memory(err);
-		notes->texts = moved;
-		notes->capacity = wanted;
-	}
+	WH_TRY(array_grow(&notes->texts, notes->n, &notes->capacity,
+			  sizeof(*notes->texts), err));
 	notes->texts[notes->n] = arena_strdup(notes->arena, text);
 	if (!notes->texts[notes->n])
 		return wh_fail_memory(err);

@@ -9,7 +9,8 @@
 struct notes {
 	struct arena *arena;
 	const char **texts;
-	uint32_t n, capacity;
+	uint32_t n;
+	size_t capacity;
 };
 void notes_free(struct notes *notes);
 

@@ -19,7 +19,7 @@
 #include "publish/publication.h"
 #include "publish/ranged.h"
 
-#define MAX_PAGES 1000 /* of 200 versions */
+#define MAX_PAGES    1000 /* of 200 versions */
 #define SNAPSHOT_TAG "weighhouse.snapshot"
 #define MANIFEST_TAG "weighhouse.manifest" /* "PATH SHA-256" */
 

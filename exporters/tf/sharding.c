@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 
 #define OVERSIZE UINT32_MAX /* a shard of its own behind all others */
@@ -30,23 +31,12 @@ static enum wh_status add_piece(struct sharding *sharding, uint32_t item,
 				uint32_t shard, const uint64_t *start,
 				const uint64_t *length, struct wh_error *err)
 {
-	if (sharding->n_pieces == sharding->capacity) {
-		uint32_t wanted =
-			sharding->capacity ? 2 * sharding->capacity : 64;
-		void *moved;
-
-		if (sharding->n_pieces >= WH_MAX_TENSORS)
-			return wh_fail(err, WH_EINVAL,
-				       "the shard size would make more than "
-				       "%u slices",
-				       WH_MAX_TENSORS);
-		moved = realloc(sharding->pieces,
-				wanted * sizeof(*sharding->pieces));
-		if (!moved)
-			return wh_fail_memory(err);
-		sharding->pieces = moved;
-		sharding->capacity = wanted;
-	}
+	if (sharding->n_pieces >= WH_MAX_TENSORS)
+		return wh_fail(err, WH_EINVAL,
+			       "the shard size would make more than %u slices",
+			       WH_MAX_TENSORS);
+	WH_TRY(array_grow(&sharding->pieces, sharding->n_pieces,
+			  &sharding->capacity, sizeof(*sharding->pieces), err));
 	sharding->pieces[sharding->n_pieces] = (struct shard_piece){
 		item, shard, sharding->n_pieces, start, length};
 	sharding->n_pieces++;

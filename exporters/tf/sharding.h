@@ -22,7 +22,8 @@ struct shard_piece {
 
 struct sharding {
 	struct shard_piece *pieces; /* by shard, else in the items' order */
-	uint32_t n_pieces, capacity, n_shards;
+	uint32_t n_pieces, n_shards;
+	size_t capacity;
 };
 
 /** Assigns `n` items, in order, to shards of at most `limit` bytes (0: one

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/checked.h"
 #include "base/endian.h"
@@ -35,7 +36,8 @@ struct wh_builder {
 	struct name_map layer_names;
 	uint32_t layer, model_layer, optimizer_layer;
 	const char *layer_name; /* of `layer`, in the arena */
-	uint32_t n_arrays, capacity;
+	uint32_t n_arrays;
+	size_t capacity;
 	const char *origin, *generator; /* in the arena; or NULL */
 };
 
@@ -277,17 +279,8 @@ static enum wh_status keep_array(struct wh_builder *builder,
 			       array->rank * sizeof(*strides));
 		kept.strides = strides;
 	}
-	if (builder->n_arrays == builder->capacity) {
-		uint32_t wanted =
-			builder->capacity ? builder->capacity * 2 : 64;
-		struct array *moved = realloc(source->arrays,
-					      wanted * sizeof(*source->arrays));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		source->arrays = moved;
-		builder->capacity = wanted;
-	}
+	WH_TRY(array_grow(&source->arrays, builder->n_arrays,
+			  &builder->capacity, sizeof(*source->arrays), err));
 	source->arrays[builder->n_arrays++] = kept;
 	if (kept.read)
 		source->base.ops = &callback_ops;

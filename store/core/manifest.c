@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 #include "base/text.h"
 #include "core/name_map.h"
@@ -16,21 +17,25 @@
 
 struct layer_draft {
 	struct wh_layer layer;
-	uint32_t capacity;
+	size_t capacity;
 };
 
 struct manifest_builder {
 	struct arena *arena;
 	struct wh_tensor *tensors;
 	uint8_t *owned; /* one a tensor: it has its variable */
-	uint32_t n_tensors, tensors_capacity;
+	uint32_t n_tensors;
+	size_t tensors_capacity;
 	struct layer_draft *layers;
-	uint32_t n_layers, layers_capacity;
+	uint32_t n_layers;
+	size_t layers_capacity;
 	uint32_t n_own; /* of them, of kind WH_LAYER */
 	struct wh_attribute *attributes;
-	uint32_t n_attributes, attributes_capacity;
+	uint32_t n_attributes;
+	size_t attributes_capacity;
 	const char **warnings;
-	uint32_t n_warnings, warnings_capacity;
+	uint32_t n_warnings;
+	size_t warnings_capacity;
 	struct name_map keys;
 	bool has_skeleton;
 };
@@ -63,25 +68,6 @@ void manifest_builder_free(struct manifest_builder *builder)
 	free(builder->attributes);
 	free(builder->warnings);
 	free(builder);
-}
-
-/* Room for one more element of `size` bytes in the array at `*array`. */
-static enum wh_status grow(void *array, uint32_t n, uint32_t *capacity,
-			   size_t size, struct wh_error *err)
-{
-	void **slot = array, *moved;
-	uint32_t wanted;
-
-	if (n < *capacity)
-		return WH_OK;
-	/* Most layers have few variables, and there are many layers. */
-	wanted = *capacity ? *capacity * 2 : 2;
-	moved = realloc(*slot, (size_t)wanted * size);
-	if (!moved)
-		return wh_fail_memory(err);
-	*slot = moved;
-	*capacity = wanted;
-	return WH_OK;
 }
 
 static enum wh_status copy_name(struct arena *arena, const char *what,
@@ -145,11 +131,11 @@ static enum wh_status append_tensor(struct manifest_builder *builder,
 				    const struct wh_tensor *tensor,
 				    struct wh_error *err)
 {
-	uint32_t capacity = builder->tensors_capacity;
+	size_t capacity = builder->tensors_capacity;
 	uint8_t *owned;
 
-	WH_TRY(grow(&builder->tensors, builder->n_tensors,
-		    &builder->tensors_capacity, sizeof(*tensor), err));
+	WH_TRY(array_grow(&builder->tensors, builder->n_tensors,
+			  &builder->tensors_capacity, sizeof(*tensor), err));
 	if (capacity != builder->tensors_capacity) {
 		owned = realloc(builder->owned, builder->tensors_capacity);
 		if (!owned)
@@ -249,9 +235,9 @@ enum wh_status manifest_add_layer(struct manifest_builder *builder,
 	WH_TRY(copy_name(builder->arena, "layer name", name, &layer.name, err));
 	WH_TRY(copy_optional(builder->arena, "class name", class_name,
 			     &layer.class_name, err));
-	WH_TRY(grow(&builder->layers, builder->n_layers,
-		    &builder->layers_capacity, sizeof(struct layer_draft),
-		    err));
+	WH_TRY(array_grow(&builder->layers, builder->n_layers,
+			  &builder->layers_capacity, sizeof(struct layer_draft),
+			  err));
 	builder->layers[builder->n_layers] =
 		(struct layer_draft){.layer = layer};
 	if (index)
@@ -281,8 +267,8 @@ enum wh_status manifest_add_variable(struct manifest_builder *builder,
 			     variable->object_path, &copy.object_path, err));
 	WH_TRY(copy_optional(builder->arena, "Keras 3 path",
 			     variable->keras3_path, &copy.keras3_path, err));
-	WH_TRY(grow(&draft->layer.variables, draft->layer.n_variables,
-		    &draft->capacity, sizeof(copy), err));
+	WH_TRY(array_grow(&draft->layer.variables, draft->layer.n_variables,
+			  &draft->capacity, sizeof(copy), err));
 	draft->layer.variables[draft->layer.n_variables++] = copy;
 	builder->owned[variable->tensor] = 1;
 	return WH_OK;
@@ -304,8 +290,8 @@ enum wh_status manifest_add_attribute(struct manifest_builder *builder,
 		if (!copy.text)
 			return wh_fail_memory(err);
 	}
-	WH_TRY(grow(&builder->attributes, builder->n_attributes,
-		    &builder->attributes_capacity, sizeof(copy), err));
+	WH_TRY(array_grow(&builder->attributes, builder->n_attributes,
+			  &builder->attributes_capacity, sizeof(copy), err));
 	builder->attributes[builder->n_attributes++] = copy;
 	return WH_OK;
 }
@@ -323,8 +309,8 @@ enum wh_status manifest_warn(struct manifest_builder *builder,
 	copy = arena_strdup(builder->arena, text);
 	if (!copy)
 		return wh_fail_memory(err);
-	WH_TRY(grow(&builder->warnings, builder->n_warnings,
-		    &builder->warnings_capacity, sizeof(copy), err));
+	WH_TRY(array_grow(&builder->warnings, builder->n_warnings,
+			  &builder->warnings_capacity, sizeof(copy), err));
 	builder->warnings[builder->n_warnings++] = copy;
 	return WH_OK;
 }

@@ -6,6 +6,7 @@
 
 #include <weighhouse/history.h>
 
+#include "base/array.h"
 #include "cli.h"
 
 #define SPARK_WIDTH 60
@@ -136,15 +137,9 @@ static void end_curve(struct curve *curve)
 
 static bool add_norm(struct curve *curve, double norm)
 {
-	if (curve->n == curve->room) {
-		size_t room = curve->room ? 2 * curve->room : 64;
-		double *moved = realloc(curve->norms, room * sizeof(*moved));
-
-		if (!moved)
-			return false;
-		curve->norms = moved;
-		curve->room = room;
-	}
+	if (array_grow(&curve->norms, curve->n, &curve->room,
+		       sizeof(*curve->norms), NULL))
+		return false;
 	curve->norms[curve->n++] = norm;
 	return true;
 }

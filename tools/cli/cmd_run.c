@@ -7,6 +7,7 @@
 
 #include <weighhouse/run.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cli.h"
@@ -123,16 +124,9 @@ static int collect(void *arg, const struct wh_run *run)
 
 	if (!where_holds(&listing->where, run))
 		return *listing->where.error != '\0';
-	if (listing->n == listing->room) {
-		size_t room = listing->room ? 2 * listing->room : 64;
-		struct line *moved =
-			realloc(listing->lines, room * sizeof(*moved));
-
-		if (!moved)
-			return 1;
-		listing->lines = moved;
-		listing->room = room;
-	}
+	if (array_grow(&listing->lines, listing->n, &listing->room,
+		       sizeof(*listing->lines), &listing->cli->err))
+		return 1;
 	line = &listing->lines[listing->n++];
 	line->word = NULL;
 	line->key = listing->sort ? sort_key(listing, run, &line->word) : 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "cli.h"
 
 struct series *plot_add(struct plot *plot, const char *owner,
@@ -11,15 +12,9 @@ struct series *plot_add(struct plot *plot, const char *owner,
 {
 	struct series *series;
 
-	if (plot->n == plot->room) {
-		size_t room = plot->room ? 2 * plot->room : 8;
-
-		series = realloc(plot->series, room * sizeof(*series));
-		if (!series)
-			return NULL;
-		plot->series = series;
-		plot->room = room;
-	}
+	if (array_grow(&plot->series, plot->n, &plot->room, sizeof(*series),
+		       NULL))
+		return NULL;
 	series = &plot->series[plot->n++];
 	memset(series, 0, sizeof(*series));
 	series->owner = strdup(owner);

@@ -1,3 +1,4 @@
+#include "base/array.h"
 #include "watch_list.h"
 
 #include <stdlib.h>
@@ -44,17 +45,8 @@ static size_t place_of(const struct watch_list *list, const char *path,
 
 static bool make_room(struct watch_list *list)
 {
-	size_t room = list->room ? 2 * list->room : 64;
-	struct watch_file **moved;
-
-	if (list->n < list->room)
-		return true;
-	moved = realloc(list->files, room * sizeof(struct watch_file *));
-	if (!moved)
-		return false;
-	list->files = moved;
-	list->room = room;
-	return true;
+	return !array_grow(&list->files, list->n, &list->room,
+			   sizeof(struct watch_file *), NULL);
 }
 
 struct watch_file *watch_list_get(struct watch_list *list, const char *path,

@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 #define EVENTS                                                                 \
@@ -104,16 +105,8 @@ static bool is_at(const struct notify *notify, size_t at, int watch)
 static enum wh_status insert(struct notify *notify, size_t at, int watch,
 			     char *path, struct wh_error *err)
 {
-	if (notify->n == notify->room) {
-		size_t room = notify->room ? 2 * notify->room : 16;
-		struct folder *moved =
-			realloc(notify->folders, room * sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		notify->folders = moved;
-		notify->room = room;
-	}
+	WH_TRY(array_grow(&notify->folders, notify->n, &notify->room,
+			  sizeof(*notify->folders), err));
 	memmove(&notify->folders[at + 1], &notify->folders[at],
 		(notify->n - at) * sizeof(*notify->folders));
 	notify->folders[at] = (struct folder){watch, path};
