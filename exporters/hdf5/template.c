@@ -55,10 +55,8 @@ static enum wh_status cover_file(struct h5_source *source,
 	uint32_t i;
 
 	WH_TRY(skeleton_begin(&source->skeleton, &source->arena,
-			      (uint64_t)n + 1, err));
-	source->skeleton.tensor = source->n_datasets;
-	source->skeleton.read = h5_read_run;
-	source->skeleton.arg = source;
+			      (uint64_t)n + 1, source->n_datasets, h5_read_run,
+			      source, err));
 	if (file)
 		file->extents = arena_alloc(&source->arena, 2 * (size_t)n + 1,
 					    sizeof(*file->extents));

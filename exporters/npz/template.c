@@ -58,10 +58,7 @@ static enum wh_status allocate(struct npz_source *source, uint32_t n,
 	struct wh_template *new = arena_alloc(&source->arena, 1, sizeof(*new));
 
 	WH_TRY(skeleton_begin(&source->skeleton, &source->arena,
-			      (uint64_t)n + 1, err));
-	source->skeleton.tensor = n;
-	source->skeleton.read = read_run;
-	source->skeleton.arg = source;
+			      (uint64_t)n + 1, n, read_run, source, err));
 	if (new)
 		new->files =
 			arena_alloc(&source->arena, 1, sizeof(*new->files));

@@ -161,15 +161,14 @@ static uint64_t count_parts(const struct tf_source *source, uint32_t n)
 }
 
 static enum wh_status allocate(struct drafting *d, uint64_t n_parts,
-			       struct wh_error *err)
+			       uint32_t n_tensors, struct wh_error *err)
 {
 	struct tf_source *source = d->source;
 	uint32_t n_files = source->shards.n_shards + 1;
 
 	WH_TRY(skeleton_begin(&source->skeleton, &source->arena,
-			      n_parts + 2 * (uint64_t)n_files, err));
-	source->skeleton.read = tf_read_run;
-	source->skeleton.arg = source;
+			      n_parts + 2 * (uint64_t)n_files, n_tensors,
+			      tf_read_run, source, err));
 	d->payloads = calloc((size_t)n_parts + 1, sizeof(*d->payloads));
 	d->made = arena_alloc(&source->arena, 1, sizeof(*d->made));
 	if (!d->payloads || !d->made)
@@ -211,8 +210,7 @@ enum wh_status tf_template_make(struct tf_source *source, uint32_t n_tensors,
 				     "some weights are cut into so many slices "
 				     "that only their values are kept: the "
 				     "files can't be given back byte for byte");
-	status = allocate(&d, n_parts, err);
-	source->skeleton.tensor = n_tensors;
+	status = allocate(&d, n_parts, n_tensors, err);
 	for (i = 0; !status && i < n_tensors; i++)
 		add_place(&d, &manifest->tensors[i], i);
 	if (!status)

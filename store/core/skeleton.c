@@ -1,11 +1,17 @@
 #include "core/skeleton.h"
 
 enum wh_status skeleton_begin(struct skeleton *skeleton, struct arena *arena,
-			      uint64_t max_runs, struct wh_error *err)
+			      uint64_t max_runs, uint32_t tensor,
+			      skeleton_read_fn *read, void *arg,
+			      struct wh_error *err)
 {
-	*skeleton =
-		(struct skeleton){.runs = arena_alloc(arena, (size_t)max_runs,
-						      sizeof(*skeleton->runs))};
+	*skeleton = (struct skeleton){
+		.runs = arena_alloc(arena, (size_t)max_runs,
+				    sizeof(*skeleton->runs)),
+		.tensor = tensor,
+		.read = read,
+		.arg = arg,
+	};
 	return skeleton->runs ? WH_OK : wh_fail_memory(err);
 }
 

@@ -18,23 +18,28 @@ struct skeleton_run {
 	uint32_t file;		 /* whichever number the importer gave it */
 };
 
+/** Bytes of a run, from `skip` on, out of its file. `arg` is the importer's
+ *  source. */
+typedef enum wh_status skeleton_read_fn(void *arg,
+					const struct skeleton_run *run,
+					uint64_t skip, void *buf, size_t len,
+					struct wh_error *err);
+
 struct skeleton {
 	struct skeleton_run *runs; /* by `start`; the arena's */
 	uint32_t n_runs;
 	uint64_t size;	 /* bytes of all */
 	uint32_t tensor; /* its index in the manifest */
-	/* Bytes of a run, from `skip` on, out of its file. `arg` is the
-	 * importer's source. */
-	enum wh_status (*read)(void *arg, const struct skeleton_run *run,
-			       uint64_t skip, void *buf, size_t len,
-			       struct wh_error *err);
+	skeleton_read_fn *read;
 	void *arg;
 };
 
-/** An empty one, with room for so many runs: one a file and one a payload are
- *  enough. `read`, `arg` and `tensor` are the caller's to set. */
+/** An empty one, which will be tensor `tensor`, with room for so many runs: one
+ *  a file and one a payload are enough. */
 enum wh_status skeleton_begin(struct skeleton *skeleton, struct arena *arena,
-			      uint64_t max_runs, struct wh_error *err);
+			      uint64_t max_runs, uint32_t tensor,
+			      skeleton_read_fn *read, void *arg,
+			      struct wh_error *err);
 
 /** A file of a template while it is covered. `file->size` and room for its
  *  extents, two a payload and one, are the caller's. */

@@ -115,10 +115,8 @@ enum wh_status keras3_template_make(struct keras3_source *source,
 
 	*out = NULL;
 	WH_TRY(skeleton_begin(&source->skeleton, &source->arena,
-			      (uint64_t)n_tensors + source->n_files, err));
-	source->skeleton.tensor = n_tensors;
-	source->skeleton.read = keras3_read_run;
-	source->skeleton.arg = source;
+			      (uint64_t)n_tensors + source->n_files, n_tensors,
+			      keras3_read_run, source, err));
 	if (!payloads || !made)
 		return wh_fail_memory(err);
 	made->files = arena_alloc(&source->arena, source->n_files,

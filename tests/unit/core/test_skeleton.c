@@ -57,10 +57,9 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	assert_ok(skeleton_begin(&f->skeleton, &f->arena, 5, &f->err), &f->err);
-	f->skeleton.tensor = N_TENSORS;
-	f->skeleton.read = read_run;
-	f->skeleton.arg = f;
+	assert_ok(skeleton_begin(&f->skeleton, &f->arena, 5, N_TENSORS,
+				 read_run, f, &f->err),
+		  &f->err);
 	cover(f, 0, shared, 2);
 	cover(f, 1, &whole, 1);
 	cover(f, 2, NULL, 0);
