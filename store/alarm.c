@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/text.h"
 #include "commit.h"
 #include "core/name_map.h"
+#include "core/statistics.h"
 #include "core/weigh.h"
 #include "lineage.h"
 #include "snapshot.h"
@@ -108,18 +110,13 @@ static int by_id(const void *a, const void *b)
 }
 
 static enum wh_status add_old(struct look *look, struct stmt *stmt,
-			      uint32_t *room, struct wh_error *err)
+			      size_t *room, struct wh_error *err)
 {
 	int64_t kind = column_integer(stmt, 4);
 	struct old_layer *old;
 
-	if (look->n_old == *room) {
-		*room = *room ? 2 * *room : 32;
-		old = realloc(look->old, *room * sizeof(*old));
-		if (!old)
-			return wh_fail_memory(err);
-		look->old = old;
-	}
+	WH_TRY(array_grow(&look->old, look->n_old, room, sizeof(*look->old),
+			  err));
 	old = &look->old[look->n_old++];
 	old->id = column_integer(stmt, 0);
 	old->name = arena_strdup(&look->arena, column_text(stmt, 2));
@@ -130,7 +127,7 @@ static enum wh_status add_old(struct look *look, struct stmt *stmt,
 static enum wh_status sort_out(struct look *look, struct known_layer *known,
 			       uint32_t n_known, struct wh_error *err)
 {
-	uint32_t room = 0;
+	size_t room = 0;
 	AUTO_STMT *stmt = NULL;
 	bool row;
 
@@ -266,7 +263,7 @@ static enum wh_status know_figures(struct look *look, uint32_t index,
 	uint32_t i;
 	int64_t id;
 
-	if (t->weighed & WH_STATISTICS)
+	if (t->weighed & WH_STATISTICS || !statistics_has(t->dtype))
 		return WH_OK;
 	WH_TRY(tensor_find(look->db, t, &id, err));
 	if (id) {

@@ -131,6 +131,59 @@ static enum wh_status commit_large(struct fixture *f, float last,
 	return status;
 }
 
+static int count_read(void *arg, uint64_t offset, void *buf, size_t len)
+{
+	(void)offset;
+	++*(int *)arg;
+	memset(buf, 0, len);
+	return 0;
+}
+
+/* How often a complex tensor is read that stays, in a layer that changes. */
+static int count_reads(struct fixture *f, float value,
+		       struct wh_alarm_options alarms)
+{
+	const uint64_t one[] = {1}, many[] = {(uint64_t)1 << 18};
+	int n_reads = 0;
+	struct wh_array arrays[] = {
+		{.name = "scale",
+		 .dtype = WH_FLOAT32,
+		 .rank = 1,
+		 .shape = one,
+		 .data = &value},
+		{.name = "phase",
+		 .dtype = WH_COMPLEX64,
+		 .rank = 1,
+		 .shape = many,
+		 .read = count_read,
+		 .arg = &n_reads},
+	};
+	struct wh_commit_options options = {.alarms = alarms};
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	assert_ok(wh_builder_layer(builder, "fc", NULL, &f->err), &f->err);
+	assert_ok(wh_builder_weight(builder, &arrays[0], &f->err), &f->err);
+	assert_ok(wh_builder_weight(builder, &arrays[1], &f->err), &f->err);
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+	return n_reads;
+}
+
+static void what_has_no_figures_is_not_read_for_them(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_alarm_options strict = {.strict = true}, none = {.off = true};
+	int n_reads;
+
+	count_reads(f, 1, none);
+	n_reads = count_reads(f, 2, none);
+	assert_int_equal(count_reads(f, 3, strict), n_reads);
+}
+
 static void a_tensor_whose_figures_were_dropped_is_told_of(void **state)
 {
 	struct fixture *f = *state;
@@ -184,6 +237,7 @@ int main(void)
 		with_store(a_program_is_told),
 		with_store(nobody_asks_and_nobody_is_told),
 		with_store(strict_is_a_status),
+		with_store(what_has_no_figures_is_not_read_for_them),
 		with_store(a_tensor_whose_figures_were_dropped_is_told_of),
 		with_store(a_layer_that_may_train_is_watched),
 		with_store(a_layer_of_which_nothing_is_known_is_watched),
