@@ -306,8 +306,10 @@ static enum wh_status walk(struct listing *listing, struct wh_error *err)
 {
 	const struct wh_log_options *options = listing->options;
 	struct db *db = listing->db;
-	int64_t id = 0, next;
+	int64_t id = 0, next, run;
 
+	if (options->run)
+		WH_TRY(run_require(db, options->run, &run, err));
 	if (!options->all || !options->place)
 		WH_TRY(first_of(listing, &id, err));
 	if (options->globs && *options->globs)

@@ -93,22 +93,6 @@ static int take_steps(struct cli *cli, struct wh_log_options *options)
 				text);
 }
 
-static int see_run(void *arg, const struct wh_run *run)
-{
-	(void)arg;
-	(void)run;
-	return 0;
-}
-
-/* A run that there isn't is a mistake, not an empty list. */
-static int check_run(struct cli *cli, const struct wh_log_options *options)
-{
-	if (options->run &&
-	    wh_run_get(cli->store, options->run, see_run, NULL, &cli->err))
-		return cli_fail(cli);
-	return EXIT_DONE;
-}
-
 static int list(struct cli *cli, const struct wh_log_options *options)
 {
 	struct view view = {.cli = cli,
@@ -117,8 +101,6 @@ static int list(struct cli *cli, const struct wh_log_options *options)
 	int64_t limit = 0;
 	int code = cli_open(cli, WH_OPEN_READ);
 
-	if (!code)
-		code = check_run(cli, options);
 	if (!code && cli_integer(cli, "number", &limit) && !limit)
 		return EXIT_DONE;
 	if (code)

@@ -201,7 +201,8 @@ struct wh_log_options {
 	uint64_t limit; /* 0: none */
 };
 
-/** Snapshots along the parents, newest first. */
+/** Snapshots along the parents, newest first. WH_ENOTFOUND for a revision or a
+ *  run that there isn't, with the nearest name. */
 WH_API enum wh_status wh_log(struct wh_store *store,
 			     const struct wh_log_options *options,
 			     wh_snapshot_fn *fn, void *arg,
