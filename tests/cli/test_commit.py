@@ -27,6 +27,16 @@ def test_commit_says_what_it_did(store):
     assert "14 of 14 tensors are new" in text and "byte for byte" in text
 
 
+def test_a_folder_of_checkpoints_is_for_import(store):
+    done = store("commit", DIGITS)
+    assert done.returncode == 5
+    assert f"'wh import {DIGITS}' takes all" in done.stderr
+    (store.folder / "notes").mkdir()
+    (store.folder / "notes" / "a.txt").touch()
+    done = store("commit", "notes")
+    assert done.returncode == 5 and "import" not in done.stderr
+
+
 def test_an_unchanged_file_costs_a_row(store):
     first = store.row("commit", epoch(1))
     second = store.row("commit", epoch(1))

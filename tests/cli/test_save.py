@@ -34,9 +34,23 @@ def test_two_are_revision_and_path(history):
     assert (history.folder / "out.h5").read_bytes() == epoch(2).read_bytes()
 
 
+@pytest.mark.parametrize("path, whose", [
+    ("w.pt", "PyTorch"), ("w.onnx", "ONNX"), ("w.H5", "HDF5")])
+def test_a_name_of_another_format_is_a_prefix_and_it_says_so(history, path,
+                                                             whose):
+    done = history("save-weights", path)
+    assert done.returncode == 0
+    assert (history.folder / f"{path}.index").exists()
+    assert done.stderr.splitlines() == [
+        f"wh save-weights: '{path}' is the prefix of a TensorFlow checkpoint, "
+        f"as in Keras, and no {whose} file; --save-format says what is meant"]
+    assert history("save-weights", path, "--save-format", "tf").stderr == ""
+    assert history("save-weights", "w.ckpt").stderr == ""
+
+
 @pytest.mark.parametrize("path, words, format", [
     ("w.h5", [], "h5"), ("w.hdf5", [], "h5"), ("w.keras", [], "h5"),
-    ("w", [], "tf"), ("w.H5", [], "tf"), ("w.h5.bak", [], "tf"),
+    ("w", [], "tf"), ("w.h5.bak", [], "tf"),
     ("w", ["h5"], "h5"), ("w.bin", ["hdf5"], "h5"), ("w", ["keras"], "h5"),
     ("w", [" H5 "], "h5"), ("w", ["tf"], "tf"), ("w", ["TensorFlow"], "tf")])
 def test_the_format_is_by_kerass_rules(history, path, words, format):

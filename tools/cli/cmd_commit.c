@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "cli.h"
+#include "import.h"
 
 #define MAX_FIGURES 256
 #define SPOOL_PIECE (64 << 10)
@@ -47,13 +47,6 @@ enum wh_status cli_try_commit(struct cli *cli, const char *path,
 	return status;
 }
 
-static bool is_folder(const char *path)
-{
-	struct stat at;
-
-	return stat(path, &at) == 0 && S_ISDIR(at.st_mode);
-}
-
 int cli_commit_path(struct cli *cli, const char *path,
 		    struct wh_commit_options *options,
 		    struct commit_outcome *outcome)
@@ -62,7 +55,7 @@ int cli_commit_path(struct cli *cli, const char *path,
 	options->progress = cli_progress;
 	options->arg = cli;
 	if (cli_try_commit(cli, path, options, outcome, cli_warn, cli)) {
-		if (!outcome->opened && is_folder(path))
+		if (!outcome->opened && import_takes_of(cli, path))
 			snprintf(cli->hint, sizeof(cli->hint),
 				 "'wh import %.200s' takes all that is in it",
 				 cli_escape(path));

@@ -194,11 +194,8 @@ int cmd_diff(struct cli *cli)
 		code = take_tolerance(cli, "rtol", &options.rtol);
 	if (!code)
 		code = open_both(cli, &range, &a, &b);
-	if (!code && !has_named(cli, a) && !has_named(cli, b)) {
-		cli->subject = cli->globs[0];
-		wh_fail(&cli->err, WH_ENOTFOUND, "no tensor is called so");
-		code = cli_fail(cli);
-	}
+	if (!code && !has_named(cli, a) && !has_named(cli, b))
+		code = cli_no_tensor(cli, cli->globs[0]);
 	if (!code)
 		code = compare(cli, a, b, &options);
 	wh_source_close(a);

@@ -113,11 +113,8 @@ static int list(struct cli *cli, struct wh_source *source, int first)
 			print_line(cli, &rows[i], &manifest->tensors[i]);
 	}
 	free(rows);
-	if (!found && !cli_interrupted()) {
-		cli->subject = cli->args[first];
-		wh_fail(&cli->err, WH_ENOTFOUND, "no tensor is called so");
-		return cli_fail(cli);
-	}
+	if (!found && !cli_interrupted())
+		return cli_no_tensor(cli, cli->args[first]);
 	return cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 

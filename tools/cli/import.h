@@ -28,6 +28,9 @@ void import_list_free(struct import_list *list);
  *  prefix for its files, all that a folder holds. An exit code. */
 int import_add(struct cli *cli, struct import_list *list, const char *pattern);
 
+/** Whether anything that lies in the folder is a checkpoint by its name. */
+bool import_takes_of(struct cli *cli, const char *folder);
+
 /** Step, epoch and metrics from the name, by a pattern or without one (NULL).
  *  False if the name doesn't fit the pattern. */
 bool import_read_name(struct import_file *file, const char *pattern);

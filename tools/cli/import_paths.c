@@ -77,23 +77,41 @@ static int add_entry(struct cli *cli, struct import_list *list,
 	return code;
 }
 
-/* All that is in it; a SavedModel is one checkpoint. */
-static int add_folder(struct cli *cli, struct import_list *list,
-		      const char *folder)
+static int add_entries(struct cli *cli, struct import_list *list,
+		       const char *folder)
 {
-	size_t before = list->n;
 	int code = EXIT_DONE;
 	struct dirent *at;
 	DIR *listing;
 
-	if (checkpoint_is_saved_model(folder))
-		return add_path(cli, list, folder);
 	listing = opendir(folder);
 	while (listing && !code && (at = readdir(listing)))
 		if (at->d_name[0] != '.')
 			code = add_entry(cli, list, folder, at->d_name);
 	if (listing)
 		closedir(listing);
+	return code;
+}
+
+bool import_takes_of(struct cli *cli, const char *folder)
+{
+	struct import_list list = {0};
+	bool any = !add_entries(cli, &list, folder) && list.n;
+
+	import_list_free(&list);
+	return any;
+}
+
+/* All that is in it; a SavedModel is one checkpoint. */
+static int add_folder(struct cli *cli, struct import_list *list,
+		      const char *folder)
+{
+	size_t before = list->n;
+	int code;
+
+	if (checkpoint_is_saved_model(folder))
+		return add_path(cli, list, folder);
+	code = add_entries(cli, list, folder);
 	if (!code && list->n == before)
 		return nothing_in(cli, folder, "holds no checkpoint");
 	return code;

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "cli.h"
 
@@ -139,6 +140,13 @@ int cli_fail(struct cli *cli)
 			 cli_escape(cli->subject), err->message);
 	tell(cli, wh_status_text(err->status), joined, hint_for(cli));
 	return (int)code_of(err);
+}
+
+int cli_no_tensor(struct cli *cli, const char *name)
+{
+	cli->subject = name;
+	wh_fail(&cli->err, WH_ENOTFOUND, "no tensor is called so");
+	return cli_fail(cli);
 }
 
 int cli_usage(struct cli *cli, const char *format, ...)

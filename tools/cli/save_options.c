@@ -178,6 +178,47 @@ static int for_each_format(struct cli *cli, const char *folder, each_fn *fn,
 	return code;
 }
 
+/* Who sees these expects another format, and Keras's rule makes them prefixes
+ * all the same. Endings of a plug-in don't come here. */
+static const struct {
+	const char *suffix, *whose;
+} not_written[] = {
+	{".pt", "PyTorch"},
+	{".pth", "PyTorch"},
+	{".bin", "PyTorch"},
+	{".onnx", "ONNX"},
+	{".tflite", "TensorFlow Lite"},
+	{".pb", "SavedModel"},
+	{".gguf", "GGUF"},
+	{".pkl", "pickle"},
+	{".msgpack", "Flax"},
+};
+
+static const char *whose_suffix(const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(not_written) / sizeof(not_written[0]); i++)
+		if (text_ends(path, not_written[i].suffix))
+			return not_written[i].whose;
+	return text_ends(path, ".H5") ? "HDF5" : NULL;
+}
+
+static void warn_of_prefix(struct cli *cli, const char *path,
+			   const struct wh_format *format)
+{
+	const char *whose = whose_suffix(path);
+	char text[512];
+
+	if (!whose || strcmp(format->name, "tf") != 0)
+		return;
+	snprintf(text, sizeof(text),
+		 "'%.300s' is the prefix of a TensorFlow checkpoint, as in "
+		 "Keras, and no %s file; --save-format says what is meant",
+		 path, whose);
+	cli_warn(cli, text);
+}
+
 static int check_one(struct cli *cli, const char *path, const char *name,
 		     void *arg)
 {
@@ -186,6 +227,8 @@ static int check_one(struct cli *cli, const char *path, const char *name,
 	(void)arg;
 	if (wh_choose_format(path, name, cli->library, &format, &cli->err))
 		return cli_fail(cli);
+	if (!name)
+		warn_of_prefix(cli, path, format);
 	return EXIT_DONE;
 }
 
