@@ -5,11 +5,22 @@
 /* ---- Models ---------------------------------------------------------------
  */
 
-static uint32_t most_frequent(const struct ans_model *model)
+/* Symbols up to the last one that occurs. */
+static uint32_t count_symbols(const struct ans_model *model)
+{
+	uint32_t n = ANS_SYMBOLS;
+
+	while (n && !model->frequency[n - 1])
+		n--;
+	return n;
+}
+
+/* Of the first `n`. */
+static uint32_t most_frequent(const struct ans_model *model, uint32_t n)
 {
 	uint32_t i, best = 0;
 
-	for (i = 1; i < ANS_SYMBOLS; i++)
+	for (i = 1; i < n; i++)
 		if (model->frequency[i] > model->frequency[best])
 			best = i;
 	return best;
@@ -19,15 +30,17 @@ static uint32_t most_frequent(const struct ans_model *model)
  * as the commonest changes, loss. */
 static void balance(struct ans_model *model, uint32_t sum, uint32_t size)
 {
+	uint32_t n = count_symbols(model);
+
 	if (sum <= size) {
-		uint32_t most = most_frequent(model);
+		uint32_t most = most_frequent(model, n);
 
 		model->frequency[most] =
 			(uint16_t)(model->frequency[most] + (size - sum));
 		return;
 	}
 	for (; sum > size; sum--)
-		model->frequency[most_frequent(model)]--;
+		model->frequency[most_frequent(model, n)]--;
 }
 
 void ans_model_make(struct ans_model *model, const uint32_t *counts,
@@ -39,24 +52,17 @@ void ans_model_make(struct ans_model *model, const uint32_t *counts,
 	for (i = 0; i < ANS_SYMBOLS; i++)
 		total += counts[i];
 	for (i = 0; i < ANS_SYMBOLS; i++) {
-		uint64_t share =
-			(counts[i] * (uint64_t)size + total / 2) / total;
+		uint64_t share = 0;
 
+		if (counts[i])
+			share = (counts[i] * (uint64_t)size + total / 2) /
+				total;
 		if (counts[i] && !share)
 			share = 1;
 		model->frequency[i] = (uint16_t)share;
 		sum += (uint32_t)share;
 	}
 	balance(model, sum, size);
-}
-
-static uint32_t count_symbols(const struct ans_model *model)
-{
-	uint32_t n = ANS_SYMBOLS;
-
-	while (n && !model->frequency[n - 1])
-		n--;
-	return n;
 }
 
 void ans_model_write(struct bit_writer *to, const struct ans_model *model)

@@ -111,17 +111,25 @@ static enum wh_status decode_planes(const struct decoding *to,
 			     scratch->data, to->out, to->size, err);
 }
 
+/* A context of another length says nothing. */
+static struct delta_reference reference_of(const struct codec_reference *from,
+					   size_t size)
+{
+	return (struct delta_reference){
+		.base = from->base,
+		.context = from->context_size == size ? from->context : NULL,
+	};
+}
+
 static enum wh_status decode_moves(const struct decoding *to, bool streams,
 				   struct wh_error *err)
 {
 	const struct codec_reference *from = to->reference;
-	struct delta_reference reference = {.base = from->base};
+	struct delta_reference reference = reference_of(from, to->size);
 
 	if (from->base_size != to->size)
 		return wh_fail(err, WH_ECORRUPT,
 			       "a chunk's base is of another size");
-	if (from->context_size == to->size)
-		reference.context = from->context;
 	return delta_decode(to->coder->delta, &reference, streams, to->coded,
 			    to->coded_size, to->out, to->size, err);
 }
@@ -301,14 +309,12 @@ static enum wh_status try_delta(struct encoding *to, struct wh_error *err)
 {
 	const struct codec_input *input = to->input;
 	const struct codec_reference *from = &input->reference;
-	struct delta_reference reference = {.base = from->base};
+	struct delta_reference reference = reference_of(from, input->size);
 	enum delta_result result;
 
 	if (from->base_size != input->size ||
 	    input->size % input->element.width)
 		return WH_OK;
-	if (from->context_size == input->size)
-		reference.context = from->context;
 	to->coder->trial.size = 0;
 	WH_TRY(delta_encode(to->coder->delta, input->element, &reference,
 			    input->bytes, input->size, to->limit,
@@ -347,21 +353,42 @@ static enum wh_status try_all(struct encoding *to, struct wh_error *err)
 	return try_whole(to, err);
 }
 
+static bool decodes(struct encoding *to, uint8_t *out)
+{
+	const struct codec_input *input = to->input;
+
+	return !codec_decode(to->coder, to->codec, to->coder->best.data,
+			     to->coder->best.size, &input->reference, out,
+			     input->size, NULL) &&
+	       memcmp(out, input->bytes, input->size) == 0;
+}
+
+static bool streams_are_proved(struct encoding *to)
+{
+	const struct codec_input *input = to->input;
+	struct delta_reference reference =
+		reference_of(&input->reference, input->size);
+
+	return !delta_prove(to->coder->delta, &reference, to->coder->best.data,
+			    to->coder->best.size, input->bytes, input->size,
+			    NULL);
+}
+
 /* What can't be decoded to what it was made of is never stored: a fault of
  * the machine's memory, or of ours. */
 static enum wh_status prove(struct encoding *to, struct wh_error *err)
 {
-	const struct codec_input *input = to->input;
 	struct wh_buf *out = &to->coder->scratch;
 
-	out->size = 0;
-	WH_TRY(wh_buf_reserve(out, input->size, err));
-	if (!codec_decode(to->coder, to->codec, to->coder->best.data,
-			  to->coder->best.size, &input->reference, out->data,
-			  input->size, NULL) &&
-	    memcmp(out->data, input->bytes, input->size) == 0)
+	if (to->codec == CODEC_STREAMS) {
+		if (!streams_are_proved(to))
+			to->codec = CODEC_RAW;
 		return WH_OK;
-	to->codec = CODEC_RAW;
+	}
+	out->size = 0;
+	WH_TRY(wh_buf_reserve(out, to->input->size, err));
+	if (!decodes(to, out->data))
+		to->codec = CODEC_RAW;
 	return WH_OK;
 }
 

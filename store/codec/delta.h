@@ -64,4 +64,11 @@ enum wh_status delta_decode(struct delta_coder *coder,
 			    bool streams, const uint8_t *coded, size_t size,
 			    uint8_t *out, size_t len, struct wh_error *err);
 
+/** Whether a chunk of streams decodes to `bytes`; WH_ECORRUPT if not. */
+enum wh_status delta_prove(struct delta_coder *coder,
+			   const struct delta_reference *reference,
+			   const uint8_t *coded, size_t size,
+			   const uint8_t *bytes, size_t len,
+			   struct wh_error *err);
+
 #endif

@@ -1,9 +1,14 @@
 /* The decoder: trusts nothing of a chunk. Its head is read here; what follows
  * are lanes or streams. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/endian.h"
 #include "codec/delta_internal.h"
+
+/* Bytes that are decoded to be compared: they stay in the nearest cache. A
+ * multiple of the states, whatever the width. */
+#define PROOF_PIECE ((size_t)16 << 10)
 
 static enum wh_status damaged(struct wh_error *err)
 {
@@ -96,6 +101,34 @@ static enum wh_status decode_lanes(struct delta_coder *coder,
 	return WH_OK;
 }
 
+static enum wh_status open_streams(struct delta_coder *coder,
+				   const struct delta_head *head,
+				   const struct bit_reader *body,
+				   struct streams *streams,
+				   struct wh_error *err)
+{
+	const struct delta_models *models = &head->models;
+	size_t n_cells = (size_t)models->n << models->log;
+	unsigned i;
+
+	*streams =
+		(struct streams){.log = models->log, .element = head->element};
+	WH_TRY(make_room(coder,
+			 (n_cells + STREAMS_SLACK) * sizeof(*streams->cells),
+			 err));
+	for (i = 0; i < models->n; i++)
+		if (!streams_cells((uint32_t *)coder->cells +
+					   ((size_t)i << models->log),
+				   &coder->models[i]))
+			return damaged(err);
+	streams->cells = coder->cells;
+	for (i = 0; i < 256; i++)
+		streams->rows[i] = delta_model_of(models, i) << models->log;
+	if (!streams_open(streams, body->at, (size_t)(body->end - body->at)))
+		return damaged(err);
+	return WH_OK;
+}
+
 static enum wh_status decode_streams(struct delta_coder *coder,
 				     const struct delta_head *head,
 				     const struct delta_reference *reference,
@@ -103,26 +136,29 @@ static enum wh_status decode_streams(struct delta_coder *coder,
 				     uint8_t *out, size_t n,
 				     struct wh_error *err)
 {
-	const struct delta_models *models = &head->models;
-	struct streams streams = {.log = models->log, .element = head->element};
-	size_t n_cells = (size_t)models->n << models->log;
-	unsigned i;
+	struct streams streams;
 
-	WH_TRY(make_room(coder,
-			 (n_cells + STREAMS_SLACK) * sizeof(*streams.cells),
-			 err));
-	for (i = 0; i < models->n; i++)
-		if (!streams_cells((uint32_t *)coder->cells +
-					   ((size_t)i << models->log),
-				   &coder->models[i]))
-			return damaged(err);
-	streams.cells = coder->cells;
-	for (i = 0; i < 256; i++)
-		streams.rows[i] = delta_model_of(models, i) << models->log;
-	if (!streams_open(&streams, body->at, (size_t)(body->end - body->at)))
-		return damaged(err);
+	WH_TRY(open_streams(coder, head, body, &streams, err));
 	streams_decode(&streams, reference->base, reference->context, out, n);
 	return streams_close(&streams) ? WH_OK : damaged(err);
+}
+
+/* The head, and of the reference what it says is used. */
+static enum wh_status open_chunk(struct delta_coder *coder,
+				 struct bit_reader *from, size_t len,
+				 struct delta_head *head,
+				 struct delta_reference *reference,
+				 struct wh_error *err)
+{
+	if (!delta_needs_context(from->at, (size_t)(from->end - from->at)))
+		reference->context = NULL;
+	else if (!reference->context)
+		return wh_fail(err, WH_ECORRUPT,
+			       "a chunk's difference lacks its context");
+	if (!read_head(coder, from, head) || len % head->element.width ||
+	    (head->n_lanes == N_STATES && head->element.width == 8))
+		return damaged(err);
+	return WH_OK;
 }
 
 enum wh_status delta_decode(struct delta_coder *coder,
@@ -135,17 +171,50 @@ enum wh_status delta_decode(struct delta_coder *coder,
 	struct delta_head head = {0};
 	size_t n;
 
-	if (!delta_needs_context(coded, size))
-		used.context = NULL;
-	else if (!used.context)
-		return wh_fail(err, WH_ECORRUPT,
-			       "a chunk's difference lacks its context");
-	if (!read_head(coder, &from, &head) || len % head.element.width ||
-	    streams != (head.n_lanes == N_STATES) ||
-	    (streams && head.element.width == 8))
+	WH_TRY(open_chunk(coder, &from, len, &head, &used, err));
+	if (streams != (head.n_lanes == N_STATES))
 		return damaged(err);
 	n = len / head.element.width;
 	if (streams)
 		return decode_streams(coder, &head, &used, &from, out, n, err);
 	return decode_lanes(coder, &head, &used, &from, out, n, err);
+}
+
+static bool equals(struct streams *streams,
+		   const struct delta_reference *reference,
+		   const uint8_t *bytes, size_t len)
+{
+	unsigned width = streams->element.width;
+	uint8_t piece[PROOF_PIECE];
+	size_t at, some;
+
+	for (at = 0; at < len; at += some) {
+		const uint8_t *context = reference->context;
+
+		some = len - at < PROOF_PIECE ? len - at : PROOF_PIECE;
+		streams_decode(streams, reference->base + at,
+			       context ? context + at : NULL, piece,
+			       some / width);
+		if (memcmp(piece, bytes + at, some) != 0)
+			return false;
+	}
+	return streams_close(streams);
+}
+
+enum wh_status delta_prove(struct delta_coder *coder,
+			   const struct delta_reference *reference,
+			   const uint8_t *coded, size_t size,
+			   const uint8_t *bytes, size_t len,
+			   struct wh_error *err)
+{
+	struct bit_reader from = {.at = coded, .end = coded + size};
+	struct delta_reference used = *reference;
+	struct delta_head head = {0};
+	struct streams streams;
+
+	WH_TRY(open_chunk(coder, &from, len, &head, &used, err));
+	if (head.n_lanes != N_STATES)
+		return damaged(err);
+	WH_TRY(open_streams(coder, &head, &from, &streams, err));
+	return equals(&streams, &used, bytes, len) ? WH_OK : damaged(err);
 }

@@ -100,30 +100,61 @@ static inline unsigned symbol_of(uint64_t magnitude, unsigned down,
 	return half_of(magnitude) << 1 | (magnitude ? turned : 0);
 }
 
-static void count_block32(struct delta_coder *coder, size_t at,
-			  const uint32_t *values, const uint32_t *base,
-			  size_t n)
+/* How far each element went, its symbol and its class, from `i` on. */
+static void measure32(const struct element_run *run,
+		      struct codec_element element, size_t i,
+		      uint32_t *magnitudes, uint8_t *symbols, uint8_t *classes)
 {
-	const uint8_t *classes = coder->classes + at;
-	uint8_t *symbols = coder->symbols + at;
-	size_t i;
+	const struct element_kernels *kernels = element_kernels();
+	uint32_t v[BLOCK_ELEMENTS], b[BLOCK_ELEMENTS], c[BLOCK_ELEMENTS];
+	size_t at = i * element.width, n = run->n - i;
+	bool context = run->context != NULL;
 
-	element_kernels()->differ32(values, base, classes, n,
-				    (uint32_t *)coder->magnitudes + at,
-				    symbols);
-	for (i = 0; i < n; i++)
+	kernels->load32(run->values + at, n, v, element);
+	kernels->load32(run->base + at, n, b, element);
+	if (context)
+		kernels->load32(run->context + at, n, c, element);
+	kernels->classify32(b, context ? c : NULL, n, classes + i, element);
+	kernels->differ32(v, b, classes + i, n, magnitudes + i, symbols + i);
+}
+
+/* Elements of up to 4 bytes, from `at` on. */
+static void count_block32(struct delta_coder *coder, size_t at,
+			  const struct element_run *run,
+			  struct codec_element element)
+{
+	uint8_t *classes = coder->classes + at, *symbols = coder->symbols + at;
+	uint32_t *magnitudes = (uint32_t *)coder->magnitudes + at;
+	size_t done = 0, i;
+
+#if defined(__x86_64__)
+	if (element_kernels()->level >= LEVEL_AVX512)
+		done = streams_measure_avx512(run, element, magnitudes, symbols,
+					      classes);
+#endif
+	if (done < run->n)
+		measure32(run, element, done, magnitudes, symbols, classes);
+	for (i = 0; i < run->n; i++)
 		coder->counts[classes[i] & CLASS_MASK][symbols[i]]++;
 }
 
 static void count_block64(struct delta_coder *coder, size_t at,
-			  const uint64_t *values, const uint64_t *base,
-			  size_t n)
+			  const struct element_run *run,
+			  struct codec_element element)
 {
+	const struct element_kernels *kernels = element_kernels();
+	uint64_t v[BLOCK_ELEMENTS], b[BLOCK_ELEMENTS], c[BLOCK_ELEMENTS];
 	uint64_t *magnitudes = coder->magnitudes;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		uint64_t move = values[i] - base[i];
+	kernels->load64(run->values, run->n, v, element);
+	kernels->load64(run->base, run->n, b, element);
+	if (run->context)
+		kernels->load64(run->context, run->n, c, element);
+	kernels->classify64(b, run->context ? c : NULL, run->n,
+			    coder->classes + at, element);
+	for (i = 0; i < run->n; i++) {
+		uint64_t move = v[i] - b[i];
 		uint64_t down = (uint64_t)((int64_t)move >> 63);
 		uint64_t magnitude = (move ^ down) - down;
 		uint8_t class_ = coder->classes[at + i];
@@ -135,37 +166,23 @@ static void count_block64(struct delta_coder *coder, size_t at,
 	}
 }
 
-/* The block of 8-byte elements, or of smaller ones, from `at` on. */
 static void count_block(struct delta_coder *coder, struct codec_element element,
 			const struct delta_reference *reference,
 			const uint8_t *bytes, size_t at, size_t n)
 {
-	const struct element_kernels *kernels = element_kernels();
 	size_t offset = at * element.width;
-	uint8_t *classes = coder->classes + at;
 	const uint8_t *context = reference->context;
+	struct element_run run = {
+		.values = bytes + offset,
+		.base = reference->base + offset,
+		.context = context ? context + offset : NULL,
+		.n = n,
+	};
 
-	if (element.width == 8) {
-		uint64_t v[BLOCK_ELEMENTS], b[BLOCK_ELEMENTS];
-		uint64_t c[BLOCK_ELEMENTS];
-
-		kernels->load64(bytes + offset, n, v, element);
-		kernels->load64(reference->base + offset, n, b, element);
-		if (context)
-			kernels->load64(context + offset, n, c, element);
-		kernels->classify64(b, context ? c : NULL, n, classes, element);
-		count_block64(coder, at, v, b, n);
-	} else {
-		uint32_t v[BLOCK_ELEMENTS], b[BLOCK_ELEMENTS];
-		uint32_t c[BLOCK_ELEMENTS];
-
-		kernels->load32(bytes + offset, n, v, element);
-		kernels->load32(reference->base + offset, n, b, element);
-		if (context)
-			kernels->load32(context + offset, n, c, element);
-		kernels->classify32(b, context ? c : NULL, n, classes, element);
-		count_block32(coder, at, v, b, n);
-	}
+	if (element.width == 8)
+		count_block64(coder, at, &run, element);
+	else
+		count_block32(coder, at, &run, element);
 }
 
 /* The counts are 96 KiB, of which a small chunk uses little. */
@@ -326,6 +343,7 @@ static enum wh_status write_streams(struct delta_coder *coder,
 		.classes = coder->classes,
 		.magnitudes = coder->magnitudes,
 		.n = n,
+		.movers = coder->movers,
 		.log = models->log,
 	};
 	unsigned i;
@@ -334,9 +352,7 @@ static enum wh_status write_streams(struct delta_coder *coder,
 		streams_symbols_make(coder->movers + i * STREAMS_SYMBOLS,
 				     &coder->models[i], models->log);
 	for (i = 0; i < 256; i++)
-		input.rows[i] =
-			coder->movers +
-			(size_t)delta_model_of(models, i) * STREAMS_SYMBOLS;
+		input.rows[i] = delta_model_of(models, i) * STREAMS_SYMBOLS;
 	return streams_encode(&input, coder->lanes, out, err);
 }
 

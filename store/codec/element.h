@@ -34,6 +34,12 @@ struct codec_element codec_element_of(enum wh_dtype dtype);
 #define CLASS_MASK  0x7fu
 #define CLASS_DOWN  0x80u /* it moved down: set in the class's byte */
 
+/** Elements with their bases, and those with theirs, or NULL. */
+struct element_run {
+	const uint8_t *values, *base, *context;
+	size_t n;
+};
+
 /** Elements of up to 4 bytes as ordered integers, sign-extended. */
 typedef void load32_fn(const uint8_t *bytes, size_t n, uint32_t *out,
 		       struct codec_element element);

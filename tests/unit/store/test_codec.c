@@ -6,6 +6,8 @@
 
 #include "base/endian.h"
 #include "codec/codec.h"
+#include "codec/delta.h"
+#include "codec/streams_encode.h"
 
 #define MAX_SIZE ((size_t)1 << 20)
 
@@ -326,6 +328,22 @@ static void all_kernels_give_the_same_bytes(void **state)
 	}
 }
 
+/* What the kernels of this level write, portable ones write too. */
+static void assert_same_bytes(struct bench *b, enum wh_dtype dtype, size_t size)
+{
+	const struct element_kernels *kernels = element_kernels();
+	struct codec_output output = encode(b, dtype, size, 2, CODEC_FAST);
+	uint8_t *coded = copy_of(output.bytes, output.size);
+	size_t coded_size = output.size;
+
+	assert_true(element_kernels_limit(LEVEL_PORTABLE));
+	output = encode(b, dtype, size, 2, CODEC_FAST);
+	assert_int_equal(output.size, coded_size);
+	assert_memory_equal(output.bytes, coded, coded_size);
+	assert_true(element_kernels_limit(kernels->level));
+	free(coded);
+}
+
 /* Moves of every length, up and down: symbols that hardly occur, and bits that
  * fill all of a vector's line. */
 static void moves_of_every_length_come_back(void **state)
@@ -350,10 +368,83 @@ static void moves_of_every_length_come_back(void **state)
 	}
 	for (k = 0; k < sizeof(narrow) / sizeof(narrow[0]); k++)
 		for (level = LEVEL_PORTABLE; level <= LEVEL_FASTEST; level++)
-			if (element_kernels_limit(level))
+			if (element_kernels_limit(level)) {
 				round_trip(b, narrow[k], 4 * n, 2, CODEC_FAST);
+				assert_same_bytes(b, narrow[k], 4 * n);
+			}
 	assert_int_equal(round_trip(b, WH_INT32, 4 * n, 2, CODEC_FAST),
 			 CODEC_STREAMS);
+}
+
+/* Where a quotient changes, and the largest states: by every frequency that a
+ * model can have. */
+static void states_are_divided_exactly(void **state)
+{
+	struct streams_symbol symbols[STREAMS_SYMBOLS];
+	uint32_t f, log, i;
+
+	(void)state;
+	for (log = 8; log <= ANS_LOG_MAX; log++)
+		for (f = 1; f <= UINT32_C(1) << log; f++) {
+			struct ans_model model = {.frequency = {(uint16_t)f}};
+			uint32_t most = UINT32_C(1) << (32 - log);
+
+			streams_symbols_make(symbols, &model, log);
+			for (i = 0; i < 3000; i++) {
+				uint32_t q =
+					i < 1000 ? most - 1 - i
+						 : (uint32_t)(next_random() %
+							      most);
+
+				assert_int_equal(streams_divide(symbols, q * f),
+						 q);
+				assert_int_equal(
+					streams_divide(symbols, q * f + f - 1),
+					q);
+			}
+		}
+}
+
+/* Whether what was coded is what `b->value` is decoded from. */
+static enum wh_status prove(struct bench *b, struct delta_coder *coder,
+			    const struct wh_buf *coded, size_t size)
+{
+	struct delta_reference reference = {b->base, b->context};
+
+	return delta_prove(coder, &reference, coded->data, coded->size,
+			   b->value, size, &b->err);
+}
+
+static void one_bit_spoils_a_proof(void **state)
+{
+	struct bench *b = *state;
+	struct delta_reference reference = {b->base, b->context};
+	size_t size = 4 * 70001, i;
+	struct delta_coder *coder = NULL;
+	struct wh_buf coded = {0};
+	enum delta_result result;
+
+	train(b, size / 4);
+	assert_ok(delta_coder_new(&coder, &b->err), &b->err);
+	assert_ok(delta_encode(coder, codec_element_of(WH_FLOAT32), &reference,
+			       b->value, size, size, &coded, &result, &b->err),
+		  &b->err);
+	assert_int_equal(result, DELTA_STREAMS);
+	assert_ok(prove(b, coder, &coded, size), &b->err);
+	for (i = 0; i < 100; i++) {
+		uint8_t *at = b->value + (size - 1) * i / 99;
+
+		*at ^= 1;
+		assert_int_equal(prove(b, coder, &coded, size), WH_ECORRUPT);
+		*at ^= 1;
+		at = coded.data + (coded.size - 1) * i / 99;
+		*at ^= 1;
+		assert_int_equal(prove(b, coder, &coded, size), WH_ECORRUPT);
+		*at ^= 1;
+	}
+	assert_ok(prove(b, coder, &coded, size), &b->err);
+	wh_buf_free(&coded);
+	delta_coder_free(coder);
 }
 
 /* What the first builds wrote of many narrow elements: four lanes, which
@@ -519,6 +610,8 @@ int main(void)
 		with_bench(the_effort_none_stores_raw),
 		with_bench(all_kernels_give_the_same_bytes),
 		with_bench(moves_of_every_length_come_back),
+		with_bench(states_are_divided_exactly),
+		with_bench(one_bit_spoils_a_proof),
 		with_bench(the_first_builds_chunks_decode),
 		with_bench(a_small_step_takes_less_than_half),
 		with_bench(planes_are_coded_as_they_merit),
