@@ -3,9 +3,11 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 
+#define EPOCH	  "epoch"
 #define MAX_COUNT 9007199254740992.0 /* 2^53: a double holds it exactly */
 
 void name_values_free(struct name_values *values)
@@ -256,17 +258,51 @@ static const char *suffix_of(const char *name, size_t len)
 	return name + len;
 }
 
-static bool last_number(const char *name, size_t len,
+static bool is_digit(const char *at, const char *from, const char *stop)
+{
+	return at >= from && at < stop && isdigit((unsigned char)*at);
+}
+
+/* Digits before a point, or behind one, with digits beyond it: "0.51". */
+static bool is_of_decimal(const char *at, const char *name, const char *stop)
+{
+	const char *end = at + digits(at);
+
+	return (end < stop && *end == '.' && is_digit(end + 1, name, stop)) ||
+	       (at > name && at[-1] == '.' && is_digit(at - 2, name, stop));
+}
+
+/* The number behind the last "epoch", or else the last one that is no metric's,
+ * or else the last one. */
+static const char *number_that_counts(const char *name, const char *stop)
+{
+	const char *at, *last = NULL, *whole = NULL, *named = NULL;
+	const size_t len = strlen(EPOCH);
+
+	for (at = name; at < stop; at++) {
+		const char *behind = at + len;
+
+		if (strncasecmp(at, EPOCH, len) == 0) {
+			behind += strspn(behind, "-_=. ");
+			if (is_digit(behind, name, stop))
+				named = behind;
+		}
+		if (!is_digit(at, name, stop) || is_digit(at - 1, name, stop))
+			continue;
+		last = at;
+		if (!is_of_decimal(at, name, stop))
+			whole = at;
+	}
+	return named ? named : whole ? whole : last;
+}
+
+static bool read_number(const char *name, size_t len,
 			struct name_values *values)
 {
-	const char *at, *last = NULL, *stop = suffix_of(name, len);
+	const char *last = number_that_counts(name, suffix_of(name, len));
 	char text[20];
 	size_t n;
 
-	for (at = name; at < stop; at++)
-		if (isdigit((unsigned char)*at) &&
-		    (at == name || !isdigit((unsigned char)at[-1])))
-			last = at;
 	if (!last)
 		return false;
 	n = digits(last);
@@ -292,7 +328,7 @@ void name_guess(const char *path, bool folders, struct name_values *values)
 		const char *slash = memrchr(path, '/', end);
 		size_t start = slash ? (size_t)(slash - path) + 1 : 0;
 
-		if (last_number(path + start, end - start, values) ||
+		if (read_number(path + start, end - start, values) ||
 		    !folders || !slash)
 			return;
 		end = start - 1;

@@ -30,8 +30,9 @@ void name_values_free(struct name_values *values);
 bool name_match(const char *path, const char *pattern,
 		struct name_values *values);
 
-/** Without a pattern: the last number of the name is the epoch. A suffix such
- *  as `.h5` is none. With `folders`, a name without a number is given that of
+/** Without a pattern: the epoch is the number behind "epoch", or else the last
+ *  one that is no decimal fraction, as metrics are. A suffix such as `.h5` is
+ *  none. With `folders`, a name without a number is given that of
  *  the nearest folder of the path. */
 void name_guess(const char *path, bool folders, struct name_values *values);
 

@@ -127,7 +127,15 @@ static void guess(const char *path, bool folders, int64_t epoch)
 static void without_a_pattern_the_last_number_is_the_epoch(void **state)
 {
 	(void)state;
-	guess("epoch-37-final2.h5", false, 2);
+	guess("epoch-37-final2.h5", false, 37);
+	guess("epoch-01-1.696.weights.h5", false, 1);
+	guess("weights.02-1.28.hdf5", false, 2);
+	guess("val0.93-Epoch_7.h5", false, 7);
+	guess("epoch=3-step=1200.ckpt", false, 3);
+	guess("e1-v2.5-12.h5", false, 12);
+	guess("epochs.h5", false, -1);
+	guess("w0.25.h5", false, 25);
+	guess("epoch-1.5/9.h5", true, 9);
 	guess("epoch-37.h5", false, 37);
 	guess("epoch-37.weights.h5", false, 37);
 	guess("weights.h5", false, -1);
