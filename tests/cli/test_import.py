@@ -81,6 +81,24 @@ def test_a_pattern_names_step_epoch_and_metrics(store):
     assert first["metrics"] == {"val_loss": 1e-3}
 
 
+def test_a_csv_counts_instead_of_rounded_figures_of_names(store):
+    copy(store.folder, ["epoch-01-0.25.h5", "epoch-02-0.13.h5"])
+    (store.folder / "log.csv").write_text(
+        "epoch,loss,val_loss\n0,1,0.2451\n1,1,0.1312\n")
+    store.ok("import", "-q", "*.h5", "--pattern",
+             "epoch-{epoch:02d}-{val_loss:.2f}.h5", "--metrics", "log.csv")
+    values = store.rows("sql", "select step, value from metrics "
+                        "where key = 'val_loss' order by step")
+    assert [tuple(row.values()) for row in values] == [(1, 0.2451),
+                                                       (2, 0.1312)]
+
+
+def test_a_name_with_a_figure_says_its_epoch(store):
+    copy(store.folder, ["epoch-01-1.696.h5", "epoch-02-0.25.h5"])
+    store.ok("import", "-q", "*.h5")
+    assert [row["epoch"] for row in store.rows("log")] == [2, 1]
+
+
 def test_a_name_that_the_pattern_does_not_fit_is_said(store):
     copy(store.folder, ["epoch-1.h5", "final.h5"])
     done = store("import", "-q", "*.h5", "--step-from", "epoch-{epoch}.h5")

@@ -142,7 +142,8 @@ static void tell_misfit(struct cli *cli, const struct import_file *file,
 
 static int prepare(struct cli *cli, struct import_list *list)
 {
-	const char *pattern = cli_text(cli, "step-from");
+	const char *pattern = cli_text(
+		cli, cli_flag(cli, "pattern") ? "pattern" : "step-from");
 	const char *csv = cli_text(cli, "metrics");
 	int i, code = EXIT_DONE;
 	size_t k;

@@ -133,19 +133,32 @@ int import_read_csv(struct cli *cli, struct import_list *list, const char *path)
 	return EXIT_DONE;
 }
 
+static bool is_known(const struct wh_metric *metrics, size_t n, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(metrics[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* A name's figures are rounded: those of a row count instead. */
 size_t import_metrics(const struct import_list *list,
 		      const struct import_file *file,
 		      struct wh_metric metrics[IMPORT_MAX_METRICS])
 {
 	const struct csv_row *row = row_of(list, file);
-	size_t i, n = 0;
+	size_t i, n_exact, n = 0;
 
 	for (i = 0; row && i < list->head.n && n < IMPORT_MAX_METRICS; i++)
 		if (row->present[i])
 			metrics[n++] = (struct wh_metric){list->head.columns[i],
 							  row->values[i]};
+	n_exact = n;
 	for (i = 0; i < file->said.n && n < IMPORT_MAX_METRICS; i++)
-		metrics[n++] = (struct wh_metric){file->said.names[i],
-						  file->said.values[i]};
+		if (!is_known(metrics, n_exact, file->said.names[i]))
+			metrics[n++] = (struct wh_metric){file->said.names[i],
+							  file->said.values[i]};
 	return n;
 }
