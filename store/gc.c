@@ -83,6 +83,18 @@ static enum wh_status collect(struct gc *gc, struct wh_error *err)
 	return db_give_back(gc->db, err);
 }
 
+static enum wh_status count_waiting(struct gc *gc, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(gc->db, STMT_GC_WAITING, &stmt, err));
+	stmt_integer(stmt, 1, gc->forgotten_by);
+	WH_TRY(step_row(stmt, err));
+	gc->result.n_waiting = (uint64_t)column_integer(stmt, 0);
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
 enum wh_status wh_gc(struct wh_store *store,
 		     const struct wh_gc_options *options,
 		     struct wh_gc_result *result, struct wh_error *err)
@@ -95,6 +107,7 @@ enum wh_status wh_gc(struct wh_store *store,
 		ref_now() -
 		(gc.options->has_grace ? gc.options->grace_s : WH_GRACE_S);
 	WH_TRY(gc.options->dry_run ? count_all(&gc, err) : collect(&gc, err));
+	WH_TRY(count_waiting(&gc, err));
 	WH_TRY(db_file_size(gc.db, &gc.result.file_bytes, err));
 	if (result)
 		*result = gc.result;

@@ -40,6 +40,10 @@ SELECT f.snapshot_id, EXISTS (SELECT 1 FROM ref
 FROM forgotten AS f
 WHERE f.snapshot_id > ?1 AND f.time <= ?2 ORDER BY f.snapshot_id LIMIT 256;
 
+-- name: gc_waiting
+-- ?1 forgotten after
+SELECT count(*) FROM forgotten WHERE time > ?1;
+
 -- name: gc_bury
 -- ?1 snapshot
 INSERT OR REPLACE INTO tombstone(sha256, parent, time, forgotten)

@@ -216,6 +216,8 @@ def test_a_file_that_is_taken_for_a_revision(history):
     assert history.fails(4, "publish", "HEAD", "models") == (
         "wh publish: there is no remote 'models' "
         "(on the disk it is 'file:models')")
+    assert history.fails(4, "publish", "main").endswith(
+        "(it is a revision; a remote's name or a URL says where)")
 
 
 def test_diff_stat_draws_a_bar(history):

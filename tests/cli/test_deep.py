@@ -42,7 +42,8 @@ def test_what_was_stored_whole_becomes_differences(store):
     assert (store.folder / "weights.wh").read_bytes() == file_before
     done = store.row("gc", "--deep")
     assert set(done) == {"snapshots", "tensors", "freed_bytes", "file_bytes",
-                         "recoded", "recoded_before", "recoded_after"}
+                         "waiting", "recoded", "recoded_before",
+                         "recoded_after"}
     assert done["recoded"] == guess["recoded"] > 40
     assert before - payload(store) == \
         done["recoded_before"] - done["recoded_after"]

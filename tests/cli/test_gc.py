@@ -21,8 +21,11 @@ def test_within_the_grace_period_nothing_goes(history):
     forget_all_but(history, 2)
     assert history.row("gc")["snapshots"] == 0
     assert history.row("gc", "--grace", "1h")["snapshots"] == 0
+    assert history.row("gc")["waiting"] == 3
+    assert "3 forgotten snapshots wait" in history.ok("gc", "--dry-run")
     later = {"SOURCE_DATE_EPOCH": str(1795521600 + 15 * 86400)}
-    assert history.row("gc", env=later)["snapshots"] == 3
+    done = history.row("gc", env=later)
+    assert (done["snapshots"], done["waiting"]) == (3, 0)
 
 
 def test_what_stays_comes_back_byte_for_byte(history):

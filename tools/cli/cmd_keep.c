@@ -255,11 +255,12 @@ int cmd_gc(struct cli *cli)
 	cli_progress_end(cli);
 	if (cli_json(cli))
 		cli_print_json(
-			json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "snapshots",
-				  (json_int_t)r.n_snapshots, "tensors",
-				  (json_int_t)r.n_tensors, "freed_bytes",
-				  (json_int_t)r.freed_bytes, "file_bytes",
-				  (json_int_t)r.file_bytes, "recoded",
+			json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+				  "snapshots", (json_int_t)r.n_snapshots,
+				  "tensors", (json_int_t)r.n_tensors,
+				  "freed_bytes", (json_int_t)r.freed_bytes,
+				  "file_bytes", (json_int_t)r.file_bytes,
+				  "waiting", (json_int_t)r.n_waiting, "recoded",
 				  (json_int_t)r.n_recoded, "recoded_before",
 				  (json_int_t)r.recoded_before, "recoded_after",
 				  (json_int_t)r.recoded_after));
@@ -275,6 +276,11 @@ int cmd_gc(struct cli *cli)
 		r.n_snapshots, r.n_tensors,
 		options.dry_run ? "would go" : "gone",
 		cli_size(cli, r.freed_bytes), cli_size(cli, r.file_bytes));
+	if (r.n_waiting)
+		cli_say(cli,
+			"%" PRIu64 " forgotten snapshots wait for the end of "
+			"their grace period; --grace 0 takes them now",
+			r.n_waiting);
 	return EXIT_DONE;
 }
 

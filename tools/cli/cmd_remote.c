@@ -80,7 +80,7 @@ enum wh_status remote_load(struct cli *cli, const char *text,
 				  &remote->endpoint,   &remote->token_env,
 				  &remote->token_file, &remote->protect};
 	size_t i, len = name_length(text);
-	char key[KEY_SIZE];
+	char key[KEY_SIZE], id[WH_ID_SIZE];
 
 	if (wh_is_place(text)) {
 		remote->url = strdup(text);
@@ -91,9 +91,14 @@ enum wh_status remote_load(struct cli *cli, const char *text,
 		key_of(remote->name, keys[i], key);
 		WH_TRY(wh_config_get(cli->store, key, members[i], &cli->err));
 	}
-	if (!remote->url)
+	if (!remote->url) {
+		if (wh_revision_parse(cli->store, text, id, NULL) == WH_OK)
+			snprintf(cli->hint, sizeof(cli->hint),
+				 "it is a revision; a remote's name or a URL "
+				 "says where");
 		return wh_fail(&cli->err, WH_ENOTFOUND,
 			       "there is no remote '%s'", text);
+	}
 	return text[len] ? go_down(remote, text + len + 1, &cli->err) : WH_OK;
 }
 

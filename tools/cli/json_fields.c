@@ -85,7 +85,7 @@ static const struct {
 	{"keep", "a line a snapshot: snapshot, keep, why, frees; --undo: "
 		 "brought_back; --policies: branch, run, rules"},
 	{"gc", "an object: snapshots, tensors, freed_bytes, file_bytes, "
-	       "recoded, recoded_before, recoded_after"},
+	       "waiting, recoded, recoded_before, recoded_after"},
 	{"backup", "an object: backup"},
 	{"verify", "an object: snapshots, tensors, checked_bytes, errors, "
 		   "damaged (tensor, layer, weight, snapshots, oldest, newest, "

@@ -111,6 +111,7 @@ struct wh_gc_result {
 	uint64_t n_recoded;		 /* tensors that deep has moved */
 	uint64_t recoded_before, recoded_after; /* bytes of their chunks; a dry
 						   run guesses the latter */
+	uint64_t n_waiting; /* forgotten snapshots within the grace period */
 };
 /** Takes what only forgotten snapshots name, and what dead commits left, in
  *  transactions of at most a quarter of a second, so that others get their

@@ -24,6 +24,7 @@ static const char *const may_scan[] = {
 	"gc_tensors",	   /* only where no variable names one of a window */
 	"gc_storages",	   /* leases: one a commit under way */
 	"gc_gone",	   /* once a sweep */
+	"gc_waiting",	   /* the same */
 	"mark_all",	   /* a dry run counts all */
 	"keep_candidates", /* rules look at every snapshot */
 	"keep_staying",
