@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "chunk_reader.h"
-#include "lease.h"
 #include "mark.h"
 #include "recode.h"
 #include "storage.h"
@@ -30,8 +29,7 @@ struct deep {
 	struct recoder *recoder;
 	struct chunk_reader *reader;
 	enum codec_effort effort;
-	struct bitmap seen;	/* tensors of this pass */
-	struct bitmap replaced; /* storages */
+	struct bitmap seen; /* tensors of this pass */
 	bool first_pass;
 	uint64_t n_moved; /* in this pass */
 	uint64_t done, total;
@@ -101,26 +99,23 @@ static enum wh_status choose_base(struct deep *deep,
 	return WH_OK;
 }
 
+/* The version before, whatever it is like: chunks that it doesn't help are
+ * coded without it. */
 static enum wh_status find_base(struct deep *deep, int64_t previous,
 				struct recode_request *request,
 				struct wh_error *err)
 {
 	struct recode_tensor tensor;
-	bool there = false;
+	bool there;
 
-	if (previous)
-		WH_TRY(recode_tensor_get(deep->gc->db, previous, &tensor,
-					 &there, err));
-	if (!there || tensor.dtype != request->tensor.dtype ||
-	    tensor.nbytes != request->tensor.nbytes)
-		return WH_OK;
-	return choose_base(deep, &tensor, request, err);
+	WH_TRY(recode_tensor_get(deep->gc->db, previous, &tensor, &there, err));
+	return there ? choose_base(deep, &tensor, request, err) : WH_OK;
 }
 
 /* ---- One tensor ------------------------------------------------------------
  */
 
-/* Whether its chain holds on to something that no tensor needs. */
+/* Whether its chain holds on to something that is no tensor's any more. */
 static enum wh_status holds_on(struct deep *deep, int64_t storage, bool *yes,
 			       struct wh_error *err)
 {
@@ -131,10 +126,6 @@ static enum wh_status holds_on(struct deep *deep, int64_t storage, bool *yes,
 	*yes = false;
 	WH_TRY(storage_chain_get(deep->gc->db, storage, &chain, err));
 	for (i = 1; i < chain.n && !*yes; i++) {
-		if (bitmap_has(&deep->replaced, chain.links[i].id)) {
-			*yes = true;
-			break;
-		}
 		WH_TRY(db_stmt(deep->gc->db, STMT_DEEP_NAMED, &stmt, err));
 		stmt_integer(stmt, 1, chain.links[i].id);
 		WH_TRY(step_row(stmt, err));
@@ -183,22 +174,14 @@ static enum wh_status stored_bytes(struct db *db, int64_t storage,
 	return WH_OK;
 }
 
-/* A dry run counts what fits. */
-static enum wh_status note_move(struct deep *deep, int64_t old, int64_t now,
-				uint64_t before, uint64_t after,
-				struct wh_error *err)
+static void note_move(struct deep *deep, uint64_t before, uint64_t after)
 {
 	struct wh_gc_result *result = &deep->gc->result;
-	bool was;
 
-	if (deep->gc->options->dry_run ? after > before - before * GAIN / 100
-				       : now == 0)
-		return WH_OK;
 	result->n_recoded++;
 	result->recoded_before += before;
 	result->recoded_after += after;
 	deep->n_moved++;
-	return now ? bitmap_set(&deep->replaced, old, &was, err) : WH_OK;
 }
 
 /* What is damaged stays for verify; what a commit or gc has taken in between
@@ -207,6 +190,12 @@ static bool is_passed_over(enum wh_status status)
 {
 	return status == WH_ECORRUPT || status == WH_EUNSUPPORTED ||
 	       status == WH_EBUSY;
+}
+
+/* At least a byte less, else small tensors would move each time. */
+static uint64_t less_gain(uint64_t nbytes)
+{
+	return nbytes - (nbytes * GAIN + 99) / 100;
 }
 
 static enum wh_status move_tensor(struct deep *deep,
@@ -220,21 +209,20 @@ static enum wh_status move_tensor(struct deep *deep,
 	bool held;
 
 	WH_TRY(holds_on(deep, reading.storage, &held, err));
-	if (!held && !deep->first_pass)
-		return WH_OK;
 	WH_TRY(stored_bytes(deep->gc->db, reading.storage, &before, err));
+	if (!held && (before == 0 || !deep->first_pass))
+		return WH_OK;
 	WH_TRY(find_base(deep, previous, request, err));
 	request->effort = deep->effort;
-	request->limit = held && !deep->gc->options->dry_run
-				 ? UINT64_MAX
-				 : before - before * GAIN / 100;
-	if (before == 0)
-		return WH_OK;
+	request->limit = held ? UINT64_MAX : less_gain(before);
 	request->count_only = deep->gc->options->dry_run;
 	request->read = read_payload;
 	request->arg = &reading;
 	WH_TRY(recode(deep->recoder, request, &storage, &after, err));
-	return note_move(deep, reading.storage, storage, before, after, err);
+	/* A dry run counts what fits. */
+	if (request->count_only ? after <= request->limit : storage != 0)
+		note_move(deep, before, after);
+	return WH_OK;
 }
 
 static enum wh_status look_at(struct deep *deep, int64_t tensor,
@@ -253,7 +241,8 @@ static enum wh_status look_at(struct deep *deep, int64_t tensor,
 	if (!there)
 		return WH_OK;
 	status = move_tensor(deep, &request, previous, &found);
-	deep->done += request.tensor.nbytes;
+	if (deep->first_pass)
+		deep->done += request.tensor.nbytes;
 	if (status && !is_passed_over(status)) {
 		if (err)
 			*err = found;
@@ -339,21 +328,11 @@ static enum wh_status walk_until_nothing_moves(struct deep *deep,
 static enum wh_status anyone_commits(struct db *db, bool *yes,
 				     struct wh_error *err)
 {
-	struct stmt *stmt;
-	int64_t lease = 0;
-	bool row = true;
+	AUTO_STMT *stmt = NULL;
 
-	*yes = false;
-	while (row && !*yes) {
-		WH_TRY(db_stmt(db, STMT_LEASE_NEXT, &stmt, err));
-		stmt_integer(stmt, 1, lease);
-		WH_TRY(stmt_step(stmt, &row, err));
-		lease = row ? column_integer(stmt, 0) : 0;
-		stmt_reset(stmt);
-		if (row)
-			WH_TRY(lease_is_alive(db, lease, yes, err));
-	}
-	return WH_OK;
+	WH_TRY(db_stmt(db, STMT_LEASE_NEXT, &stmt, err));
+	stmt_integer(stmt, 1, 0);
+	return stmt_step(stmt, yes, err);
 }
 
 static enum wh_status choose_effort(struct deep *deep, struct wh_error *err)
@@ -398,6 +377,5 @@ enum wh_status gc_deepen(struct gc *gc, struct wh_error *err)
 	recoder_free(deep.recoder);
 	chunk_reader_free(deep.reader);
 	bitmap_free(&deep.seen);
-	bitmap_free(&deep.replaced);
 	return status;
 }

@@ -35,9 +35,7 @@ static enum wh_status mark_storage(struct marks *marks, struct db *db,
 		context = column_integer(stmt, 1);
 		marks->stored_bytes += (uint64_t)column_integer(stmt, 2);
 		stmt_reset(stmt);
-		if (context)
-			WH_TRY(mark_storage(marks, db, context, depth + 1,
-					    err));
+		WH_TRY(mark_storage(marks, db, context, depth + 1, err));
 		storage = base;
 	}
 	return WH_OK;

@@ -280,6 +280,24 @@ static void a_storage_of_many_chunks_goes_whole(void **state)
 	assert_nothing_is_left(f);
 }
 
+/* Pages that are half empty are none to give back. */
+static void compacting_closes_the_gaps(void **state)
+{
+	struct wh_gc_options options = {.compact = false};
+	struct wh_gc_result plain, compact;
+	struct fixture *f = *state;
+
+	damage_store(f, "CREATE TABLE user_notes (text); "
+			"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL "
+			"SELECT i + 1 FROM n WHERE i < 4000) "
+			"INSERT INTO user_notes SELECT zeroblob(200) FROM n;"
+			"DELETE FROM user_notes WHERE rowid % 2");
+	assert_ok(wh_gc(f->store, &options, &plain, &f->err), &f->err);
+	options.compact = true;
+	assert_ok(wh_gc(f->store, &options, &compact, &f->err), &f->err);
+	assert_true(plain.file_bytes - compact.file_bytes > 300000);
+}
+
 /* ---- What stays ------------------------------------------------------------
  */
 
@@ -302,6 +320,29 @@ static void keep_last(struct wh_store *store)
 	assert_ok(wh_keep(store, &keep, NULL, NULL, &err), &err);
 }
 
+/* A store from before there were leases has one over all that it held then: the
+ * chunks without a row go, those of tensors stay. */
+static void what_lies_under_the_lease_of_a_migration_stays(void **state)
+{
+	struct fixture *f = *state;
+	struct sentences found;
+
+	commit_seed(f, 1);
+	damage_store(f, "UPDATE counter SET value = value + 1 "
+			"WHERE name = 'storage';"
+			"INSERT INTO chunk(id, codec, raw_bytes, crc32c, data) "
+			"SELECT (value - 1) << 24, 0, 1, 0, x'00' FROM counter "
+			"WHERE name = 'storage';"
+			"INSERT INTO lease SELECT 0, 1, value FROM counter "
+			"WHERE name = 'storage'");
+	assert_int_equal(ask_integer(f, N_STRAYS), 1);
+	collect(f->store);
+	assert_int_equal(ask_integer(f, N_STRAYS), 0);
+	assert_int_equal(ask_integer(f, "select count(*) from lease"), 0);
+	verify_store(f, &found);
+	assert_int_equal(found.n, 0);
+}
+
 /* Kernels that are too small to be differences: what is read as a base, and as
  * the context of one that has a base, is named by hand. */
 static void a_dry_run_says_what_goes(void **state)
@@ -319,6 +360,10 @@ static void a_dry_run_says_what_goes(void **state)
 			"context_id = id - 4 "
 			"WHERE id = (SELECT max(id) FROM storage)");
 	keep_last(f->store);
+	options.has_grace = false;
+	assert_ok(wh_gc(f->store, &options, &said, &f->err), &f->err);
+	assert_int_equal(said.n_snapshots, 0);
+	options.has_grace = true;
 	assert_ok(wh_gc(f->store, &options, &said, &f->err), &f->err);
 	options.dry_run = false;
 	assert_ok(wh_gc(f->store, &options, &done, &f->err), &f->err);
@@ -497,6 +542,8 @@ int main(void)
 		with_store(
 			a_running_commit_keeps_its_chunks_beside_a_killed_one),
 		with_store(a_storage_of_many_chunks_goes_whole),
+		with_store(compacting_closes_the_gaps),
+		with_store(what_lies_under_the_lease_of_a_migration_stays),
 		with_store(a_dry_run_says_what_goes),
 		with_store(a_chain_that_is_too_long_is_told),
 		with_store(a_layer_that_was_found_goes_before_it_is_named),
