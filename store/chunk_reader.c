@@ -41,7 +41,7 @@ struct chunk_reader {
 	struct storage_chain chain; /* of the storage that was read last */
 	uint8_t *values[N_VALUES];  /* in one piece of memory */
 	size_t room;		    /* of each */
-	struct wh_buf coded; /* a copy, where others wait for the connection */
+	struct wh_buf coded;	    /* of the row that was read last */
 	struct chunk_run run;
 };
 
@@ -117,20 +117,57 @@ static size_t chunk_size(const struct storage *storage, uint32_t position)
 	return (size_t)(storage->nbytes - begin);
 }
 
-static enum wh_status find_row(struct chunk_reader *reader,
-			       enum statement which, int64_t storage,
-			       uint32_t position, struct stmt **stmt,
-			       struct wh_error *err)
+static enum wh_status missing(struct wh_error *err)
 {
+	return wh_fail(err, WH_ECORRUPT, "a chunk is missing");
+}
+
+static int64_t id_of(int64_t storage, uint32_t position)
+{
+	return storage << CHUNK_ID_BITS | (int64_t)position;
+}
+
+/* A chunk's row but for its bytes. */
+struct head {
+	int64_t codec, size, crc;
+};
+
+static enum wh_status read_head(struct chunk_reader *reader, int64_t storage,
+				uint32_t position, struct head *head,
+				struct wh_error *err)
+{
+	struct stmt *stmt;
 	bool row;
 
-	WH_TRY(db_stmt(reader->db, which, stmt, err));
-	stmt_integer(*stmt, 1, storage << CHUNK_ID_BITS | (int64_t)position);
-	WH_TRY(stmt_step(*stmt, &row, err));
+	WH_TRY(db_stmt(reader->db, STMT_CHUNK_HEAD, &stmt, err));
+	stmt_integer(stmt, 1, id_of(storage, position));
+	WH_TRY(stmt_step(stmt, &row, err));
 	if (row)
-		return WH_OK;
-	stmt_reset(*stmt);
-	return wh_fail(err, WH_ECORRUPT, "a chunk is missing");
+		*head = (struct head){column_integer(stmt, 0),
+				      column_integer(stmt, 1),
+				      column_integer(stmt, 2)};
+	stmt_reset(stmt);
+	return row ? WH_OK : missing(err);
+}
+
+/* Its bytes too. The memory for them is as large as a chunk's from the first
+ * one on that is no small one: what isn't used isn't touched. */
+static enum wh_status read_row(struct chunk_reader *reader, int64_t storage,
+			       uint32_t position, struct head *head,
+			       struct wh_error *err)
+{
+	AUTO_BLOB blob = {0};
+	bool there = false;
+
+	WH_TRY(blob_open(reader->db, "chunk", "data", id_of(storage, position),
+			 &blob, &there, err));
+	if (!there)
+		return missing(err);
+	WH_TRY(read_head(reader, storage, position, head, err));
+	reader->coded.size = 0;
+	if (head->size > (int64_t)MEDIUM_CHUNK)
+		WH_TRY(wh_buf_reserve(&reader->coded, (size_t)CHUNK_SIZE, err));
+	return blob_read(&blob, &reader->coded, err);
 }
 
 /* How many links down the chain a chunk's decoding begins. SQLite reads what a
@@ -139,19 +176,15 @@ static enum wh_status find_depth(struct chunk_reader *reader, uint32_t position,
 				 unsigned *depth, struct wh_error *err)
 {
 	const struct storage_chain *chain = &reader->chain;
-	enum wh_status status;
+	struct head head = {0};
 	bool needs = false;
-	struct stmt *stmt;
 	unsigned i;
 
 	for (i = 0; i < chain->n && chunk_size(&chain->links[i], position);
 	     i++) {
-		WH_TRY(find_row(reader, STMT_CHUNK_HEAD, chain->links[i].id,
-				position, &stmt, err));
-		status = codec_needs(column_integer(stmt, 0), &needs, err);
-		stmt_reset(stmt);
-		if (status)
-			return status;
+		WH_TRY(read_head(reader, chain->links[i].id, position, &head,
+				 err));
+		WH_TRY(codec_needs(head.codec, &needs, err));
 		*depth = i;
 		if (!needs)
 			return WH_OK;
@@ -178,34 +211,17 @@ struct target {
 	bool checked; /* against the sum in its row */
 };
 
-/* Where others wait for the connection they wait for a copy, not for the
- * decoder. */
-static enum wh_status decode_row(struct chunk_reader *reader, struct stmt *stmt,
+static enum wh_status decode_row(struct chunk_reader *reader,
+				 const struct head *head,
 				 const struct codec_reference *reference,
 				 const struct target *to, struct wh_error *err)
 {
-	int64_t codec = column_integer(stmt, 0), crc = column_integer(stmt, 2);
-	size_t n_bytes;
-	const uint8_t *bytes;
-	enum wh_status status;
+	const struct wh_buf *coded = &reader->coded;
 
-	if (column_integer(stmt, 1) != (int64_t)to->size)
-		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
-	bytes = column_blob(stmt, 3, &n_bytes);
-	if (reader->turn) {
-		reader->coded.size = 0;
-		WH_TRY(wh_buf_append(&reader->coded, bytes, n_bytes, err));
-		stmt_reset(stmt);
-		bytes = reader->coded.data;
-		pthread_mutex_unlock(reader->turn);
-	}
-	status = codec_decode(reader->coder, codec, bytes, n_bytes, reference,
-			      to->bytes, to->size, err);
-	if (!status && to->checked)
-		status = check_sum(to->bytes, to->size, crc, err);
-	if (reader->turn)
-		pthread_mutex_lock(reader->turn);
-	return status;
+	WH_TRY(codec_decode(reader->coder, head->codec, coded->data,
+			    coded->size, reference, to->bytes, to->size, err));
+	return to->checked ? check_sum(to->bytes, to->size, head->crc, err)
+			   : WH_OK;
 }
 
 static enum wh_status decode_link(struct chunk_reader *reader, int64_t storage,
@@ -214,12 +230,17 @@ static enum wh_status decode_link(struct chunk_reader *reader, int64_t storage,
 				  const struct target *to, struct wh_error *err)
 {
 	enum wh_status status;
-	struct stmt *stmt;
+	struct head head = {0};
 
-	WH_TRY(find_row(reader, STMT_CHUNK_GET, storage, position, &stmt, err));
-	status = decode_row(reader, stmt, reference, to, err);
-	if (!reader->turn)
-		stmt_reset(stmt);
+	WH_TRY(read_row(reader, storage, position, &head, err));
+	if (head.size != (int64_t)to->size)
+		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
+	/* Who waits for the connection doesn't wait for the decoder. */
+	if (reader->turn)
+		pthread_mutex_unlock(reader->turn);
+	status = decode_row(reader, &head, reference, to, err);
+	if (reader->turn)
+		pthread_mutex_lock(reader->turn);
 	return status;
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "sql_texts.h"
 
@@ -86,6 +87,26 @@ bool column_is_null(struct stmt *stmt, int column);
 /** Valid until the next step or reset; NULL for NULL. */
 const char *column_text(struct stmt *stmt, int column);
 const void *column_blob(struct stmt *stmt, int column, size_t *len);
+
+/* ---- Large values (db_blob.c) ------------------------------------------ */
+
+/** A row's value. As long as it is open all that the connection reads is of one
+ *  state of the file: no other program commits.
+ *	AUTO_BLOB blob = {0}; */
+struct blob {
+	struct db *db;
+	struct sqlite3_blob *handle;
+};
+#define AUTO_BLOB struct blob __attribute__((cleanup(blob_close)))
+
+/** `*there` is false, and nothing open, where no row has the id. */
+enum wh_status blob_open(struct db *db, const char *table, const char *column,
+			 int64_t id, struct blob *blob, bool *there,
+			 struct wh_error *err);
+/** Appends all of it. */
+enum wh_status blob_read(const struct blob *blob, struct wh_buf *out,
+			 struct wh_error *err);
+void blob_close(struct blob *blob);
 
 /** All rows of a statement that binds nothing and whose first `n_columns` are
  *  texts, none of them NULL: one row after the other, in the arena. */

@@ -81,6 +81,16 @@ struct decoding {
 	size_t size;
 };
 
+/* What the scratch memory held isn't copied to where there is more. */
+static enum wh_status make_scratch(struct codec_coder *coder, size_t size,
+				   struct wh_error *err)
+{
+	coder->scratch.size = 0;
+	if (size > coder->scratch.capacity)
+		wh_buf_free(&coder->scratch);
+	return wh_buf_reserve(&coder->scratch, size, err);
+}
+
 static enum wh_status decode_raw(const struct decoding *to,
 				 struct wh_error *err)
 {
@@ -103,12 +113,11 @@ static enum wh_status decode_zstd(const struct decoding *to,
 static enum wh_status decode_planes(const struct decoding *to,
 				    struct wh_error *err)
 {
-	struct wh_buf *scratch = &to->coder->scratch;
+	struct codec_coder *coder = to->coder;
 
-	scratch->size = 0;
-	WH_TRY(wh_buf_reserve(scratch, to->size, err));
-	return planes_decode(to->coder->zstd, to->coded, to->coded_size,
-			     scratch->data, to->out, to->size, err);
+	WH_TRY(make_scratch(coder, to->size, err));
+	return planes_decode(coder->zstd, to->coded, to->coded_size,
+			     coder->scratch.data, to->out, to->size, err);
 }
 
 /* A context of another length says nothing. */
@@ -255,13 +264,11 @@ static enum wh_status try_zstd(struct encoding *to, enum codec codec,
 static enum wh_status try_planes(struct encoding *to, struct wh_error *err)
 {
 	const struct codec_input *input = to->input;
-	struct wh_buf *scratch = &to->coder->scratch;
 
-	scratch->size = 0;
 	to->coder->trial.size = 0;
-	WH_TRY(wh_buf_reserve(scratch, input->size, err));
+	WH_TRY(make_scratch(to->coder, input->size, err));
 	WH_TRY(planes_encode(to->coder->zstd, input->element.width,
-			     input->bytes, input->size, scratch->data,
+			     input->bytes, input->size, to->coder->scratch.data,
 			     input->effort == CODEC_DENSE, &to->coder->trial,
 			     err));
 	judge(to, CODEC_PLANES);
@@ -378,16 +385,13 @@ static bool streams_are_proved(struct encoding *to)
  * the machine's memory, or of ours. */
 static enum wh_status prove(struct encoding *to, struct wh_error *err)
 {
-	struct wh_buf *out = &to->coder->scratch;
-
 	if (to->codec == CODEC_STREAMS) {
 		if (!streams_are_proved(to))
 			to->codec = CODEC_RAW;
 		return WH_OK;
 	}
-	out->size = 0;
-	WH_TRY(wh_buf_reserve(out, to->input->size, err));
-	if (!decodes(to, out->data))
+	WH_TRY(make_scratch(to->coder, to->input->size, err));
+	if (!decodes(to, to->coder->scratch.data))
 		to->codec = CODEC_RAW;
 	return WH_OK;
 }

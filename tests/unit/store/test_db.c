@@ -536,6 +536,60 @@ static void another_store_under_the_path_is_not_written_to(void **state)
 	wh_source_close(source);
 }
 
+/* ---- Large values
+ * ------------------------------------------------------------------ */
+
+#define A_CHUNK	 "INSERT INTO chunk VALUES (77, 0, 4, 0, x'01020304')"
+#define NO_BYTES "INSERT INTO chunk VALUES (78, 5, 4, 0, x'')"
+
+static void large_values_are_read_of_one_state(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = f->store->db;
+	struct wh_buf bytes = {0};
+	struct blob blob = {0};
+	bool there = false;
+	sqlite3 *other;
+
+	assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, A_CHUNK, NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_ok(blob_open(db, "chunk", "data", 77, &blob, &there, &f->err),
+		  &f->err);
+	assert_true(there);
+	assert_int_equal(sqlite3_exec(other, NO_BYTES, NULL, NULL, NULL),
+			 SQLITE_BUSY);
+	assert_ok(wh_buf_append(&bytes, "x", 1, &f->err), &f->err);
+	assert_ok(blob_read(&blob, &bytes, &f->err), &f->err);
+	blob_close(&blob);
+	assert_int_equal(bytes.size, 5);
+	assert_memory_equal(bytes.data, "x\1\2\3\4", 5);
+	assert_int_equal(sqlite3_exec(other, NO_BYTES, NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(other);
+	assert_ok(blob_open(db, "chunk", "data", 78, &blob, &there, &f->err),
+		  &f->err);
+	assert_true(there);
+	assert_ok(blob_read(&blob, &bytes, &f->err), &f->err);
+	blob_close(&blob);
+	assert_int_equal(bytes.size, 5);
+	wh_buf_free(&bytes);
+}
+
+static void a_large_value_may_be_missing(void **state)
+{
+	struct fixture *f = *state;
+	struct blob blob = {0};
+	bool there = true;
+
+	assert_ok(blob_open(f->store->db, "chunk", "data", 79, &blob, &there,
+			    &f->err),
+		  &f->err);
+	assert_false(there);
+	assert_null(blob.handle);
+	blob_close(&blob);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -554,6 +608,8 @@ int main(void)
 		with_store(a_writer_waits_for_its_turn),
 		with_store(a_rewritten_store_is_gone_on_with),
 		with_store(another_store_under_the_path_is_not_written_to),
+		with_store(large_values_are_read_of_one_state),
+		with_store(a_large_value_may_be_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
