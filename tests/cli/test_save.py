@@ -58,6 +58,18 @@ def test_the_format_is_by_kerass_rules(history, path, words, format):
     assert history.row("save-weights", path, *words)["format"] == format
 
 
+def test_a_keras_file_that_keras_3_does_not_load_is_told(store):
+    store.ok("commit", GOLDEN / "keras3" / "archive.keras")
+    done = store("save-weights", "w.keras")
+    assert done.returncode == 0
+    assert (store.folder / "w.keras").read_bytes()[:4] == b"\x89HDF"
+    assert "wh save-weights: 'w.keras' is HDF5, as in Keras 2; --save-format " \
+        "keras3 writes an archive of Keras 3" in done.stderr.splitlines()
+    done = store("save-weights", "w.keras", "--save-format", "keras3")
+    assert done.stderr == ""
+    assert (store.folder / "w.keras").read_bytes()[:2] == b"PK"
+
+
 @pytest.mark.parametrize("name", ["bogus", "", "h5 tf", "keras_v3"])
 def test_a_bad_save_format_is_told_in_kerass_words(wh, name):
     """Before anything is opened: there is no store here."""

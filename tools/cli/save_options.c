@@ -131,12 +131,31 @@ static void tell_saved(struct cli *cli, const struct wh_saved *saved)
 			saved->reproduced ? "  (as it was imported)" : "");
 }
 
+/* Keras 3, from where the model came, does not load what the rule of Keras 2
+ * makes of the name. */
+static void warn_of_hdf5(struct cli *cli, const struct wh_source *source,
+			 const char *path, const char *save_format)
+{
+	const char *origin = source->manifest.origin_format;
+	char text[512];
+
+	if (save_format || !text_ends(path, ".keras") || !origin ||
+	    strcmp(origin, "keras3") != 0)
+		return;
+	snprintf(text, sizeof(text),
+		 "'%.300s' is HDF5, as in Keras 2; --save-format keras3 "
+		 "writes an archive of Keras 3",
+		 path);
+	cli_warn(cli, text);
+}
+
 static int save_one(struct cli *cli, struct wh_source *source, const char *path,
 		    struct save_request *request)
 {
 	struct wh_saved saved = {0};
 
 	cli->subject = path;
+	warn_of_hdf5(cli, source, path, request->options.save_format);
 	if (wh_save_source(source, path, &request->options, &saved,
 			   &cli->err)) {
 		if (cli_interrupted())
