@@ -27,7 +27,7 @@ struct h5_dataset {
 	uint32_t n_filters;
 	uint64_t cache;	  /* bytes of chunks to keep while reading it */
 	bool checked;	  /* by h5_chunks_check */
-	const char *path; /* from the root; the caller sets it */
+	const char *path; /* from the root; set once it is kept */
 };
 
 /** Describes an open dataset of a file of `file_size` bytes. WH_ECORRUPT,

@@ -161,7 +161,7 @@ void h5_source_stop(struct h5_source *source)
 	uint32_t i;
 
 	for (i = 0; i < source->n_datasets; i++)
-		if (!source->datasets[i].flat)
+		if (source->datasets[i].packed)
 			return;
 	h5_source_close_file(source);
 }
@@ -195,7 +195,7 @@ static enum wh_status grow_datasets(struct h5_source *source,
 				    struct wh_error *err)
 {
 	uint32_t wanted = source->capacity ? source->capacity * 2 : 64;
-	struct h5_dataset *grown;
+	struct h5_kept *grown;
 
 	if (source->n_datasets < source->capacity)
 		return WH_OK;
@@ -207,18 +207,46 @@ static enum wh_status grow_datasets(struct h5_source *source,
 	return WH_OK;
 }
 
+static enum wh_status copy_dataset(struct arena *arena,
+				   const struct h5_dataset *dataset,
+				   struct h5_kept *kept, struct wh_error *err)
+{
+	uint64_t *shape = arena_alloc(arena, dataset->rank, sizeof(*shape));
+
+	if (!shape)
+		return wh_fail_memory(err);
+	if (dataset->rank)
+		memcpy(shape, dataset->shape, dataset->rank * sizeof(*shape));
+	*kept = (struct h5_kept){.dtype = dataset->dtype,
+				 .swap = dataset->swap,
+				 .rank = dataset->rank,
+				 .shape = shape,
+				 .nbytes = dataset->nbytes,
+				 .offset = dataset->offset};
+	if (dataset->flat)
+		return WH_OK;
+	kept->packed = arena_alloc(arena, 1, sizeof(*kept->packed));
+	if (!kept->packed)
+		return wh_fail_memory(err);
+	*kept->packed = *dataset;
+	return WH_OK;
+}
+
 enum wh_status h5_source_keep(struct h5_source *source,
 			      const struct h5_dataset *dataset,
-			      uint64_t max_nbytes, struct h5_dataset **kept,
+			      uint64_t max_nbytes, struct h5_kept **kept,
 			      struct wh_error *err)
 {
+	struct h5_kept own;
+
 	WH_TRY(grow_datasets(source, err));
 	source->total += dataset->nbytes;
 	source->n_chunks += dataset->n_chunks <= MAX_CHUNKS ? dataset->n_chunks
 							    : MAX_CHUNKS + 1;
 	WH_TRY(check_total(source, max_nbytes, err));
+	WH_TRY(copy_dataset(&source->arena, dataset, &own, err));
 	*kept = &source->datasets[source->n_datasets++];
-	**kept = *dataset;
+	**kept = own;
 	return WH_OK;
 }
 
@@ -239,7 +267,7 @@ static enum wh_status read_file(const struct h5_source *source, uint64_t offset,
 
 /* Bytes of a big-endian payload: whole elements are read around them. */
 static enum wh_status read_swapped(const struct h5_source *source,
-				   const struct h5_dataset *dataset,
+				   const struct h5_kept *dataset,
 				   uint64_t offset, uint8_t *out, size_t len,
 				   struct wh_error *err)
 {
@@ -265,9 +293,8 @@ static enum wh_status read_swapped(const struct h5_source *source,
 }
 
 static enum wh_status read_flat(const struct h5_source *source,
-				const struct h5_dataset *dataset,
-				uint64_t offset, void *buf, size_t len,
-				struct wh_error *err)
+				const struct h5_kept *dataset, uint64_t offset,
+				void *buf, size_t len, struct wh_error *err)
 {
 	if (dataset->swap && (offset % dataset->swap || len % dataset->swap))
 		return read_swapped(source, dataset, offset, buf, len, err);
@@ -283,7 +310,7 @@ static enum wh_status read_packed(struct h5_source *source, uint32_t index,
 				  struct wh_error *err)
 {
 	h5_session_auto struct h5_session session = {0};
-	struct h5_dataset *dataset = &source->datasets[index];
+	struct h5_dataset *dataset = source->datasets[index].packed;
 
 	WH_TRY(h5_enter(&session, err));
 	if (source->dataset <= 0 || source->dataset_index != index) {
@@ -310,11 +337,11 @@ enum wh_status h5_source_read(struct h5_source *source, uint32_t index,
 			      uint64_t offset, void *buf, size_t len,
 			      struct wh_error *err)
 {
-	const struct h5_dataset *dataset = &source->datasets[index];
+	const struct h5_kept *dataset = &source->datasets[index];
 
-	return dataset->flat
-		       ? read_flat(source, dataset, offset, buf, len, err)
-		       : read_packed(source, index, offset, buf, len, err);
+	return dataset->packed
+		       ? read_packed(source, index, offset, buf, len, err)
+		       : read_flat(source, dataset, offset, buf, len, err);
 }
 
 static enum wh_status read_source(struct wh_source *base, uint32_t index,

@@ -14,6 +14,16 @@
 
 struct classic_file;
 
+/** What is kept of a dataset: files have thousands that lie flat. */
+struct h5_kept {
+	enum wh_dtype dtype;
+	unsigned swap; /* as in struct h5_dataset, these all */
+	uint32_t rank;
+	const uint64_t *shape;
+	uint64_t nbytes, offset;
+	struct h5_dataset *packed; /* all of it; NULL if it lies flat */
+};
+
 struct h5_source {
 	struct wh_source base; /* first: they are cast into each other */
 	struct arena arena;
@@ -23,7 +33,7 @@ struct h5_source {
 	hid_t dataset; /* the one that was read last, or 0 */
 	struct classic_file *classic; /* while it is read without libhdf5 */
 	uint32_t dataset_index;
-	struct h5_dataset *datasets; /* one a tensor; malloc'd */
+	struct h5_kept *datasets; /* one a tensor; malloc'd */
 	uint32_t n_datasets, capacity;
 	uint64_t total;	   /* bytes of all payloads */
 	uint64_t n_chunks; /* of all that are packed */
@@ -64,12 +74,12 @@ void h5_source_stop(struct h5_source *source);
 void h5_source_close_classic(struct h5_source *source);
 
 /** Keeps a dataset that was described, as the next of source->datasets; in
- *  `*kept` where, until the next is kept. WH_ECORRUPT if the file's payloads
- *  take more than `max_nbytes` (0: no limit), more than could be in it, or are
- *  too many for its size. */
+ *  `*kept` where, until the next is kept. Shapes are in the source's arena.
+ * WH_ECORRUPT if the file's payloads take more than `max_nbytes` (0: no limit),
+ * more than could be in it, or are too many for its size. */
 enum wh_status h5_source_keep(struct h5_source *source,
 			      const struct h5_dataset *dataset,
-			      uint64_t max_nbytes, struct h5_dataset **kept,
+			      uint64_t max_nbytes, struct h5_kept **kept,
 			      struct wh_error *err);
 
 /** `len` bytes from `offset` of the payload of dataset `index`. */

@@ -60,7 +60,7 @@ static enum wh_status add_weight(struct loader *loader,
 				 const char *name, struct wh_error *err)
 {
 	struct wh_variable variable = {.name = name, .role = layer->role};
-	struct h5_dataset *dataset;
+	struct h5_kept *dataset;
 	struct h5_view view_auto object = {0};
 	const char *key =
 		arena_printf(&loader->scratch, "%s%s", layer->key_prefix, name);
@@ -69,10 +69,10 @@ static enum wh_status add_weight(struct loader *loader,
 		return wh_fail_memory(err);
 	WH_TRY(view_dataset(group, name, &object, err));
 	WH_TRY(view_keep(&object, loader->options->max_nbytes, &dataset, err));
-	if (!dataset->flat)
-		dataset->path = arena_printf(&loader->source->arena, "%s%s",
-					     layer->path, name);
-	if (!dataset->flat && !dataset->path)
+	if (dataset->packed)
+		dataset->packed->path = arena_printf(&loader->source->arena,
+						     "%s%s", layer->path, name);
+	if (dataset->packed && !dataset->packed->path)
 		return wh_fail_memory(err);
 	WH_TRY(manifest_add_tensor(loader->builder, key, dataset->dtype,
 				   dataset->rank, dataset->shape,

@@ -25,7 +25,7 @@ static uint32_t sort_payloads(const struct h5_source *source,
 	uint32_t i, n = 0;
 
 	for (i = 0; i < source->n_datasets; i++) {
-		const struct h5_dataset *at = &source->datasets[i];
+		const struct h5_kept *at = &source->datasets[i];
 
 		if (at->nbytes)
 			payloads[n++] =
@@ -40,7 +40,7 @@ static bool lies_flat(const struct h5_source *source)
 	uint32_t i;
 
 	for (i = 0; i < source->n_datasets; i++)
-		if (!source->datasets[i].flat)
+		if (source->datasets[i].packed)
 			return false;
 	return true;
 }

@@ -184,7 +184,7 @@ bool view_child_address(const struct h5_view *at, const char *name,
 }
 
 enum wh_status view_keep(const struct h5_view *object, uint64_t max_nbytes,
-			 struct h5_dataset **out, struct wh_error *err)
+			 struct h5_kept **out, struct wh_error *err)
 {
 	struct h5_source *source = object->source;
 	struct h5_dataset dataset;

@@ -77,6 +77,6 @@ enum wh_status view_count(const struct h5_view *at, const char *name,
 /** Describes an open dataset and keeps it as the next of source->datasets.
  *  Errors as h5_dataset_describe and h5_source_keep. */
 enum wh_status view_keep(const struct h5_view *object, uint64_t max_nbytes,
-			 struct h5_dataset **dataset, struct wh_error *err);
+			 struct h5_kept **dataset, struct wh_error *err);
 
 #endif

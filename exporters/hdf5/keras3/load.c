@@ -120,7 +120,7 @@ static enum wh_status add_tensor(struct loader *loader,
 {
 	struct keras3_source *source = loader->opened.source;
 	struct keras3_dataset place = loader->tree.datasets[value->tensor];
-	const struct h5_dataset *at =
+	const struct h5_kept *at =
 		&source->parts[place.part]->datasets[place.index];
 	const char *key = keras3_value_path(object, value, &loader->scratch);
 

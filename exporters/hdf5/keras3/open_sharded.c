@@ -276,7 +276,7 @@ static enum wh_status check_total(const struct keras3_opened *opened,
 
 	for (i = 0; i < tree->n_datasets; i++) {
 		const struct keras3_dataset *at = &tree->datasets[i];
-		const struct h5_dataset *dataset =
+		const struct h5_kept *dataset =
 			&opened->source->parts[at->part]->datasets[at->index];
 		double size = (double)dataset->nbytes;
 

@@ -37,9 +37,9 @@ static bool list_payloads(struct drafting *draft, uint32_t n_tensors)
 	for (i = 0; i < n_tensors; i++) {
 		const struct keras3_dataset *place = &source->places[i];
 		const struct h5_source *part = source->parts[place->part];
-		const struct h5_dataset *at = &part->datasets[place->index];
+		const struct h5_kept *at = &part->datasets[place->index];
 
-		if (!at->flat)
+		if (at->packed)
 			return false;
 		if (at->nbytes)
 			draft->payloads[draft->n_payloads++] = (struct payload){

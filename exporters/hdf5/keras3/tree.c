@@ -124,15 +124,15 @@ static enum wh_status read_value(struct reading *reading,
 {
 	struct arena *arena = &reading->source->arena;
 	struct keras3_value value = {.key = key, .shard = reading->part};
-	struct h5_dataset *dataset;
+	struct h5_kept *dataset;
 	struct h5_view view_auto opened = {0};
 
 	WH_TRY(view_dataset(vars, key, &opened, err));
 	WH_TRY(view_keep(&opened, reading->tree->max_nbytes, &dataset, err));
-	if (!dataset->flat) {
-		dataset->path = arena_printf(arena, "/%s%s" VARS "/%s", path,
-					     *path ? "/" : "", key);
-		if (!dataset->path)
+	if (dataset->packed) {
+		dataset->packed->path = arena_printf(
+			arena, "/%s%s" VARS "/%s", path, *path ? "/" : "", key);
+		if (!dataset->packed->path)
 			return wh_fail_memory(err);
 	}
 	WH_TRY(read_text(reading, &opened, "dtype", &value.dtype, err));
