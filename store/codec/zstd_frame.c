@@ -50,7 +50,7 @@ static size_t literals_alone(ZSTD_CCtx *encoder)
 static bool choose_way(ZSTD_CCtx *encoder, enum zstd_way way)
 {
 	static const int levels[] = {
-		[ZSTD_FAST] = 1, [ZSTD_SMALL] = 6, [ZSTD_HUFFMAN] = -100};
+		[ZSTD_FAST] = 1, [ZSTD_SMALL] = 5, [ZSTD_HUFFMAN] = -100};
 	size_t code;
 
 	ZSTD_CCtx_reset(encoder, ZSTD_reset_session_and_parameters);
