@@ -128,24 +128,6 @@ enum wh_status wh_checkpoint_open(const char *path, const char *name,
 #define LONG_PAYLOAD ((uint64_t)64 << 10)
 #define PAYLOAD_END  ((uint64_t)4 << 10)
 
-static bool is_where_it_was(const struct wh_extent *planned,
-			    const struct wh_template_file *file,
-			    uint32_t *place)
-{
-	const struct wh_extent *own;
-
-	while (*place < file->n_extents &&
-	       file->extents[*place].offset < planned->offset)
-		++*place;
-	if (*place == file->n_extents)
-		return false;
-	own = &file->extents[*place];
-	return own->offset == planned->offset &&
-	       own->length == planned->length &&
-	       own->tensor == planned->tensor && own->start == planned->start &&
-	       own->swap == planned->swap && !own->stride && !planned->stride;
-}
-
 /* The planned image against the file, which its template describes. */
 static enum wh_status compare_rest(struct wh_plan *plan, uint32_t index, int fd,
 				   const struct wh_template_file *file,
@@ -153,7 +135,6 @@ static enum wh_status compare_rest(struct wh_plan *plan, uint32_t index, int fd,
 {
 	const struct wh_image *image = wh_plan_image(plan, index);
 	uint64_t begin = 0;
-	uint32_t place = 0;
 	size_t i;
 
 	*equal = file->size == image->size;
@@ -161,15 +142,16 @@ static enum wh_status compare_rest(struct wh_plan *plan, uint32_t index, int fd,
 		const struct wh_extent *at = &image->extents[i];
 
 		if (at->length < LONG_PAYLOAD || at->tensor == WH_LITERAL ||
-		    !is_where_it_was(at, file, &place))
+		    !lies_where_it_was(at, file))
 			continue;
-		WH_TRY(compare_range(plan, index, fd, begin,
+		WH_TRY(compare_range(plan, index, fd, file, begin,
 				     at->offset + PAYLOAD_END, equal, err));
 		begin = at->offset + at->length - PAYLOAD_END;
 	}
 	if (!*equal)
 		return WH_OK;
-	return compare_range(plan, index, fd, begin, image->size, equal, err);
+	return compare_range(plan, index, fd, file, begin, image->size, equal,
+			     err);
 }
 
 static enum wh_status image_equals(struct wh_plan *plan, uint32_t i,

@@ -31,10 +31,17 @@ enum wh_status open_by_content(const char *path,
 			       const struct wh_format **format,
 			       struct wh_source **source, struct wh_error *err);
 
-/** Whether the file holds the image's very bytes from `begin` to `end`. */
+/** compare.c: whether the file holds the image's very bytes from `begin` to
+ *  `end`. With the file's template (else NULL) whole payloads that lie where
+ *  they were are held against their weighed CRC-32C, where they have one. */
 enum wh_status compare_range(struct wh_plan *plan, uint32_t image, int fd,
+			     const struct wh_template_file *file,
 			     uint64_t begin, uint64_t end, bool *equal,
 			     struct wh_error *err);
+
+/** Whether the template says of the planned extent that it lies there. */
+bool lies_where_it_was(const struct wh_extent *planned,
+		       const struct wh_template_file *file);
 
 /** Whether it holds all of them, and no more. */
 enum wh_status compare_image(struct wh_plan *plan, uint32_t image, int fd,

@@ -23,22 +23,19 @@
 #include "snapshot.h"
 #include "tensor.h"
 
-#define NEEDS (WH_SHA256 | WH_CRC32C | WH_CRC32 | WH_STATISTICS)
-
 unsigned commit_needs(void)
 {
-	return NEEDS;
+	return WEIGH_COMMITTED;
 }
 
 /* ---- Which ----------------------------------------------------------------
  */
 
 /* To ask for the parent's chunk takes longer than to weigh a small one. */
-#define PROBED ((uint64_t)64 << 10) /* bytes */
-
 static bool is_candidate(const struct wh_tensor *tensor)
 {
-	return tensor->nbytes >= PROBED && tensor->nbytes <= MAX_STORED_BYTES &&
+	return tensor->nbytes >= WEIGH_SMALL &&
+	       tensor->nbytes <= MAX_STORED_BYTES &&
 	       !(tensor->weighed & WH_SHA256);
 }
 
@@ -202,7 +199,7 @@ static enum wh_status weigh(struct commit *commit, struct wh_error *err)
 {
 	const struct wh_commit_options *options = commit->options;
 
-	return weigh_unlike(commit->source, NEEDS, options->threads,
+	return weigh_unlike(commit->source, WEIGH_COMMITTED, options->threads,
 			    options->progress, options->arg, commit->probes,
 			    err);
 }

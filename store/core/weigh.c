@@ -303,6 +303,26 @@ enum wh_status wh_source_weigh(struct wh_source *source, unsigned needs,
 	return weigh_unlike(source, needs, threads, progress, arg, NULL, err);
 }
 
+enum wh_status weigh_small(struct wh_source *source, unsigned threads,
+			   wh_progress_fn *progress, void *arg,
+			   struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &source->manifest;
+	uint32_t n = manifest->n_tensors + manifest->n_hidden, i;
+	struct weigh_probe *probes = calloc((size_t)n + 1, sizeof(*probes));
+	enum wh_status status;
+
+	if (!probes)
+		return wh_fail_memory(err);
+	for (i = 0; i < n; i++)
+		probes[i].skip = i >= manifest->n_tensors ||
+				 manifest->tensors[i].nbytes >= WEIGH_SMALL;
+	status = weigh_unlike(source, WEIGH_COMMITTED, threads, progress, arg,
+			      probes, err);
+	free(probes);
+	return status;
+}
+
 enum wh_status weigh_one(struct wh_source *source, uint32_t index,
 			 unsigned needs, struct wh_error *err)
 {

@@ -24,6 +24,18 @@ enum wh_status weigh_unlike(struct wh_source *source, unsigned needs,
 			    void *arg, struct weigh_probe *probes,
 			    struct wh_error *err);
 
+/* What a commit asks for. */
+#define WEIGH_COMMITTED                                                        \
+	((unsigned)(WH_SHA256 | WH_CRC32C | WH_CRC32 | WH_STATISTICS))
+/* Bytes below which a commit weighs a tensor in any case. */
+#define WEIGH_SMALL ((uint64_t)64 << 10)
+
+/** Weighs the tensors below WEIGH_SMALL, but no hidden ones, for a commit that
+ *  follows: what proves their file meanwhile needs not read them again. */
+enum wh_status weigh_small(struct wh_source *source, unsigned threads,
+			   wh_progress_fn *progress, void *arg,
+			   struct wh_error *err);
+
 /** One tensor, by the caller's thread alone. */
 enum wh_status weigh_one(struct wh_source *source, uint32_t index,
 			 unsigned needs, struct wh_error *err);

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli.h"
+#include "core/weigh.h"
 #include "import.h"
 
 #define MAX_FIGURES 256
@@ -32,8 +33,11 @@ enum wh_status cli_try_commit(struct cli *cli, const char *path,
 				    &source, &cli->err);
 	if (status)
 		return status;
-	status = wh_checkpoint_prove(source, path, cli->library,
-				     &outcome->reproducible, &cli->err);
+	status = weigh_small(source, options.threads, options.progress,
+			     options.arg, &cli->err);
+	if (!status)
+		status = wh_checkpoint_prove(source, path, cli->library,
+					     &outcome->reproducible, &cli->err);
 	outcome->opened = !status;
 	if (!status)
 		status = wh_commit(cli->store, source, &options,
