@@ -211,6 +211,11 @@ enum wh_status codec_decode(struct codec_coder *coder, int64_t codec,
 	bool base = false;
 
 	WH_TRY(codec_needs(codec, &base, err));
+	/* No build wrote such: a frame may go on as long as one likes. */
+	if (coded_size > size)
+		return wh_fail(err, WH_ECORRUPT,
+			       "a chunk of %zu bytes for a value of %zu",
+			       coded_size, size);
 	if (base && !reference->base)
 		return wh_fail(err, WH_ECORRUPT, "a chunk lacks its base");
 	return kinds[codec].decode(&to, err);

@@ -83,8 +83,9 @@ void codec_take(struct codec_coder *coder, struct wh_buf *other);
 enum wh_status codec_needs(int64_t codec, bool *base, struct wh_error *err);
 
 /** Decodes into exactly `size` bytes, which may be the context's own: each
- *  element's is read before it is written. WH_ECORRUPT; WH_EUNSUPPORTED for
- * what a newer version wrote. */
+ *  element's is read before it is written. WH_ECORRUPT, also where `coded_size`
+ *  is more than `size`, so that the time is bounded by the latter;
+ *  WH_EUNSUPPORTED for what a newer version wrote. */
 enum wh_status codec_decode(struct codec_coder *coder, int64_t codec,
 			    const uint8_t *coded, size_t coded_size,
 			    const struct codec_reference *reference,

@@ -550,6 +550,32 @@ static void a_codec_of_a_newer_version_is_named(void **state)
 	assert_non_null(strstr(b->err.message, "newer version"));
 }
 
+/* Else megabytes of frames, each with tables and none with a byte, would be
+ * read for one small value. */
+static void what_is_longer_than_its_value_is_refused(void **state)
+{
+	static const uint8_t skipped[] = {0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0};
+	struct bench *b = *state;
+	struct codec_output output;
+	uint8_t *coded = malloc(2000);
+	size_t n = 0;
+
+	memset(b->value, 'a', 1000);
+	output = encode(b, WH_STRING, 1000, 0, CODEC_FAST);
+	assert_int_equal(output.codec, CODEC_ZSTD);
+	for (; n + sizeof(skipped) + output.size <= 1000; n += sizeof(skipped))
+		memcpy(coded + n, skipped, sizeof(skipped));
+	memcpy(coded + n, output.bytes, output.size);
+	assert_ok(decode(b, CODEC_ZSTD, coded, n + output.size, 1000), &b->err);
+	memmove(coded + sizeof(skipped), coded, n + output.size);
+	memcpy(coded, skipped, sizeof(skipped));
+	assert_int_equal(decode(b, CODEC_ZSTD, coded,
+				n + sizeof(skipped) + output.size, 1000),
+			 WH_ECORRUPT);
+	assert_non_null(strstr(b->err.message, "for a value of 1000"));
+	free(coded);
+}
+
 /* Whatever is in a chunk: a status, never a crash, a hang, a byte written
  * outside; the CRC in the row finds what decodes to something else. */
 static void damage(struct bench *b, const struct codec_output *output,
@@ -617,6 +643,7 @@ int main(void)
 		with_bench(planes_are_coded_as_they_merit),
 		with_bench(a_shifted_text_is_a_patch_of_its_base),
 		with_bench(a_codec_of_a_newer_version_is_named),
+		with_bench(what_is_longer_than_its_value_is_refused),
 		with_bench(damaged_chunks_are_survived),
 	};
 
