@@ -170,25 +170,42 @@ static enum wh_status read_batch(struct verification *all, int64_t above,
 	return WH_OK;
 }
 
-/* Of a sample at least one, however few there are: any of all. */
+/* Of all that were seen any one, each as likely as the others. */
+struct drawn {
+	struct stored any;
+	size_t n_seen, n_read;
+};
+
+static enum wh_status check_sampled(struct verification *all,
+				    const struct stored *tensor,
+				    struct drawn *drawn, struct wh_error *err)
+{
+	if (draw(all) * (double)++drawn->n_seen < 1)
+		drawn->any = *tensor;
+	if (is_sampled(all)) {
+		drawn->n_read++;
+		WH_TRY(check_payload(all, tensor, err));
+	}
+	all->tensor_at = tensor->id;
+	return WH_OK;
+}
+
+/* Of a sample at least one, however few there are. */
 enum wh_status verify_payloads(struct verification *all, struct wh_error *err)
 {
-	struct stored batch[256], any;
-	size_t n, i, n_seen = 0, n_read = 0;
+	struct stored batch[256];
+	struct drawn drawn = {0};
+	size_t n, i;
 
 	do {
 		WH_TRY(read_batch(all, all->tensor_at, batch, 256, &n, err));
 		for (i = 0; i < n; i++) {
 			if (verify_time_is_over(all))
 				return WH_OK;
-			if (draw(all) * (double)++n_seen < 1)
-				any = batch[i];
-			if (is_sampled(all)) {
-				n_read++;
-				WH_TRY(check_payload(all, &batch[i], err));
-			}
-			all->tensor_at = batch[i].id;
+			WH_TRY(check_sampled(all, &batch[i], &drawn, err));
 		}
 	} while (n);
-	return n_seen && !n_read ? check_payload(all, &any, err) : WH_OK;
+	return drawn.n_seen && !drawn.n_read
+		       ? check_payload(all, &drawn.any, err)
+		       : WH_OK;
 }
