@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/json_put.h"
 
 #define MAX_JOURNAL ((off_t)64 << 20) /* bytes that are read back */
 
@@ -199,7 +200,7 @@ bool journal_get(struct journal *journal, const char *path, const char *key,
 
 static void append(struct journal *journal, json_t *row)
 {
-	char *line = json_dumps(row, JSON_COMPACT);
+	char *line = json_to_text(row, JSON_COMPACT);
 	char *ended = NULL;
 
 	if (line && journal->fd >= 0 && asprintf(&ended, "%s\n", line) >= 0) {

@@ -40,7 +40,7 @@ void time_print(int64_t seconds, char text[32])
 enum wh_status json_print(json_t *value, size_t flags, struct wh_buf *text,
 			  struct wh_error *err)
 {
-	char *printed = value ? json_dumps(value, flags) : NULL;
+	char *printed = json_to_text(value, flags);
 	enum wh_status status;
 
 	json_decref(value);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/json_put.h"
 
 enum wh_status mlflow_authorize(void *arg, const struct http_request *request,
 				bool refresh, struct http_headers *headers,
@@ -67,7 +68,7 @@ enum wh_status mlflow_try(struct mlflow_place *place, const char *method,
 {
 	static const char *const headers[] = {"Content-Type: application/json",
 					      NULL};
-	char *text wh_free_auto = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	char *text wh_free_auto = json_to_text(body, JSON_COMPACT);
 	bool lacks_text = body && !text;
 	char *url wh_free_auto = NULL;
 	struct http_body sent = {.read = read_memory, .arg = text};

@@ -314,7 +314,7 @@ static enum wh_status note_row(struct wh_store *store, json_t *row,
 	const char *path = wh_store_path(store);
 	char *folder wh_free_auto = journal_folder(path);
 	char *beside wh_free_auto = journal_folder_beside(path);
-	char *printed wh_free_auto = row ? json_dumps(row, JSON_COMPACT) : NULL;
+	char *printed wh_free_auto = json_to_text(row, JSON_COMPACT);
 	char *name wh_free_auto = NULL;
 	struct wh_buf line wh_buf_auto = {0};
 	int fd wh_close_auto = -1;

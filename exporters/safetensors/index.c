@@ -233,8 +233,8 @@ enum wh_status st_index_write(const struct st_index *index, uint64_t total_size,
 			 json_string(index->shards[index->shard_of[i]]));
 	root = json_pack("{s:{s:I},s:o}", "metadata", "total_size",
 			 (json_int_t)total_size, "weight_map", map);
-	text = json_dumps(root,
-			  JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+	text = json_to_text(root, JSON_INDENT(2) | JSON_SORT_KEYS |
+					  JSON_ENSURE_ASCII);
 	json_decref(root);
 	if (!text)
 		return wh_fail_memory(err);

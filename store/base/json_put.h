@@ -7,6 +7,8 @@
 #ifndef WH_BASE_JSON_PUT_H
 #define WH_BASE_JSON_PUT_H
 
+#include <stddef.h>
+
 #include <jansson.h>
 
 /** Takes `value`, whatever comes of it. */
@@ -26,5 +28,9 @@ static inline void json_add(json_t **array, json_t *value)
 	json_decref(*array);
 	*array = NULL;
 }
+
+/** As json_dumps, which leaves a key out, and goes on, if there was no memory
+ *  for it alone (jansson 2.14). NULL for NULL, too; the caller frees it. */
+char *json_to_text(const json_t *value, size_t flags);
 
 #endif

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/json_put.h"
 #include "core/manifest.h"
 #include "hdf5/keras3/plan.h"
 #include "zip/write.h"
@@ -55,7 +56,7 @@ static enum wh_status add_metadata(struct zip_writer *writer,
 		"{s:s, s:s}", "keras_version",
 		metadata(manifest, "keras_version", DEFAULT_VERSION),
 		"date_saved", metadata(manifest, "date_saved", DEFAULT_DATE));
-	char *text = root ? json_dumps(root, JSON_PRESERVE_ORDER) : NULL;
+	char *text = json_to_text(root, JSON_PRESERVE_ORDER);
 	enum wh_status status;
 
 	if (!text)
