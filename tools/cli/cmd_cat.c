@@ -112,7 +112,7 @@ static int emit(struct cli *cli, struct wh_source *source, uint32_t index,
 	const struct wh_tensor *tensor = &source->manifest.tensors[index];
 	uint8_t *piece = malloc(PIECE);
 	uint64_t offset;
-	int code = piece ? EXIT_DONE : EXIT_FAILED;
+	int code = piece ? EXIT_DONE : cli_no_memory(cli);
 
 	for (offset = 0; !code && offset < tensor->nbytes; offset += PIECE) {
 		uint64_t left = tensor->nbytes - offset;

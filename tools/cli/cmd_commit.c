@@ -105,10 +105,8 @@ static int cut_pair(struct cli *cli, const char *option, const char *pair,
 				 option, pair);
 	*key = strndup(pair, (size_t)(equals - pair));
 	*value = equals + 1;
-	if (!*key) {
-		cli->err.status = WH_ENOMEM;
-		return cli_fail(cli);
-	}
+	if (!*key)
+		return cli_no_memory(cli);
 	return EXIT_DONE;
 }
 
@@ -248,7 +246,7 @@ int cmd_commit(struct cli *cli)
 	int code;
 
 	if (!figures)
-		return EXIT_FAILED;
+		return cli_no_memory(cli);
 	fill_options(cli, &options);
 	code = cli_take_alarms(cli, &options);
 	if (!code)

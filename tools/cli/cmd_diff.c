@@ -173,7 +173,7 @@ static int open_both(struct cli *cli, struct range *range, struct wh_source **a,
 
 	if (cli->n_args == 1) {
 		if (!range_cut(cli->args[0], range))
-			return EXIT_FAILED;
+			return cli_no_memory(cli);
 		if (!range->from)
 			return cli_usage(cli, "it takes A B or A..B");
 		from = range->from;

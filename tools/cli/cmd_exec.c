@@ -220,7 +220,7 @@ int cli_run_exec(struct cli *cli, const char *name)
 		return cli_usage(cli, "--watch says where checkpoints are "
 				      "written");
 	exec = calloc(1, sizeof(*exec));
-	code = exec ? cli_open(cli, WH_OPEN_WRITE) : EXIT_FAILED;
+	code = exec ? cli_open(cli, WH_OPEN_WRITE) : cli_no_memory(cli);
 	if (!code) {
 		exec->watch.cli = cli;
 		exec->run = name;

@@ -47,7 +47,7 @@ static int take_rules(struct cli *cli, struct rules *rules)
 			return cli_usage(cli, "there are too many rules");
 		if (asprintf(&rules->texts[rules->n], "%s=%s",
 			     given->option->name, given->value) < 0)
-			return EXIT_FAILED;
+			return cli_no_memory(cli);
 		rules->n++;
 	}
 	rules->texts[rules->n] = NULL;

@@ -135,7 +135,7 @@ int cmd_log(struct cli *cli)
 	if (code)
 		return code;
 	if (cli->n_args && !range_cut(cli->args[0], &range))
-		return EXIT_FAILED;
+		return cli_no_memory(cli);
 	options.revision = range.to;
 	options.exclude = range.from;
 	code = list(cli, &options);

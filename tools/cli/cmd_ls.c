@@ -102,7 +102,7 @@ static int list(struct cli *cli, struct wh_source *source, int first)
 	uint32_t i;
 
 	if (!rows)
-		return EXIT_FAILED;
+		return cli_no_memory(cli);
 	for (i = 0; i < manifest->n_tensors && !cli_interrupted(); i++) {
 		if (!is_wanted(cli, first, &rows[i], &manifest->tensors[i]))
 			continue;

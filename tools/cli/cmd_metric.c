@@ -176,11 +176,11 @@ static int read_stream(struct cli *cli, struct batch *batch, char *buffer)
 static int run_stream(struct cli *cli, struct batch *batch)
 {
 	char *buffer = malloc(BUFFER_SIZE);
-	int code = EXIT_FAILED;
+	int code;
 
 	batch->objects = calloc(MAX_POINTS, sizeof(json_t *));
-	if (buffer && batch->objects)
-		code = read_stream(cli, batch, buffer);
+	code = buffer && batch->objects ? read_stream(cli, batch, buffer)
+					: cli_no_memory(cli);
 	let_go(batch);
 	free(batch->objects);
 	free(buffer);
@@ -205,7 +205,7 @@ static int take_arguments(struct cli *cli, struct batch *batch, char **keys)
 		keys[i] =
 			strndup(cli->args[i], (size_t)(equals - cli->args[i]));
 		if (!keys[i])
-			return EXIT_FAILED;
+			return cli_no_memory(cli);
 		point.key = keys[i];
 		batch->points[batch->n++] = point;
 	}
@@ -215,10 +215,9 @@ static int take_arguments(struct cli *cli, struct batch *batch, char **keys)
 static int run_arguments(struct cli *cli, struct batch *batch)
 {
 	char **keys = calloc((size_t)cli->n_args + 1, sizeof(*keys));
-	int i, code = EXIT_FAILED;
+	int i, code = keys ? take_arguments(cli, batch, keys)
+			   : cli_no_memory(cli);
 
-	if (keys)
-		code = take_arguments(cli, batch, keys);
 	if (!code)
 		code = flush_batch(cli, batch);
 	for (i = 0; keys && i < cli->n_args; i++)
@@ -279,7 +278,7 @@ static int read_head(struct cli *cli, struct table *table)
 	for (i = 0; i < n; i++) {
 		table->names[i] = strdup(cells[i]);
 		if (!table->names[i])
-			return EXIT_FAILED;
+			return cli_no_memory(cli);
 		table->n = i + 1;
 	}
 	table->step = find_column(table, steps);
@@ -394,7 +393,7 @@ int cmd_metric(struct cli *cli)
 		return code;
 	batch.points = calloc(MAX_POINTS, sizeof(*batch.points));
 	if (!batch.points)
-		return EXIT_FAILED;
+		return cli_no_memory(cli);
 	code = csv	? run_table(cli, &batch, csv)
 	       : stream ? run_stream(cli, &batch)
 			: run_arguments(cli, &batch);

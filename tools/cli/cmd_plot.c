@@ -26,12 +26,6 @@ struct gathering {
 	bool failed;
 };
 
-static int no_memory(struct cli *cli)
-{
-	cli->err.status = WH_ENOMEM;
-	return cli_fail(cli);
-}
-
 /* ---- Metrics ---------------------------------------------------------------
  */
 
@@ -96,7 +90,7 @@ static int gather_metrics(struct gathering *g)
 			return cli_fail(cli);
 	}
 	if (g->failed)
-		return no_memory(cli);
+		return cli_no_memory(cli);
 	if (g->plot.n)
 		return EXIT_DONE;
 	cli->err.status = WH_ENOTFOUND;
@@ -175,7 +169,7 @@ static int gather_weights(struct gathering *g)
 	if (wh_history(cli->store, &options, add_change, g, &cli->err))
 		return cli_fail(cli);
 	if (g->failed)
-		return no_memory(cli);
+		return cli_no_memory(cli);
 	for (i = 0; i < g->plot.n; i++)
 		turn_round(&g->plot.series[i]);
 	g->plot.what = cli_text(cli, "of") ? cli_text(cli, "of") : "norm";
@@ -372,7 +366,7 @@ int cmd_plot(struct cli *cli)
 	if (!code && g.plot.n == MAX_CURVES)
 		cli_warn(cli, "there may be more: it draws 64 curves");
 	if (!code && !label_curves(&g.plot))
-		code = no_memory(cli);
+		code = cli_no_memory(cli);
 	if (!code)
 		code = cli_interrupted() ? EXIT_INTERRUPTED
 					 : print(cli, &g.plot);

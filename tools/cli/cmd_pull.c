@@ -163,7 +163,7 @@ static int pull_to_store(struct cli *cli)
 		return code;
 	if (asprintf(&folder, "%s-pull", wh_store_path(cli->store)) < 0) {
 		folder = NULL;
-		return EXIT_FAILED;
+		return cli_no_memory(cli);
 	}
 	if (mkdir(folder, 0777) && errno != EEXIST)
 		return cli_usage(cli, "'%s' can't be made", folder);

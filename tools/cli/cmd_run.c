@@ -9,6 +9,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/json_put.h"
 #include "base/text.h"
 #include "cli.h"
 #include "record.h"
@@ -166,7 +167,7 @@ static int print_lines(struct listing *listing, bool reverse)
 	size_t i, n_known = 0;
 
 	if (!order)
-		return EXIT_FAILED;
+		return cli_no_memory(listing->cli);
 	for (i = 0; i < listing->n; i++) {
 		order[i] = &listing->lines[i];
 		n_known += rank_of(order[i]) < 2;
@@ -263,7 +264,7 @@ static int take_pair(struct cli *cli, struct pairs *pairs, const char *text)
 				 MAX_PAIRS);
 	pairs->keys[pairs->n] = strndup(text, (size_t)(equals - text));
 	if (!pairs->keys[pairs->n])
-		return EXIT_FAILED;
+		return cli_no_memory(cli);
 	pairs->params[pairs->n] =
 		(struct wh_param){pairs->keys[pairs->n], equals + 1};
 	pairs->n++;
@@ -459,8 +460,8 @@ static void tell_field(const struct cli *cli, const char *field,
 	for (i = 0; i < 2; i++) {
 		json_t *value =
 			sides[i] ? json_deep_copy(sides[i]) : json_null();
-		char *text = json_dumps(value, JSON_ENCODE_ANY |
-						       JSON_REAL_PRECISION(8));
+		char *text = json_to_text(
+			value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(8));
 
 		if (!cli_json(cli))
 			printf(" %16s", sides[i] && text ? text : "-");
@@ -529,7 +530,7 @@ static int open_weights(struct cli *cli, struct wh_source *sources[2])
 
 	for (i = 0; i < 2 && !code; i++) {
 		if (asprintf(&revision, "%s:latest", cli->args[1 + i]) < 0)
-			return EXIT_FAILED;
+			return cli_no_memory(cli);
 		code = cli_source(cli, revision, &sources[i]);
 		cli->subject = NULL;
 		free(revision);

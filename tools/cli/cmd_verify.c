@@ -99,7 +99,7 @@ static int open_place(struct cli *cli, struct copies *copies, const char *place)
 
 	if (asprintf(&folder, "%s-repair-%zu", wh_store_path(cli->store), i) <
 	    0)
-		return EXIT_FAILED;
+		return cli_no_memory(cli);
 	copies->folders[i] = folder;
 	if (mkdir(folder, 0777) && errno != EEXIST) {
 		wh_fail(&cli->err, WH_EIO, "folder '%s': %s", folder,
@@ -345,8 +345,8 @@ int cmd_verify(struct cli *cli)
 	enum wh_open mode;
 	int code = fill_options(cli, &options, &mode);
 
-	if (!copies)
-		code = EXIT_FAILED;
+	if (!code && !copies)
+		code = cli_no_memory(cli);
 	if (!code)
 		code = cli_open(cli, mode);
 	if (!code)

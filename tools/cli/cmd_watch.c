@@ -141,7 +141,7 @@ int cmd_watch(struct cli *cli)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 	struct timespec now;
-	int code = watch ? check_folder(cli) : EXIT_FAILED;
+	int code = watch ? check_folder(cli) : cli_no_memory(cli);
 
 	if (!code)
 		code = cli_open(cli, WH_OPEN_WRITE);

@@ -209,7 +209,7 @@ int cli_show_histograms(struct cli *cli, const char *revision)
 		return cli_usage(cli, "--bins takes 1 to %d",
 				 HISTOGRAM_MAX_BINS);
 	}
-	code = h ? cli_source(cli, revision, &source) : EXIT_FAILED;
+	code = h ? cli_source(cli, revision, &source) : cli_no_memory(cli);
 	if (!code)
 		cli_page(cli);
 	for (i = 0; !code && i < source->manifest.n_tensors; i++)

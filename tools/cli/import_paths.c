@@ -27,8 +27,7 @@ static int add_path(struct cli *cli, struct import_list *list, const char *path)
 	moved = realloc(list->files, (list->n + 1) * sizeof(*moved));
 	if (!moved) {
 		free(resolved);
-		cli->err.status = WH_ENOMEM;
-		return cli_fail(cli);
+		return cli_no_memory(cli);
 	}
 	list->files = moved;
 	memset(&moved[list->n], 0, sizeof(*moved));
@@ -66,10 +65,8 @@ static int add_entry(struct cli *cli, struct import_list *list,
 	char *path;
 
 	if (asprintf(&path, "%s%s%s", folder,
-		     len && folder[len - 1] == '/' ? "" : "/", name) < 0) {
-		cli->err.status = WH_ENOMEM;
-		return cli_fail(cli);
-	}
+		     len && folder[len - 1] == '/' ? "" : "/", name) < 0)
+		return cli_no_memory(cli);
 	if (checkpoint_name(cli->library, name) ||
 	    (!checkpoint_name_is_temporary(name) && has_no_suffix(cli, path)))
 		code = add_path(cli, list, path);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/json_put.h"
 #include "base/text.h"
 #include "cli.h"
 
@@ -76,7 +77,7 @@ static void tell_json(const char *status, const char *message, const char *hint)
 	json_object_set_new(error, "message", json_stringn(message, len));
 	json_object_set_new(error, "hint", json_text(hint));
 	json_object_set_new(whole, "error", error);
-	text = json_dumps(whole, JSON_COMPACT);
+	text = json_to_text(whole, JSON_COMPACT);
 	fprintf(stderr, "%s\n", text ? text : "{}");
 	free(text);
 	json_decref(whole);
@@ -142,6 +143,12 @@ int cli_fail(struct cli *cli)
 	return (int)code_of(err);
 }
 
+int cli_no_memory(struct cli *cli)
+{
+	wh_fail_memory(&cli->err);
+	return cli_fail(cli);
+}
+
 int cli_no_tensor(struct cli *cli, const char *name)
 {
 	cli->subject = name;
@@ -173,7 +180,7 @@ void cli_warn(void *arg, const char *sentence)
 
 void cli_print_json(json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *text = json_to_text(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
 	puts(text ? text : "null");
 	free(text);

@@ -266,10 +266,8 @@ int cli_parse(struct cli *cli, int n_words, char **words)
 
 	cli->args = calloc((size_t)n_words + 1, sizeof(*cli->args));
 	cli->globs = calloc((size_t)n_words + 1, sizeof(*cli->globs));
-	if (!cli->args || !cli->globs) {
-		cli->err.status = WH_ENOMEM;
-		return cli_fail(cli);
-	}
+	if (!cli->args || !cli->globs)
+		return cli_no_memory(cli);
 	cli->wants_json = holds_json(n_words, words);
 	while (rest.left) {
 		char *word = *rest.at++;

@@ -41,7 +41,7 @@ static int check_formats(struct cli *cli, const char *formats)
 {
 	char *list wh_free_auto = strdup(formats);
 	const char *words[MAX_WORDS], **word = words;
-	int code = list ? split_words(cli, list, words) : EXIT_FAILED;
+	int code = list ? split_words(cli, list, words) : cli_no_memory(cli);
 
 	for (; !code && *word; word++)
 		if (!wh_format_by_name(cli->library, *word))

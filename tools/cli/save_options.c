@@ -75,7 +75,7 @@ int cli_read_text(struct cli *cli, const char *option, const char *path,
 		size = fread(*text, 1, MAX_TEXT, file);
 	fclose(file);
 	if (!*text)
-		return EXIT_FAILED;
+		return cli_no_memory(cli);
 	(*text)[size] = '\0';
 	return EXIT_DONE;
 }

@@ -319,7 +319,7 @@ int watch_take(struct watch *watch, enum watch_haste haste,
 	size_t i, n;
 
 	if (!due)
-		return EXIT_FAILED;
+		return cli_no_memory(watch->cli);
 	n = watch_list_due(&watch->list, haste, watch_clock_ms(), due);
 	for (i = 0; i < n && !code; i++) {
 		if (haste == WATCH_PATIENT && watch_stopping())
