@@ -589,15 +589,25 @@ int gettimeofday(struct timeval *at, void *zone)
 
 /* OpenSSL does not bear it while it sets itself up, nor the dynamic linker
  * where a thread first touches a late library's variables. libhdf5 crashes,
- * prints, or ends in its farewell; unit/failing/ lets its calls fail. */
+ * prints, or ends in its farewell, also where libc asks for it; unit/failing/
+ * lets its calls fail. */
 static bool is_spared(const void *caller)
 {
+	void *frames[DEPTH_NEAR];
 	Dl_info found;
+	int i, n;
 
-	return dladdr(caller, &found) &&
-	       (strstr(found.dli_fname, "libcrypto") ||
-		strstr(found.dli_fname, "libhdf5") ||
-		strstr(found.dli_fname, "/ld-"));
+	if (dladdr(caller, &found) && (strstr(found.dli_fname, "libcrypto") ||
+				       strstr(found.dli_fname, "/ld-")))
+		return true;
+	inside++;
+	n = backtrace(frames, DEPTH_NEAR);
+	inside--;
+	for (i = 0; i < n; i++)
+		if (dladdr(frames[i], &found) &&
+		    strstr(found.dli_fname, "libhdf5"))
+			return true;
+	return false;
 }
 
 static bool allocation_fails(const void *caller)
