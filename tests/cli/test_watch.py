@@ -124,9 +124,11 @@ def test_a_hundred_files_at_once_are_all_there(store, ckpt, watching):
 
 
 def test_a_folder_that_is_none_is_exit_4(store):
-    assert "'gone' is no folder" in store.fails(4, "watch", "gone")
+    assert store.fails(4, "watch", "gone") == (
+        "wh watch: 'gone' is no folder "
+        "('wh run exec' waits for one that training makes)")
     (store.folder / "file").write_text("x")
-    store.fails(4, "watch", "file")
+    assert store.fails(4, "watch", "file") == "wh watch: 'file' is no folder"
 
 
 def test_without_a_store_nothing_is_watched(wh):

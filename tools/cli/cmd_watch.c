@@ -1,4 +1,5 @@
 /* watch: a folder's checkpoints as they are written. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,8 +110,13 @@ static int check_folder(struct cli *cli)
 	const char *path = cli->args[0];
 	struct stat at;
 
-	if (stat(path, &at) == 0 && S_ISDIR(at.st_mode))
-		return EXIT_DONE;
+	if (stat(path, &at) == 0) {
+		if (S_ISDIR(at.st_mode))
+			return EXIT_DONE;
+	} else if (errno == ENOENT) {
+		snprintf(cli->hint, sizeof(cli->hint),
+			 "'wh run exec' waits for one that training makes");
+	}
 	snprintf(cli->err.message, sizeof(cli->err.message),
 		 "'%s' is no folder", cli_escape(path));
 	cli->err.status = WH_ENOTFOUND;
