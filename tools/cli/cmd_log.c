@@ -74,7 +74,7 @@ static int take_steps(struct cli *cli, struct wh_log_options *options)
 	bool good = true;
 
 	if (!copy)
-		return EXIT_DONE;
+		return text ? cli_no_memory(cli) : EXIT_DONE;
 	dots = strstr(copy, "..");
 	if (dots) {
 		*dots = '\0';

@@ -132,6 +132,9 @@ int cli_publish(struct cli *cli, const char *revision, const char *url)
 	struct remote remote = {0};
 	int code = remote_find(cli, url, &remote);
 
+	/* Without its words it would publish other files, or move "latest". */
+	if (!code && ((formats && !format_list) || (aliases && !alias_list)))
+		code = cli_no_memory(cli);
 	if (!code)
 		code = place_options_fill(cli, &remote, &options.place);
 	if (!code && protected_load(cli, &remote, &protected))

@@ -95,6 +95,8 @@ int cmd_unpublish(struct cli *cli)
 	struct remote remote = {0};
 	int code = cli_open(cli, WH_OPEN_READ);
 
+	if (!code && given && !aliases)
+		code = cli_no_memory(cli);
 	if (!code)
 		code = remote_find(cli, cli->args[0], &remote);
 	if (!code)
