@@ -171,7 +171,7 @@ enum wh_status commit_parent(struct db *db,
 	*parent = *tip;
 	if (options->parent)
 		return revision_resolve(db, options->parent, parent, err);
-	if (options->root && found && *tip)
+	if (options->root && *tip)
 		return wh_fail(err, WH_EEXISTS,
 			       "branch '%s' is there already, and not a root",
 			       branch);
@@ -243,12 +243,6 @@ static struct canonical_snapshot describe(const struct publication *pub)
 	};
 }
 
-static void bind_digest(struct stmt *stmt, int index, const uint8_t *digest)
-{
-	if (digest)
-		stmt_blob(stmt, index, digest, WH_SHA256_SIZE);
-}
-
 static enum wh_status insert_snapshot(struct publication *pub,
 				      const struct canonical_snapshot *text,
 				      struct wh_error *err)
@@ -258,7 +252,7 @@ static enum wh_status insert_snapshot(struct publication *pub,
 	WH_TRY(db_stmt(pub->db, STMT_SNAPSHOT_INSERT, &stmt, err));
 	stmt_blob(stmt, 1, pub->snapshot, sizeof(pub->snapshot));
 	stmt_integer(stmt, 2, pub->content.tree_id);
-	bind_digest(stmt, 3, text->parent);
+	stmt_blob(stmt, 3, text->parent, WH_SHA256_SIZE);
 	stmt_integer(stmt, 4, pub->generation);
 	stmt_integer(stmt, 5, text->time);
 	stmt_integer(stmt, 6, pub->run_id);
@@ -363,7 +357,7 @@ static bool copy_digest(struct stmt *stmt, int column,
 	size_t len;
 	const void *bytes = column_blob(stmt, column, &len);
 
-	if (!bytes || len != WH_SHA256_SIZE)
+	if (len != WH_SHA256_SIZE)
 		return false;
 	memcpy(digest, bytes, len);
 	return true;

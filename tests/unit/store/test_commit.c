@@ -262,6 +262,81 @@ static void many_tensors_are_guarded_as_few_are(void **state)
 	assert_int_equal(ask_integer(f, "SELECT count(*) FROM lease"), 0);
 }
 
+/* As nested models have them: the same name, in other containers. */
+static void equal_layers_without_weights_are_one_row(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	struct sentences found;
+	int i;
+
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	assert_ok(wh_builder_layer(builder, "net", "Model", &f->err), &f->err);
+	assert_ok(wh_builder_layer(builder, "one", "Dropout", &f->err),
+		  &f->err);
+	assert_ok(wh_builder_layer(builder, "other", "Dropout", &f->err),
+		  &f->err);
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	source->manifest.layers[2].name = source->manifest.layers[1].name;
+	source->manifest.layers[2].container = 0;
+	for (i = 0; i < 2; i++)
+		assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err),
+			  &f->err);
+	wh_source_close(source);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM layer"), 2);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM tree_layer"), 3);
+	assert_int_equal(
+		ask_integer(f, "SELECT count(container) FROM tree_layer"), 1);
+	verify_store(f, &found);
+	assert_int_equal(found.n, 0);
+}
+
+/* Of the same second, after the same parent: two branches have it. */
+static void a_commit_on_another_branch_is_the_same_snapshot(void **state)
+{
+	struct wh_commit_options options = {
+		.run = "r", .root = true, .has_time = true, .time = 1};
+	struct fixture *f = *state;
+	char id[WH_ID_SIZE];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct wh_source *source = make_model(1);
+
+		options.branch = i ? "other" : "main";
+		options.tag = options.branch;
+		if (i)
+			strcpy(id, f->result.snapshot);
+		assert_ok(wh_commit(f->store, source, &options, &f->result,
+				    &f->err),
+			  &f->err);
+		wh_source_close(source);
+	}
+	assert_string_equal(f->result.snapshot, id);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM snapshot"), 1);
+	assert_int_equal(ask_integer(f, "SELECT time FROM snapshot"), 1);
+	assert_ok(read_all(f, "other"), &f->err);
+}
+
+static void a_tag_that_is_there_is_not_moved(void **state)
+{
+	const struct wh_commit_options options = {.tag = "best"};
+	struct fixture *f = *state;
+	struct wh_source *source = make_model(1);
+
+	assert_ok(wh_commit(f->store, source, &options, NULL, &f->err),
+		  &f->err);
+	wh_source_close(source);
+	source = make_model(2);
+	assert_fails(wh_commit(f->store, source, &options, NULL, &f->err),
+		     &f->err, WH_EEXISTS, "best");
+	wh_source_close(source);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM snapshot"), 1);
+	/* Without a time of its own it is of now. */
+	assert_true(ask_integer(f, "SELECT time FROM snapshot") > 1000000000);
+}
+
 struct rival {
 	struct fixture *f;
 	struct wh_store *store;
@@ -631,6 +706,9 @@ int main(void)
 		with_store(the_id_is_the_hash_of_the_text),
 		with_store(a_source_that_changes_is_refused_and_leaves_nothing),
 		with_store(a_cancelled_commit_leaves_nothing),
+		with_store(equal_layers_without_weights_are_one_row),
+		with_store(a_commit_on_another_branch_is_the_same_snapshot),
+		with_store(a_tag_that_is_there_is_not_moved),
 		with_store(many_tensors_are_guarded_as_few_are),
 		with_store(what_another_commits_meanwhile_is_found),
 		with_store(a_source_that_says_it_has_changed_is_refused),

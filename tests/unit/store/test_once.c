@@ -144,6 +144,36 @@ static void what_gc_took_was_there(void **state)
 	assert_int_equal(n_snapshots(f), 2);
 }
 
+/* The one that lives is told, not a newer one that gc took. */
+static void what_lives_is_told_before_what_gc_took(void **state)
+{
+	static const char *const rules[] = {"last=1", NULL};
+	const struct wh_keep_options keep = {.rules = rules};
+	const struct wh_gc_options gc = {.has_grace = true};
+	struct wh_commit_options first = of_step(1, "a");
+	struct wh_commit_options next = of_step(2, "b");
+	struct fixture *f = *state;
+	char id[WH_ID_SIZE];
+
+	first.has_time = next.has_time = true;
+	first.tag = "lives";
+	commit_as(f, 1.0f, &first);
+	strcpy(id, f->result.snapshot);
+	first.tag = NULL;
+	first.once = false;
+	first.time = 1;
+	commit_as(f, 1.0f, &first);
+	next.time = 2;
+	commit_as(f, 2.0f, &next);
+	assert_ok(wh_keep(f->store, &keep, NULL, NULL, &f->err), &f->err);
+	assert_ok(wh_gc(f->store, &gc, NULL, &f->err), &f->err);
+	assert_int_equal(n_snapshots(f), 2);
+	first.once = true;
+	commit_as(f, 1.0f, &first);
+	assert_true(f->result.there_already);
+	assert_string_equal(f->result.snapshot, id);
+}
+
 static void a_root_that_gc_took_was_there(void **state)
 {
 	struct wh_commit_options first = of_step(1, "a");
@@ -362,6 +392,35 @@ static void a_snapshot_without_a_step_adopts_nothing(void **state)
 	assert_int_equal(seen.n, 0);
 }
 
+static void an_epoch_adopts_as_a_step_does(void **state)
+{
+	struct wh_commit_options options = {
+		.run = "r", .has_epoch = true, .epoch = 3, .adopt = true};
+	struct fixture *f = *state;
+
+	measure(f, 3, 0.25);
+	commit_as(f, 1.0f, &options);
+	assert_loss(f, "HEAD", 0.25);
+}
+
+/* Nothing is adopted, so nothing is there that could be told in its place. */
+static void values_of_one_key_are_all_kept(void **state)
+{
+	const struct wh_metric metrics[] = {
+		{.key = "loss", .value = 0.5},
+		{.key = "loss", .value = (double)INFINITY}};
+	const struct wh_commit_options options = {
+		.run = "r", .metrics = metrics, .n_metrics = 2};
+	struct fixture *f = *state;
+
+	commit_as(f, 1.0f, &options);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM metric"), 2);
+	/* What is no number is its class alone. */
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM metric "
+					"WHERE value IS NULL"),
+			 1);
+}
+
 static void a_snapshot_that_asks_for_no_values_adopts_none(void **state)
 {
 	struct wh_commit_options options = of_step(1, "a");
@@ -427,6 +486,7 @@ int main(void)
 		with_store(what_changed_and_changed_back_is_committed),
 		with_store(what_was_forgotten_was_there),
 		with_store(what_gc_took_was_there),
+		with_store(what_lives_is_told_before_what_gc_took),
 		with_store(a_root_that_gc_took_was_there),
 		with_store(
 			what_gc_took_is_committed_again_where_nobody_said_once),
@@ -439,6 +499,8 @@ int main(void)
 		with_store(a_value_that_is_there_is_not_added_again),
 		with_store(a_snapshot_without_a_step_adopts_nothing),
 		with_store(a_snapshot_that_asks_for_no_values_adopts_none),
+		with_store(an_epoch_adopts_as_a_step_does),
+		with_store(values_of_one_key_are_all_kept),
 		with_store(
 			a_value_s_step_is_the_step_or_the_epoch_or_the_commit),
 		with_store(a_run_that_ended_goes_on),
