@@ -150,11 +150,33 @@ static enum wh_status read_head(struct chunk_reader *reader, int64_t storage,
 	return row ? WH_OK : missing(err);
 }
 
-/* Its bytes too. The memory for them is as large as a chunk's from the first
- * one on that is no small one: what isn't used isn't touched. */
-static enum wh_status read_row(struct chunk_reader *reader, int64_t storage,
-			       uint32_t position, struct head *head,
-			       struct wh_error *err)
+/* The whole row of a small chunk: to open a blob takes longer than to copy
+ * it. */
+static enum wh_status read_small_row(struct chunk_reader *reader,
+				     int64_t storage, uint32_t position,
+				     struct head *head, struct wh_error *err)
+{
+	AUTO_STMT *stmt = NULL;
+	const void *bytes;
+	size_t len;
+	bool row;
+
+	WH_TRY(db_stmt(reader->db, STMT_CHUNK_GET, &stmt, err));
+	stmt_integer(stmt, 1, id_of(storage, position));
+	WH_TRY(stmt_step(stmt, &row, err));
+	if (!row)
+		return missing(err);
+	*head = (struct head){column_integer(stmt, 0), column_integer(stmt, 1),
+			      column_integer(stmt, 2)};
+	bytes = column_blob(stmt, 3, &len);
+	return wh_buf_append(&reader->coded, bytes, len, err);
+}
+
+/* The memory for its bytes is as large as a chunk's from the first one on that
+ * is no small one: what isn't used isn't touched. */
+static enum wh_status read_large_row(struct chunk_reader *reader,
+				     int64_t storage, uint32_t position,
+				     struct head *head, struct wh_error *err)
 {
 	AUTO_BLOB blob = {0};
 	bool there = false;
@@ -164,10 +186,20 @@ static enum wh_status read_row(struct chunk_reader *reader, int64_t storage,
 	if (!there)
 		return missing(err);
 	WH_TRY(read_head(reader, storage, position, head, err));
-	reader->coded.size = 0;
 	if (head->size > (int64_t)MEDIUM_CHUNK)
 		WH_TRY(wh_buf_reserve(&reader->coded, (size_t)CHUNK_SIZE, err));
 	return blob_read(&blob, &reader->coded, err);
+}
+
+/* A chunk's row, and its bytes into `coded`. */
+static enum wh_status read_row(struct chunk_reader *reader, int64_t storage,
+			       uint32_t position, size_t size,
+			       struct head *head, struct wh_error *err)
+{
+	reader->coded.size = 0;
+	if (size <= SMALL_CHUNK)
+		return read_small_row(reader, storage, position, head, err);
+	return read_large_row(reader, storage, position, head, err);
 }
 
 /* How many links down the chain a chunk's decoding begins. SQLite reads what a
@@ -232,7 +264,7 @@ static enum wh_status decode_link(struct chunk_reader *reader, int64_t storage,
 	enum wh_status status;
 	struct head head = {0};
 
-	WH_TRY(read_row(reader, storage, position, &head, err));
+	WH_TRY(read_row(reader, storage, position, to->size, &head, err));
 	if (head.size != (int64_t)to->size)
 		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
 	/* Who waits for the connection doesn't wait for the decoder. */
