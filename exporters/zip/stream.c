@@ -230,7 +230,8 @@ enum wh_status zip_read_all(const struct zip_archive *archive,
 			       member->name, (unsigned long long)member->size,
 			       (unsigned long long)limit);
 	WH_TRY(zip_stream_open(archive, member, &stream, err));
-	WH_TRY(wh_buf_reserve(out, size, err));
+	/* One more: an empty member, too, is read to a place. */
+	WH_TRY(wh_buf_reserve(out, size + 1, err));
 	WH_TRY(zip_stream_read(stream, out->data + out->size, size, err));
 	out->size += size;
 	return WH_OK;
