@@ -160,14 +160,25 @@ static enum wh_status add_image(struct publication *publication,
 	return WH_OK;
 }
 
-static void tell_warnings(const struct publishing *publishing,
-			  struct wh_plan *plan)
+/* Two formats may leave out the same. */
+static enum wh_status tell_warnings(const struct publishing *publishing,
+				    const struct wh_format *format,
+				    struct wh_plan *plan, struct wh_error *err)
 {
 	const struct wh_publish_options *options = publishing->options;
 	uint32_t i;
 
-	for (i = 0; options->warn && i < wh_plan_n_warnings(plan); i++)
-		options->warn(options->arg, wh_plan_warning(plan, i));
+	for (i = 0; options->warn && i < wh_plan_n_warnings(plan); i++) {
+		char *sentence wh_free_auto = NULL;
+
+		if (asprintf(&sentence, "%s: %s", format->name,
+			     wh_plan_warning(plan, i)) < 0) {
+			sentence = NULL;
+			return wh_fail_memory(err);
+		}
+		options->warn(options->arg, sentence);
+	}
+	return WH_OK;
 }
 
 static enum wh_status find_format(const struct wh_library *library,
@@ -199,7 +210,7 @@ static enum wh_status plan_one(struct publishing *publishing, const char *name,
 		publishing->options->canonical, &plan, &reproduced, err));
 	publishing->plans[publishing->n_plans++] = plan;
 	WH_TRY(plan_check(plan, err));
-	tell_warnings(publishing, plan);
+	WH_TRY(tell_warnings(publishing, format, plan, err));
 	for (i = 0; i < wh_plan_n_images(plan); i++)
 		WH_TRY(add_image(publication, format, plan, i, err));
 	if (strcmp(format->name, "tf") == 0 &&

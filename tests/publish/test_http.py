@@ -184,3 +184,10 @@ def test_a_folder_has_the_same_layout(wh, elsewhere, tmp_path):
     elsewhere.ok("pull", place, "-o", "model")
     assert (elsewhere.folder / "model" / "model.h5").read_bytes() == \
         (DIGITS / "epoch-02.h5").read_bytes()
+
+
+def test_what_a_format_leaves_out_is_told_with_its_name(wh, tmp_path):
+    wh.ok("commit", "-q", DIGITS.parents[1] / "tf" / "adam-trained" / "ckpt")
+    done = wh("publish", f"file:{tmp_path}/models", "--save-format", "tf,h5")
+    assert done.returncode == 0
+    assert done.stderr == "wh publish: h5: left out: 14 optimizer tensors\n"

@@ -151,6 +151,10 @@ int cli_usage(struct cli *cli, const char *format, ...) WH_PRINTF(2, 3);
 void cli_warn(void *cli, const char *sentence);
 /** Prints `value` as a line and frees it. */
 void cli_print_json(json_t *value);
+/** From here on it is known whether there was no memory for a piece of JSON:
+ *  then a command has failed. */
+void cli_watch_json(void);
+bool cli_json_was_lost(void);
 /** A line on stdout for people; silent with --quiet. */
 void cli_say(const struct cli *cli, const char *format, ...) WH_PRINTF(2, 3);
 /** "1.4 MiB"; exact with --bytes. The text lives until the next call but

@@ -74,9 +74,10 @@ struct listing {
 	size_t size;
 	struct line *lines;
 	size_t n, room;
+	bool lost; /* a line, for lack of memory */
 };
 
-static double sort_key(const struct listing *listing, const struct wh_run *run,
+static double sort_key(struct listing *listing, const struct wh_run *run,
 		       char **word)
 {
 	struct where_value value;
@@ -91,8 +92,10 @@ static double sort_key(const struct listing *listing, const struct wh_run *run,
 		return (double)run->started;
 	if (!where_run(run, listing->sort, &value))
 		return (double)NAN;
-	if (isnan(value.number) && value.text)
+	if (isnan(value.number) && value.text) {
 		*word = strdup(value.text);
+		listing->lost |= !*word;
+	}
 	return value.number;
 }
 
@@ -110,12 +113,15 @@ static void table_line(FILE *out, const struct wh_run *run)
 			cli_escape(run->params[i].value));
 }
 
-static void json_line(FILE *out, const struct wh_run *run)
+static bool json_line(FILE *out, const struct wh_run *run)
 {
 	json_t *object = run_json(run);
+	char *text = json_to_text(object, JSON_COMPACT);
+	bool done = text && fputs(text, out) >= 0;
 
-	json_dumpf(object, out, JSON_COMPACT);
+	free(text);
 	json_decref(object);
+	return done;
 }
 
 static int collect(void *arg, const struct wh_run *run)
@@ -125,18 +131,20 @@ static int collect(void *arg, const struct wh_run *run)
 
 	if (!where_holds(&listing->where, run))
 		return *listing->where.error != '\0';
-	if (array_grow(&listing->lines, listing->n, &listing->room,
-		       sizeof(*listing->lines), &listing->cli->err))
+	listing->lost |= array_grow(&listing->lines, listing->n, &listing->room,
+				    sizeof(*listing->lines), NULL) != WH_OK;
+	if (listing->lost)
 		return 1;
 	line = &listing->lines[listing->n++];
 	line->word = NULL;
 	line->key = listing->sort ? sort_key(listing, run, &line->word) : 0;
 	line->text = ftell(listing->out);
 	if (cli_json(listing->cli))
-		json_line(listing->out, run);
+		listing->lost |= !json_line(listing->out, run);
 	else
 		table_line(listing->out, run);
-	return putc('\0', listing->out) == EOF;
+	listing->lost |= putc('\0', listing->out) == EOF;
+	return listing->lost;
 }
 
 /* Numbers, words, then those without a value. */
@@ -190,6 +198,7 @@ static char *take_sort(struct cli *cli, struct listing *listing)
 	char *copy = text ? strdup(text) : NULL;
 	char *way = copy ? strrchr(copy, ':') : NULL;
 
+	listing->lost = text && !copy;
 	if (way && (strcmp(way, ":min") == 0 || strcmp(way, ":max") == 0)) {
 		listing->way = way[2] == 'i' ? -1 : 1;
 		*way = '\0';
@@ -208,7 +217,11 @@ static int collect_runs(struct listing *listing)
 		status = wh_fail_memory(&cli->err);
 	else
 		status = wh_run_list(cli->store, collect, listing, &cli->err);
-	if (listing->out && fclose(listing->out) && !status)
+	/* Without memory for its end glibc's fclose succeeds, and gives none.
+	 */
+	listing->lost |=
+		listing->out && (fclose(listing->out) || !listing->texts);
+	if (listing->lost && !status)
 		status = wh_fail_memory(&cli->err);
 	return status ? cli_fail(cli) : EXIT_DONE;
 }

@@ -33,9 +33,14 @@ int main(int argc, char **argv)
 	struct cli *cli = calloc(1, sizeof(*cli));
 	int code;
 
-	if (!cli)
+	if (!cli) {
+		fputs("wh: out of memory\n", stderr);
 		return EXIT_FAILED;
+	}
+	cli_watch_json();
 	code = dispatch(cli, argc - 1, argv + 1);
+	if (cli_json_was_lost() && code == EXIT_DONE)
+		code = cli_no_memory(cli);
 	cli_progress_end(cli);
 	wh_store_close(cli->store);
 	wh_library_free(cli->library);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -178,13 +179,39 @@ void cli_warn(void *arg, const char *sentence)
 	fprintf(stderr, "wh %s: %s\n", cli->verb->name, cli_escape(sentence));
 }
 
+static atomic_bool json_lost;
+
+/* Jansson leaves out of an object what it finds no memory for, and who makes
+ * one of twenty members asks of none whether it is there. */
+static void *json_memory(size_t size)
+{
+	void *memory = malloc(size);
+
+	if (!memory)
+		json_lost = true;
+	return memory;
+}
+
+void cli_watch_json(void)
+{
+	json_set_alloc_funcs(json_memory, free);
+}
+
 void cli_print_json(json_t *value)
 {
 	char *text = json_to_text(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
-	puts(text ? text : "null");
+	if (!text)
+		json_lost = true;
+	else
+		puts(text);
 	free(text);
 	json_decref(value);
+}
+
+bool cli_json_was_lost(void)
+{
+	return json_lost;
 }
 
 void cli_say(const struct cli *cli, const char *format, ...)

@@ -87,7 +87,7 @@ char *record_command(int n_words, char *const *words)
 			secret = put_redacted(out, words[i]);
 		}
 	}
-	if (fclose(out) || !text_is_name(text, strlen(text))) {
+	if (fclose(out) || !text || !text_is_name(text, strlen(text))) {
 		free(text);
 		return NULL;
 	}
