@@ -360,7 +360,7 @@ enum wh_status commit_put_small(struct commit *commit, bool trusted,
 	struct storage *rows wh_free_auto = NULL;
 
 	commit->small_stored = 0;
-	if (!commit->small || !commit->small->n_items)
+	if (!commit->small->n_items)
 		return WH_OK;
 	rows = calloc(commit->small->n_items, sizeof(*rows));
 	if (!rows)

@@ -262,6 +262,78 @@ static void many_tensors_are_guarded_as_few_are(void **state)
 	assert_int_equal(ask_integer(f, "SELECT count(*) FROM lease"), 0);
 }
 
+#define N_EQUAL	  160
+#define EQUAL	  ((uint64_t)64 << 10)
+#define OTHER	  (((uint64_t)3 << 20) + 1024)
+#define MEMORY	  ((uint64_t)8 << 20)
+#define ALL_BYTES (N_EQUAL * EQUAL + OTHER)
+
+static struct wh_source *make_mixed(const uint8_t *bytes)
+{
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	struct wh_error err;
+	char name[16] = "other";
+	int i;
+
+	assert_ok(wh_builder_new(&builder, &err), &err);
+	for (i = 0; i <= N_EQUAL; i++) {
+		const uint64_t size = i ? EQUAL : OTHER;
+		struct wh_array array = {.name = name,
+					 .dtype = WH_UINT8,
+					 .rank = 1,
+					 .shape = &size,
+					 .data = bytes};
+
+		assert_ok(wh_builder_weight(builder, &array, &err), &err);
+		bytes += size;
+		snprintf(name, sizeof(name), "w%d", i);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &err), &err);
+	return source;
+}
+
+struct totals {
+	uint64_t first;
+	int n;
+};
+
+static bool note_total(void *arg, const char *what, uint64_t done,
+		       uint64_t total)
+{
+	struct totals *totals = arg;
+
+	(void)done;
+	if (strcmp(what, "storing") == 0 && totals->n++ == 0)
+		totals->first = total;
+	return true;
+}
+
+/* As much of what is small as there is room for; the rest, and what is larger,
+ * is stored before it is published. Where nothing is new nothing is. */
+static void what_is_small_waits_in_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct big big = {0};
+	struct totals totals[2] = {{0}};
+	struct wh_commit_options options = {.progress = note_total};
+	uint8_t *bytes = malloc((size_t)ALL_BYTES);
+	struct wh_source *source;
+	int i;
+
+	read_big(&big, 0, bytes, (size_t)ALL_BYTES);
+	source = make_mixed(bytes);
+	for (i = 0; i < 2; i++) {
+		options.arg = &totals[i];
+		assert_ok(wh_commit(f->store, source, &options, NULL, &f->err),
+			  &f->err);
+	}
+	assert_int_equal(totals[0].first, MEMORY);
+	assert_int_equal(totals[1].n, 0);
+	wh_source_close(source);
+	free(bytes);
+}
+
 /* As nested models have them: the same name, in other containers. */
 static void equal_layers_without_weights_are_one_row(void **state)
 {
@@ -710,6 +782,7 @@ int main(void)
 		with_store(a_commit_on_another_branch_is_the_same_snapshot),
 		with_store(a_tag_that_is_there_is_not_moved),
 		with_store(many_tensors_are_guarded_as_few_are),
+		with_store(what_is_small_waits_in_memory),
 		with_store(what_another_commits_meanwhile_is_found),
 		with_store(a_source_that_says_it_has_changed_is_refused),
 		with_store(a_store_that_is_open_for_reading_takes_none),

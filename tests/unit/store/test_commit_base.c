@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "storage.h"
+#include "support/damage.h"
 #include "support/little.h"
 #include "support/one_weight.h"
 #include "support/store.h"
@@ -308,6 +309,37 @@ static void after_three_losses_no_base_is_chosen(void **state)
 	assert_int_equal(ask_integer(f, "select count(*) from tensor"), 2);
 }
 
+static void take_oldest_part(const char *path)
+{
+	change(path, BEGIN "DELETE FROM tensor WHERE id = (SELECT min(id) FROM "
+			   "tensor WHERE nbytes = 400000);" END);
+}
+
+/* Of three that wait in memory: what is behind a lost one doesn't hide it. */
+static void a_small_tensor_s_base_goes_and_others_stay(void **state)
+{
+	struct fixture *f = *state;
+	void (*step)(const char *path) = take_oldest_part;
+	struct wh_commit_options options = {.progress = sweep_when_coded,
+					    .arg = &step};
+	struct wh_source *source = model_in_parts(FEW_ROWS, 3);
+
+	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	wh_source_close(source);
+	move_weights(0);
+	source = model_in_parts(FEW_ROWS, 3);
+	gc.path = f->path;
+	assert_ok(wh_commit(f->store, source, &options, NULL, &f->err),
+		  &f->err);
+	wh_source_close(source);
+	assert_null(step);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+	assert_int_equal(ask_integer(f, "select count(*) from tensor"), 5);
+	assert_int_equal(ask_integer(f, "select count(*) from storage where "
+					"base_id is not null"),
+			 2);
+}
+
 /* Each of four tensors lost its base; the older version's are still there. */
 static void many_losses_at_once_are_one(void **state)
 {
@@ -525,6 +557,50 @@ static void only_a_tensor_of_the_same_kind_is_a_base(void **state)
 	}
 }
 
+#define N_FILES 200u
+
+/* Its text is of two kilobytes and more. A format of NULL: other weights that
+ * have none. */
+static void commit_with_template(struct fixture *f, const char *format)
+{
+	static const uint64_t shape[] = {4};
+	const struct wh_array array = {.name = "w",
+				       .dtype = WH_FLOAT32,
+				       .rank = 1,
+				       .shape = shape,
+				       .data = format ? weights : weights + 4};
+	struct wh_template_file files[N_FILES] = {{0}};
+	struct wh_template template_ = {format, files, N_FILES, WH_LITERAL};
+	struct wh_source *source = one_weight("fc", "Dense", &array);
+	char suffixes[N_FILES][8];
+	unsigned i;
+
+	for (i = 0; i < N_FILES; i++) {
+		snprintf(suffixes[i], sizeof(suffixes[i]), ".%x",
+			 (i + 1) * 40503u & 0xffffffu);
+		files[i].suffix = suffixes[i];
+		files[i].canonical = true;
+	}
+	if (format)
+		source->manifest.template_ = &template_;
+	assert_ok(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err);
+	wh_source_close(source);
+}
+
+static void only_a_template_of_the_same_format_is_a_base(void **state)
+{
+	static const char *const formats[] = {"h5", "tf", NULL, "npz"};
+	struct fixture *f = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		commit_with_template(f, formats[i]);
+	assert_int_equal(ask_integer(f, "select count(*) from storage where "
+					"base_id is not null"),
+			 0);
+	assert_int_equal(ask_integer(f, "select count(*) from template"), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,6 +610,7 @@ int main(void)
 		with_store(a_large_tensor_s_base_loses_its_chunks),
 		with_store(a_base_goes_while_its_tensor_is_weighed),
 		with_store(after_three_losses_no_base_is_chosen),
+		with_store(a_small_tensor_s_base_goes_and_others_stay),
 		with_store(many_losses_at_once_are_one),
 		with_store(a_tensor_that_was_found_goes_before_it_is_named),
 		with_store(a_base_that_is_damaged_is_told),
@@ -542,6 +619,7 @@ int main(void)
 		with_store(a_tensor_that_comes_back_has_its_base),
 		with_store(a_tensor_that_was_away_for_long_begins_anew),
 		with_store(only_a_tensor_of_the_same_kind_is_a_base),
+		with_store(only_a_template_of_the_same_format_is_a_base),
 	};
 
 	return cmocka_run_group_tests(tests, make_weights, free_weights);
