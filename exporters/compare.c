@@ -155,13 +155,13 @@ enum wh_status compare_range(struct wh_plan *plan, uint32_t image, int fd,
 				      .file = file,
 				      .index = image,
 				      .fd = fd,
-				      .planned = pieces,
-				      .written = pieces + PIECE};
+				      .planned = pieces};
 	enum wh_status status = WH_OK;
 	uint64_t offset;
 
 	if (!pieces)
 		return wh_fail_memory(err);
+	comparing.written = pieces + PIECE;
 	*equal = true;
 	for (offset = begin; offset < end && *equal && !status;
 	     offset += PIECE) {
