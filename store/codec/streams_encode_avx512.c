@@ -5,13 +5,11 @@
 
 #include <immintrin.h>
 
-#define AVX512                                                                 \
+#define WIDE_TARGET                                                            \
 	__attribute__((target(                                                 \
 		"avx512f,avx512cd,avx512bw,avx512dq,avx512vl,bmi2,popcnt")))
-#define AVX512_INLINE static inline __attribute__((always_inline)) AVX512
 
-#define WIDE	   16u /* elements of a vector */
-#define WIDE_STEPS (N_STATES / WIDE)
+#include "codec/streams_load.h"
 
 /* ---- Symbols and classes --------------------------------------------------
  */
@@ -22,47 +20,26 @@ struct measure {
 	bool is_float;
 };
 
-AVX512_INLINE __m512i load_wide(const struct measure *how, const uint8_t *bytes)
+WIDE_INLINE __m512i load_wide(const struct measure *how, const uint8_t *bytes)
 {
-	__m512i x;
-
-	if (how->width == 4)
-		x = _mm512_loadu_si512(bytes);
-	else if (how->width == 2)
-		x = _mm512_cvtepi16_epi32(_mm256_loadu_si256(
-			(const __m256i *)(const void *)bytes));
-	else
-		x = _mm512_cvtepi8_epi32(
-			_mm_loadu_si128((const __m128i *)(const void *)bytes));
-	return _mm512_xor_si512(
-		x, _mm512_and_si512(_mm512_srai_epi32(x, 31), how->turn));
+	return load_ordered(how->width, how->turn, bytes);
 }
 
-AVX512_INLINE void store_bytes(uint8_t *to, __m512i x)
+WIDE_INLINE void store_bytes(uint8_t *to, __m512i x)
 {
 	_mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtepi32_epi8(x));
 }
 
-AVX512_INLINE __m512i length_of(__m512i x)
+WIDE_INLINE __m512i still_classes(const struct measure *how, __m512i base)
 {
-	return _mm512_sub_epi32(_mm512_set1_epi32(32), _mm512_lzcnt_epi32(x));
-}
+	__m512i x = still_class(how->is_float, how->mantissa, base);
 
-/* Of a base that stood still: by exponent, integers by length. */
-AVX512_INLINE __m512i still_classes(const struct measure *how, __m512i base)
-{
-	__m512i most = _mm512_set1_epi32(31);
-	__m512i x = _mm512_xor_si512(base, _mm512_srai_epi32(base, 31));
-
-	if (how->is_float)
-		x = _mm512_and_si512(_mm512_srlv_epi32(x, how->mantissa), most);
-	else
-		x = _mm512_min_epi32(length_of(x), most);
-	return _mm512_add_epi32(x, _mm512_set1_epi32((int)CLASS_STILL));
+	return _mm512_add_epi32(_mm512_and_si512(x, _mm512_set1_epi32(31)),
+				_mm512_set1_epi32((int)CLASS_STILL));
 }
 
 /* A magnitude's class of length and second-highest bit. */
-AVX512_INLINE __m512i halves_of(__m512i magnitude)
+WIDE_INLINE __m512i halves_of(__m512i magnitude)
 {
 	__m512i one = _mm512_set1_epi32(1), two = _mm512_set1_epi32(2);
 	__m512i below = _mm512_sub_epi32(length_of(magnitude), two);
@@ -73,10 +50,10 @@ AVX512_INLINE __m512i halves_of(__m512i magnitude)
 				     _mm512_srlv_epi32(magnitude, below));
 }
 
-AVX512_INLINE void measure_vector(const struct measure *how, __m512i value,
-				  __m512i base, __m512i went,
-				  uint32_t *magnitudes, uint8_t *symbols,
-				  uint8_t *classes)
+WIDE_INLINE void measure_vector(const struct measure *how, __m512i value,
+				__m512i base, __m512i went,
+				uint32_t *magnitudes, uint8_t *symbols,
+				uint8_t *classes)
 {
 	__m512i move = _mm512_sub_epi32(value, base);
 	__m512i magnitude = _mm512_abs_epi32(move), class_, symbol;
@@ -98,10 +75,10 @@ AVX512_INLINE void measure_vector(const struct measure *how, __m512i value,
 	store_bytes(classes, class_);
 }
 
-AVX512_INLINE size_t measure_all(const struct measure *how,
-				 const struct element_run *run,
-				 bool has_context, uint32_t *magnitudes,
-				 uint8_t *symbols, uint8_t *classes)
+WIDE_INLINE size_t measure_all(const struct measure *how,
+			       const struct element_run *run, bool has_context,
+			       uint32_t *magnitudes, uint8_t *symbols,
+			       uint8_t *classes)
 {
 	size_t i;
 
@@ -119,10 +96,10 @@ AVX512_INLINE size_t measure_all(const struct measure *how,
 	return i;
 }
 
-AVX512 static size_t measure_floats4(struct measure how,
-				     const struct element_run *run,
-				     uint32_t *magnitudes, uint8_t *symbols,
-				     uint8_t *classes)
+WIDE_TARGET static size_t measure_floats4(struct measure how,
+					  const struct element_run *run,
+					  uint32_t *magnitudes,
+					  uint8_t *symbols, uint8_t *classes)
 {
 	how.width = 4;
 	how.is_float = true;
@@ -132,10 +109,10 @@ AVX512 static size_t measure_floats4(struct measure how,
 	return measure_all(&how, run, false, magnitudes, symbols, classes);
 }
 
-AVX512 size_t streams_measure_avx512(const struct element_run *run,
-				     struct codec_element element,
-				     uint32_t *magnitudes, uint8_t *symbols,
-				     uint8_t *classes)
+WIDE_TARGET size_t streams_measure_avx512(const struct element_run *run,
+					  struct codec_element element,
+					  uint32_t *magnitudes,
+					  uint8_t *symbols, uint8_t *classes)
 {
 	unsigned bits = 8 * element.width, mantissa = element.mantissa;
 	struct measure how = {
@@ -164,7 +141,7 @@ struct words {
 	uint8_t *at;
 };
 
-AVX512_INLINE __m512i widen(const uint8_t *bytes)
+WIDE_INLINE __m512i widen(const uint8_t *bytes)
 {
 	return _mm512_cvtepu8_epi32(
 		_mm_loadu_si128((const __m128i *)(const void *)bytes));
@@ -172,7 +149,7 @@ AVX512_INLINE __m512i widen(const uint8_t *bytes)
 
 /* Classes below CLASS_STILL are lengths from 1 to 32, of which a vector's
  * permutation looks at five bits. */
-AVX512_INLINE __m512i find_rows(const struct words *to, __m512i class_)
+WIDE_INLINE __m512i find_rows(const struct words *to, __m512i class_)
 {
 	__m512i moved =
 		_mm512_permutex2var_epi32(to->moved[0], class_, to->moved[1]);
@@ -190,16 +167,16 @@ AVX512_INLINE __m512i find_rows(const struct words *to, __m512i class_)
  * is too large for the char that it becomes. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"
-AVX512_INLINE __m512i gather_movers(const struct words *to, __m256i index)
+WIDE_INLINE __m512i gather_movers(const struct words *to, __m256i index)
 {
 	return _mm512_i32gather_epi64(index, (const void *)to->movers, 8);
 }
 #pragma GCC diagnostic pop
 
 /* The symbols' reciprocals and fields. */
-AVX512_INLINE void find_movers(const struct words *to, const uint8_t *classes,
-			       const uint8_t *symbols, __m512i *reciprocal,
-			       __m512i *fields)
+WIDE_INLINE void find_movers(const struct words *to, const uint8_t *classes,
+			     const uint8_t *symbols, __m512i *reciprocal,
+			     __m512i *fields)
 {
 	const __m512i evens = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16,
 					       14, 12, 10, 8, 6, 4, 2, 0);
@@ -217,7 +194,7 @@ AVX512_INLINE void find_movers(const struct words *to, const uint8_t *classes,
 }
 
 /* The high halves of the products. */
-AVX512_INLINE __m512i multiply_high(__m512i x, __m512i y)
+WIDE_INLINE __m512i multiply_high(__m512i x, __m512i y)
 {
 	__m512i even = _mm512_mul_epu32(x, y);
 	__m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32),
@@ -226,8 +203,8 @@ AVX512_INLINE __m512i multiply_high(__m512i x, __m512i y)
 	return _mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xaaaa, odd);
 }
 
-AVX512_INLINE __m512i move_states(struct words *to, const uint8_t *classes,
-				  const uint8_t *symbols, __m512i x)
+WIDE_INLINE __m512i move_states(struct words *to, const uint8_t *classes,
+				const uint8_t *symbols, __m512i x)
 {
 	__m512i reciprocal, fields, rest, up, quotient;
 	__mmask16 high;
@@ -253,8 +230,9 @@ AVX512_INLINE __m512i move_states(struct words *to, const uint8_t *classes,
 	return _mm512_add_epi32(x, _mm512_mullo_epi32(quotient, rest));
 }
 
-AVX512 uint8_t *streams_words_avx512(const struct streams_input *input,
-				     size_t n, uint32_t *states, uint8_t *at)
+WIDE_TARGET uint8_t *streams_words_avx512(const struct streams_input *input,
+					  size_t n, uint32_t *states,
+					  uint8_t *at)
 {
 	const uint32_t *still = input->rows + CLASS_STILL;
 	uint32_t moved[2 * WIDE];
@@ -290,7 +268,7 @@ AVX512 uint8_t *streams_words_avx512(const struct streams_input *input,
  */
 
 /* How many bits are stored as they are. */
-AVX512_INLINE __m512i find_rests(const uint8_t *symbols)
+WIDE_INLINE __m512i find_rests(const uint8_t *symbols)
 {
 	__m128i symbol =
 		_mm_loadu_si128((const __m128i *)(const void *)symbols);
@@ -301,7 +279,7 @@ AVX512_INLINE __m512i find_rests(const uint8_t *symbols)
 }
 
 /* Joins each element of 32 bits with the next one, to 64. */
-AVX512_INLINE __m512i join_pairs(__m512i bits, __m512i *rests)
+WIDE_INLINE __m512i join_pairs(__m512i bits, __m512i *rests)
 {
 	const __m512i low = _mm512_set1_epi64(0xffffffff);
 	__m512i first = _mm512_and_si512(*rests, low);
@@ -313,8 +291,8 @@ AVX512_INLINE __m512i join_pairs(__m512i bits, __m512i *rests)
 	return joined;
 }
 
-AVX512_INLINE void put_each(struct streams_bits *to, __m512i bits, __m512i n,
-			    unsigned step)
+WIDE_INLINE void put_each(struct streams_bits *to, __m512i bits, __m512i n,
+			  unsigned step)
 {
 	uint64_t values[WIDE / 2], lengths[WIDE / 2];
 	unsigned i;
@@ -326,7 +304,7 @@ AVX512_INLINE void put_each(struct streams_bits *to, __m512i bits, __m512i n,
 }
 
 /* Pairs of more bits than can be put at once, one element after the other. */
-AVX512_INLINE void put_long(struct streams_bits *to, __m512i bits, __m512i n)
+WIDE_INLINE void put_long(struct streams_bits *to, __m512i bits, __m512i n)
 {
 	uint32_t values[WIDE], lengths[WIDE];
 	unsigned i;
@@ -337,8 +315,8 @@ AVX512_INLINE void put_long(struct streams_bits *to, __m512i bits, __m512i n)
 		streams_put_bits(to, values[i], lengths[i]);
 }
 
-AVX512_INLINE void put_vector(struct streams_bits *to, const uint8_t *symbols,
-			      const uint32_t *magnitudes)
+WIDE_INLINE void put_vector(struct streams_bits *to, const uint8_t *symbols,
+			    const uint32_t *magnitudes)
 {
 	const __m512i most = _mm512_set1_epi64(STREAMS_BITS_ROOM);
 	__m512i rests = find_rests(symbols), n = rests, next_n;
@@ -362,8 +340,8 @@ AVX512_INLINE void put_vector(struct streams_bits *to, const uint8_t *symbols,
 	}
 }
 
-AVX512 size_t streams_bits_avx512(const struct streams_input *input,
-				  struct streams_bits *out)
+WIDE_TARGET size_t streams_bits_avx512(const struct streams_input *input,
+				       struct streams_bits *out)
 {
 	struct streams_bits to = *out;
 	size_t i;

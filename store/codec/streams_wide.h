@@ -3,11 +3,8 @@
  * streams_avx512.c and streams_vbmi2.c, each of which says before what it is
  * compiled for (WIDE_TARGET), what it is called (WIDE_DECODE), and how numbers
  * of 64 bits are shifted that lie in two vectors. */
-#define INLINE	    static inline __attribute__((always_inline))
-#define WIDE_INLINE INLINE WIDE_TARGET
+#include "codec/streams_load.h"
 
-#define WIDE	   16u /* elements of a vector */
-#define WIDE_STEPS (N_STATES / WIDE)
 /* A step's words are all loaded, and a line of bits: both must lie within. */
 #define WIDE_WORDS (2u * N_STATES)
 #define WIDE_BITS  ((size_t)64 * WIDE_STEPS + 64)
@@ -26,18 +23,7 @@ struct wide {
 
 WIDE_INLINE __m512i load_wide(const struct wide *to, const uint8_t *bytes)
 {
-	__m512i x;
-
-	if (to->width == 4)
-		x = _mm512_loadu_si512(bytes);
-	else if (to->width == 2)
-		x = _mm512_cvtepi16_epi32(_mm256_loadu_si256(
-			(const __m256i *)(const void *)bytes));
-	else
-		x = _mm512_cvtepi8_epi32(
-			_mm_loadu_si128((const __m128i *)(const void *)bytes));
-	return _mm512_xor_si512(
-		x, _mm512_and_si512(_mm512_srai_epi32(x, 31), to->turn));
+	return load_ordered(to->width, to->turn, bytes);
 }
 
 WIDE_INLINE void store_wide(const struct wide *to, __m512i x, uint8_t *bytes)
@@ -58,19 +44,13 @@ WIDE_INLINE void store_wide(const struct wide *to, __m512i x, uint8_t *bytes)
 				 _mm512_cvtepi32_epi8(x));
 }
 
-/* Where the still ones' cells begin: by exponent, integers by length. A
- * vector's permutation looks at five bits of each index. */
+/* Where the still ones' cells begin. A vector's permutation looks at five bits
+ * of each index. */
 WIDE_INLINE __m512i still_rows(const struct wide *to, __m512i base)
 {
-	__m512i x = _mm512_xor_si512(base, _mm512_srai_epi32(base, 31));
-
-	if (to->is_float)
-		x = _mm512_srlv_epi32(x, to->mantissa);
-	else
-		x = _mm512_min_epi32(_mm512_sub_epi32(_mm512_set1_epi32(32),
-						      _mm512_lzcnt_epi32(x)),
-				     _mm512_set1_epi32(31));
-	return _mm512_permutex2var_epi32(to->still[0], x, to->still[1]);
+	return _mm512_permutex2var_epi32(
+		to->still[0], still_class(to->is_float, to->mantissa, base),
+		to->still[1]);
 }
 
 /* Each the sum of all up to itself. */
