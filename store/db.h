@@ -116,7 +116,7 @@ enum wh_status db_texts(struct db *db, enum statement which, int n_columns,
 
 /* ---- Rows from memory (db_rows.c) --------------------------------------- */
 
-/** One of many rows that a statement takes from wh_rows(?1), columns c1 to
+/** One of many rows that a statement takes from temp.wh_rows(?1), columns c1 to
  *  c11: empty when it is filled. What is set here lives until the next row. */
 struct row;
 #define ROW_MAX_CELLS 11

@@ -1,6 +1,10 @@
 /* Rows that a statement takes from memory, as SQLite's virtual table wh_rows:
  *
- *	INSERT INTO t(a, b) SELECT c1, c2 FROM wh_rows(?1);
+ *	INSERT INTO t(a, b) SELECT c1, c2 FROM temp.wh_rows(?1);
+ *
+ * A module's own table is of no schema, and found where the one that is named
+ * has no such table: the connection's own, "temp", never does, while a user may
+ * have made a view of this name.
  *
  * One statement for all of them: to bind, begin and end one for each takes as
  * long as to put a row into a table and an index. A pointer can't be made up

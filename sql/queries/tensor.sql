@@ -8,7 +8,7 @@ UPDATE counter SET value = value + ?1 WHERE name = 'storage' RETURNING value;
 -- ?1 rows: id, encoding, nbytes, stored bytes, base, context
 INSERT OR FAIL INTO storage(id, encoding, nbytes, stored_bytes, base_id,
   context_id)
-SELECT c1, c2, c3, c4, c5, c6 FROM wh_rows(?1);
+SELECT c1, c2, c3, c4, c5, c6 FROM temp.wh_rows(?1);
 
 -- name: storage_get
 -- ?1 id
@@ -29,7 +29,7 @@ VALUES (?1, ?2, ?3, ?4, ?5);
 -- ?1 rows, as of chunk_insert. Where triggers run, which SQLite gives rows that
 -- it has copied, large chunks go one by one.
 INSERT OR FAIL INTO chunk(id, codec, raw_bytes, crc32c, data)
-SELECT c1, c2, c3, c4, c5 FROM wh_rows(?1);
+SELECT c1, c2, c3, c4, c5 FROM temp.wh_rows(?1);
 
 -- name: chunk_get
 -- ?1 id
@@ -61,7 +61,7 @@ SELECT coalesce(max(id), 0) FROM tensor;
 -- ?1 rows: id, sha256, dtype, shape, nbytes, crc32c, crc32, storage
 INSERT OR FAIL INTO tensor(id, sha256, dtype, shape, nbytes, crc32c, crc32,
   storage_id)
-SELECT c1, c2, c3, c4, c5, c6, c7, c8 FROM wh_rows(?1);
+SELECT c1, c2, c3, c4, c5, c6, c7, c8 FROM temp.wh_rows(?1);
 
 -- name: tensor_get
 -- ?1 id
@@ -72,7 +72,7 @@ FROM tensor WHERE id = ?1;
 -- ?1 rows: tensor, version, four counts, five figures
 INSERT OR IGNORE INTO tensor_statistics(tensor_id, version, n_elements, n_zero,
   n_nan, n_inf, min, max, mean, std, l2)
-SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 FROM wh_rows(?1);
+SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 FROM temp.wh_rows(?1);
 
 -- name: statistics_get
 -- ?1 tensor

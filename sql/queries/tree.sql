@@ -10,14 +10,14 @@ SELECT coalesce(max(id), 0) FROM layer;
 -- name: layer_insert
 -- ?1 rows: id, sha256, name, class, kind, nbytes
 INSERT OR FAIL INTO layer(id, sha256, name, class_name, kind, nbytes)
-SELECT c1, c2, c3, c4, c5, c6 FROM wh_rows(?1);
+SELECT c1, c2, c3, c4, c5, c6 FROM temp.wh_rows(?1);
 
 -- name: variable_insert
 -- ?1 rows: layer, position, name, key, object path, Keras 3 path, role,
 -- trainable, tensor
 INSERT OR FAIL INTO variable(layer_id, position, name, key, object_path,
   keras3_path, role, trainable, tensor_id)
-SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9 FROM wh_rows(?1);
+SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9 FROM temp.wh_rows(?1);
 
 -- name: tree_find
 -- ?1 sha256
@@ -31,7 +31,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6);
 -- name: tree_layer_insert
 -- ?1 rows: tree, position, layer, container
 INSERT OR FAIL INTO tree_layer(tree_id, position, layer_id, container)
-SELECT c1, c2, c3, c4 FROM wh_rows(?1);
+SELECT c1, c2, c3, c4 FROM temp.wh_rows(?1);
 
 -- name: tree_get
 -- ?1 id

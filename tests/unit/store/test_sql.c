@@ -81,7 +81,7 @@ static bool scans(sqlite3 *file, const struct sql_text *statement,
 
 		if (strncmp(text, "SCAN ", 5) == 0 &&
 		    strcmp(text, "SCAN CONSTANT ROW") != 0 &&
-		    strncmp(text, "SCAN wh_rows", 12) != 0) {
+		    strncmp(text, "SCAN temp.wh_rows", 17) != 0) {
 			snprintf(step, 256, "%s", text);
 			found = true;
 		}
