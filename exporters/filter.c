@@ -6,9 +6,6 @@
 #include "core/convert.h"
 #include "engine.h"
 
-#define BATCH  4096 /* elements that are converted at a time */
-#define WIDEST 16   /* bytes of an element: complex128 */
-
 struct filter {
 	struct wh_source base; /* first: they are cast into each other */
 	struct wh_source_ops ops;
@@ -31,49 +28,18 @@ static enum wh_status check_inner(struct wh_source *base, struct wh_error *err)
 	return filter->inner->ops->unchanged(filter->inner, err);
 }
 
-/* Whole elements around the wanted bytes are converted in batches. */
-static enum wh_status read_converted(struct filter *filter, uint32_t index,
-				     uint64_t offset, uint8_t *out, size_t len,
-				     struct wh_error *err)
-{
-	enum wh_dtype from = filter->inner->manifest.tensors[index].dtype;
-	enum wh_dtype to = filter->base.manifest.tensors[index].dtype;
-	size_t narrow = wh_dtype_size(from), wide = wh_dtype_size(to);
-	uint8_t in[WIDEST * BATCH], made[WIDEST * BATCH];
-
-	while (len) {
-		uint64_t first = offset / wide;
-		size_t skip = (size_t)(offset % wide), some;
-		size_t n = (skip + len + wide - 1) / wide;
-
-		if (n > BATCH)
-			n = BATCH;
-		WH_TRY(wh_source_read(filter->inner, index, narrow * first, in,
-				      narrow * n, err));
-		convert_elements(from, in, to, made, n);
-		some = wide * n - skip;
-		if (some > len)
-			some = len;
-		memcpy(out, made + skip, some);
-		out += some;
-		offset += some;
-		len -= some;
-	}
-	return WH_OK;
-}
-
 static enum wh_status read_filtered(struct wh_source *base, uint32_t index,
 				    uint64_t offset, void *buf, size_t len,
 				    struct wh_error *err)
 {
 	struct filter *filter = (struct filter *)base;
 
-	if (index >= base->manifest.n_tensors ||
-	    filter->inner->manifest.tensors[index].dtype ==
-		    base->manifest.tensors[index].dtype)
+	if (index >= base->manifest.n_tensors)
 		return wh_source_read(filter->inner, index, offset, buf, len,
 				      err);
-	return read_converted(filter, index, offset, buf, len, err);
+	return source_read_as(filter->inner, index,
+			      base->manifest.tensors[index].dtype, offset, buf,
+			      len, err);
 }
 
 /* What a tensor of this dtype becomes: the first cast that concerns it. */

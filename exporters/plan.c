@@ -7,11 +7,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/checked.h"
+#include "base/elements.h"
 #include "base/endian.h"
 #include "base/error.h"
 #include "plan_internal.h"
 
-#define SWAP_BATCH   4096u /* bytes; a multiple of every element width */
 #define FIRST_GROWTH 8u
 
 struct wh_plan {
@@ -312,32 +312,22 @@ static enum wh_status read_runs(struct wh_plan *plan,
 	return WH_OK;
 }
 
-/* Whole elements around the wanted bytes are read and reversed in small
- * batches: a read may begin or end within one. */
-static enum wh_status read_swapped(struct wh_plan *plan,
-				   const struct wh_image *image,
-				   const struct wh_extent *extent, uint64_t at,
-				   uint8_t *out, size_t len,
-				   struct wh_error *err)
+/* What a read of an extent's elements needs. */
+struct swapping {
+	struct wh_plan *plan;
+	const struct wh_image *image;
+	const struct wh_extent *extent;
+};
+
+static enum wh_status make_swapped(void *arg, uint64_t first, size_t n,
+				   uint8_t *out, struct wh_error *err)
 {
-	unsigned width = extent->swap;
-	uint8_t batch[SWAP_BATCH];
+	const struct swapping *s = arg;
+	unsigned width = s->extent->swap;
 
-	while (len) {
-		size_t skip = (size_t)(at % width);
-		size_t some = sizeof(batch) - skip, whole;
-
-		if (some > len)
-			some = len;
-		whole = (skip + some + width - 1) / width * width;
-		WH_TRY(read_runs(plan, image, extent, at - skip, batch, whole,
-				 err));
-		swap_elements(batch, whole, width);
-		memcpy(out, batch + skip, some);
-		out += some;
-		at += some;
-		len -= some;
-	}
+	WH_TRY(read_runs(s->plan, s->image, s->extent, first * width, out,
+			 n * width, err));
+	swap_elements(out, n * width, width);
 	return WH_OK;
 }
 
@@ -347,8 +337,11 @@ static enum wh_status read_extent(struct wh_plan *plan,
 				  uint8_t *out, size_t len,
 				  struct wh_error *err)
 {
+	struct swapping swapping = {plan, image, extent};
+
 	if (extent->swap > 1)
-		return read_swapped(plan, image, extent, at, out, len, err);
+		return elements_read(make_swapped, &swapping, extent->swap, at,
+				     out, len, err);
 	return read_runs(plan, image, extent, at, out, len, err);
 }
 

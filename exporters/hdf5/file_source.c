@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/elements.h"
 #include "base/endian.h"
 #include "base/reader.h"
 #include "hdf5/classic/file.h"
@@ -265,30 +266,21 @@ static enum wh_status read_file(const struct h5_source *source, uint64_t offset,
 	return WH_OK;
 }
 
-/* Bytes of a big-endian payload: whole elements are read around them. */
-static enum wh_status read_swapped(const struct h5_source *source,
-				   const struct h5_kept *dataset,
-				   uint64_t offset, uint8_t *out, size_t len,
-				   struct wh_error *err)
+struct swapping {
+	const struct h5_source *source;
+	const struct h5_kept *dataset;
+};
+
+/* Elements of a big-endian payload. */
+static enum wh_status make_swapped(void *arg, uint64_t first, size_t n,
+				   uint8_t *out, struct wh_error *err)
 {
-	uint8_t batch[4096];
+	const struct swapping *s = arg;
+	unsigned width = s->dataset->swap;
 
-	while (len) {
-		size_t skip = (size_t)(offset % dataset->swap);
-		size_t some = sizeof(batch), take;
-
-		if (some > skip + len)
-			some = (skip + len + dataset->swap - 1) /
-			       dataset->swap * dataset->swap;
-		WH_TRY(read_file(source, dataset->offset + offset - skip, batch,
-				 some, err));
-		swap_elements(batch, some, dataset->swap);
-		take = some - skip < len ? some - skip : len;
-		memcpy(out, batch + skip, take);
-		out += take;
-		offset += take;
-		len -= take;
-	}
+	WH_TRY(read_file(s->source, s->dataset->offset + first * width, out,
+			 n * width, err));
+	swap_elements(out, n * width, width);
 	return WH_OK;
 }
 
@@ -296,12 +288,12 @@ static enum wh_status read_flat(const struct h5_source *source,
 				const struct h5_kept *dataset, uint64_t offset,
 				void *buf, size_t len, struct wh_error *err)
 {
-	if (dataset->swap && (offset % dataset->swap || len % dataset->swap))
-		return read_swapped(source, dataset, offset, buf, len, err);
-	WH_TRY(read_file(source, dataset->offset + offset, buf, len, err));
+	struct swapping swapping = {source, dataset};
+
 	if (dataset->swap)
-		swap_elements(buf, len, dataset->swap);
-	return WH_OK;
+		return elements_read(make_swapped, &swapping, dataset->swap,
+				     offset, buf, len, err);
+	return read_file(source, dataset->offset + offset, buf, len, err);
 }
 
 /* Through libhdf5, one dataset open at a time: it holds unpacked chunks. */

@@ -7,7 +7,7 @@
 #include "base/auto.h"
 #include "base/crc.h"
 #include "engine.h"
-#include "loading/cast.h"
+#include "core/convert.h"
 #include "loading/converted.h"
 #include "loading/legacy.h"
 #include "loading/overlay.h"
@@ -161,15 +161,15 @@ static enum wh_status check_cast(const struct loading *loading, uint32_t index,
 	const struct wh_tensor *from =
 		&loading->from->manifest
 			 .tensors[loading->pairing.source_of[index]];
-	enum cast_kind kind = cast_kind(from->dtype, to->dtype);
+	enum convert_loss loss = convert_loss(from->dtype, to->dtype);
 
-	if (kind == CAST_NONE || kind == CAST_EXACT ||
-	    (kind == CAST_ROUNDS && loading->pairing.options->cast))
+	if (from->dtype == to->dtype || loss == CONVERT_EXACT ||
+	    (loss == CONVERT_ROUNDS && loading->pairing.options->cast))
 		return WH_OK;
 	return wh_fail(err, WH_EMISMATCH,
 		       "weight '%s' is %s, and its saved value %s%s", to->key,
 		       wh_dtype_name(to->dtype), wh_dtype_name(from->dtype),
-		       kind == CAST_ROUNDS
+		       loss == CONVERT_ROUNDS
 			       ? ", which would be rounded: ask for that "
 				 "with --cast"
 			       : "");
@@ -290,8 +290,8 @@ static enum wh_status copy_tensor(struct loading *loading,
 		uint64_t left = to->nbytes - at;
 		size_t some = (size_t)(left < PIECE ? left : PIECE);
 
-		WH_TRY(read_as(loading->from, source, to->dtype, at, piece,
-			       some, err));
+		WH_TRY(source_read_as(loading->from, source, to->dtype, at,
+				      piece, some, err));
 		crc = crc32c_update(crc, piece, some);
 		WH_TRY(target_write(target, index, at, piece, some, err));
 		WH_TRY(tell(progress, some, err));

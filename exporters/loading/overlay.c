@@ -3,10 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loading/cast.h"
-
-#define BATCH  1024u /* elements that are cast at a time */
-#define WIDEST 8u    /* bytes of an element that can be cast */
+#include "core/convert.h"
 
 struct overlay {
 	struct wh_source base; /* first: they are cast into each other */
@@ -15,35 +12,6 @@ struct overlay {
 	struct arena arena;
 	uint32_t *source_of;
 };
-
-enum wh_status read_as(struct wh_source *from, uint32_t index,
-		       enum wh_dtype dtype, uint64_t offset, void *buf,
-		       size_t len, struct wh_error *err)
-{
-	enum wh_dtype own = from->manifest.tensors[index].dtype;
-	size_t from_size = wh_dtype_size(own), size = wh_dtype_size(dtype);
-	uint8_t in[BATCH * WIDEST], cast[BATCH * WIDEST], *out = buf;
-
-	if (own == dtype)
-		return wh_source_read(from, index, offset, buf, len, err);
-	while (len) {
-		uint64_t first = offset / size;
-		size_t skip = (size_t)(offset % size);
-		size_t n = (skip + len + size - 1) / size, some;
-
-		if (n > BATCH)
-			n = BATCH;
-		WH_TRY(wh_source_read(from, index, first * from_size, in,
-				      n * from_size, err));
-		cast_elements(own, in, dtype, cast, n);
-		some = n * size - skip < len ? n * size - skip : len;
-		memcpy(out, cast + skip, some);
-		out += some;
-		offset += some;
-		len -= some;
-	}
-	return WH_OK;
-}
 
 static enum wh_status read_overlay(struct wh_source *base, uint32_t index,
 				   uint64_t offset, void *buf, size_t len,
@@ -57,8 +25,9 @@ static enum wh_status read_overlay(struct wh_source *base, uint32_t index,
 	if (from == NO_TENSOR)
 		return wh_source_read(overlay->model, index, offset, buf, len,
 				      err);
-	return read_as(overlay->from, from, base->manifest.tensors[index].dtype,
-		       offset, buf, len, err);
+	return source_read_as(overlay->from, from,
+			      base->manifest.tensors[index].dtype, offset, buf,
+			      len, err);
 }
 
 static enum wh_status check_unchanged(struct wh_source *base,

@@ -10,10 +10,4 @@ enum wh_status overlay_new(struct wh_source *model, struct wh_source *from,
 			   const struct pairing *pairing,
 			   struct wh_source **out, struct wh_error *err);
 
-/** `len` bytes at `offset` of tensor `index` of `from` as `dtype`; whole
- *  elements of it, unless the dtypes are the same. */
-enum wh_status read_as(struct wh_source *from, uint32_t index,
-		       enum wh_dtype dtype, uint64_t offset, void *buf,
-		       size_t len, struct wh_error *err);
-
 #endif

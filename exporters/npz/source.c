@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/elements.h"
 #include "base/endian.h"
 
 #define BATCH ((size_t)64 << 10) /* bytes; a multiple of every element */
@@ -191,48 +192,27 @@ static enum wh_status read_fortran(struct npz_source *source, uint32_t index,
 /* ---- A payload, as it is inside
  * ------------------------------------------------ */
 
-static enum wh_status read_elements(struct npz_source *source, uint32_t index,
-				    uint64_t first, uint64_t n, uint8_t *out,
-				    struct wh_error *err)
+struct reading {
+	struct npz_source *source;
+	uint32_t index;
+};
+
+static enum wh_status make_elements(void *arg, uint64_t first, size_t n,
+				    uint8_t *out, struct wh_error *err)
 {
-	const struct npy_header *header = &source->places[index].header;
+	const struct reading *reading = arg;
+	const struct npy_header *header =
+		&reading->source->places[reading->index].header;
 	size_t size = wh_dtype_size(header->dtype);
 
 	if (header->fortran)
-		WH_TRY(read_fortran(source, index, first, n, out, err));
+		WH_TRY(read_fortran(reading->source, reading->index, first, n,
+				    out, err));
 	else
-		WH_TRY(read_raw(source, index, first * size, out,
-				(size_t)n * size, err));
+		WH_TRY(read_raw(reading->source, reading->index, first * size,
+				out, n * size, err));
 	if (header->swap)
-		swap_elements(out, (size_t)n * size, header->swap);
-	return WH_OK;
-}
-
-/* Whole elements around the wanted bytes, where the range cuts some. */
-static enum wh_status read_payload(struct npz_source *source, uint32_t index,
-				   uint64_t offset, uint8_t *out, size_t len,
-				   struct wh_error *err)
-{
-	size_t size = wh_dtype_size(source->places[index].header.dtype);
-	uint8_t batch[4096];
-
-	if (offset % size == 0 && len % size == 0)
-		return read_elements(source, index, offset / size, len / size,
-				     out, err);
-	while (len) {
-		size_t skip = (size_t)(offset % size);
-		size_t some = sizeof(batch) - skip;
-
-		if (some > len)
-			some = len;
-		WH_TRY(read_elements(source, index, offset / size,
-				     (skip + some + size - 1) / size, batch,
-				     err));
-		memcpy(out, batch + skip, some);
-		out += some;
-		offset += some;
-		len -= some;
-	}
+		swap_elements(out, n * size, header->swap);
 	return WH_OK;
 }
 
@@ -241,13 +221,17 @@ static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 				  struct wh_error *err)
 {
 	struct npz_source *source = (struct npz_source *)base;
+	struct reading reading = {source, index};
 	enum wh_status status;
 
 	if (len == 0)
 		return WH_OK;
 	if (index >= base->manifest.n_tensors)
 		return skeleton_read(&source->skeleton, offset, buf, len, err);
-	status = read_payload(source, index, offset, buf, len, err);
+	status =
+		elements_read(make_elements, &reading,
+			      wh_dtype_size(source->places[index].header.dtype),
+			      offset, buf, len, err);
 	if (status)
 		wh_error_prefix(err, "tensor '%s'",
 				base->manifest.tensors[index].key);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/elements.h"
 #include "base/endian.h"
 
 void tf_source_close(struct wh_source *base)
@@ -170,29 +171,20 @@ static enum wh_status read_stored(struct tf_source *source, uint32_t index,
 	return wh_fail(err, WH_EINVAL, "no such tensor");
 }
 
-/* A range of a big-endian payload: whole elements around it are reversed. */
-static enum wh_status read_swapped(struct tf_source *source, uint32_t index,
-				   uint64_t offset, uint8_t *out, size_t len,
-				   struct wh_error *err)
+struct swapping {
+	struct tf_source *source;
+	uint32_t index;
+};
+
+static enum wh_status make_swapped(void *arg, uint64_t first, size_t n,
+				   uint8_t *out, struct wh_error *err)
 {
-	unsigned width = source->places[index].swap;
-	uint8_t batch[4096];
+	const struct swapping *s = arg;
+	unsigned width = s->source->places[s->index].swap;
 
-	while (len) {
-		uint64_t first = offset - offset % width;
-		size_t skip = (size_t)(offset - first);
-		size_t some = sizeof(batch) - skip, whole;
-
-		if (some > len)
-			some = len;
-		whole = (skip + some + width - 1u) / width * width;
-		WH_TRY(read_stored(source, index, first, batch, whole, err));
-		swap_elements(batch, whole, width);
-		memcpy(out, batch + skip, some);
-		out += some;
-		offset += some;
-		len -= some;
-	}
+	WH_TRY(read_stored(s->source, s->index, first * width, out, n * width,
+			   err));
+	swap_elements(out, n * width, width);
 	return WH_OK;
 }
 
@@ -201,11 +193,14 @@ enum wh_status tf_source_read(struct wh_source *base, uint32_t index,
 			      struct wh_error *err)
 {
 	struct tf_source *source = (struct tf_source *)base;
+	struct swapping swapping = {source, index};
 
 	if (len == 0)
 		return WH_OK;
 	if (source->places[index].swap > 1)
-		return read_swapped(source, index, offset, buf, len, err);
+		return elements_read(make_swapped, &swapping,
+				     source->places[index].swap, offset, buf,
+				     len, err);
 	return read_stored(source, index, offset, buf, len, err);
 }
 

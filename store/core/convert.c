@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/elements.h"
 #include "base/endian.h"
 
 /* Where NaN and infinity are. */
@@ -53,7 +54,7 @@ static const struct integer_kind integers[] = {
 #define DOUBLE_MANTISSA 52u
 #define DOUBLE_BIAS	1023
 #define DOUBLE_TOP	0x7ffu
-#define LONGEST_EXACT	32u /* bits of integers that become floats */
+#define BATCH		1024u /* elements that are read at a time */
 
 static const struct float_kind *find_float(enum wh_dtype dtype)
 {
@@ -125,8 +126,6 @@ static enum convert_loss integer_loss(const struct integer_kind *from,
 static enum convert_loss integer_to_float(const struct integer_kind *from,
 					  const struct float_kind *to)
 {
-	if (from->bits > LONGEST_EXACT)
-		return CONVERT_NEVER;
 	return from->bits - from->is_signed <= to->mantissa + 1 &&
 			       (int)from->bits <= (1 << (to->exponent - 1)) - 1
 		       ? CONVERT_EXACT
@@ -326,15 +325,29 @@ static void store(uint8_t *at, size_t size, uint64_t bits)
 		at[i] = (uint8_t)(bits >> 8 * i);
 }
 
-static int64_t value_of(const struct integer_kind *kind, uint64_t bits)
+static uint64_t value_of(const struct integer_kind *kind, uint64_t bits)
 {
 	uint64_t sign = UINT64_C(1) << (kind->bits - 1);
 
 	if (kind->bits < 64)
 		bits &= (sign << 1) - 1;
-	if (!kind->is_signed)
-		return (int64_t)bits;
-	return (int64_t)((bits ^ sign) - sign);
+	return kind->is_signed ? (bits ^ sign) - sign : bits;
+}
+
+/* binary64's bits. What is rounded again afterwards gets the lowest bit that is
+ * kept set where any are lost, so that no tie seems to be one. */
+static uint64_t widen_integer(const struct integer_kind *kind, uint64_t value,
+			      bool again)
+{
+	const uint64_t lost = (UINT64_C(1) << 11) - 1;
+	bool negative = kind->is_signed && value >> 63;
+	uint64_t size = negative ? 0 - value : value;
+	double whole;
+
+	if (again && size >> (DOUBLE_MANTISSA + 1))
+		size = (size & ~lost) | (size & lost ? lost + 1 : 0);
+	whole = (double)size;
+	return bits_of(negative ? -whole : whole);
 }
 
 /* A bfloat16 is the high half of the float32 of the same value: common, and
@@ -375,9 +388,50 @@ void convert_elements(enum wh_dtype from, const void *in, enum wh_dtype to,
 			bits = narrow(target, widen(source, bits));
 		else if (integer && target)
 			bits = narrow(target,
-				      bits_of((double)value_of(integer, bits)));
+				      widen_integer(integer,
+						    value_of(integer, bits),
+						    to != WH_FLOAT64));
 		else if (integer)
-			bits = (uint64_t)value_of(integer, bits);
+			bits = value_of(integer, bits);
 		store(made, wide, bits);
 	}
+}
+
+/* ---- Of a source
+ * --------------------------------------------------------------- */
+
+struct reading {
+	struct wh_source *source;
+	uint32_t index;
+	enum wh_dtype dtype;
+};
+
+static enum wh_status make_converted(void *arg, uint64_t first, size_t n,
+				     uint8_t *out, struct wh_error *err)
+{
+	const struct reading *r = arg;
+	enum wh_dtype own = r->source->manifest.tensors[r->index].dtype;
+	size_t size = wh_dtype_size(own), some;
+	uint8_t in[BATCH * ELEMENT_MAX];
+
+	for (; n; n -= some, first += some) {
+		some = n < BATCH ? n : BATCH;
+		WH_TRY(wh_source_read(r->source, r->index, first * size, in,
+				      some * size, err));
+		convert_elements(own, in, r->dtype, out, some);
+		out += some * wh_dtype_size(r->dtype);
+	}
+	return WH_OK;
+}
+
+enum wh_status source_read_as(struct wh_source *source, uint32_t index,
+			      enum wh_dtype dtype, uint64_t offset, void *buf,
+			      size_t len, struct wh_error *err)
+{
+	struct reading reading = {source, index, dtype};
+
+	if (source->manifest.tensors[index].dtype == dtype)
+		return wh_source_read(source, index, offset, buf, len, err);
+	return elements_read(make_converted, &reading, wh_dtype_size(dtype),
+			     offset, buf, len, err);
 }

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <weighhouse/tensor.h>
+#include <weighhouse/source.h>
 
 enum convert_loss {
 	CONVERT_EXACT = 0, /* every value of the one is one of the other */
@@ -20,9 +20,8 @@ enum convert_loss {
 	CONVERT_NEVER, /* there is no such conversion */
 };
 
-/** Float to float, integers of up to 32 bits to float, complex to complex,
- *  and integers, also quantized and narrow ones, to integers that hold all
- *  their values. */
+/** Float to float, integer to float, complex to complex, and integers, also
+ *  quantized and narrow ones, to integers that hold all their values. */
 enum convert_loss convert_loss(enum wh_dtype from, enum wh_dtype to);
 
 /** Whether `--cast DTYPE` concerns tensors of `from`: floats for a float, and
@@ -33,5 +32,11 @@ bool convert_is_kin(enum wh_dtype from, enum wh_dtype to);
  *  don't overlap. */
 void convert_elements(enum wh_dtype from, const void *in, enum wh_dtype to,
 		      void *out, size_t n);
+
+/** wh_source_read of tensor `index` as `dtype`: bytes of converted elements.
+ *  There must be a conversion. */
+enum wh_status source_read_as(struct wh_source *source, uint32_t index,
+			      enum wh_dtype dtype, uint64_t offset, void *buf,
+			      size_t len, struct wh_error *err);
 
 #endif

@@ -1,9 +1,9 @@
 #include "core/number.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/endian.h"
+#include "core/convert.h"
 
 bool number_is_real(enum wh_dtype dtype)
 {
@@ -54,51 +54,6 @@ float number_from_half(uint16_t half)
 	return (sign ? -1.0f : 1.0f) * ((float)fraction * 0x1p-24f);
 }
 
-/* Eight-bit floats: OCP's two (OFP8, 2023), with the names and the FNUZ forms
- * of ml_dtypes: no infinity, and 0x80, the negative zero, is NaN. */
-static const struct small_float {
-	enum wh_dtype dtype;
-	int fraction_bits, bias;
-	uint8_t infinity; /* 0: none */
-	uint8_t nan;	  /* without its sign: from here on */
-	bool zero_is_nan; /* the negative one, and nothing else */
-} small_floats[] = {
-	{WH_FLOAT8_E5M2, 2, 15, 0x7c, 0x7d, false},
-	{WH_FLOAT8_E4M3FN, 3, 7, 0, 0x7f, false},
-	{WH_FLOAT8_E4M3FNUZ, 3, 8, 0, 0, true},
-	{WH_FLOAT8_E4M3B11FNUZ, 3, 11, 0, 0, true},
-	{WH_FLOAT8_E5M2FNUZ, 2, 16, 0, 0, true},
-};
-
-static const struct small_float *small_float(enum wh_dtype dtype)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(small_floats) / sizeof(small_floats[0]); i++)
-		if (small_floats[i].dtype == dtype)
-			return &small_floats[i];
-	return NULL;
-}
-
-static double widen_small(const struct small_float *kind, uint8_t byte)
-{
-	uint8_t rest = byte & 0x7f;
-	int unit = 1 << kind->fraction_bits;
-	int exponent = rest >> kind->fraction_bits, fraction = rest % unit;
-	double value;
-
-	if (kind->zero_is_nan ? byte == 0x80 : rest >= kind->nan)
-		return (double)NAN;
-	if (kind->infinity && rest == kind->infinity)
-		value = (double)INFINITY;
-	else if (exponent)
-		value = ldexp(unit + fraction,
-			      exponent - kind->bias - kind->fraction_bits);
-	else
-		value = ldexp(fraction, 1 - kind->bias - kind->fraction_bits);
-	return byte & 0x80 ? -value : value;
-}
-
 static void widen_floats(enum wh_dtype dtype, const uint8_t *at, size_t n,
 			 double *out)
 {
@@ -147,7 +102,6 @@ static double widen_integer(enum wh_dtype dtype, const uint8_t *at)
 void number_to_double(enum wh_dtype dtype, const void *bytes, size_t n,
 		      double *out)
 {
-	const struct small_float *kind = small_float(dtype);
 	const uint8_t *at = bytes;
 	size_t i, size = wh_dtype_size(dtype);
 
@@ -158,9 +112,16 @@ void number_to_double(enum wh_dtype dtype, const void *bytes, size_t n,
 	case WH_FLOAT64:
 		widen_floats(dtype, at, n, out);
 		break;
+	case WH_FLOAT8_E5M2:
+	case WH_FLOAT8_E4M3FN:
+	case WH_FLOAT8_E4M3FNUZ:
+	case WH_FLOAT8_E4M3B11FNUZ:
+	case WH_FLOAT8_E5M2FNUZ:
+		convert_elements(dtype, at, WH_FLOAT64, out, n);
+		widen_floats(WH_FLOAT64, (const uint8_t *)out, n, out);
+		break;
 	default:
 		for (i = 0; i < n; i++)
-			out[i] = kind ? widen_small(kind, at[i])
-				      : widen_integer(dtype, at + i * size);
+			out[i] = widen_integer(dtype, at + i * size);
 	}
 }

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "config.h"
-#include "loading/cast.h"
 #include <weighhouse/weights.h>
 
 static const uint64_t shape[] = {2, 3};
@@ -160,61 +159,6 @@ static void a_damaged_value_is_noticed(void **state)
 	wh_target_free(target);
 }
 
-/* ---- Casts
- * ------------------------------------------------------------------ */
-
-static void casts_are_exact_or_have_to_be_asked_for(void **state)
-{
-	(void)state;
-	assert_int_equal(cast_kind(WH_FLOAT32, WH_FLOAT32), CAST_NONE);
-	assert_int_equal(cast_kind(WH_FLOAT16, WH_FLOAT32), CAST_EXACT);
-	assert_int_equal(cast_kind(WH_BFLOAT16, WH_FLOAT32), CAST_EXACT);
-	assert_int_equal(cast_kind(WH_FLOAT16, WH_BFLOAT16), CAST_ROUNDS);
-	assert_int_equal(cast_kind(WH_BFLOAT16, WH_FLOAT16), CAST_ROUNDS);
-	assert_int_equal(cast_kind(WH_FLOAT64, WH_FLOAT32), CAST_ROUNDS);
-	assert_int_equal(cast_kind(WH_INT32, WH_FLOAT32), CAST_ROUNDS);
-	assert_int_equal(cast_kind(WH_INT32, WH_FLOAT64), CAST_EXACT);
-	assert_int_equal(cast_kind(WH_INT64, WH_FLOAT64), CAST_ROUNDS);
-	assert_int_equal(cast_kind(WH_UINT16, WH_FLOAT16), CAST_ROUNDS);
-	assert_int_equal(cast_kind(WH_UINT8, WH_INT16), CAST_EXACT);
-	assert_int_equal(cast_kind(WH_INT8, WH_UINT8), CAST_IMPOSSIBLE);
-	assert_int_equal(cast_kind(WH_FLOAT32, WH_INT32), CAST_IMPOSSIBLE);
-	assert_int_equal(cast_kind(WH_STRING, WH_INT32), CAST_IMPOSSIBLE);
-}
-
-static unsigned half_of(double value, enum wh_dtype dtype)
-{
-	uint8_t out[2];
-
-	make_little(&value, sizeof(value), sizeof(value));
-	cast_elements(WH_FLOAT64, &value, dtype, out, 1);
-	return out[0] | (unsigned)out[1] << 8;
-}
-
-/* Bits as numpy.float16 and ml_dtypes.bfloat16 print them. */
-static void doubles_round_to_halves_as_numpy_does(void **state)
-{
-	(void)state;
-	assert_int_equal(half_of(0.0, WH_FLOAT16), 0x0000);
-	assert_int_equal(half_of(-0.0, WH_FLOAT16), 0x8000);
-	assert_int_equal(half_of(1.0, WH_FLOAT16), 0x3c00);
-	assert_int_equal(half_of(-2.0, WH_FLOAT16), 0xc000);
-	assert_int_equal(half_of(65504.0, WH_FLOAT16), 0x7bff);
-	assert_int_equal(half_of(65519.0, WH_FLOAT16), 0x7bff);
-	assert_int_equal(half_of(65520.0, WH_FLOAT16), 0x7c00);
-	assert_int_equal(half_of(ldexp(1, -14), WH_FLOAT16), 0x0400);
-	assert_int_equal(half_of(ldexp(1, -24), WH_FLOAT16), 0x0001);
-	assert_int_equal(half_of(ldexp(1, -25), WH_FLOAT16), 0x0000);
-	assert_int_equal(half_of(ldexp(3, -25), WH_FLOAT16), 0x0002);
-	assert_int_equal(half_of(1 + ldexp(1, -11), WH_FLOAT16), 0x3c00);
-	assert_int_equal(half_of(1 + ldexp(3, -11), WH_FLOAT16), 0x3c02);
-	assert_int_equal(half_of((double)INFINITY, WH_FLOAT16), 0x7c00);
-	assert_int_equal(half_of(1.0, WH_BFLOAT16), 0x3f80);
-	assert_int_equal(half_of(3.0e38, WH_BFLOAT16), 0x7f62);
-	assert_int_equal(half_of(ldexp(1, -133), WH_BFLOAT16), 0x0001);
-	assert_int_equal(half_of((double)NAN, WH_BFLOAT16) & 0x7fff, 0x7fc0);
-}
-
 /* ---- In the background
  * ------------------------------------------------------ */
 
@@ -292,8 +236,6 @@ int main(void)
 		cmocka_unit_test(values_go_to_callbacks),
 		cmocka_unit_test(what_does_not_fit_writes_nothing),
 		cmocka_unit_test(a_damaged_value_is_noticed),
-		cmocka_unit_test(casts_are_exact_or_have_to_be_asked_for),
-		cmocka_unit_test(doubles_round_to_halves_as_numpy_does),
 #if HAVE_TF
 		cmocka_unit_test(
 			an_asynchronous_save_has_the_values_of_its_call),
