@@ -20,6 +20,16 @@ const struct wh_tensor *item_tensor(const struct item *item)
 	return &item->source->manifest.tensors[item->index];
 }
 
+bool item_is_same(const struct item *a, const struct item *b)
+{
+	const struct wh_tensor *x = item_tensor(a), *y = item_tensor(b);
+
+	return memcmp(x->sha256, y->sha256, sizeof(x->sha256)) == 0 &&
+	       x->dtype == y->dtype && x->rank == y->rank &&
+	       (x->rank == 0 ||
+		memcmp(x->shape, y->shape, x->rank * sizeof(*x->shape)) == 0);
+}
+
 static void commit_free(struct commit *commit)
 {
 	int i;

@@ -74,6 +74,8 @@ struct commit {
 };
 
 const struct wh_tensor *item_tensor(const struct item *item);
+/** Whether both are one tensor of the store: digest, dtype and shape. */
+bool item_is_same(const struct item *a, const struct item *b);
 
 /** The snapshot that a commit follows, 0: none. `branch` is filled with the
  *  one that moves, `tip` with where it is. */

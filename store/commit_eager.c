@@ -228,14 +228,6 @@ enum wh_status commit_weigh(struct commit *commit, struct wh_error *err)
 /* ---- Once it is known which it is ------------------------------------------
  */
 
-static bool are_same(const struct wh_tensor *x, const struct wh_tensor *y)
-{
-	return x->nbytes == y->nbytes && x->dtype == y->dtype &&
-	       x->rank == y->rank &&
-	       memcmp(x->sha256, y->sha256, sizeof(x->sha256)) == 0 &&
-	       memcmp(x->shape, y->shape, x->rank * sizeof(*x->shape)) == 0;
-}
-
 /* The same payload under two names of the model. The item itself is none that
  * is stored yet. */
 static bool has_double(const struct commit *commit, const struct item *item)
@@ -245,8 +237,7 @@ static bool has_double(const struct commit *commit, const struct item *item)
 	for (i = 0; i < commit->n_items; i++) {
 		const struct item *other = &commit->items[i];
 
-		if (other->stored &&
-		    are_same(item_tensor(other), item_tensor(item)))
+		if (other->stored && item_is_same(other, item))
 			return true;
 	}
 	return false;

@@ -481,14 +481,6 @@ static enum wh_status insert_all(struct pipeline *line, struct wh_error *err)
 /* ---- Which, and under which ids
  * ---------------------------------------------- */
 
-static bool are_same(const struct wh_tensor *x, const struct wh_tensor *y)
-{
-	return memcmp(x->sha256, y->sha256, sizeof(x->sha256)) == 0 &&
-	       x->dtype == y->dtype && x->rank == y->rank &&
-	       (x->rank == 0 ||
-		memcmp(x->shape, y->shape, x->rank * sizeof(*x->shape)) == 0);
-}
-
 /* Items that have a place in it already: open addressing, by digest. */
 struct item_set {
 	struct item **slots;
@@ -504,7 +496,7 @@ static bool set_add(struct item_set *set, struct item *item)
 	memcpy(&hash, tensor->sha256, sizeof(hash));
 	for (at = (size_t)hash & set->mask; set->slots[at];
 	     at = (at + 1) & set->mask)
-		if (are_same(item_tensor(set->slots[at]), tensor))
+		if (item_is_same(set->slots[at], item))
 			return false;
 	set->slots[at] = item;
 	return true;
