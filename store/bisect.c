@@ -58,20 +58,16 @@ static bool read_verdict(const char *text, enum wh_verdict *verdict)
 static enum wh_status add_judged(struct bisection *b, struct stmt *stmt,
 				 struct wh_error *err)
 {
-	const void *digest;
 	struct judged *one;
-	size_t len;
 
 	WH_TRY(array_grow(&b->judged, b->n_judged, &b->room, sizeof(*b->judged),
 			  err));
 	one = &b->judged[b->n_judged++];
 	one->id = column_integer(stmt, 0);
-	digest = column_blob(stmt, 1, &len);
-	if (!digest || len != sizeof(one->sha256) ||
+	if (!column_digest(stmt, 1, one->sha256) ||
 	    !read_verdict(column_text(stmt, 2), &one->verdict))
 		return wh_fail(err, WH_ECORRUPT,
 			       "a verdict of the bisection is damaged");
-	memcpy(one->sha256, digest, len);
 	return WH_OK;
 }
 

@@ -351,18 +351,6 @@ static enum wh_status publish_names(struct publication *pub,
 			"commit", pub->time, err);
 }
 
-static bool copy_digest(struct stmt *stmt, int column,
-			uint8_t digest[WH_SHA256_SIZE])
-{
-	size_t len;
-	const void *bytes = column_blob(stmt, column, &len);
-
-	if (len != WH_SHA256_SIZE)
-		return false;
-	memcpy(digest, bytes, len);
-	return true;
-}
-
 /* Whether the newest snapshot of this name, so to speak, has this tree. */
 static enum wh_status find_same(struct publication *pub, struct wh_error *err)
 {
@@ -383,8 +371,8 @@ static enum wh_status find_same(struct publication *pub, struct wh_error *err)
 	pub->same_time = row ? column_integer(stmt, 4) : INT64_MIN;
 	if (pub->there_already) {
 		pub->snapshot_id = column_integer(stmt, 0);
-		copy_digest(stmt, 1, pub->snapshot);
-		pub->parent_id = copy_digest(stmt, 3, pub->parent);
+		column_digest(stmt, 1, pub->snapshot);
+		pub->parent_id = column_digest(stmt, 3, pub->parent);
 	}
 	stmt_reset(stmt);
 	return WH_OK;
@@ -400,9 +388,9 @@ static enum wh_status hold_against(struct publication *pub, struct stmt *stmt,
 	uint8_t digest[WH_SHA256_SIZE], buried[WH_SHA256_SIZE];
 	uint8_t parent[WH_SHA256_SIZE] = {0};
 
-	if (!copy_digest(stmt, 0, buried))
+	if (!column_digest(stmt, 0, buried))
 		return WH_OK;
-	text.parent = copy_digest(stmt, 1, parent) ? parent : NULL;
+	text.parent = column_digest(stmt, 1, parent) ? parent : NULL;
 	text.time = column_integer(stmt, 2);
 	WH_TRY(digest_with(hash, &text, digest, err));
 	if (memcmp(digest, buried, sizeof(digest)) != 0)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/text.h"
 
 #define BUSY_MS 10000 /* for foreign programs: ours take turns by lock */
 #define MAX_LENGTH                                                             \
@@ -324,6 +325,29 @@ const void *column_blob(struct stmt *stmt, int column, size_t *len)
 
 	*len = (size_t)sqlite3_column_bytes(stmt->handle, column);
 	return bytes;
+}
+
+bool column_digest(struct stmt *stmt, int column,
+		   uint8_t digest[WH_SHA256_SIZE])
+{
+	size_t len;
+	const void *bytes = column_blob(stmt, column, &len);
+
+	if (!bytes || len != WH_SHA256_SIZE)
+		return false;
+	memcpy(digest, bytes, len);
+	return true;
+}
+
+bool column_hex(struct stmt *stmt, int column, char hex[WH_ID_SIZE])
+{
+	uint8_t digest[WH_SHA256_SIZE];
+	bool there = column_digest(stmt, column, digest);
+
+	hex[0] = '\0';
+	if (there)
+		text_hex(digest, sizeof(digest), hex);
+	return there;
 }
 
 static enum wh_status copy_texts(struct stmt *stmt, int n_columns,

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "sql_texts.h"
+#include <weighhouse/store.h>
 
 struct db;
 
@@ -87,6 +88,11 @@ bool column_is_null(struct stmt *stmt, int column);
 /** Valid until the next step or reset; NULL for NULL. */
 const char *column_text(struct stmt *stmt, int column);
 const void *column_blob(struct stmt *stmt, int column, size_t *len);
+/** False, and the digest as it was, for NULL and for what is no SHA-256. */
+bool column_digest(struct stmt *stmt, int column,
+		   uint8_t digest[WH_SHA256_SIZE]);
+/** Its hex digits, or "". */
+bool column_hex(struct stmt *stmt, int column, char hex[WH_ID_SIZE]);
 
 /* ---- Large values (db_blob.c) ------------------------------------------ */
 

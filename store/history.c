@@ -91,16 +91,6 @@ struct changes {
 	size_t n, room;
 };
 
-static void copy_hex(struct stmt *stmt, int column, char hex[WH_ID_SIZE])
-{
-	size_t len;
-	const uint8_t *digest = column_blob(stmt, column, &len);
-
-	hex[0] = '\0';
-	if (digest && len == WH_SHA256_SIZE)
-		text_hex(digest, len, hex);
-}
-
 static enum wh_status read_row(struct changes *changes, struct stmt *stmt,
 			       struct wh_weight_change *row,
 			       struct wh_error *err)
@@ -108,14 +98,14 @@ static enum wh_status read_row(struct changes *changes, struct stmt *stmt,
 	const char *run = column_text(stmt, 3);
 
 	memset(row, 0, sizeof(*row));
-	copy_hex(stmt, 0, row->snapshot);
+	column_hex(stmt, 0, row->snapshot);
 	row->gone = column_is_null(stmt, 1);
 	row->time = column_integer(stmt, 2);
 	row->has_step = !column_is_null(stmt, 4);
 	row->step = column_integer(stmt, 4);
 	row->has_epoch = !column_is_null(stmt, 5);
 	row->epoch = column_integer(stmt, 5);
-	copy_hex(stmt, 6, row->sha256);
+	column_hex(stmt, 6, row->sha256);
 	row->removed = !*row->sha256;
 	row->l2 = column_is_null(stmt, 7) ? (double)NAN : column_real(stmt, 7);
 	row->l2_before = (double)NAN;

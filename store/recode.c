@@ -85,9 +85,7 @@ enum wh_status recode_tensor_get(struct db *db, int64_t id,
 				 struct wh_error *err)
 {
 	const char *dtype;
-	const void *digest;
 	struct stmt *stmt;
-	size_t len;
 
 	WH_TRY(db_stmt(db, STMT_RECODE_TENSOR, &stmt, err));
 	stmt_integer(stmt, 1, id);
@@ -100,9 +98,7 @@ enum wh_status recode_tensor_get(struct db *db, int64_t id,
 	tensor->nbytes = (uint64_t)column_integer(stmt, 1);
 	dtype = column_text(stmt, 2);
 	tensor->dtype = dtype ? wh_dtype_from_name(dtype) : WH_DTYPE_NONE;
-	digest = column_blob(stmt, 3, &len);
-	if (digest && len == sizeof(tensor->sha256))
-		memcpy(tensor->sha256, digest, len);
+	column_digest(stmt, 3, tensor->sha256);
 	stmt_reset(stmt);
 	if (tensor->nbytes <= MAX_STORED_BYTES)
 		return WH_OK;

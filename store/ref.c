@@ -184,8 +184,6 @@ static enum wh_status keep_ref(struct refs *all, struct stmt *stmt,
 			       const char *head, struct wh_error *err)
 {
 	struct wh_ref *ref;
-	const uint8_t *digest;
-	size_t len;
 
 	WH_TRY(array_grow(&all->refs, all->n, &all->room, sizeof(*all->refs),
 			  err));
@@ -194,9 +192,7 @@ static enum wh_status keep_ref(struct refs *all, struct stmt *stmt,
 	ref->name = arena_strdup(&all->arena, column_text(stmt, 0));
 	if (!ref->name)
 		return wh_fail_memory(err);
-	digest = column_blob(stmt, 1, &len);
-	if (digest && len == WH_SHA256_SIZE)
-		text_hex(digest, len, ref->snapshot);
+	column_hex(stmt, 1, ref->snapshot);
 	ref->head = head && strcmp(ref->name, head) == 0;
 	return WH_OK;
 }
@@ -426,16 +422,6 @@ struct moves {
 	int64_t below;
 };
 
-static void copy_digest(struct stmt *stmt, int column, char hex[WH_ID_SIZE])
-{
-	size_t len;
-	const uint8_t *digest = column_blob(stmt, column, &len);
-
-	hex[0] = '\0';
-	if (digest && len == WH_SHA256_SIZE)
-		text_hex(digest, len, hex);
-}
-
 static enum wh_status copy_move(struct moves *moves, struct stmt *stmt,
 				struct wh_error *err)
 {
@@ -443,8 +429,8 @@ static enum wh_status copy_move(struct moves *moves, struct stmt *stmt,
 
 	moves->below = column_integer(stmt, 0);
 	entry->branch = arena_strdup(&moves->arena, column_text(stmt, 1));
-	copy_digest(stmt, 2, entry->from);
-	copy_digest(stmt, 3, entry->to);
+	column_hex(stmt, 2, entry->from);
+	column_hex(stmt, 3, entry->to);
 	entry->why = arena_strdup(&moves->arena, column_text(stmt, 4));
 	entry->time = column_integer(stmt, 5);
 	if (!entry->branch || !entry->why)

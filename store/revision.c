@@ -85,16 +85,13 @@ static enum wh_status list_candidates(struct stmt *stmt, const char *hex,
 				      struct wh_error *err)
 {
 	char list[MAX_CANDIDATE * 16 + 8] = "", id[WH_ID_SIZE];
-	size_t len, n = 1;
+	size_t n = 1;
 	bool row = true;
 
 	text_hex(first, WH_SHA256_SIZE, id);
 	snprintf(list, sizeof(list), "%.12s", id);
 	while (row && n < MAX_CANDIDATE) {
-		const uint8_t *digest = column_blob(stmt, 1, &len);
-
-		if (digest && len == WH_SHA256_SIZE)
-			text_hex(digest, len, id);
+		column_hex(stmt, 1, id);
 		snprintf(list + strlen(list), sizeof(list) - strlen(list),
 			 ", %.12s", id);
 		n++;
@@ -103,18 +100,6 @@ static enum wh_status list_candidates(struct stmt *stmt, const char *hex,
 	stmt_reset(stmt);
 	return wh_fail(err, WH_ENOTFOUND, "'%s' is ambiguous; candidates: %s%s",
 		       hex, list, row ? ", ..." : "");
-}
-
-/* False for NULL, and for what is no digest. */
-static bool take_digest(struct stmt *stmt, uint8_t digest[WH_SHA256_SIZE])
-{
-	size_t len;
-	const void *found = column_blob(stmt, 0, &len);
-
-	if (!found || len != WH_SHA256_SIZE)
-		return false;
-	memcpy(digest, found, len);
-	return true;
 }
 
 /* An id that gc took is not one that never was. */
@@ -131,7 +116,7 @@ static enum wh_status check_tombstones(struct db *db, const uint8_t *low,
 	stmt_blob(stmt, 1, low, WH_SHA256_SIZE);
 	stmt_blob(stmt, 2, high, WH_SHA256_SIZE);
 	WH_TRY(stmt_step(stmt, &row, err));
-	found = row && take_digest(stmt, digest);
+	found = row && column_digest(stmt, 0, digest);
 	stmt_reset(stmt);
 	return found ? snapshot_find_living(db, digest, &id, err) : WH_OK;
 }
@@ -141,9 +126,8 @@ static enum wh_status resolve_hex(struct db *db, const char *hex, int64_t *id,
 				  struct wh_error *err)
 {
 	uint8_t low[WH_SHA256_SIZE], high[WH_SHA256_SIZE];
-	uint8_t first[WH_SHA256_SIZE];
+	uint8_t first[WH_SHA256_SIZE] = {0};
 	AUTO_STMT *stmt = NULL;
-	size_t len;
 	bool row;
 
 	*id = 0;
@@ -154,11 +138,8 @@ static enum wh_status resolve_hex(struct db *db, const char *hex, int64_t *id,
 	stmt_blob(stmt, 2, high, sizeof(high));
 	WH_TRY(stmt_step(stmt, &row, err));
 	if (row) {
-		const void *digest = column_blob(stmt, 1, &len);
-
 		*id = column_integer(stmt, 0);
-		if (digest && len == sizeof(first))
-			memcpy(first, digest, sizeof(first));
+		column_digest(stmt, 1, first);
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (row)
 			return list_candidates(stmt, hex, first, err);
@@ -308,7 +289,7 @@ static enum wh_status resolve_move(struct db *db, const char *branch,
 	stmt_text(stmt, 1, name);
 	stmt_integer(stmt, 2, (int64_t)n);
 	WH_TRY(stmt_step(stmt, &row, err));
-	found = row && take_digest(stmt, digest);
+	found = row && column_digest(stmt, 0, digest);
 	stmt_reset(stmt);
 	if (!found)
 		return wh_fail(err, WH_ENOTFOUND,

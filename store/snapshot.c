@@ -143,14 +143,10 @@ static enum wh_status read_tensor_columns(struct loading *loading,
 	struct wh_tensor *tensor = &draft->tensor;
 	const char *dtype = column_text(stmt, 9);
 	const char *shape = column_text(stmt, 10);
-	const void *digest;
-	size_t len;
 
 	draft->tensor_id = column_integer(stmt, 7);
-	digest = column_blob(stmt, 8, &len);
-	if (!digest || len != WH_SHA256_SIZE || !dtype || !shape)
+	if (!column_digest(stmt, 8, tensor->sha256) || !dtype || !shape)
 		return bad_row("tensor", err);
-	memcpy(tensor->sha256, digest, len);
 	tensor->dtype = wh_dtype_from_name(dtype);
 	if (tensor->dtype == WH_DTYPE_NONE)
 		return wh_fail(err, WH_EUNSUPPORTED,

@@ -8,12 +8,12 @@
 static const uint8_t *copy_digest(struct arena *arena, struct stmt *stmt,
 				  int column)
 {
-	size_t len;
-	const void *bytes = column_blob(stmt, column, &len);
+	uint8_t digest[WH_SHA256_SIZE];
 
-	if (!bytes || len != WH_SHA256_SIZE)
-		return NULL;
-	return (const uint8_t *)arena_bytes(arena, bytes, len);
+	return column_digest(stmt, column, digest)
+		       ? (const uint8_t *)arena_bytes(arena, digest,
+						      sizeof(digest))
+		       : NULL;
 }
 
 static const char *copy_text(struct arena *arena, struct stmt *stmt, int column)
@@ -108,10 +108,8 @@ enum wh_status snapshot_parent(struct db *db, uint8_t digest[WH_SHA256_SIZE],
 {
 	static const enum statement ways[] = {STMT_SNAPSHOT_PARENT,
 					      STMT_TOMBSTONE_GET};
-	const void *parent;
 	struct stmt *stmt;
 	bool row = false;
-	size_t len;
 	int i;
 
 	*has_parent = false;
@@ -119,10 +117,7 @@ enum wh_status snapshot_parent(struct db *db, uint8_t digest[WH_SHA256_SIZE],
 		WH_TRY(db_stmt(db, ways[i], &stmt, err));
 		stmt_blob(stmt, 1, digest, WH_SHA256_SIZE);
 		WH_TRY(stmt_step(stmt, &row, err));
-		parent = row ? column_blob(stmt, 0, &len) : NULL;
-		*has_parent = parent && len == WH_SHA256_SIZE;
-		if (*has_parent)
-			memmove(digest, parent, len);
+		*has_parent = row && column_digest(stmt, 0, digest);
 		stmt_reset(stmt);
 	}
 	return WH_OK;

@@ -59,14 +59,8 @@ struct last_move {
 
 static void take_from(struct stmt *stmt, struct last_move *last)
 {
-	const void *digest;
-	size_t len;
-
-	digest = column_blob(stmt, 1, &len);
 	last->found = true;
-	last->had_from = digest && len == sizeof(last->from);
-	if (last->had_from)
-		memcpy(last->from, digest, len);
+	last->had_from = column_digest(stmt, 1, last->from);
 }
 
 /* The newest move that no undo has taken back: each undo in the reflog pairs

@@ -189,20 +189,12 @@ static enum wh_status text_digests(struct db *db, int64_t tree, uint8_t *graph,
 				   bool *has_attributes, struct wh_error *err)
 {
 	struct stmt *stmt;
-	const void *bytes;
-	size_t len;
 
 	WH_TRY(db_stmt(db, STMT_VERIFY_TREE, &stmt, err));
 	stmt_integer(stmt, 1, tree);
 	WH_TRY(step_row(stmt, err));
-	bytes = column_blob(stmt, 1, &len);
-	*has_graph = bytes && len == WH_SHA256_SIZE;
-	if (*has_graph)
-		memcpy(graph, bytes, len);
-	bytes = column_blob(stmt, 2, &len);
-	*has_attributes = bytes && len == WH_SHA256_SIZE;
-	if (*has_attributes)
-		memcpy(attributes, bytes, len);
+	*has_graph = column_digest(stmt, 1, graph);
+	*has_attributes = column_digest(stmt, 2, attributes);
 	stmt_reset(stmt);
 	return WH_OK;
 }

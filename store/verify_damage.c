@@ -49,23 +49,19 @@ static enum wh_status find_owners(struct verification *all,
 	WH_TRY(db_stmt(all->db, STMT_TENSOR_SNAPSHOTS, &stmt, err));
 	stmt_integer(stmt, 1, one->tensor);
 	for (;;) {
-		const void *digest;
-		size_t len;
+		char hex[WH_ID_SIZE];
 
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
 		id = column_integer(stmt, 0);
-		digest = column_blob(stmt, 1, &len);
-		if (id == last || !digest || len != WH_SHA256_SIZE)
+		if (id == last || !column_hex(stmt, 1, hex))
 			continue;
 		last = id;
 		note_names(owners, stmt);
-		text_hex(digest, len,
-			 damage->n_snapshots ? damage->newest : damage->oldest);
+		memcpy(damage->newest, hex, sizeof(hex));
 		if (damage->n_snapshots++ == 0)
-			memcpy(damage->newest, damage->oldest,
-			       sizeof(damage->newest));
+			memcpy(damage->oldest, hex, sizeof(hex));
 		if (!one->repaired)
 			WH_TRY(bitmap_set(&owners->incomplete, id, &was, err));
 		all->result->n_incomplete += !one->repaired && !was;

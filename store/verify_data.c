@@ -65,9 +65,7 @@ static void name_owner(struct verification *all, const struct stored *tensor,
 		       struct wh_error *found)
 {
 	char id[WH_ID_SIZE];
-	const void *digest;
 	struct stmt *stmt;
-	size_t len;
 	bool row;
 
 	text_hex(tensor->sha256, sizeof(tensor->sha256), id);
@@ -77,12 +75,9 @@ static void name_owner(struct verification *all, const struct stored *tensor,
 	stmt_integer(stmt, 1, tensor->id);
 	if (stmt_step(stmt, &row, NULL))
 		return;
-	digest = row ? column_blob(stmt, 0, &len) : NULL;
-	if (digest && len == WH_SHA256_SIZE) {
-		text_hex(digest, len, id);
+	if (row && column_hex(stmt, 0, id))
 		wh_error_prefix(found, "snapshot %.12s: layer '%s': '%s'", id,
 				column_text(stmt, 1), column_text(stmt, 2));
-	}
 	stmt_reset(stmt);
 }
 
@@ -138,7 +133,6 @@ static enum wh_status read_batch(struct verification *all, int64_t above,
 				 struct wh_error *err)
 {
 	AUTO_STMT *stmt = NULL;
-	size_t len;
 	bool row;
 
 	*n = 0;
@@ -151,16 +145,13 @@ static enum wh_status read_batch(struct verification *all, int64_t above,
 		stmt_integer(stmt, 2, all->snapshot_id);
 	while (*n < room) {
 		struct stored *tensor = &batch[*n];
-		const void *digest;
 
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
 		tensor->id = column_integer(stmt, 0);
-		digest = column_blob(stmt, 1, &len);
 		memset(tensor->sha256, 0, sizeof(tensor->sha256));
-		if (digest && len == WH_SHA256_SIZE)
-			memcpy(tensor->sha256, digest, len);
+		column_digest(stmt, 1, tensor->sha256);
 		tensor->nbytes = (uint64_t)column_integer(stmt, 2);
 		tensor->crc32c = (uint32_t)column_integer(stmt, 3);
 		tensor->crc32 = (uint32_t)column_integer(stmt, 4);
