@@ -107,8 +107,14 @@ struct reading {
 	bool *taken;
 };
 
+static bool has(const struct neutral_object *object, unsigned field)
+{
+	return object->seen >> field & 1;
+}
+
 static void read_weight(struct reading *r, struct weight *weight)
 {
+	enum { KEY, TENSOR, NAME, PATH, KERAS3, ROLE, TRAINABLE };
 	static const char *const fields[] = {"key",	  "tensor", "name",
 					     "path",	  "keras3", "role",
 					     "trainable", NULL};
@@ -119,12 +125,12 @@ static void read_weight(struct reading *r, struct weight *weight)
 
 	scan_open(&r->scan, '{');
 	while (neutral_field(&r->scan, &object, &field))
-		if (field < 5)
-			neutral_text(&r->scan, &r->out->arena, texts[field]);
-		else if (field == 5)
+		if (field == ROLE)
 			weight->role = neutral_number(&r->scan);
-		else
+		else if (field == TRAINABLE)
 			weight->trainable = neutral_number(&r->scan);
+		else
+			neutral_text(&r->scan, &r->out->arena, texts[field]);
 }
 
 /* Whether it has a name and the key of a tensor of its own. */
@@ -166,6 +172,7 @@ static void read_weights(struct reading *r, struct layer *layer)
 
 static void read_layer(struct reading *r, struct layer *layer)
 {
+	enum { NAME, CLASS, KIND, CONTAINER, WEIGHTS };
 	static const char *const fields[] = {"name",	  "class",   "kind",
 					     "container", "weights", NULL};
 	const char **texts[] = {&layer->name, &layer->class_name};
@@ -174,20 +181,20 @@ static void read_layer(struct reading *r, struct layer *layer)
 
 	scan_open(&r->scan, '{');
 	while (neutral_field(&r->scan, &object, &field))
-		if (field < 2)
-			neutral_text(&r->scan, &r->out->arena, texts[field]);
-		else if (field == 2)
+		if (field == KIND)
 			layer->kind = neutral_number(&r->scan);
-		else if (field == 3)
+		else if (field == CONTAINER)
 			layer->container = neutral_number(&r->scan);
-		else
+		else if (field == WEIGHTS)
 			read_weights(r, layer);
-	if (!(object.seen >> 3 & 1))
+		else
+			neutral_text(&r->scan, &r->out->arena, texts[field]);
+	if (!has(&object, CONTAINER))
 		layer->container = -1;
 	else if (layer->container < 0 ||
 		 layer->container >= layer - r->out->layers)
 		neutral_misfit(&r->scan);
-	if (!layer->name || !(object.seen >> 4 & 1) || layer->kind < WH_LAYER ||
+	if (!layer->name || !has(&object, WEIGHTS) || layer->kind < WH_LAYER ||
 	    layer->kind > WH_LAYER_STATE)
 		neutral_misfit(&r->scan);
 }
@@ -251,6 +258,7 @@ static void read_attributes(struct reading *r)
 
 static bool read_all(struct reading *r)
 {
+	enum { ORIGIN, GENERATOR, LAYERS, ATTRIBUTES, GRAPH };
 	static const char *const fields[] = {
 		"origin", "generator", "layers", "attributes", "graph", NULL};
 	struct neutral_description *out = r->out;
@@ -260,16 +268,16 @@ static bool read_all(struct reading *r)
 
 	scan_open(&r->scan, '{');
 	while (neutral_field(&r->scan, &object, &field))
-		if (field < 2)
-			neutral_text(&r->scan, r->arena, texts[field]);
-		else if (field == 2)
+		if (field == LAYERS)
 			read_layers(r);
-		else if (field == 3)
+		else if (field == ATTRIBUTES)
 			read_attributes(r);
-		else
+		else if (field == GRAPH)
 			out->graph = neutral_graph_read(&r->scan, r->arena);
-	return scan_end(&r->scan) && out->origin && object.seen >> 2 & 1 &&
-	       object.seen >> 3 & 1 && out->n_weights == r->n_keys;
+		else
+			neutral_text(&r->scan, r->arena, texts[field]);
+	return scan_end(&r->scan) && out->origin && has(&object, LAYERS) &&
+	       has(&object, ATTRIBUTES) && out->n_weights == r->n_keys;
 }
 
 static enum wh_status make_room(struct reading *r, struct wh_error *err)
