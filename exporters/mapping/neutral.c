@@ -238,15 +238,10 @@ enum wh_status neutral_describe(const struct wh_manifest *manifest,
 				const char *const *keys, char **text,
 				struct wh_error *err)
 {
-	struct wh_buf buf = {0};
+	struct wh_buf buf wh_buf_auto = {0};
 	struct json_out out = {.buf = &buf, .err = err, .upper = true};
 
 	describe(&out, manifest, keys);
-	if (!out.status)
-		out.status = wh_buf_append(&buf, "", 1, err);
-	if (out.status)
-		wh_buf_free(&buf);
-	else
-		*text = (char *)buf.data;
-	return out.status;
+	WH_TRY(out.status);
+	return wh_buf_take_text(&buf, text, err);
 }

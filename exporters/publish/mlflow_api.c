@@ -106,25 +106,14 @@ enum wh_status mlflow_artifact_url(const struct mlflow_place *place,
 				   const char *path, char **url,
 				   struct wh_error *err)
 {
-	struct wh_buf text = {0};
-	enum wh_status status = place_check_path(path, err);
+	struct wh_buf text wh_buf_auto = {0};
 
-	if (!status)
-		status = wh_buf_printf(&text, err,
-				       "%s/api/2.0/mlflow-artifacts/artifacts/",
-				       place->root);
-	if (!status)
-		status = http_escape(&text, place->artifacts, false, err);
-	if (!status)
-		status = wh_buf_printf(&text, err, "/");
-	if (!status)
-		status = http_escape(&text, path, false, err);
-	if (!status)
-		status = wh_buf_append(&text, "", 1, err);
-	if (status) {
-		wh_buf_free(&text);
-		return status;
-	}
-	*url = (char *)text.data;
-	return WH_OK;
+	WH_TRY(place_check_path(path, err));
+	WH_TRY(wh_buf_printf(&text, err,
+			     "%s/api/2.0/mlflow-artifacts/artifacts/",
+			     place->root));
+	WH_TRY(http_escape(&text, place->artifacts, false, err));
+	WH_TRY(wh_buf_printf(&text, err, "/"));
+	WH_TRY(http_escape(&text, path, false, err));
+	return wh_buf_take_text(&text, url, err);
 }

@@ -56,29 +56,17 @@ static enum wh_status url_of(const struct s3_place *place,
 			     const struct s3_request *request, char **url,
 			     struct wh_error *err)
 {
-	struct wh_buf text = {0};
-	enum wh_status status = WH_OK;
+	struct wh_buf text wh_buf_auto = {0};
 
-	if (request->path)
-		status = place_check_path(request->path, err);
-	if (!status)
-		status = wh_buf_printf(&text, err, "%s/", place->root);
-	if (!status && request->path)
-		status = http_escape(&text, place->prefix, false, err);
-	if (!status && request->path)
-		status = http_escape(&text, request->path, false, err);
-	if (!status)
-		status = wh_buf_printf(&text, err, "%s%s",
-				       request->query ? "?" : "",
-				       request->query ? request->query : "");
-	if (!status)
-		status = wh_buf_append(&text, "", 1, err);
-	if (status) {
-		wh_buf_free(&text);
-		return status;
+	WH_TRY(wh_buf_printf(&text, err, "%s/", place->root));
+	if (request->path) {
+		WH_TRY(place_check_path(request->path, err));
+		WH_TRY(http_escape(&text, place->prefix, false, err));
+		WH_TRY(http_escape(&text, request->path, false, err));
 	}
-	*url = (char *)text.data;
-	return WH_OK;
+	if (request->query)
+		WH_TRY(wh_buf_printf(&text, err, "?%s", request->query));
+	return wh_buf_take_text(&text, url, err);
 }
 
 static struct http_request http_of(const struct s3_request *request,

@@ -76,3 +76,12 @@ enum wh_status wh_buf_printf(struct wh_buf *buf, struct wh_error *err,
 	buf->size += (size_t)len;
 	return WH_OK;
 }
+
+enum wh_status wh_buf_take_text(struct wh_buf *buf, char **text,
+				struct wh_error *err)
+{
+	WH_TRY(wh_buf_append(buf, "", 1, err));
+	*text = (char *)buf->data;
+	*buf = (struct wh_buf){0};
+	return WH_OK;
+}

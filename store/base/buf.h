@@ -19,6 +19,10 @@ enum wh_status wh_buf_append(struct wh_buf *buf, const void *bytes, size_t len,
 			     struct wh_error *err);
 enum wh_status wh_buf_append_zeros(struct wh_buf *buf, size_t len,
 				   struct wh_error *err);
+/** What it holds as a text of its own, which the caller frees; the buffer is
+ *  empty afterwards. Failure leaves it as it is. */
+enum wh_status wh_buf_take_text(struct wh_buf *buf, char **text,
+				struct wh_error *err);
 enum wh_status wh_buf_printf(struct wh_buf *buf, struct wh_error *err,
 			     const char *format, ...) WH_PRINTF(3, 4);
 
