@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/elements.h"
 #include "base/endian.h"
@@ -192,22 +193,6 @@ static enum wh_status check_total(const struct h5_source *source,
 	return WH_OK;
 }
 
-static enum wh_status grow_datasets(struct h5_source *source,
-				    struct wh_error *err)
-{
-	uint32_t wanted = source->capacity ? source->capacity * 2 : 64;
-	struct h5_kept *grown;
-
-	if (source->n_datasets < source->capacity)
-		return WH_OK;
-	grown = realloc(source->datasets, wanted * sizeof(*grown));
-	if (!grown)
-		return wh_fail_memory(err);
-	source->datasets = grown;
-	source->capacity = wanted;
-	return WH_OK;
-}
-
 static enum wh_status copy_dataset(struct arena *arena,
 				   const struct h5_dataset *dataset,
 				   struct h5_kept *kept, struct wh_error *err)
@@ -240,7 +225,8 @@ enum wh_status h5_source_keep(struct h5_source *source,
 {
 	struct h5_kept own;
 
-	WH_TRY(grow_datasets(source, err));
+	WH_TRY(array_grow(&source->datasets, source->n_datasets, &source->room,
+			  sizeof(*source->datasets), err));
 	source->total += dataset->nbytes;
 	source->n_chunks += dataset->n_chunks <= MAX_CHUNKS ? dataset->n_chunks
 							    : MAX_CHUNKS + 1;

@@ -34,7 +34,8 @@ struct h5_source {
 	struct classic_file *classic; /* while it is read without libhdf5 */
 	uint32_t dataset_index;
 	struct h5_kept *datasets; /* one a tensor; malloc'd */
-	uint32_t n_datasets, capacity;
+	uint32_t n_datasets;
+	size_t room;
 	uint64_t total;	   /* bytes of all payloads */
 	uint64_t n_chunks; /* of all that are packed */
 	struct skeleton skeleton;

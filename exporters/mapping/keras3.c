@@ -20,19 +20,9 @@ enum wh_status keras3_object_add(struct keras3_objects *objects,
 				 struct arena *arena, uint32_t *index,
 				 struct wh_error *err)
 {
-	uint32_t wanted = objects->capacity ? objects->capacity * 2 : 32;
-	struct keras3_object *grown;
-
-	if (objects->n == objects->capacity) {
-		grown = arena_alloc(arena, wanted, sizeof(*grown));
-		if (!grown)
-			return wh_fail_memory(err);
-		if (objects->n)
-			memcpy(grown, objects->list,
-			       objects->n * sizeof(*grown));
-		objects->list = grown;
-		objects->capacity = wanted;
-	}
+	if (!arena_grow(arena, &objects->list, objects->n, &objects->room,
+			sizeof(*objects->list)))
+		return wh_fail_memory(err);
 	objects->list[objects->n] =
 		(struct keras3_object){.path = path, .name = name};
 	*index = objects->n++;
@@ -43,19 +33,9 @@ enum wh_status keras3_value_add(struct keras3_object *object,
 				const struct keras3_value *value,
 				struct arena *arena, struct wh_error *err)
 {
-	uint32_t wanted = object->capacity ? object->capacity * 2 : 4;
-	struct keras3_value *grown;
-
-	if (object->n_values == object->capacity) {
-		grown = arena_alloc(arena, wanted, sizeof(*grown));
-		if (!grown)
-			return wh_fail_memory(err);
-		if (object->n_values)
-			memcpy(grown, object->values,
-			       object->n_values * sizeof(*grown));
-		object->values = grown;
-		object->capacity = wanted;
-	}
+	if (!arena_grow(arena, &object->values, object->n_values, &object->room,
+			sizeof(*object->values)))
+		return wh_fail_memory(err);
 	object->values[object->n_values++] = *value;
 	return WH_OK;
 }

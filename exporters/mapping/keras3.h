@@ -22,13 +22,15 @@ struct keras3_object {
 	const char *path; /* "layers/dense"; "" for the model itself */
 	const char *name; /* its `vars` group's attribute, or NULL */
 	struct keras3_value *values;
-	uint32_t n_values, capacity;
+	uint32_t n_values;
+	size_t room;
 };
 
 /** Objects in the order in which Keras writes them. */
 struct keras3_objects {
-	struct keras3_object *list;
-	uint32_t n, capacity; /* the list is an arena's */
+	struct keras3_object *list; /* an arena's */
+	uint32_t n;
+	size_t room;
 };
 
 enum wh_status keras3_object_add(struct keras3_objects *objects,

@@ -152,21 +152,9 @@ static enum wh_status add_edge(struct layer_paths *out, struct arena *arena,
 			       const char *path, const char *same_as,
 			       struct wh_error *err)
 {
-	if (!path)
+	if (!path || !arena_grow(arena, &out->edges, out->n_edges,
+				 &out->edges_room, sizeof(*out->edges)))
 		return wh_fail_memory(err);
-	if (out->n_edges == out->edges_capacity) {
-		uint32_t wanted = out->n_edges ? out->n_edges * 2 : 32;
-		struct path_edge *moved =
-			arena_alloc(arena, wanted, sizeof(*moved));
-
-		if (!moved)
-			return wh_fail_memory(err);
-		if (out->n_edges)
-			memcpy(moved, out->edges,
-			       out->n_edges * sizeof(*moved));
-		out->edges = moved;
-		out->edges_capacity = wanted;
-	}
 	out->edges[out->n_edges++] = (struct path_edge){path, same_as};
 	return WH_OK;
 }

@@ -19,7 +19,8 @@ struct path_edge {
 struct layer_paths {
 	const char **paths; /* one a variable */
 	struct path_edge *edges;
-	uint32_t n_edges, edges_capacity;
+	uint32_t n_edges;
+	size_t edges_room;
 	/* A variable whose name is none that Keras's own layers use: that it
 	 * is also the attribute's name is assumed. Or NULL. */
 	const char *assumed;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/checked.h"
 #include "base/endian.h"
@@ -19,7 +20,8 @@ struct parsing {
 	struct arena *arena;
 	struct st_entry *entries; /* malloc'd */
 	struct st_pair *pairs;
-	uint32_t n_entries, n_pairs, entries_capacity, pairs_capacity;
+	uint32_t n_entries, n_pairs;
+	size_t entries_room, pairs_room;
 	struct name_map names, keys; /* of tensors, of the metadata */
 	bool has_metadata;
 	struct wh_error *err;
@@ -39,27 +41,12 @@ static enum wh_status fail_entry(struct parsing *p, const char *name,
 	return wh_fail(p->err, WH_ECORRUPT, "tensor '%s': %s", name, what);
 }
 
-/* Room for one more; the count is doubled when it is full. */
-static void *grow(void *items, uint32_t n, uint32_t *capacity, size_t size)
-{
-	uint32_t wanted = *capacity ? *capacity * 2 : 64;
-	void *moved;
-
-	if (n < *capacity)
-		return items;
-	moved = reallocarray(items, wanted, size);
-	if (moved)
-		*capacity = wanted;
-	return moved;
-}
-
 /* ---- Metadata
  * ------------------------------------------------------------------ */
 
 /* A key that comes twice has its last text, as in the reference library. */
 static enum wh_status add_pair(struct parsing *p, const struct st_pair *pair)
 {
-	struct st_pair *moved;
 	bool added;
 
 	WH_TRY(name_map_add(&p->keys, pair->key, p->n_pairs, &added, p->err));
@@ -67,10 +54,8 @@ static enum wh_status add_pair(struct parsing *p, const struct st_pair *pair)
 		p->pairs[name_map_find(&p->keys, pair->key)] = *pair;
 		return WH_OK;
 	}
-	moved = grow(p->pairs, p->n_pairs, &p->pairs_capacity, sizeof(*moved));
-	if (!moved)
-		return wh_fail_memory(p->err);
-	p->pairs = moved;
+	WH_TRY(array_grow(&p->pairs, p->n_pairs, &p->pairs_room,
+			  sizeof(*p->pairs), p->err));
 	p->pairs[p->n_pairs++] = *pair;
 	return WH_OK;
 }
@@ -260,7 +245,7 @@ static enum wh_status check_size(struct parsing *p,
 
 static enum wh_status add_entry(struct parsing *p, const char *name, size_t len)
 {
-	struct st_entry entry = {.name = name}, *moved;
+	struct st_entry entry = {.name = name};
 	bool added;
 
 	if (!len || !text_is_name(name, len))
@@ -274,11 +259,8 @@ static enum wh_status add_entry(struct parsing *p, const char *name, size_t len)
 			       WH_MAX_TENSORS);
 	WH_TRY(take_entry(p, &entry));
 	WH_TRY(check_size(p, &entry));
-	moved = grow(p->entries, p->n_entries, &p->entries_capacity,
-		     sizeof(*moved));
-	if (!moved)
-		return wh_fail_memory(p->err);
-	p->entries = moved;
+	WH_TRY(array_grow(&p->entries, p->n_entries, &p->entries_room,
+			  sizeof(*p->entries), p->err));
 	p->entries[p->n_entries++] = entry;
 	return WH_OK;
 }

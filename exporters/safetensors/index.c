@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/json_put.h"
@@ -20,7 +21,7 @@ struct reading {
 	struct scan scan;
 	struct arena *arena;
 	struct st_index index; /* lists are malloc'd */
-	uint32_t shards_capacity, tensors_capacity;
+	size_t shards_room, tensors_room, shard_of_room;
 	struct name_map shards, tensors;
 	bool has_map;
 	struct wh_error *err;
@@ -32,18 +33,6 @@ static enum wh_status fail_json(struct reading *r)
 		       "the index's JSON fails at byte %zu: %s",
 		       (size_t)(r->scan.at - r->scan.begin),
 		       r->scan.problem ? r->scan.problem : "no such key");
-}
-
-static bool grow(void *list, uint32_t n, uint32_t capacity, size_t size)
-{
-	void **slot = list, *moved;
-
-	if (n < capacity)
-		return true;
-	moved = reallocarray(*slot, capacity ? 2 * (size_t)capacity : 64, size);
-	if (moved)
-		*slot = moved;
-	return moved;
 }
 
 /* A shard lies beside its index: nothing that leads elsewhere. */
@@ -66,12 +55,8 @@ static enum wh_status find_shard(struct reading *r, const char *name,
 	if (r->index.n_shards >= MAX_SHARDS)
 		return wh_fail(r->err, WH_ECORRUPT,
 			       "the index has more than %u shards", MAX_SHARDS);
-	if (!grow(&r->index.shards, r->index.n_shards, r->shards_capacity,
-		  sizeof(*r->index.shards)))
-		return wh_fail_memory(r->err);
-	if (r->index.n_shards == r->shards_capacity)
-		r->shards_capacity =
-			r->shards_capacity ? 2 * r->shards_capacity : 64;
+	WH_TRY(array_grow(&r->index.shards, r->index.n_shards, &r->shards_room,
+			  sizeof(*r->index.shards), r->err));
 	r->index.shards[r->index.n_shards++] = name;
 	return WH_OK;
 }
@@ -79,7 +64,7 @@ static enum wh_status find_shard(struct reading *r, const char *name,
 static enum wh_status add_tensor(struct reading *r, const char *name,
 				 uint32_t shard)
 {
-	uint32_t n = r->index.n_tensors, capacity = r->tensors_capacity;
+	uint32_t n = r->index.n_tensors;
 	bool added;
 
 	if (n >= WH_MAX_TENSORS)
@@ -90,11 +75,10 @@ static enum wh_status add_tensor(struct reading *r, const char *name,
 	if (!added)
 		return wh_fail(r->err, WH_ECORRUPT,
 			       "the index has tensor '%s' twice", name);
-	if (!grow(&r->index.tensors, n, capacity, sizeof(*r->index.tensors)) ||
-	    !grow(&r->index.shard_of, n, capacity, sizeof(*r->index.shard_of)))
-		return wh_fail_memory(r->err);
-	if (n == capacity)
-		r->tensors_capacity = capacity ? 2 * capacity : 64;
+	WH_TRY(array_grow(&r->index.tensors, n, &r->tensors_room,
+			  sizeof(*r->index.tensors), r->err));
+	WH_TRY(array_grow(&r->index.shard_of, n, &r->shard_of_room,
+			  sizeof(*r->index.shard_of), r->err));
 	r->index.tensors[n] = name;
 	r->index.shard_of[n] = shard;
 	r->index.n_tensors++;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/checked.h"
 #include "base/crc.h"
@@ -37,18 +38,24 @@ struct loaded {	   /* an entry of the index */
 	struct bundle_entry entry;
 };
 
+struct slice { /* one of them; its key is bytes, an ordered code */
+	struct wh_buf key;
+	struct bundle_entry entry;
+};
+
 struct loading {
 	struct tf_source *source;
 	struct bundle_header header;
 	bool has_header;
 	struct loaded *entries; /* full names, in the table's order */
-	uint32_t n_entries, capacity;
+	size_t room;
+	uint32_t n_entries;
 	uint64_t key_bytes, n_strings; /* so far */
 	uint64_t total,
-		opened;	       /* bytes of tensors, of the shards they are in */
-	struct loaded *slices; /* keys are bytes: see slice_keys */
-	struct wh_buf *slice_keys;
-	uint32_t n_slices, slices_capacity;
+		opened; /* bytes of tensors, of the shards they are in */
+	struct slice *slices;
+	size_t slices_room;
+	uint32_t n_slices;
 	struct manifest_builder *builder;
 	struct wh_graph *graph;
 };
@@ -56,52 +63,21 @@ struct loading {
 /* ---- The table
  * ------------------------------------------------------------------ */
 
-static enum wh_status grow(struct loaded **array, uint32_t n,
-			   uint32_t *capacity, struct wh_error *err)
-{
-	uint32_t wanted = *capacity ? 2 * *capacity : 64;
-	struct loaded *moved;
-
-	if (n < *capacity)
-		return WH_OK;
-	if (n >= WH_MAX_TENSORS)
-		return wh_fail(err, WH_ECORRUPT, "more than %u tensors",
-			       WH_MAX_TENSORS);
-	moved = realloc(*array, wanted * sizeof(**array));
-	if (!moved)
-		return wh_fail_memory(err);
-	*array = moved;
-	*capacity = wanted;
-	return WH_OK;
-}
-
-/* A slice's key is an ordered code, which begins with a zero byte. */
+/* Its key begins with a zero byte. */
 static enum wh_status take_slice(struct loading *loading, const uint8_t *key,
 				 size_t key_len, const uint8_t *value,
 				 size_t value_len, struct wh_error *err)
 {
-	uint32_t before = loading->slices_capacity;
-	struct loaded *slot;
+	struct slice *slice;
 
-	WH_TRY(grow(&loading->slices, loading->n_slices,
-		    &loading->slices_capacity, err));
-	if (before != loading->slices_capacity) {
-		struct wh_buf *keys =
-			realloc(loading->slice_keys,
-				loading->slices_capacity * sizeof(*keys));
-
-		if (!keys)
-			return wh_fail_memory(err);
-		loading->slice_keys = keys;
-	}
-	slot = &loading->slices[loading->n_slices];
-	loading->slice_keys[loading->n_slices] = (struct wh_buf){0};
+	WH_TRY(tf_check_count(loading->n_slices, err));
+	WH_TRY(array_grow(&loading->slices, loading->n_slices,
+			  &loading->slices_room, sizeof(*slice), err));
+	slice = &loading->slices[loading->n_slices++];
+	*slice = (struct slice){0};
 	WH_TRY(bundle_read_entry("(slice)", value, value_len,
-				 &loading->source->arena, &slot->entry, err));
-	WH_TRY(wh_buf_append(&loading->slice_keys[loading->n_slices], key,
-			     key_len, err));
-	loading->n_slices++;
-	return WH_OK;
+				 &loading->source->arena, &slice->entry, err));
+	return wh_buf_append(&slice->key, key, key_len, err);
 }
 
 static enum wh_status take_entry(void *arg, const uint8_t *key, size_t key_len,
@@ -130,8 +106,9 @@ static enum wh_status take_entry(void *arg, const uint8_t *key, size_t key_len,
 		return wh_fail(err, WH_ECORRUPT,
 			       "the index's keys take more than %llu bytes",
 			       (unsigned long long)MAX_KEYS);
-	WH_TRY(grow(&loading->entries, loading->n_entries, &loading->capacity,
-		    err));
+	WH_TRY(tf_check_count(loading->n_entries, err));
+	WH_TRY(array_grow(&loading->entries, loading->n_entries, &loading->room,
+			  sizeof(*loading->entries), err));
 	slot = &loading->entries[loading->n_entries];
 	slot->key = arena_bytes(&loading->source->arena, key, key_len);
 	if (!slot->key)
@@ -306,14 +283,14 @@ static enum wh_status read_graph(struct loading *loading,
  * -----------------------------------------------------------------------------
  */
 
-static const struct loaded *find_slice(const struct loading *loading,
-				       const struct wh_buf *key)
+static const struct bundle_entry *find_slice(const struct loading *loading,
+					     const struct wh_buf *key)
 {
 	uint32_t low = 0, high = loading->n_slices;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		const struct wh_buf *at = &loading->slice_keys[middle];
+		const struct wh_buf *at = &loading->slices[middle].key;
 		size_t n = at->size < key->size ? at->size : key->size;
 		int order = memcmp(at->data, key->data, n);
 
@@ -321,7 +298,7 @@ static const struct loaded *find_slice(const struct loading *loading,
 			order = at->size < key->size ? -1
 						     : at->size > key->size;
 		if (order == 0)
-			return &loading->slices[middle];
+			return &loading->slices[middle].entry;
 		if (order < 0)
 			low = middle + 1;
 		else
@@ -335,7 +312,7 @@ static enum wh_status open_slice(struct loading *loading,
 				 struct tf_slice *to, struct wh_error *err)
 {
 	const struct bundle_slice *from = &whole->entry.slices[number];
-	const struct loaded *found;
+	const struct bundle_entry *found;
 	struct wh_buf key = {0};
 	uint32_t crc = 0;
 	enum wh_status status;
@@ -346,23 +323,23 @@ static enum wh_status open_slice(struct loading *loading,
 	wh_buf_free(&key);
 	if (status)
 		return status;
-	if (!found || found->entry.dtype != whole->entry.dtype ||
+	if (!found || found->dtype != whole->entry.dtype ||
 	    !slice_place(&whole->entry, from, to) ||
-	    found->entry.rank != whole->entry.rank ||
-	    memcmp(found->entry.shape, to->length,
-		   found->entry.rank * sizeof(*to->length)) != 0 ||
-	    !checked_shape(found->entry.shape, found->entry.rank, &n) ||
+	    found->rank != whole->entry.rank ||
+	    memcmp(found->shape, to->length,
+		   found->rank * sizeof(*to->length)) != 0 ||
+	    !checked_shape(found->shape, found->rank, &n) ||
 	    !checked_mul(n, wh_dtype_size(whole->entry.dtype), &n) ||
-	    n != found->entry.size)
+	    n != found->size)
 		return wh_fail(err, WH_ECORRUPT,
 			       "tensor '%s': slice %u is missing or is not as "
 			       "its tensor says",
 			       whole->key, number);
-	WH_TRY(check_range(loading, whole->key, &found->entry, err));
-	WH_TRY(sum_range(loading, &found->entry, 0, &crc, err));
-	WH_TRY(check_crc(whole->key, &found->entry, crc, err));
-	to->shard = found->entry.shard;
-	to->offset = found->entry.offset;
+	WH_TRY(check_range(loading, whole->key, found, err));
+	WH_TRY(sum_range(loading, found, 0, &crc, err));
+	WH_TRY(check_crc(whole->key, found, crc, err));
+	to->shard = found->shard;
+	to->offset = found->offset;
 	return WH_OK;
 }
 
@@ -578,9 +555,8 @@ static void loading_free(struct loading *loading)
 	uint32_t i;
 
 	for (i = 0; i < loading->n_slices; i++)
-		wh_buf_free(&loading->slice_keys[i]);
+		wh_buf_free(&loading->slices[i].key);
 	manifest_builder_free(loading->builder);
-	free(loading->slice_keys);
 	free(loading->slices);
 	free(loading->entries);
 }

@@ -17,6 +17,14 @@ void tf_source_close(struct wh_source *base)
 	free(source);
 }
 
+enum wh_status tf_check_count(uint32_t n, struct wh_error *err)
+{
+	if (n < WH_MAX_TENSORS)
+		return WH_OK;
+	return wh_fail(err, WH_ECORRUPT, "more than %u tensors",
+		       WH_MAX_TENSORS);
+}
+
 static enum wh_status unchanged(struct wh_source *base, struct wh_error *err)
 {
 	struct tf_source *source = (struct tf_source *)base;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/temporary.h"
@@ -35,22 +36,13 @@ void state_free(struct state *state)
 enum wh_status state_add(struct state *state, const char *path,
 			 double timestamp, struct wh_error *err)
 {
-	char *copy = strdup(path);
+	char *copy;
 
-	if (copy && state->n_entries == state->capacity) {
-		uint32_t wanted = state->capacity ? state->capacity * 2 : 16;
-		void *moved = realloc(state->entries,
-				      wanted * sizeof(*state->entries));
-
-		if (moved) {
-			state->entries = moved;
-			state->capacity = wanted;
-		}
-	}
-	if (!copy || state->n_entries == state->capacity) {
-		free(copy);
+	WH_TRY(array_grow(&state->entries, state->n_entries, &state->room,
+			  sizeof(*state->entries), err));
+	copy = strdup(path);
+	if (!copy)
 		return wh_fail_memory(err);
-	}
 	state->entries[state->n_entries++] =
 		(struct state_entry){copy, timestamp};
 	return WH_OK;

@@ -14,6 +14,7 @@
 #define WH_TF_STATE_FILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -28,7 +29,8 @@ struct state_entry {
 struct state {
 	char *latest;
 	struct state_entry *entries; /* oldest first */
-	uint32_t n_entries, capacity;
+	uint32_t n_entries;
+	size_t room;
 	uint32_t n_timestamps; /* entries that have one: all, or none */
 	double last_preserved;
 	bool has_last_preserved;

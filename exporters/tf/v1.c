@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/checked.h"
 #include "base/text.h"
@@ -51,9 +52,10 @@ struct part { /* a slice of one */
 struct loading {
 	struct tf_source *source;
 	struct held *tensors;
-	uint32_t n_tensors, tensors_capacity;
+	size_t tensors_room, parts_room;
+	uint32_t n_tensors;
 	struct part *parts;
-	uint32_t n_parts, parts_capacity;
+	uint32_t n_parts;
 	struct name_map names;
 	uint64_t key_bytes;
 	uint32_t shard, first; /* of the file under way: its first part */
@@ -114,25 +116,6 @@ static enum wh_status bad_meta(struct wh_error *err)
 		       "be read");
 }
 
-static enum wh_status grow(void *array, size_t size, uint32_t n,
-			   uint32_t *capacity, struct wh_error *err)
-{
-	uint32_t wanted = *capacity ? 2 * *capacity : 64;
-	void **slot = array, *moved;
-
-	if (n < *capacity)
-		return WH_OK;
-	if (n >= WH_MAX_TENSORS)
-		return wh_fail(err, WH_ECORRUPT, "more than %u tensors",
-			       WH_MAX_TENSORS);
-	moved = realloc(*slot, wanted * size);
-	if (!moved)
-		return wh_fail_memory(err);
-	*slot = moved;
-	*capacity = wanted;
-	return WH_OK;
-}
-
 /* The tensor of that name, which must be the same in each file. */
 static enum wh_status add_tensor(struct loading *loading, char *name,
 				 const struct bundle_entry *entry,
@@ -161,8 +144,10 @@ static enum wh_status add_tensor(struct loading *loading, char *name,
 	if (!checked_shape(entry->shape, entry->rank, &n) || n > WH_MAX_NBYTES)
 		return wh_fail(err, WH_ECORRUPT, "tensor '%s' has a bad shape",
 			       name);
-	WH_TRY(grow(&loading->tensors, sizeof(*loading->tensors),
-		    loading->n_tensors, &loading->tensors_capacity, err));
+	WH_TRY(tf_check_count(loading->n_tensors, err));
+	WH_TRY(array_grow(&loading->tensors, loading->n_tensors,
+			  &loading->tensors_room, sizeof(*loading->tensors),
+			  err));
 	*index = loading->n_tensors;
 	WH_TRY(name_map_add(&loading->names, name, *index, &added, err));
 	held = &loading->tensors[loading->n_tensors++];
@@ -179,8 +164,9 @@ static enum wh_status add_part(struct loading *loading, uint32_t index,
 	struct wh_buf key = {0};
 	enum wh_status status;
 
-	WH_TRY(grow(&loading->parts, sizeof(*loading->parts), loading->n_parts,
-		    &loading->parts_capacity, err));
+	WH_TRY(tf_check_count(loading->n_parts, err));
+	WH_TRY(array_grow(&loading->parts, loading->n_parts,
+			  &loading->parts_room, sizeof(*loading->parts), err));
 	if (!bundle_read_slice(message, &loading->source->arena, &part.slice) ||
 	    !slice_place(&held->entry, &part.slice, &place) ||
 	    !checked_shape(place.length, held->entry.rank, &part.n) ||

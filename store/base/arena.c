@@ -74,20 +74,22 @@ void *arena_alloc(struct arena *arena, size_t n, size_t size)
 	return at;
 }
 
-bool arena_grow(struct arena *arena, void **rows, size_t n, size_t *room,
+bool arena_grow(struct arena *arena, void *array, size_t n, size_t *room,
 		size_t size)
 {
 	size_t wanted = *room ? 2 * *room : 8;
-	void *moved;
+	void *old, *moved;
 
 	if (n < *room)
 		return true;
 	moved = arena_alloc(arena, wanted, size);
 	if (!moved)
 		return false;
+	/* Of whatever type the pointer is, it is only copied. */
+	memcpy(&old, array, sizeof(old));
 	if (n)
-		memcpy(moved, *rows, n * size);
-	*rows = moved;
+		memcpy(moved, old, n * size);
+	memcpy(array, &moved, sizeof(moved));
 	*room = wanted;
 	return true;
 }

@@ -22,9 +22,8 @@ void arena_free(struct arena *arena);
  *  pointer. */
 void *arena_alloc(struct arena *arena, size_t n, size_t size);
 
-/** Room for one more than `n` rows of `size` bytes in an array that doubles,
- * and begins as NULL with no `*room`. What was not yet filled is zero. */
-bool arena_grow(struct arena *arena, void **rows, size_t n, size_t *room,
+/** array_grow in an arena. What was not yet filled is zero. */
+bool arena_grow(struct arena *arena, void *array, size_t n, size_t *room,
 		size_t size);
 
 /** A copy of `len` bytes with a NUL behind them. */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 #include "base/endian.h"
 #include "hdf5/object.h"
@@ -111,18 +112,10 @@ static const char *name_at(const struct table *table, uint64_t offset)
 static bool add_entry(struct classic_group *group, const char *name,
 		      uint64_t address)
 {
-	uint32_t wanted = group->capacity ? group->capacity * 2 : 8;
-	struct classic_entry *grown;
-
-	if (group->n_entries == group->capacity) {
-		if (wanted > WH_MAX_TENSORS * 2)
-			return false;
-		grown = realloc(group->entries, wanted * sizeof(*grown));
-		if (!grown)
-			return false;
-		group->entries = grown;
-		group->capacity = wanted;
-	}
+	if (group->n_entries > WH_MAX_TENSORS ||
+	    array_grow(&group->entries, group->n_entries, &group->room,
+		       sizeof(*group->entries), NULL))
+		return false;
 	group->entries[group->n_entries++] =
 		(struct classic_entry){name, address};
 	return true;

@@ -15,7 +15,8 @@ struct classic_group {
 	struct classic_header header;
 	char *names;		       /* the local heap */
 	struct classic_entry *entries; /* ascending by name, no two alike */
-	uint32_t n_entries, capacity;
+	uint32_t n_entries;
+	size_t room;
 };
 
 /** Opens the group whose header is at `address`. All of its links are listed

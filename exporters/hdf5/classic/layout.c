@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "hdf5/attribute_write.h"
 #include "hdf5/classic/new_group.h"
@@ -28,7 +29,8 @@ struct layer_layout {
 	struct classic_writer *writer;
 	uint64_t *offset_of;
 	struct inner *inner; /* the first is the layer's own group */
-	uint32_t n, capacity;
+	uint32_t n;
+	size_t room;
 };
 
 /* ---- Lists -------------------------------------------------------------- */
@@ -115,19 +117,11 @@ static bool put_weight_names(struct classic_writer *writer,
 static bool add_inner(struct layer_layout *layout, const char *path, size_t len,
 		      struct classic_new_group *group)
 {
-	uint32_t wanted = layout->capacity ? layout->capacity * 2 : 8;
-	struct inner *grown;
-
-	if (layout->n == layout->capacity) {
-		grown = layout->n < MAX_INNER ? realloc(layout->inner,
-							wanted * sizeof(*grown))
-					      : NULL;
-		if (!grown) {
-			classic_group_drop(group);
-			return false;
-		}
-		layout->inner = grown;
-		layout->capacity = wanted;
+	if (layout->n >= MAX_INNER ||
+	    array_grow(&layout->inner, layout->n, &layout->room,
+		       sizeof(*layout->inner), NULL)) {
+		classic_group_drop(group);
+		return false;
 	}
 	layout->inner[layout->n++] = (struct inner){path, len, group};
 	return true;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define BLOCK_SIZE 2048u
 #define N_BINS	   8192u /* larger ranges are few: one is used up first */
 #define N_WORDS	   (N_BINS / 64)
@@ -70,20 +72,15 @@ static size_t place_of(const struct space_list *list, uint64_t address)
 static bool add_to_bin(struct space_list *list, uint64_t address, uint64_t size)
 {
 	struct space_bin *bin = &list->bins[size < N_BINS ? size : 0];
-	uint32_t at, wanted = bin->capacity ? bin->capacity * 2 : 4;
-	uint64_t *grown;
+	uint32_t at;
 
 	if (size >= N_BINS) {
 		list->n_large++;
 		return true;
 	}
-	if (bin->n == bin->capacity) {
-		grown = realloc(bin->addresses, wanted * sizeof(*grown));
-		if (!grown)
-			return false;
-		bin->addresses = grown;
-		bin->capacity = wanted;
-	}
+	if (array_grow(&bin->addresses, bin->n, &bin->room,
+		       sizeof(*bin->addresses), NULL))
+		return false;
 	at = place_in_bin(bin, address);
 	memmove(bin->addresses + at + 1, bin->addresses + at,
 		(bin->n - at) * sizeof(*bin->addresses));
@@ -116,18 +113,12 @@ static void remove_from_bin(struct space_list *list, uint64_t address,
 
 static bool insert(struct space_list *list, struct space_range range)
 {
-	size_t at, wanted = list->capacity ? list->capacity * 2 : 64;
-	struct space_range *grown;
+	size_t at;
 
-	if (!add_to_bin(list, range.address, range.size))
+	if (!add_to_bin(list, range.address, range.size) ||
+	    array_grow(&list->ranges, list->n, &list->room,
+		       sizeof(*list->ranges), NULL))
 		return false;
-	if (list->n == list->capacity) {
-		grown = realloc(list->ranges, wanted * sizeof(*grown));
-		if (!grown)
-			return false;
-		list->ranges = grown;
-		list->capacity = wanted;
-	}
 	at = place_of(list, range.address);
 	memmove(list->ranges + at + 1, list->ranges + at,
 		(list->n - at) * sizeof(*list->ranges));

@@ -28,10 +28,11 @@ struct space_list {
 	struct space_range {
 		uint64_t address, size;
 	} * ranges;
-	size_t n, capacity;
+	size_t n, room;
 	struct space_bin {
 		uint64_t *addresses;
-		uint32_t n, capacity;
+		uint32_t n;
+		size_t room;
 	} * bins;
 	uint64_t *used;	   /* bits: bins that are not empty */
 	uint64_t words[2]; /* bits: words of `used` that are not 0 */

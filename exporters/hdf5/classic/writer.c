@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/endian.h"
 #include "hdf5/classic/header.h"
 #include "hdf5/classic/new_group.h"
@@ -54,17 +55,11 @@ static uint64_t size_to_keep(const uint8_t *bytes, uint64_t size)
 bool classic_keep(struct classic_writer *writer, uint64_t address,
 		  const void *bytes, uint64_t size)
 {
-	size_t wanted = writer->capacity ? writer->capacity * 2 : 256;
 	uint64_t start = writer->bytes.size;
-	struct classic_piece *grown;
 
-	if (writer->n_pieces == writer->capacity) {
-		grown = realloc(writer->pieces, wanted * sizeof(*grown));
-		if (!grown)
-			return false;
-		writer->pieces = grown;
-		writer->capacity = wanted;
-	}
+	if (array_grow(&writer->pieces, writer->n_pieces, &writer->room,
+		       sizeof(*writer->pieces), NULL))
+		return false;
 	size = size_to_keep(bytes, size);
 	if (wh_buf_append(&writer->bytes, bytes, (size_t)size, NULL))
 		return false;

@@ -32,7 +32,7 @@ struct classic_writer {
 	struct space space;
 	struct wh_buf bytes;	      /* of all pieces */
 	struct classic_piece *pieces; /* malloc'd */
-	size_t n_pieces, capacity;
+	size_t n_pieces, room;
 	struct classic_collection *collections[CLASSIC_COLLECTIONS];
 	uint32_t n_collections;
 	uint64_t made; /* bytes of metadata so far */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "hdf5/classic/group.h"
 #include <weighhouse/tensor.h>
@@ -27,16 +28,9 @@ static enum wh_status keep_child(struct listing *listing, const char *name,
 				 uint64_t address)
 {
 	struct keras3_children *children = listing->children;
-	uint32_t wanted = children->capacity ? children->capacity * 2 : 16;
-	struct keras3_child *grown;
 
-	if (children->n == children->capacity) {
-		grown = realloc(children->list, wanted * sizeof(*grown));
-		if (!grown)
-			return wh_fail_memory(listing->err);
-		children->list = grown;
-		children->capacity = wanted;
-	}
+	WH_TRY(array_grow(&children->list, children->n, &children->room,
+			  sizeof(*children->list), listing->err));
 	name = arena_strdup(listing->arena, name);
 	if (!name)
 		return wh_fail_memory(listing->err);

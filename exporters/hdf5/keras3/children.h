@@ -17,7 +17,8 @@ struct keras3_child {
 
 struct keras3_children {
 	struct keras3_child *list; /* malloc'd */
-	uint32_t n, capacity;
+	uint32_t n;
+	size_t room;
 };
 void keras3_children_free(struct keras3_children *children);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "hdf5/keras3/children.h"
 #include "hdf5/object.h"
@@ -68,16 +69,8 @@ static enum wh_status find_object(struct reading *reading, const char *path,
 static enum wh_status keep_dataset(struct keras3_tree *tree, uint32_t part,
 				   uint32_t index, struct wh_error *err)
 {
-	uint32_t wanted = tree->capacity ? tree->capacity * 2 : 64;
-	struct keras3_dataset *grown;
-
-	if (tree->n_datasets == tree->capacity) {
-		grown = realloc(tree->datasets, wanted * sizeof(*grown));
-		if (!grown)
-			return wh_fail_memory(err);
-		tree->datasets = grown;
-		tree->capacity = wanted;
-	}
+	WH_TRY(array_grow(&tree->datasets, tree->n_datasets, &tree->room,
+			  sizeof(*tree->datasets), err));
 	tree->datasets[tree->n_datasets++] =
 		(struct keras3_dataset){part, index};
 	return WH_OK;

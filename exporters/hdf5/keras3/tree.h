@@ -27,7 +27,8 @@ struct keras3_tree {
 	struct arena *arena;
 	struct keras3_objects objects;
 	struct keras3_dataset *datasets; /* malloc'd */
-	uint32_t n_datasets, capacity;
+	uint32_t n_datasets;
+	size_t room;
 	struct name_map places; /* path -> object */
 	struct name_map seen;	/* groups by address, of the file at hand */
 	uint64_t max_nbytes;	/* wh_load_options' */
