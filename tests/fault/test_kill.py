@@ -1,20 +1,13 @@
-"""kill -9 at random points: nothing is lost, nothing half-done is visible."""
+"""kill -9 at random changes of files: nothing is lost, nothing half-done is
+visible."""
 import hashlib
 import json
 import random
-import time
 
 from conftest import DIGITS
 
 ROUNDS = 100
 SEED = 20261124
-
-
-def slowest(wh, *words):
-    """How long a whole run takes here, to spread the kills over."""
-    start = time.monotonic()
-    wh.ok(*words)
-    return time.monotonic() - start
 
 
 def digests(folder):
@@ -25,44 +18,42 @@ def digests(folder):
 
 def test_a_commit_that_is_killed_leaves_the_last_snapshot(store):
     epochs = sorted(DIGITS.glob("epoch-*.h5"))
-    length = slowest(store, "commit", epochs[1])
-    chance = random.Random(SEED)
+    changes = store.count_changes("commit", epochs[1])
+    chance, ended = random.Random(SEED), set()
     head = json.loads(store.ok("show", "--json"))["snapshot"]
     for number in range(ROUNDS):
-        process = store.start("commit", epochs[number % len(epochs)])
-        time.sleep(chance.uniform(0, length))
-        process.kill()
-        process.wait()
+        ended.add(store.kill_at(chance.randrange(changes + 2), "commit",
+                                epochs[number % len(epochs)]))
         rows = store.ok("log", "--json").splitlines()
         ids = [json.loads(row)["snapshot"] for row in rows]
         assert head in ids, number
         head = ids[0]
         if number % 20 == 0:
             store.ok("verify", "--read-data")
+    assert ended == {True, False}
     report = json.loads(store.ok("verify", "--read-data", "--json"))
     assert report["errors"] == []
     others = {path.name for path in store.folder.iterdir()}
     assert all(name.startswith("weights.wh") for name in others)
 
 
-def save_is_whole_or_absent(store, path, length, suffixes):
-    chance = random.Random(SEED)
-    store.ok("save-weights", path)
+def save_is_whole_or_absent(store, path, suffixes):
+    changes = store.count_changes("save-weights", path)
+    chance, ended = random.Random(SEED), set()
     whole = digests(store.folder)
     files = [path + suffix for suffix in suffixes]
     for number in range(ROUNDS):
         for name in files:
             (store.folder / name).unlink(missing_ok=True)
-        process = store.start("save-weights", path)
-        time.sleep(chance.uniform(0, length))
-        process.kill()
-        process.wait()
+        ended.add(store.kill_at(chance.randrange(changes + 2),
+                                "save-weights", path))
         seen = digests(store.folder)
         for name in files:
             assert seen.get(name, whole[name]) == whole[name], (number, name)
         # Readers look for the last one: where it is, all are.
         if files[-1] in seen:
             assert all(name in seen for name in files), number
+    assert ended == {True, False}
     store.ok("save-weights", path)
     left = [entry.name for entry in store.folder.iterdir()
             if entry.name.startswith(".")]
@@ -70,29 +61,25 @@ def save_is_whole_or_absent(store, path, length, suffixes):
 
 
 def test_a_killed_save_of_h5_shows_no_partial_file(store):
-    length = slowest(store, "save-weights", "model.h5")
-    save_is_whole_or_absent(store, "model.h5", length, [""])
+    save_is_whole_or_absent(store, "model.h5", [""])
 
 
 def test_a_killed_save_over_a_file_leaves_the_old_or_the_new(store):
     store.ok("commit", sorted(DIGITS.glob("epoch-*.h5"))[1])
     wholes = []
     for revision in ("HEAD~1", "HEAD"):
-        length = slowest(store, "save-weights", revision, "model.h5")
+        changes = store.count_changes("save-weights", revision, "model.h5")
         wholes.append(digests(store.folder)["model.h5"])
     assert wholes[0] != wholes[1]
-    chance, seen = random.Random(SEED), set()
+    chance, ended, seen = random.Random(SEED), set(), set()
     for number in range(ROUNDS):
         revision = ("HEAD~1", "HEAD")[number % 2]
-        process = store.start("save-weights", revision, "model.h5")
-        time.sleep(chance.uniform(0, length))
-        process.kill()
-        process.wait()
+        ended.add(store.kill_at(chance.randrange(changes + 2),
+                                "save-weights", revision, "model.h5"))
         seen.add(digests(store.folder)["model.h5"])
         assert seen <= set(wholes), number
+    assert ended == {True, False}
 
 
 def test_a_killed_save_of_tf_shows_no_partial_file(store):
-    length = slowest(store, "save-weights", "ckpt")
-    save_is_whole_or_absent(store, "ckpt", length,
-                            [".data-00000-of-00001", ".index"])
+    save_is_whole_or_absent(store, "ckpt", [".data-00000-of-00001", ".index"])

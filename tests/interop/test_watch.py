@@ -27,12 +27,12 @@ def log(wh, run):
     return [json.loads(line) for line in lines][::-1]
 
 
-def until(condition, process, seconds=300):
+def until(condition, process=None, seconds=300):
     """A condition of the outside, which has no other way of being told."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
-        assert process.poll() is None, process.stderr.read()
+        assert process is None or process.poll() is None, process.stderr.read()
         time.sleep(0.02)
 
 
@@ -101,7 +101,7 @@ def test_200_epochs_with_both_killed_on_the_way(wh, keras, suffix, n_tf):
     kill_trainer = kill_child_of(process)
     process.kill()
     process.wait()
-    time.sleep(0.5)
+    until((folder / f"epoch-060{suffix}").exists)
     kill_trainer()
     # The trainer alone is killed: the run is told so.
     process = start(wh, *words)
