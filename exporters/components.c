@@ -13,7 +13,6 @@ const struct wh_component *wh_components(void)
 		{"jansson", VERSION_JANSSON, "JSON"},
 		{"isa-l", VERSION_ISAL, "fast CRCs"},
 		{"hdf5", VERSION_HDF5, "the formats h5 and keras3"},
-		{"protobuf-c", VERSION_PROTOBUF_C, "the format tf"},
 		{"curl", VERSION_CURL, "publishing by HTTP"},
 		{NULL, NULL, NULL},
 	};

@@ -20,9 +20,8 @@ static const struct wh_format tf_format = {
 	.name = "tf",
 	.summary = "TensorFlow checkpoint, as Model.save_weights('x')",
 	.suffixes = no_suffixes,
-	.missing = "this build of weighhouse lacks protobuf-c and snappy: "
-		   "install them (Debian: libprotobuf-c-dev, "
-		   "protobuf-c-compiler, libsnappy-dev) and build again",
+	.missing = "this build of weighhouse lacks snappy: install it "
+		   "(Debian: libsnappy-dev) and build again",
 };
 #endif
 

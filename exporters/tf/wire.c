@@ -2,13 +2,22 @@
 
 #include "base/checked.h"
 
-size_t varint_put(uint8_t out[VARINT_MAX], uint64_t value)
+size_t varint_put(uint8_t *out, uint64_t value)
 {
 	size_t n = 0;
 
 	for (; value >= 0x80; value >>= 7)
 		out[n++] = (uint8_t)(value | 0x80);
 	out[n++] = (uint8_t)value;
+	return n;
+}
+
+size_t varint_size(uint64_t value)
+{
+	size_t n = 1;
+
+	for (; value >= 0x80; value >>= 7)
+		n++;
 	return n;
 }
 
@@ -106,4 +115,18 @@ bool cursor_skip(struct cursor *cursor, uint32_t type)
 	default:
 		return false;
 	}
+}
+
+bool cursor_field(struct cursor *cursor, struct wire_field *field)
+{
+	uint32_t number, type;
+
+	if (!cursor_tag(cursor, &number, &type))
+		return false;
+	field->tag = TAG(number, type);
+	if (type == WIRE_VARINT)
+		return cursor_varint(cursor, &field->value);
+	if (type == WIRE_BYTES)
+		return cursor_message(cursor, &field->bytes);
+	return cursor_skip(cursor, type);
 }

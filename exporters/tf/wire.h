@@ -10,6 +10,12 @@
 
 #define VARINT_MAX 10 /* bytes of a 64-bit varint */
 
+/* A protobuf field's number and wire type, as they are stored. */
+#define WIRE_VARINT	 0
+#define WIRE_BYTES	 2
+#define WIRE_FIXED32	 5
+#define TAG(field, type) ((uint32_t)(field) << 3 | (uint32_t)(type))
+
 /** What is stored instead of a CRC-32C: rotated by 15, plus a constant
  *  (tsl/lib/hash/crc32c.h: a CRC over bytes that hold CRCs is weak). */
 static inline uint32_t crc_mask(uint32_t crc)
@@ -25,7 +31,8 @@ static inline uint32_t crc_unmask(uint32_t masked)
 }
 
 /** Base-128, low groups first; the number of bytes written. */
-size_t varint_put(uint8_t out[VARINT_MAX], uint64_t value);
+size_t varint_put(uint8_t *out, uint64_t value);
+size_t varint_size(uint64_t value);
 enum wh_status varint_append(struct wh_buf *out, uint64_t value,
 			     struct wh_error *err);
 
@@ -50,5 +57,16 @@ bool cursor_tag(struct cursor *cursor, uint32_t *field, uint32_t *type);
 bool cursor_message(struct cursor *cursor, struct cursor *inner);
 /** Past a field that isn't known. */
 bool cursor_skip(struct cursor *cursor, uint32_t type);
+
+/** A field of a message: a varint's value, or the bytes of a message or text.
+ *  Of other types there is the tag alone. */
+struct wire_field {
+	uint32_t tag; /* TAG(number, type) */
+	uint64_t value;
+	struct cursor bytes;
+};
+
+/** The next field; false at the end, and where it can't be read. */
+bool cursor_field(struct cursor *cursor, struct wire_field *field);
 
 #endif

@@ -21,7 +21,7 @@ GROUPS = [
     ("SQLite", r"libsqlite3"),
     ("copying", r"mem(cpy|move|set|cmp)|/(pread|pwrite|read|write)\w*\.c"),
     ("memory", r"malloc|calloc|free|realloc"),
-    ("formats", r"exporters/|libhdf5|libjansson|libz\.|snappy|protobuf"),
+    ("formats", r"exporters/|libhdf5|libjansson|libz\.|snappy"),
     ("store", r"/store/|/sql/"),
 ]
 OTHER = "other"

@@ -48,7 +48,6 @@ LIBRARIES = {
     "hdf5/late_hdf5.h": r"^exporters/hdf5/",
     "curl/curl.h": NOWHERE,
     "publish/late_curl.h": r"^exporters/publish/http[a-z_]*\.c$",
-    "protobuf-c/protobuf-c.h": r"^exporters/tf/",
     "snappy-c.h": NOWHERE,
     "tf/late_snappy.h": r"^exporters/tf/table_read\.c$",
     "openssl/evp.h": NOWHERE,

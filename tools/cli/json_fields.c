@@ -97,7 +97,7 @@ static const struct {
 	{"formats", "a line a format: name, summary, reads, writes, suffixes, "
 		    "missing"},
 	{"version", "an object: wh, and a field a library: sqlite, openssl, "
-		    "zstd, zlib, jansson, isa-l, hdf5, protobuf-c, curl"},
+		    "zstd, zlib, jansson, isa-l, hdf5, curl"},
 };
 
 const char *verb_json(const struct verb *verb)
