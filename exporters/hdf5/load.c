@@ -63,7 +63,7 @@ static enum wh_status add_weight(struct loader *loader,
 	struct h5_kept *dataset;
 	struct h5_view view_auto object = {0};
 	const char *key =
-		arena_printf(&loader->scratch, "%s%s", layer->key_prefix, name);
+		arena_join(&loader->scratch, layer->key_prefix, name, "");
 
 	if (!key)
 		return wh_fail_memory(err);
@@ -112,7 +112,7 @@ static enum wh_status add_layer(struct loader *loader, const char *name,
 	bool own = kind == WH_LAYER_MODEL;
 	struct layer_draft layer = {
 		.key_prefix =
-			own ? "" : arena_printf(&loader->scratch, "%s/", name),
+			own ? "" : arena_join(&loader->scratch, name, "/", ""),
 		.path = path,
 		.role = kind == WH_LAYER_OPTIMIZER ? WH_ROLE_OPTIMIZER
 						   : WH_ROLE_WEIGHT,
@@ -137,8 +137,7 @@ static enum wh_status add_group(struct loader *loader, const struct h5_view *at,
 	if (!status)
 		status = add_layer(
 			loader, layer_name, kind, &group,
-			arena_printf(&loader->scratch, "%s%s/", prefix, name),
-			err);
+			arena_join(&loader->scratch, prefix, name, "/"), err);
 	if (status)
 		wh_error_prefix(err, "layer '%s'", name);
 	return status;

@@ -112,9 +112,8 @@ static enum scope_verdict keep_names(const struct step *step)
 	uint32_t i;
 
 	for (i = 0; i < step->n; i++) {
-		*step->weights[i].path =
-			arena_printf(step->arena, "%s%s", step->prefix,
-				     step->weights[i].rest);
+		*step->weights[i].path = arena_join(step->arena, step->prefix,
+						    step->weights[i].rest, "");
 		if (!*step->weights[i].path)
 			return SCOPE_MEMORY;
 	}
@@ -181,8 +180,7 @@ static enum scope_verdict enter(const struct step *step, const char *word,
 			     .is_cell = is_cell};
 	uint32_t i;
 
-	inner.prefix =
-		arena_printf(step->arena, "%s%s", step->prefix, attribute);
+	inner.prefix = arena_join(step->arena, step->prefix, attribute, "");
 	inner.weights =
 		arena_alloc(step->arena, step->n, sizeof(*inner.weights));
 	if (!inner.prefix || !inner.weights)

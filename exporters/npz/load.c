@@ -224,8 +224,6 @@ static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 	return WH_OK;
 }
 
-/* It is finished twice: the template needs the tensors, and adds its skeleton
- * to them. */
 static enum wh_status make_manifest(struct loading *loading, const char *format,
 				    struct wh_error *err)
 {
@@ -238,7 +236,7 @@ static enum wh_status make_manifest(struct loading *loading, const char *format,
 	WH_TRY(neutral_layers(loading->builder, &source->arena,
 			      loading->description, loading->keys, loading->n,
 			      &origin, err));
-	WH_TRY(manifest_finish(loading->builder, manifest, err));
+	manifest_show_tensors(loading->builder, manifest);
 	WH_TRY(npz_template_make(source, format, loading->builder, &made, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));
 	manifest->template_ = made;

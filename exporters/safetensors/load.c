@@ -386,8 +386,6 @@ static enum wh_status fill_manifest(struct loading *loading,
 	return add_tensors(loading, err);
 }
 
-/* The manifest is finished twice: the template needs the tensors, and adds
- * its skeleton to them. */
 static enum wh_status make_manifest(struct loading *loading,
 				    struct wh_error *err)
 {
@@ -400,7 +398,7 @@ static enum wh_status make_manifest(struct loading *loading,
 	WH_TRY(neutral_layers(loading->builder, &source->arena,
 			      loading->description, loading->keys,
 			      loading->n_keys, &origin, err));
-	WH_TRY(manifest_finish(loading->builder, manifest, err));
+	manifest_show_tensors(loading->builder, manifest);
 	WH_TRY(st_template_make(source, loading->builder, &made, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));
 	manifest->template_ = made;

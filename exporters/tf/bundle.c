@@ -7,11 +7,7 @@
 #include "base/endian.h"
 #include "tf/wire.h"
 
-#define CONSUMER	 1 /* the version of the format that is read here */
-#define WIRE_VARINT	 0
-#define WIRE_BYTES	 2
-#define WIRE_FIXED32	 5
-#define TAG(field, type) ((uint32_t)(field) << 3 | (uint32_t)(type))
+#define CONSUMER 1 /* the version of the format that is read here */
 
 /* Fields: tensor_bundle.proto, versions.proto, tensor_shape.proto,
  * tensor_slice.proto. */
@@ -215,20 +211,39 @@ static bool read_dim(struct cursor cursor, uint64_t *size)
 	return *size <= INT64_MAX; /* negative sizes are 10-byte varints */
 }
 
-bool bundle_read_shape(struct cursor cursor, struct bundle_entry *entry)
+static uint32_t count_field(struct cursor cursor, uint32_t wanted)
 {
-	uint32_t field, type;
-	struct cursor inner;
-	uint64_t unknown;
+	uint32_t field, type, n = 0;
 
+	while (cursor_left(&cursor)) {
+		if (!cursor_tag(&cursor, &field, &type) ||
+		    !cursor_skip(&cursor, type))
+			break;
+		n += field == wanted && type == WIRE_BYTES;
+	}
+	return n;
+}
+
+bool bundle_read_shape(struct cursor cursor, struct arena *arena,
+		       struct bundle_entry *entry)
+{
+	uint32_t field, type, n = count_field(cursor, SHAPE_DIM);
+	struct cursor inner;
+	uint64_t unknown, *shape;
+
+	if (n > WH_MAX_RANK)
+		return false;
+	entry->shape = shape = arena_alloc(arena, n, sizeof(*shape));
+	if (!shape)
+		return false;
 	entry->rank = 0;
 	while (cursor_left(&cursor)) {
 		if (!cursor_tag(&cursor, &field, &type))
 			return false;
 		if (field == SHAPE_DIM && type == WIRE_BYTES) {
-			if (entry->rank == WH_MAX_RANK ||
+			if (entry->rank == n ||
 			    !cursor_message(&cursor, &inner) ||
-			    !read_dim(inner, &entry->shape[entry->rank++]))
+			    !read_dim(inner, &shape[entry->rank++]))
 				return false;
 		} else if (field == SHAPE_UNKNOWN_RANK && type == WIRE_VARINT) {
 			if (!cursor_varint(&cursor, &unknown) || unknown)
@@ -263,19 +278,6 @@ static bool read_slice_extent(struct cursor cursor, struct bundle_extent *out)
 			out->length = (int64_t)value;
 	}
 	return true;
-}
-
-static uint32_t count_field(struct cursor cursor, uint32_t wanted)
-{
-	uint32_t field, type, n = 0;
-
-	while (cursor_left(&cursor)) {
-		if (!cursor_tag(&cursor, &field, &type) ||
-		    !cursor_skip(&cursor, type))
-			break;
-		n += field == wanted && type == WIRE_BYTES;
-	}
-	return n;
 }
 
 bool bundle_read_slice(struct cursor cursor, struct arena *arena,
@@ -353,7 +355,7 @@ static bool read_part(struct cursor *cursor, uint32_t field, uint32_t type,
 	if (!cursor_message(cursor, &inner))
 		return false;
 	if (field == ENTRY_SHAPE)
-		return bundle_read_shape(inner, entry);
+		return bundle_read_shape(inner, arena, entry);
 	return bundle_read_slice(inner, arena,
 				 &entry->slices[entry->n_slices++]);
 }

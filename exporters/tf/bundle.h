@@ -34,7 +34,7 @@ struct bundle_slice {
 struct bundle_entry {
 	enum wh_dtype dtype;
 	uint32_t rank;
-	uint64_t shape[WH_MAX_RANK];
+	const uint64_t *shape;
 	uint32_t shard;
 	uint64_t offset, size;
 	uint32_t crc32c; /* masked, as it is stored */
@@ -49,7 +49,7 @@ enum wh_status bundle_read_header(const uint8_t *bytes, size_t len,
 enum wh_status bundle_write_header(struct wh_buf *out, uint32_t n_shards,
 				   struct wh_error *err);
 
-/** `key` is for messages; slices are allocated in `arena`. */
+/** `key` is for messages; shape and slices are allocated in `arena`. */
 enum wh_status bundle_read_entry(const char *key, const uint8_t *bytes,
 				 size_t len, struct arena *arena,
 				 struct bundle_entry *entry,
@@ -60,10 +60,11 @@ enum wh_status bundle_write_entry(struct wh_buf *out,
 
 /** Messages that both versions of the form have: VersionDef, as TensorFlow
  *  checks it; TensorShapeProto, into rank and shape; TensorSliceProto, into a
- *  zeroed slice. */
+ *  zeroed slice. What has no fixed size is allocated in `arena`. */
 enum wh_status bundle_check_version(struct cursor message,
 				    struct wh_error *err);
-bool bundle_read_shape(struct cursor message, struct bundle_entry *entry);
+bool bundle_read_shape(struct cursor message, struct arena *arena,
+		       struct bundle_entry *entry);
 bool bundle_read_slice(struct cursor message, struct arena *arena,
 		       struct bundle_slice *slice);
 

@@ -505,8 +505,6 @@ static void expect_checksums(const struct loading *loading)
  * ------------------------------------------------------------------------------
  */
 
-/* The manifest is finished twice: the template needs the tensors, and adds
- * its skeleton to them. */
 static enum wh_status make_manifest(struct loading *loading,
 				    struct wh_error *err)
 {
@@ -515,7 +513,7 @@ static enum wh_status make_manifest(struct loading *loading,
 	struct wh_template *made;
 
 	WH_TRY(add_tensors(loading, err));
-	WH_TRY(manifest_finish(loading->builder, manifest, err));
+	manifest_show_tensors(loading->builder, manifest);
 	WH_TRY(tf_template_make(source, loading->n_entries, loading->builder,
 				&made, err));
 	WH_TRY(manifest_finish(loading->builder, manifest, err));

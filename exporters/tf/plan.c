@@ -106,9 +106,7 @@ static enum wh_status add_tensor(struct layout *layout, struct wh_image *image,
 
 	item->entry.dtype = tensor->dtype;
 	item->entry.rank = tensor->rank;
-	if (tensor->rank)
-		memcpy(item->entry.shape, tensor->shape,
-		       tensor->rank * sizeof(*tensor->shape));
+	item->entry.shape = tensor->shape;
 	if (tensor->dtype == WH_STRING)
 		return add_strings(layout, image, item, err);
 	if (tensor->dtype == WH_VARIANT)
@@ -134,8 +132,7 @@ static enum wh_status add_part(struct layout *layout, struct wh_image *image,
 
 	item->entry.dtype = tensor->dtype;
 	item->entry.rank = tensor->rank;
-	memcpy(item->entry.shape, item->length,
-	       tensor->rank * sizeof(*item->length));
+	item->entry.shape = item->length;
 	for (i = 0; i < n; i++) {
 		struct wh_extent extent;
 

@@ -43,8 +43,7 @@ static struct bundle_entry *find_whole(struct layout *layout, uint32_t index,
 		return NULL;
 	made->dtype = tensor->dtype;
 	made->rank = tensor->rank;
-	memcpy(made->shape, tensor->shape,
-	       tensor->rank * sizeof(*tensor->shape));
+	made->shape = tensor->shape;
 	made->shard = item->entry.shard;
 	made->slices = arena_alloc(&layout->arena, n, sizeof(*made->slices));
 	if (!made->slices)

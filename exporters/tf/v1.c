@@ -130,8 +130,9 @@ static enum wh_status add_tensor(struct loading *loading, char *name,
 		held = &loading->tensors[*index];
 		if (held->entry.dtype == entry->dtype &&
 		    held->entry.rank == entry->rank &&
-		    !memcmp(held->entry.shape, entry->shape,
-			    entry->rank * sizeof(*entry->shape)))
+		    (!entry->rank ||
+		     !memcmp(held->entry.shape, entry->shape,
+			     entry->rank * sizeof(*entry->shape))))
 			return WH_OK;
 		return wh_fail(err, WH_ECORRUPT,
 			       "tensor '%s' has two shapes or dtypes", name);
@@ -195,8 +196,8 @@ static enum wh_status add_part(struct loading *loading, uint32_t index,
 }
 
 /* Fields but the slices, which need them. */
-static bool read_tensor_meta(struct cursor message, struct cursor *name,
-			     struct bundle_entry *entry)
+static bool read_tensor_meta(struct cursor message, struct arena *arena,
+			     struct cursor *name, struct bundle_entry *entry)
 {
 	uint32_t field, type;
 	struct cursor inner;
@@ -217,7 +218,7 @@ static bool read_tensor_meta(struct cursor message, struct cursor *name,
 		} else if (field == TENSOR_NAME) {
 			*name = inner;
 		} else if (field == TENSOR_SHAPE) {
-			if (!bundle_read_shape(inner, entry))
+			if (!bundle_read_shape(inner, arena, entry))
 				return false;
 		}
 	}
@@ -232,7 +233,7 @@ static enum wh_status take_tensor(struct loading *loading,
 	uint32_t field, type, index;
 	char *text;
 
-	if (!read_tensor_meta(message, &name, &entry))
+	if (!read_tensor_meta(message, &loading->source->arena, &name, &entry))
 		return bad_meta(err);
 	if (!cursor_left(&name) || cursor_left(&name) > WH_MAX_NAME ||
 	    !text_is_name((const char *)name.at, cursor_left(&name)))

@@ -21,15 +21,24 @@ struct arena_block {
 	alignas(max_align_t) unsigned char bytes[];
 };
 
+struct arena_adopted { /* in the arena itself */
+	struct arena_adopted *next;
+	void *memory;
+};
+
 void arena_free(struct arena *arena)
 {
 	struct arena_block *block = arena->blocks, *next;
+	struct arena_adopted *adopted = arena->adopted;
 
+	for (; adopted; adopted = adopted->next)
+		free(adopted->memory);
 	for (; block; block = next) {
 		next = block->next;
 		free(block);
 	}
 	arena->blocks = NULL;
+	arena->adopted = NULL;
 	arena->failed = false;
 }
 
@@ -74,6 +83,17 @@ void *arena_alloc(struct arena *arena, size_t n, size_t size)
 	return at;
 }
 
+bool arena_adopt(struct arena *arena, void *memory)
+{
+	struct arena_adopted *adopted = arena_alloc(arena, 1, sizeof(*adopted));
+
+	if (!adopted)
+		return false;
+	*adopted = (struct arena_adopted){arena->adopted, memory};
+	arena->adopted = adopted;
+	return true;
+}
+
 bool arena_grow(struct arena *arena, void *array, size_t n, size_t *room,
 		size_t size)
 {
@@ -106,6 +126,20 @@ char *arena_bytes(struct arena *arena, const void *bytes, size_t len)
 char *arena_strdup(struct arena *arena, const char *text)
 {
 	return arena_bytes(arena, text, strlen(text));
+}
+
+char *arena_join(struct arena *arena, const char *a, const char *b,
+		 const char *c)
+{
+	size_t len_a = strlen(a), len_b = strlen(b), len_c = strlen(c);
+	char *text = arena_alloc(arena, len_a + len_b + len_c + 1, 1);
+
+	if (!text)
+		return NULL;
+	memcpy(text, a, len_a);
+	memcpy(text + len_a, b, len_b);
+	memcpy(text + len_a + len_b, c, len_c);
+	return text;
 }
 
 char *arena_printf(struct arena *arena, const char *format, ...)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_ROOM 4 /* most layers have no more variables */
+#define FIRST_ROOM 2 /* most layers have no more variables */
 
 enum wh_status array_grow(void *array, size_t n, size_t *room, size_t size,
 			  struct wh_error *err)

@@ -328,6 +328,13 @@ static enum wh_status check_owners(const struct manifest_builder *builder,
 	return WH_OK;
 }
 
+void manifest_show_tensors(const struct manifest_builder *builder,
+			   struct wh_manifest *manifest)
+{
+	manifest->tensors = builder->tensors;
+	manifest->n_tensors = builder->n_tensors - builder->has_skeleton;
+}
+
 static void *settle(struct arena *arena, const void *array, uint32_t n,
 		    size_t size)
 {
@@ -372,16 +379,17 @@ enum wh_status manifest_finish(struct manifest_builder *builder,
 	made.n_tensors = builder->n_tensors - made.n_hidden;
 	WH_TRY(check_owners(builder, made.n_tensors, err));
 	WH_TRY(settle_layers(builder, &made, err));
-	made.tensors = settle(arena, builder->tensors, builder->n_tensors,
-			      sizeof(*made.tensors));
+	made.tensors = builder->tensors;
 	made.n_attributes = builder->n_attributes;
 	made.attributes = settle(arena, builder->attributes, made.n_attributes,
 				 sizeof(*made.attributes));
 	made.n_warnings = builder->n_warnings;
 	made.warnings = settle(arena, builder->warnings, made.n_warnings,
 			       sizeof(*made.warnings));
-	if (!made.tensors || !made.attributes || !made.warnings)
+	if (!made.attributes || !made.warnings ||
+	    !arena_adopt(arena, made.tensors))
 		return wh_fail_memory(err);
+	builder->tensors = NULL;
 	*manifest = made;
 	return WH_OK;
 }

@@ -57,7 +57,12 @@ enum wh_status manifest_add_skeleton(struct manifest_builder *builder,
 				     uint64_t nbytes, uint32_t *index,
 				     struct wh_error *err);
 
-/** Checks the whole (each listed tensor has exactly one variable) and fills
+/** The tensors so far, for what needs them before it adds the skeleton. They
+ *  are the builder's, and move when another is added. */
+void manifest_show_tensors(const struct manifest_builder *builder,
+			   struct wh_manifest *manifest);
+
+/** Once, at the end. Checks the whole (each listed tensor has exactly one variable) and fills
  *  `*manifest` but for graph, template_ and origin, which the caller sets. */
 enum wh_status manifest_finish(struct manifest_builder *builder,
 			       struct wh_manifest *manifest,

@@ -1,6 +1,7 @@
 #include "support/assert.h"
 
 #include <stdalign.h>
+#include <stdlib.h>
 
 #include "base/arena.h"
 
@@ -49,6 +50,20 @@ static void texts_are_copied(void **state)
 	assert_string_equal(arena_strdup(&arena, "é"), "é");
 	assert_string_equal(arena_bytes(&arena, NULL, 0), "");
 	assert_string_equal(arena_printf(&arena, "%s-%d", "a", 7), "a-7");
+	assert_string_equal(arena_join(&arena, "a", "", "bc"), "abc");
+	arena_free(&arena);
+}
+
+/* valgrind and the sanitizers see that they are freed. */
+static void memory_of_others_is_freed_with_it(void **state)
+{
+	struct arena arena = {0};
+
+	(void)state;
+	assert_true(arena_adopt(&arena, malloc(1000)));
+	assert_true(arena_adopt(&arena, NULL));
+	assert_true(arena_adopt(&arena, malloc(1)));
+	arena_free(&arena);
 	arena_free(&arena);
 }
 
@@ -76,6 +91,7 @@ int main(void)
 		cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
 		cmocka_unit_test(large_runs_and_overflows),
 		cmocka_unit_test(texts_are_copied),
+		cmocka_unit_test(memory_of_others_is_freed_with_it),
 		cmocka_unit_test(rows_grow_and_what_is_not_filled_is_zero),
 	};
 
