@@ -18,6 +18,7 @@ static void close_source(struct wh_source *base)
 	if (source->spool >= 0)
 		close(source->spool);
 	reader_close(&source->reader);
+	ahead_free(&source->ahead);
 	arena_free(&source->arena);
 	free(source);
 }
@@ -109,8 +110,8 @@ static enum wh_status read_raw(struct npz_source *source, uint32_t index,
 	const struct npz_place *place = &source->places[index];
 
 	if (!place->packed)
-		return reader_read(&source->reader, place->offset + offset, buf,
-				   len, err);
+		return reader_read_ahead(&source->reader, &source->ahead,
+					 place->offset + offset, buf, len, err);
 	if (place->header.fortran)
 		return read_spool(source, index, offset, buf, len, err);
 	return read_stream(source, index, offset, buf, len, err);

@@ -20,6 +20,7 @@ struct npz_source {
 	struct wh_source base; /* first: they are cast into each other */
 	struct arena arena;
 	struct file_reader reader;
+	struct read_ahead ahead;
 	struct zip_archive archive;
 	struct npz_place *places; /* in the manifest's order; in the arena */
 	struct skeleton skeleton;

@@ -9,6 +9,7 @@ static void close_source(struct wh_source *base)
 
 	for (i = 0; i < source->n_files; i++)
 		reader_close(&source->files[i].reader);
+	ahead_free(&source->ahead);
 	arena_free(&source->arena);
 	free(source);
 }
@@ -55,14 +56,15 @@ static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 				  uint64_t offset, void *buf, size_t len,
 				  struct wh_error *err)
 {
-	const struct st_source *source = (const struct st_source *)base;
+	struct st_source *source = (struct st_source *)base;
 	const struct st_place *place;
 
 	if (index >= base->manifest.n_tensors)
 		return read_skeleton(source, offset, buf, len, err);
 	place = &source->places[index];
-	return reader_read(&source->files[place->file].reader,
-			   place->offset + offset, buf, len, err);
+	return reader_read_ahead(&source->files[place->file].reader,
+				 &source->ahead, place->offset + offset, buf,
+				 len, err);
 }
 
 const struct wh_source_ops st_source_ops = {

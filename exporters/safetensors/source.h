@@ -23,6 +23,7 @@ struct st_place { /* of one tensor */
 struct st_source {
 	struct wh_source base; /* first: they are cast into each other */
 	struct arena arena;
+	struct read_ahead ahead;
 	struct st_file *files; /* shards, then the index; in the arena */
 	uint32_t n_files;
 	struct st_place *places; /* in the manifest's order; in the arena */

@@ -145,6 +145,7 @@ void shards_free(struct shard_files *files)
 	for (i = 0; i < files->n_shards; i++)
 		if (files->files[i].fd >= 0)
 			close(files->files[i].fd);
+	ahead_free(&files->ahead);
 	free(files->files);
 	free(files->prefix);
 }
@@ -177,15 +178,15 @@ enum wh_status shards_open(struct shard_files *files, uint32_t shard,
 	return WH_OK;
 }
 
-enum wh_status shards_read(const struct shard_files *files, uint32_t shard,
+enum wh_status shards_read(struct shard_files *files, uint32_t shard,
 			   uint64_t offset, void *buf, size_t len,
 			   struct wh_error *err)
 {
 	uint8_t *out = buf;
 
 	while (len) {
-		ssize_t got =
-			pread(files->files[shard].fd, out, len, (off_t)offset);
+		ssize_t got = ahead_pread(&files->ahead, files->files[shard].fd,
+					  out, len, offset);
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/ahead.h"
 #include "base/error.h"
 
 /** Whether `text` is "SSSSS-of-NNNNN", with at least five digits each. */
@@ -29,6 +30,7 @@ struct shard_files {
 		struct stat opened;
 	} * files;
 	struct stat index;
+	struct read_ahead ahead;
 };
 
 enum wh_status shards_init(struct shard_files *files, const char *prefix,
@@ -38,7 +40,7 @@ void shards_free(struct shard_files *files);
 enum wh_status shards_open(struct shard_files *files, uint32_t shard,
 			   struct wh_error *err);
 /** All of `len` bytes of an open shard. */
-enum wh_status shards_read(const struct shard_files *files, uint32_t shard,
+enum wh_status shards_read(struct shard_files *files, uint32_t shard,
 			   uint64_t offset, void *buf, size_t len,
 			   struct wh_error *err);
 /** WH_EMISMATCH if index or an open shard is no more what it was. */

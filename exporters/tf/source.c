@@ -32,7 +32,7 @@ static enum wh_status unchanged(struct wh_source *base, struct wh_error *err)
 	return shards_unchanged(&source->shards, err);
 }
 
-static enum wh_status read_flat(const struct tf_source *source,
+static enum wh_status read_flat(struct tf_source *source,
 				const struct tf_place *place, uint64_t offset,
 				void *buf, size_t len, struct wh_error *err)
 {
@@ -41,7 +41,7 @@ static enum wh_status read_flat(const struct tf_source *source,
 }
 
 /* `offset` of the place is where the strings' bytes begin. */
-static enum wh_status read_strings(const struct tf_source *source,
+static enum wh_status read_strings(struct tf_source *source,
 				   const struct tf_place *place,
 				   uint64_t offset, uint8_t *out, size_t len,
 				   struct wh_error *err)
@@ -151,7 +151,7 @@ enum wh_status tf_read_run(void *arg, const struct skeleton_run *run,
 			   uint64_t skip, void *buf, size_t len,
 			   struct wh_error *err)
 {
-	const struct tf_source *source = arg;
+	struct tf_source *source = arg;
 
 	if (run->file != TF_INDEX_FILE)
 		return shards_read(&source->shards, run->file,

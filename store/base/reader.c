@@ -42,10 +42,17 @@ void reader_close(struct file_reader *reader)
 enum wh_status reader_read(const struct file_reader *reader, uint64_t offset,
 			   void *buf, size_t len, struct wh_error *err)
 {
+	return reader_read_ahead(reader, NULL, offset, buf, len, err);
+}
+
+enum wh_status reader_read_ahead(const struct file_reader *reader,
+				 struct read_ahead *ahead, uint64_t offset,
+				 void *buf, size_t len, struct wh_error *err)
+{
 	uint8_t *out = buf;
 
 	while (len) {
-		ssize_t got = pread(reader->fd, out, len, (off_t)offset);
+		ssize_t got = ahead_pread(ahead, reader->fd, out, len, offset);
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/ahead.h"
 #include "base/error.h"
 
 /** Whether both are of one file that nobody has written to in between, by its
@@ -31,6 +32,11 @@ void reader_close(struct file_reader *reader);
  *  shorter. Safe from several threads. */
 enum wh_status reader_read(const struct file_reader *reader, uint64_t offset,
 			   void *buf, size_t len, struct wh_error *err);
+
+/** The same of payloads, which may be small and lie side by side. */
+enum wh_status reader_read_ahead(const struct file_reader *reader,
+				 struct read_ahead *ahead, uint64_t offset,
+				 void *buf, size_t len, struct wh_error *err);
 
 /** WH_EMISMATCH if it isn't the file that was opened any more. */
 enum wh_status reader_unchanged(const struct file_reader *reader,
