@@ -329,11 +329,15 @@ static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
 	return WH_OK;
 }
 
+/* In one transaction: each layer's figures for themselves would ask the file
+ * anew whether it has changed. */
 static enum wh_status check_old_layers(struct look *look, struct wh_error *err)
 {
+	AUTO_TRANSACTION tx = {0};
 	char text[512];
 	uint32_t i, at, n_weights, n_found = look->n_common;
 
+	WH_TRY(transaction_read(&tx, look->db, err));
 	for (i = 0; i < look->n_old; i++)
 		n_found += name_map_find(&look->layers, look->old[i].name) !=
 			   UINT32_MAX;
@@ -440,12 +444,14 @@ static enum wh_status still_since(struct look *look,
 
 static enum wh_status check_stuck(struct look *look, struct wh_error *err)
 {
+	AUTO_TRANSACTION tx = {0};
 	int64_t since, generation = look->parent.generation + 1;
 	char text[512];
 	uint32_t i;
 
 	if (look->options.stuck <= 0)
 		return WH_OK;
+	WH_TRY(transaction_read(&tx, look->db, err));
 	WH_TRY(lineage_of(look->db, look->parent.id, &look->line, err));
 	for (i = 0; i < look->manifest->n_layers; i++) {
 		const struct wh_layer *layer = &look->manifest->layers[i];
