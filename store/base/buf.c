@@ -21,10 +21,10 @@ enum wh_status wh_buf_reserve(struct wh_buf *buf, size_t extra,
 	uint64_t needed, capacity;
 	uint8_t *data;
 
+	if (extra <= buf->capacity - buf->size)
+		return WH_OK;
 	if (!checked_add(buf->size, extra, &needed) || needed > SIZE_MAX / 2)
 		return wh_fail_memory(err);
-	if (needed <= buf->capacity)
-		return WH_OK;
 	capacity = buf->capacity + buf->capacity / 2;
 	if (capacity < needed)
 		capacity = needed;

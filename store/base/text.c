@@ -79,6 +79,17 @@ void text_escape(const char *text, size_t len, char *out, size_t size)
 	out[used] = '\0';
 }
 
+/* Whether the next eight bytes are ASCII without NUL: no byte has its highest
+ * bit, nor lends one to it when 1 is taken from it. */
+static bool are_plain(const char *text)
+{
+	const uint64_t each = UINT64_MAX / 0xff;
+	uint64_t bytes;
+
+	memcpy(&bytes, text, sizeof(bytes));
+	return !((bytes | (bytes - each)) & each * 0x80);
+}
+
 bool text_is_name(const char *text, size_t len)
 {
 	const unsigned char *at = (const unsigned char *)text;
@@ -86,6 +97,9 @@ bool text_is_name(const char *text, size_t len)
 	uint32_t point;
 
 	for (i = 0; i < len; i += n) {
+		n = sizeof(uint64_t);
+		if (len - i >= n && are_plain(text + i))
+			continue;
 		n = 1;
 		if (at[i] && at[i] < 0x80)
 			continue;

@@ -27,6 +27,8 @@ static void escaping_never_cuts_a_character(void **state)
 
 static void names_are_utf8_without_nul(void **state)
 {
+	size_t i;
+
 	(void)state;
 	assert_true(text_is_name("kernel:0", 8));
 	assert_true(text_is_name("", 0));
@@ -34,6 +36,17 @@ static void names_are_utf8_without_nul(void **state)
 	assert_false(text_is_name("\xc0\x80", 2));
 	assert_false(text_is_name("\xed\xa0\x80", 3));
 	assert_false(text_is_name("\xff", 1));
+	assert_true(text_is_name("a_layer_of_000001/kernel:0", 26));
+	assert_true(text_is_name("\x01\x02\x7f\x03\x04\x05\x06\x07", 8));
+	assert_true(text_is_name("seven_é_and_more_é", 20));
+	for (i = 0; i < 24; i++) {
+		char name[25] = "three times eight bytes!";
+
+		name[i] = '\0';
+		assert_false(text_is_name(name, 24));
+		name[i] = '\x80';
+		assert_false(text_is_name(name, 24));
+	}
 }
 
 static void numbers_are_whole_strings(void **state)
