@@ -191,6 +191,7 @@ static const struct wh_variable *find_weight(const struct wh_layer *layer,
 	return NULL;
 }
 
+/* What the parent has was told once; a strict commit takes no NaN. */
 static void check_counts(struct look *look, const struct wh_layer *layer,
 			 const struct wh_variable *v, bool had_nan,
 			 bool had_inf)
@@ -198,7 +199,7 @@ static void check_counts(struct look *look, const struct wh_layer *layer,
 	const struct wh_tensor *t = &look->manifest->tensors[v->tensor];
 	const struct wh_statistics *s = &t->statistics;
 	const uint64_t counts[] = {s->n_nan, s->n_inf};
-	const bool had[] = {had_nan, had_inf};
+	const bool had[] = {had_nan && !look->options.strict, had_inf};
 	char text[512];
 	int i;
 
@@ -289,7 +290,9 @@ static enum wh_status know_all_figures(struct look *look, struct wh_error *err)
 	for (i = 0; i < look->manifest->n_layers; i++) {
 		const struct wh_layer *layer = &look->manifest->layers[i];
 
-		for (k = 0; !look->is_kept[i] && k < layer->n_variables; k++)
+		if (look->is_kept[i] && !look->options.strict)
+			continue;
+		for (k = 0; k < layer->n_variables; k++)
 			WH_TRY(know_figures(look, layer->variables[k].tensor,
 					    err));
 	}
@@ -361,18 +364,20 @@ static enum wh_status check_old_layers(struct look *look, struct wh_error *err)
 	return WH_OK;
 }
 
-static void check_new_weights(struct look *look)
+/* Weights that are new, and those of layers that are as they were. */
+static void check_unpaired_weights(struct look *look)
 {
 	uint32_t i, k;
 
 	for (i = 0; i < look->manifest->n_layers; i++) {
 		const struct wh_layer *layer = &look->manifest->layers[i];
+		bool kept = look->is_kept[i];
 
-		for (k = 0; !look->is_kept[i] && k < layer->n_variables; k++) {
+		for (k = 0; k < layer->n_variables; k++) {
 			const struct wh_variable *v = &layer->variables[k];
 
 			if (!look->is_paired[v->tensor])
-				check_counts(look, layer, v, false, false);
+				check_counts(look, layer, v, kept, kept);
 		}
 	}
 }
@@ -495,7 +500,7 @@ static enum wh_status look_at(struct look *look, int64_t parent,
 	WH_TRY(know_all_figures(look, err));
 	if (parent)
 		WH_TRY(check_old_layers(look, err));
-	check_new_weights(look);
+	check_unpaired_weights(look);
 	return parent ? check_stuck(look, err) : WH_OK;
 }
 

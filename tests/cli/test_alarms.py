@@ -53,6 +53,21 @@ def test_the_first_snapshot_and_new_weights_too(store):
         ("inf", "d", "kernel", 2)]
 
 
+def test_strict_takes_no_nan_though_the_parent_has_it(model):
+    """Infinities may be a mask; what they were is told once."""
+    model.ok("commit", save(model, b__kernel=INF, c__bias=NAN[1:3]), "-q",
+             "--no-alarms")
+    for change in ({}, {"a__kernel": numpy.zeros((2, 3), "f4")},
+                   {"c__bias": NAN[:2]}):
+        changed = {"b__kernel": INF, "c__bias": NAN[1:3], **change}
+        done = model("commit", save(model, **changed), "--strict")
+        assert done.returncode != 0
+        assert "'c/bias' has " in done.stderr and "NaN" in done.stderr
+        assert "infinities" not in done.stderr
+    assert len(model.rows("log")) == 2
+    model.ok("commit", save(model, b__kernel=INF), "-q", "--strict")
+
+
 def test_norms(model):
     ten = numpy.full((2, 3), 10, "f4")
     assert alarms(model, a__kernel=ten * 9) == []

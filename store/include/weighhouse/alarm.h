@@ -13,7 +13,8 @@ extern "C" {
 
 /** Each is told against the snapshot that the new one is to follow. */
 enum wh_alarm_kind {
-	WH_ALARM_NAN = 0, /* a tensor has NaN, and had none */
+	WH_ALARM_NAN = 0, /* a tensor has NaN, and had none, or is to be
+			     committed strictly */
 	WH_ALARM_INF,	  /* infinities, and had none */
 	WH_ALARM_NORM,	  /* a weight's L2 norm is above 1, and so many times
 			     what it was */
