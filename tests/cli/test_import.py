@@ -99,6 +99,25 @@ def test_a_name_with_a_figure_says_its_epoch(store):
     assert [row["epoch"] for row in store.rows("log")] == [2, 1]
 
 
+def test_a_name_without_a_figure_has_that_of_its_folder_as_in_watch(store):
+    """Below the folder that all of them are in: what is above counts runs, or
+    years."""
+    for number in (2, 11):
+        folder = store.folder / "run-2024" / f"epoch-{number}"
+        folder.mkdir(parents=True)
+        shutil.copy(epoch(1), folder / "model.h5")
+    store.ok("import", "run-2024/*/model.h5", "-q")
+    rows = store.rows("log")
+    assert [(row["epoch"], row["message"]) for row in rows] == [
+        (11, "epoch-11/model.h5"), (2, "epoch-2/model.h5")]
+    store("watch", "run-2024", "-b", "watched", "--once")
+    assert [(row["epoch"], row["message"]) for row in
+            store.rows("log", "watched", "-n", "2")] == [
+        (row["epoch"], row["message"]) for row in rows]
+    store("import", "run-2024/epoch-2/model.h5", "-b", "alone")
+    assert store.rows("log", "alone")[0]["epoch"] is None
+
+
 def test_a_name_that_the_pattern_does_not_fit_is_said(store):
     copy(store.folder, ["epoch-1.h5", "final.h5"])
     done = store("import", "-q", "*.h5", "--step-from", "epoch-{epoch}.h5")

@@ -24,6 +24,7 @@ static void read_all(struct cli *cli, const char *pattern, char *name,
 
 	require(list.files);
 	list.files[0].path = name;
+	import_name_files(&list);
 	import_read_name(&list.files[0], *pattern ? pattern : NULL);
 	if (!import_read_csv(cli, &list, csv))
 		require(import_metrics(&list, &list.files[0], metrics) <=

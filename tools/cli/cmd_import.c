@@ -38,13 +38,6 @@ static void print_head(const struct cli *cli)
 		       "weights", "stored", "byte for byte");
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static void print_file(const struct cli *cli, const struct import_file *file,
 		       const struct commit_outcome *outcome)
 {
@@ -59,9 +52,9 @@ static void print_file(const struct cli *cli, const struct import_file *file,
 		snprintf(step, sizeof(step), "%" PRId64, file->said.number);
 	snprintf(counts, sizeof(counts), "%" PRIu64 "/%" PRIu64,
 		 r->n_new_tensors, r->n_tensors);
-	cli_say(cli, "%-32s %6s %9s %10s %10s  %s",
-		cli_escape(base_name(file->path)), step, counts,
-		cli_size(cli, r->nbytes), cli_size(cli, r->stored_bytes),
+	cli_say(cli, "%-32s %6s %9s %10s %10s  %s", cli_escape(file->name),
+		step, counts, cli_size(cli, r->nbytes),
+		cli_size(cli, r->stored_bytes),
 		outcome->reproducible ? "yes" : "values only");
 }
 
@@ -93,7 +86,7 @@ static int import_file(struct cli *cli, struct import_list *list,
 	int code;
 
 	if (!options.message)
-		options.message = base_name(file->path);
+		options.message = file->name;
 	options.metrics = metrics;
 	options.n_metrics = import_metrics(list, file, metrics);
 	code = cli_take_alarms(cli, &options);
@@ -119,12 +112,12 @@ static int import_all(struct cli *cli, struct import_list *list)
 	if (code)
 		return code;
 	cli_say(cli,
-		"%zu checkpoints, %" PRIu64 " of %" PRIu64
+		"%zu checkpoint%s, %" PRIu64 " of %" PRIu64
 		" tensors new, %s of %s stored; reproducible byte for byte "
 		"%zu/%zu",
-		totals.n, totals.n_new, totals.n_tensors,
-		cli_size(cli, totals.stored), cli_size(cli, totals.nbytes),
-		totals.n_reproducible, totals.n);
+		totals.n, totals.n == 1 ? "" : "s", totals.n_new,
+		totals.n_tensors, cli_size(cli, totals.stored),
+		cli_size(cli, totals.nbytes), totals.n_reproducible, totals.n);
 	return EXIT_DONE;
 }
 
@@ -134,7 +127,7 @@ static void tell_misfit(struct cli *cli, const struct import_file *file,
 	char *sentence;
 
 	if (asprintf(&sentence, "'%s' doesn't fit '%s': it has no step",
-		     base_name(file->path), pattern) < 0)
+		     file->name, pattern) < 0)
 		return;
 	cli_warn(cli, sentence);
 	free(sentence);
@@ -154,6 +147,7 @@ static int prepare(struct cli *cli, struct import_list *list)
 		return code;
 	if (!list->n)
 		return cli_usage(cli, "there is no checkpoint to import");
+	import_name_files(list);
 	for (k = 0; k < list->n; k++)
 		if (!import_read_name(&list->files[k], pattern))
 			tell_misfit(cli, &list->files[k], pattern);

@@ -23,11 +23,38 @@ void import_list_free(struct import_list *list)
 	free(list->rows);
 }
 
+/* How much of two paths is one folder. */
+static size_t common_folder(const char *a, const char *b, size_t max)
+{
+	size_t i, len = 0;
+
+	for (i = 0; i < max && a[i] && a[i] == b[i]; i++)
+		if (a[i] == '/')
+			len = i + 1;
+	return len;
+}
+
+void import_name_files(struct import_list *list)
+{
+	size_t i, len = 0;
+
+	if (list->n) {
+		const char *slash = strrchr(list->files[0].path, '/');
+
+		len = slash ? (size_t)(slash - list->files[0].path) + 1 : 0;
+	}
+	for (i = 1; i < list->n; i++)
+		len = common_folder(list->files[0].path, list->files[i].path,
+				    len);
+	for (i = 0; i < list->n; i++)
+		list->files[i].name = list->files[i].path + len;
+}
+
 bool import_read_name(struct import_file *file, const char *pattern)
 {
 	if (pattern)
 		return name_match(file->path, pattern, &file->said);
-	name_guess(file->path, false, &file->said);
+	name_guess(file->name, &file->said);
 	return true;
 }
 

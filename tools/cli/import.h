@@ -10,6 +10,7 @@
 
 struct import_file {
 	char *path;		 /* of the checkpoint: a file, or a TF prefix */
+	const char *name;	 /* its end: below the folder that all are in */
 	struct name_values said; /* by its name */
 };
 
@@ -31,8 +32,12 @@ int import_add(struct cli *cli, struct import_list *list, const char *pattern);
 /** Whether anything that lies in the folder is a checkpoint by its name. */
 bool import_takes_of(struct cli *cli, const char *folder);
 
-/** Step, epoch and metrics from the name, by a pattern or without one (NULL).
- *  False if the name doesn't fit the pattern. */
+/** Gives all files their names. */
+void import_name_files(struct import_list *list);
+
+/** Step, epoch and metrics from the name, by a pattern or without one (NULL);
+ *  as watch does, from the nearest folder in it where the last part has no
+ *  number. False if the name doesn't fit the pattern. */
 bool import_read_name(struct import_file *file, const char *pattern);
 
 /** Metrics of all epochs; tells what was matched. */

@@ -319,7 +319,7 @@ static bool read_number(const char *name, size_t len,
 	return true;
 }
 
-void name_guess(const char *path, bool folders, struct name_values *values)
+void name_guess(const char *path, struct name_values *values)
 {
 	size_t end = strlen(path);
 
@@ -328,8 +328,7 @@ void name_guess(const char *path, bool folders, struct name_values *values)
 		const char *slash = memrchr(path, '/', end);
 		size_t start = slash ? (size_t)(slash - path) + 1 : 0;
 
-		if (read_number(path + start, end - start, values) ||
-		    !folders || !slash)
+		if (read_number(path + start, end - start, values) || !slash)
 			return;
 		end = start - 1;
 	}

@@ -32,9 +32,9 @@ bool name_match(const char *path, const char *pattern,
 
 /** Without a pattern: the epoch is the number behind "epoch", or else the last
  *  one that is no decimal fraction, as metrics are. A suffix such as `.h5` is
- *  none. With `folders`, a name without a number is given that of
- *  the nearest folder of the path. */
-void name_guess(const char *path, bool folders, struct name_values *values);
+ *  none. A name without a number is given that of the nearest folder of the
+ *  path. */
+void name_guess(const char *path, struct name_values *values);
 
 /** A step or an epoch; false for one that no training has. */
 bool name_count(double value, int64_t *count);

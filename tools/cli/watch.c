@@ -110,7 +110,7 @@ static struct watch_file *file_of(struct watch *watch, const char *path)
 	if (watch->pattern)
 		name_match(file->path, watch->pattern, &file->said);
 	else
-		name_guess(file->name, true, &file->said);
+		name_guess(file->name, &file->said);
 	return file;
 }
 

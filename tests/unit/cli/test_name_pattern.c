@@ -114,11 +114,11 @@ static void steps_that_no_training_has_are_none(void **state)
 	assert_says("{step}.h5", "99999999999999999999.h5", -1, -1, NONE);
 }
 
-static void guess(const char *path, bool folders, int64_t epoch)
+static void guess(const char *path, int64_t epoch)
 {
 	struct name_values values;
 
-	name_guess(path, folders, &values);
+	name_guess(path, &values);
 	if ((values.has_epoch ? values.epoch : -1) != epoch)
 		fail_msg("'%s': %d", path,
 			 values.has_epoch ? (int)values.epoch : -1);
@@ -127,24 +127,23 @@ static void guess(const char *path, bool folders, int64_t epoch)
 static void without_a_pattern_the_last_number_is_the_epoch(void **state)
 {
 	(void)state;
-	guess("epoch-37-final2.h5", false, 37);
-	guess("epoch-01-1.696.weights.h5", false, 1);
-	guess("weights.02-1.28.hdf5", false, 2);
-	guess("val0.93-Epoch_7.h5", false, 7);
-	guess("epoch=3-step=1200.ckpt", false, 3);
-	guess("e1-v2.5-12.h5", false, 12);
-	guess("epochs.h5", false, -1);
-	guess("w0.25.h5", false, 25);
-	guess("epoch-1.5/9.h5", true, 9);
-	guess("epoch-37.h5", false, 37);
-	guess("epoch-37.weights.h5", false, 37);
-	guess("weights.h5", false, -1);
-	guess("weights.03", false, 3);
-	guess("ckpt-12", false, 12);
-	guess("ckpt-12/weights.h5", false, -1);
-	guess("ckpt-12/weights.h5", true, 12);
-	guess("run7/ckpt/weights.h5", true, 7);
-	guess("12345678901234567890123.h5", false, -1);
+	guess("epoch-37-final2.h5", 37);
+	guess("epoch-01-1.696.weights.h5", 1);
+	guess("weights.02-1.28.hdf5", 2);
+	guess("val0.93-Epoch_7.h5", 7);
+	guess("epoch=3-step=1200.ckpt", 3);
+	guess("e1-v2.5-12.h5", 12);
+	guess("epochs.h5", -1);
+	guess("w0.25.h5", 25);
+	guess("epoch-1.5/9.h5", 9);
+	guess("epoch-37.h5", 37);
+	guess("epoch-37.weights.h5", 37);
+	guess("weights.h5", -1);
+	guess("weights.03", 3);
+	guess("ckpt-12", 12);
+	guess("ckpt-12/weights.h5", 12);
+	guess("run7/ckpt/weights.h5", 7);
+	guess("12345678901234567890123.h5", -1);
 }
 
 int main(void)
