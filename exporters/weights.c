@@ -23,7 +23,7 @@ static const struct wh_save_options default_options;
 static bool changes_layout(const struct wh_plan_options *options,
 			   const struct wh_format *format)
 {
-	bool is_rooted = options->root != WH_ROOT_MODEL ||
+	bool is_rooted = options->root != WH_ROOT_DEFAULT ||
 			 options->async_layout || options->save_counter;
 
 	return options->n_casts ||

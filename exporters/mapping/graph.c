@@ -337,7 +337,8 @@ static enum wh_status build(struct building *building, struct wh_error *err)
 	WH_TRY(add_layers(building, WH_LAYER_MODEL, err));
 	/* tf.train.Checkpoint(model) attaches the model to itself. */
 	WH_TRY(draft_link(draft, ROOT, "root", ROOT, err));
-	return notes_left_out(&building->notes, building->manifest, err);
+	return notes_left_out(&building->notes, building->manifest, NULL,
+			      err);
 }
 
 static enum wh_status build_graph(const struct wh_manifest *manifest,

@@ -319,7 +319,7 @@ static enum wh_status build(struct keras3_building *building,
 				   &index, err));
 	WH_TRY(add_members(building, model, "", "layers", err));
 	WH_TRY(fill_layers(building, model, of, naming.full_names, err));
-	return notes_left_out(&building->notes, manifest, err);
+	return notes_left_out(&building->notes, manifest, NULL, err);
 }
 
 enum wh_status mapping_objects(const struct wh_manifest *manifest,

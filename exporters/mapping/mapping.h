@@ -93,6 +93,15 @@ enum wh_status mapping_root_checkpoint(struct mapping_graph *graph,
 				       uint32_t n_tensors, struct arena *arena,
 				       struct wh_error *err);
 
+/** Turns a graph that is rooted at a tf.train.Checkpoint into that of
+ *  save_weights: node 0 is the model, keys in `key_of` are replaced, and NULL
+ *  for what the model doesn't lead to (with a note). One that is rooted at the
+ *  model already stays as it is. */
+enum wh_status mapping_root_model(const struct wh_manifest *manifest,
+				  struct arena *arena,
+				  struct mapping_graph *graph,
+				  struct wh_error *err);
+
 /** Adds edges to a graph that is rooted at the model, so that Keras 2 and
  *  Keras 3 find the same values: FORMAT.md, "Roots". */
 enum wh_status mapping_root_universal(const struct wh_manifest *manifest,

@@ -32,22 +32,27 @@ enum wh_status notes_add(struct notes *notes, struct wh_error *err,
 }
 
 static uint32_t count_variables(const struct wh_manifest *manifest,
+				const char *const *key_of,
 				enum wh_layer_kind kind)
 {
-	uint32_t i, n = 0;
+	uint32_t i, j, n = 0;
 
-	for (i = 0; i < manifest->n_layers; i++)
-		if (manifest->layers[i].kind == kind)
-			n += manifest->layers[i].n_variables;
+	for (i = 0; i < manifest->n_layers; i++) {
+		const struct wh_layer *layer = &manifest->layers[i];
+
+		for (j = 0; layer->kind == kind && j < layer->n_variables; j++)
+			n += !key_of || !key_of[layer->variables[j].tensor];
+	}
 	return n;
 }
 
 enum wh_status notes_left_out(struct notes *notes,
 			      const struct wh_manifest *manifest,
-			      struct wh_error *err)
+			      const char *const *key_of, struct wh_error *err)
 {
-	uint32_t optimizer = count_variables(manifest, WH_LAYER_OPTIMIZER);
-	uint32_t state = count_variables(manifest, WH_LAYER_STATE);
+	uint32_t optimizer =
+		count_variables(manifest, key_of, WH_LAYER_OPTIMIZER);
+	uint32_t state = count_variables(manifest, key_of, WH_LAYER_STATE);
 
 	if (optimizer)
 		WH_TRY(notes_add(notes, err, "left out: %u optimizer tensor%s",

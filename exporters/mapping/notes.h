@@ -17,10 +17,11 @@ void notes_free(struct notes *notes);
 enum wh_status notes_add(struct notes *notes, struct wh_error *err,
 			 const char *format, ...) WH_PRINTF(3, 4);
 
-/** How many tensors of the optimizer, and of other state, are left out. */
+/** How many tensors of the optimizer, and of other state, are left out: those
+ *  without a key, or all (`key_of`: NULL). */
 enum wh_status notes_left_out(struct notes *notes,
 			      const struct wh_manifest *manifest,
-			      struct wh_error *err);
+			      const char *const *key_of, struct wh_error *err);
 
 /** Copies the list into the arena. */
 enum wh_status notes_settle(const struct notes *notes,

@@ -198,6 +198,10 @@ enum wh_status layout_choose_graph(struct layout *layout, struct wh_error *err)
 		return keep_names(layout, err);
 	WH_TRY(mapping_graph_by(manifest, &hints, &layout->arena,
 				&layout->mapping, err));
+	if (options->root == WH_ROOT_MODEL ||
+	    options->root == WH_ROOT_UNIVERSAL)
+		WH_TRY(mapping_root_model(manifest, &layout->arena,
+					  &layout->mapping, err));
 	if (options->root == WH_ROOT_CHECKPOINT)
 		WH_TRY(mapping_root_checkpoint(&layout->mapping,
 					       manifest->n_tensors,

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 from conftest import same, sha256
-from zoo import BY_NAME, ZOO, arrays, fill, train
+from zoo import BY_NAME, ZOO, arrays, fill, inputs, train
 
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 NAMES = [item.name for item in ZOO]
@@ -139,6 +139,52 @@ def test_a_checkpoint_root_is_theirs_byte_for_byte(name, made, wh):
     fill(model, 2)
     tf.train.Checkpoint(model=model).read(str(ours)).assert_consumed()
     check_arrays(model, expected)
+
+
+def check_model_root(wh, model, **objects):
+    """What Checkpoint(model=...) wrote, as save_weights writes it."""
+    theirs = wh.folder / "theirs"
+    expected = arrays(model)
+    model.save_weights(theirs)
+    tf.train.Checkpoint(model=model, **objects).save(wh.folder / "saved")
+    wh.commit(wh.folder / "saved-1")
+    ours = check_tf_files(wh, theirs, "--root", "model")
+    fill(model, 2)
+    model.load_weights(ours).assert_consumed()
+    check_arrays(model, expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_root_is_theirs_byte_for_byte(name, made, wh):
+    check_model_root(wh, made(name), step=tf.Variable(3, dtype=tf.int64))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_model_root_keeps_the_models_optimizer(name, made, wh):
+    model = made(name, trained=True)
+    check_model_root(wh, model, optimizer=model.optimizer)
+
+
+def test_a_model_root_keeps_the_slots_of_its_weights(made, wh):
+    """Optimizers of before tf-keras 2.11 have slots, which no edge leads to;
+    those of what isn't the model's go with it."""
+    keras.backend.clear_session()
+    model = BY_NAME["lstm"].make()
+    fill(model, 1)
+    model.compile(keras.optimizers.legacy.Adam(), "mse")
+    other = tf.Variable([1.0])
+    data = inputs(model)
+    model.fit(data, np.zeros(model(data).shape, "float32"), verbose=0)
+    check_model_root(wh, model, optimizer=model.optimizer)
+    before = in_tf(wh.folder / "theirs")
+    assert any("/.OPTIMIZER_SLOT/" in key for key in before)
+    model.optimizer.apply_gradients([(tf.constant([1.0]), other)])
+    tf.train.Checkpoint(model=model, optimizer=model.optimizer,
+                        other=other).write(str(wh.folder / "more"))
+    done = wh.run("convert", "more", "alone", "--save-format", "tf", "--root",
+                  "model")
+    assert done.returncode == 0 and "left out: 2 optimizer" in done.stderr
+    assert in_tf(wh.folder / "alone").keys() == before.keys()
 
 
 @pytest.mark.parametrize("name", TRAINED)

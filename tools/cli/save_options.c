@@ -380,6 +380,8 @@ int save_request_fill(struct cli *cli, const char *path,
 		return code;
 	options->plan.model_config = request->model_config;
 	options->plan.map = request->map;
+	if (cli_is(cli, "root", "model"))
+		options->plan.root = WH_ROOT_MODEL;
 	if (cli_is(cli, "root", "checkpoint"))
 		options->plan.root = WH_ROOT_CHECKPOINT;
 	if (cli_is(cli, "root", "universal"))

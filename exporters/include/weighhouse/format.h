@@ -9,13 +9,14 @@
 extern "C" {
 #endif
 
-/** What tf checkpoints are rooted at: the first two don't load as each other.
- */
+/** What tf checkpoints are rooted at: those of the model and those of a
+ *  tf.train.Checkpoint don't load as each other. */
 enum wh_root {
-	WH_ROOT_MODEL = 0,  /* as Model.save_weights writes */
-	WH_ROOT_CHECKPOINT, /* as tf.train.Checkpoint(model=...) writes */
-	WH_ROOT_UNIVERSAL,  /* as the first, with edges by which Keras 3's
-			       tf.train.Checkpoint(model) finds it, too */
+	WH_ROOT_DEFAULT = 0, /* as it was imported, else the model */
+	WH_ROOT_CHECKPOINT,  /* as tf.train.Checkpoint(model=...) writes */
+	WH_ROOT_UNIVERSAL,   /* the model, with edges by which Keras 3's
+				tf.train.Checkpoint(model) finds it, too */
+	WH_ROOT_MODEL,	     /* as Model.save_weights writes */
 };
 
 /** How max_shard_size is kept. */
