@@ -146,6 +146,17 @@ static enum wh_status read_inside(const json_t *config, unsigned depth,
 	return WH_OK;
 }
 
+/* A vocabulary that the configuration gives is no weight. */
+static bool holds_table(const json_t *layer, const json_t *config)
+{
+	const json_t *vocabulary = json_object_get(config, "vocabulary");
+
+	return (is_class(layer, "StringLookup") ||
+		is_class(layer, "IntegerLookup") ||
+		is_class(layer, "TextVectorization")) &&
+	       (!vocabulary || json_is_null(vocabulary));
+}
+
 static enum wh_status read_layer(const json_t *json, unsigned depth,
 				 struct arena *arena, struct config_layer *out,
 				 struct wh_error *err)
@@ -167,6 +178,7 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 	out->scales = !json_is_false(json_object_get(config, "scale"));
 	out->centers = !json_is_false(json_object_get(config, "center"));
 	out->channels_first = has_text(config, "data_format", "channels_first");
+	out->holds_table = holds_table(json, config);
 	if (json_is_array(config))
 		return read_layers(config, depth, arena, out, err);
 	return read_inside(config, depth, arena, out, err);

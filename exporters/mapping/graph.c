@@ -265,10 +265,33 @@ static bool is_attribute(const struct building *building,
 	return true;
 }
 
+/* A vocabulary that a layer has learned counts as its weight, which shifts
+ * the numbers of all layers behind it. Keras can't write such a model as
+ * legacy HDF5; in a Keras 3 file there is nothing of it but the name. */
+static enum wh_status holds_table(const struct building *building,
+				  uint32_t index, bool *holds,
+				  struct wh_error *err)
+{
+	const struct wh_layer *layer = &building->manifest->layers[index];
+	const struct config_layer *config = building->config[index];
+
+	*holds = config && config->holds_table;
+	if (!config && building->keras3.may_hold_table &&
+	    building->keras3.may_hold_table[index])
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "layer '%s': whether it has learned a "
+			       "vocabulary, which TensorFlow counts as a "
+			       "weight, is not in a Keras 3 file; "
+			       "--model-config FILE (the model's to_json()) "
+			       "says it",
+			       layer->name);
+	return WH_OK;
+}
+
 static enum wh_status add_layer(struct building *building, uint32_t index,
 				struct wh_error *err)
 {
-	bool is_mapped;
+	bool is_mapped, holds;
 	const struct wh_layer *layer = &building->manifest->layers[index];
 	struct draft *draft = &building->draft;
 	const char *number, *weighted = NULL;
@@ -277,11 +300,12 @@ static enum wh_status add_layer(struct building *building, uint32_t index,
 	WH_TRY(weight_targets_of(building->targets, layer, &is_mapped, err));
 	if (is_mapped && is_attribute(building, layer))
 		return fill_mapped(building, ROOT, layer, NULL, err);
+	WH_TRY(holds_table(building, index, &holds, err));
 	WH_TRY(draft_node(draft, &node, err));
 	number = arena_printf(draft->arena, "layer-%u", building->n_layers++);
 	if (!number)
 		return wh_fail_memory(err);
-	if (layer->n_variables) {
+	if (layer->n_variables || holds) {
 		weighted = arena_printf(draft->arena, "layer_with_weights-%u",
 					building->n_weighted++);
 		if (!weighted)
@@ -289,6 +313,10 @@ static enum wh_status add_layer(struct building *building, uint32_t index,
 		WH_TRY(draft_link(draft, ROOT, weighted, node, err));
 	}
 	WH_TRY(draft_link(draft, ROOT, number, node, err));
+	if (holds)
+		WH_TRY(notes_add(&building->notes, err,
+				 "left out: the vocabulary of layer '%s'",
+				 layer->name));
 	if (!layer->n_variables)
 		return WH_OK;
 	if (is_mapped)
@@ -337,8 +365,7 @@ static enum wh_status build(struct building *building, struct wh_error *err)
 	WH_TRY(add_layers(building, WH_LAYER_MODEL, err));
 	/* tf.train.Checkpoint(model) attaches the model to itself. */
 	WH_TRY(draft_link(draft, ROOT, "root", ROOT, err));
-	return notes_left_out(&building->notes, building->manifest, NULL,
-			      err);
+	return notes_left_out(&building->notes, building->manifest, NULL, err);
 }
 
 static enum wh_status build_graph(const struct wh_manifest *manifest,

@@ -287,22 +287,27 @@ static enum wh_status name_value(const struct wh_manifest *manifest,
 static void hand_out_configs(const struct wh_manifest *manifest,
 			     const struct keras3_places *places,
 			     const struct keras3_objects *objects,
-			     const struct config_layer **of)
+			     struct keras3_names *names)
 {
 	uint32_t i, j, layer;
 
 	for (i = 0; i < objects->n; i++) {
 		const struct keras3_place *place = &places->of[i];
 
-		if (place->kind != WH_LAYER || !place->config ||
+		bool table = place->kind == WH_LAYER &&
+			     slot_may_hold_table(place->slot);
+
+		if (place->kind != WH_LAYER || (!place->config && !table) ||
 		    objects->list[i].path[place->root_len])
 			continue;
 		for (j = 0, layer = place->layer; j < manifest->n_layers; j++)
 			if (manifest->layers[j].kind == WH_LAYER &&
 			    layer-- == 0)
 				break;
-		if (j < manifest->n_layers)
-			of[j] = place->config;
+		if (j == manifest->n_layers)
+			continue;
+		names->config[j] = place->config;
+		names->may_hold_table[j] = table;
 	}
 }
 
@@ -321,15 +326,17 @@ enum wh_status keras3_names_find(const struct wh_manifest *manifest,
 	names->objects = arena_alloc(arena, n, sizeof(*names->objects));
 	names->config =
 		arena_alloc(arena, manifest->n_layers, sizeof(*names->config));
+	names->may_hold_table = arena_alloc(arena, manifest->n_layers,
+					    sizeof(*names->may_hold_table));
 	if (!names->paths || !names->full_names || !names->objects ||
-	    !names->config)
+	    !names->config || !names->may_hold_table)
 		return wh_fail_memory(err);
 	WH_TRY(keras3_objects_read(manifest, arena, &objects, err));
 	WH_TRY(layers_config_model(manifest, given, arena, &model, err));
 	WH_TRY(keras3_places_find(&objects, model, arena, &places, err));
 	names->has_doubt = places.has_doubt;
 	names->is_subclassed = places.is_subclassed;
-	hand_out_configs(manifest, &places, &objects, names->config);
+	hand_out_configs(manifest, &places, &objects, names);
 	for (i = 0; i < objects.n; i++)
 		for (j = 0; j < objects.list[i].n_values; j++)
 			WH_TRY(name_value(manifest, &objects.list[i],

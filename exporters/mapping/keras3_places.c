@@ -146,7 +146,8 @@ static size_t member_len(const char *path, const char *at, size_t at_len)
 
 /* A member's number among those of its container that have values, in the
  * order of the file. `*doubt`: that order is the names', among several
- * classes, as it is after another program has written the file anew. */
+ * classes, as it is after another program has written the file anew. No number
+ * is known where a vocabulary may count that the file doesn't hold. */
 static enum wh_status number_member(const struct placing *placing,
 				    const char *path, size_t at_len,
 				    bool weighted, uint32_t *number,
@@ -154,7 +155,7 @@ static enum wh_status number_member(const struct placing *placing,
 {
 	const char *last = "", *member = path;
 	uint32_t i, n = 0, n_stems = 0;
-	bool sorted = true;
+	bool sorted = true, unsure = false;
 
 	*number = PLACE_NONE;
 	for (i = 0; i < placing->objects->n; i++) {
@@ -166,8 +167,10 @@ static enum wh_status number_member(const struct placing *placing,
 		member = arena_bytes(placing->arena, at, len);
 		if (!member)
 			return wh_fail_memory(err);
-		if (weighted && !has_values_below(placing, member))
+		if (weighted && !has_values_below(placing, member)) {
+			unsure |= slot_may_hold_table(strrchr(member, '/') + 1);
 			continue;
+		}
 		if (*last && strcmp(last, member) > 0)
 			sorted = false;
 		if (!*last || slot_stem(last) != slot_stem(member) ||
@@ -179,6 +182,8 @@ static enum wh_status number_member(const struct placing *placing,
 		last = member;
 		n++;
 	}
+	if (unsure)
+		*number = PLACE_NONE;
 	*doubt = sorted && n_stems > 1;
 	return WH_OK;
 }
@@ -261,7 +266,8 @@ static enum wh_status number_by_config(const struct placing *placing,
 		path = join(placing, container, slots[i]);
 		if (!path)
 			return wh_fail_memory(err);
-		*number += has_values_below(placing, path);
+		*number += has_values_below(placing, path) ||
+			   model->children[i].holds_table;
 	}
 	return WH_OK;
 }

@@ -195,6 +195,19 @@ const char *class_of_slot(const char *slot)
 	return NULL;
 }
 
+bool slot_may_hold_table(const char *slot)
+{
+	static const char *const tables[] = {"string_lookup", "integer_lookup",
+					     "text_vectorization"};
+	size_t i, len = slot_stem(slot);
+
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (strlen(tables[i]) == len &&
+		    memcmp(tables[i], slot, len) == 0)
+			return true;
+	return false;
+}
+
 enum wh_status slots_of_model(const struct config_layer *model,
 			      struct arena *arena, const char ***out,
 			      struct wh_error *err)

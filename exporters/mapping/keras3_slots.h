@@ -17,6 +17,10 @@ const char *class_of_slot(const char *slot);
 /** The length of a slot without its number. */
 size_t slot_stem(const char *slot);
 
+/** Whether it may be a layer with a vocabulary that it learned, which
+ *  TensorFlow counts as a weight and Keras 3's files don't hold. */
+bool slot_may_hold_table(const char *slot);
+
 /** The slot of each child of a model in its configuration: of the children
  *  with one class the second is `_1`, the third `_2`. */
 enum wh_status slots_of_model(const struct config_layer *model,

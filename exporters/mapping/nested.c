@@ -141,7 +141,7 @@ static void mark_weighted(struct nested_tree *tree)
 	while (at-- > 0) {
 		struct nested_object *object = &tree->objects[at];
 
-		if (object->n)
+		if (object->n || object->config->holds_table)
 			object->is_weighted = true;
 		if (object->is_weighted && object->parent != NOWHERE)
 			tree->objects[object->parent].is_weighted = true;

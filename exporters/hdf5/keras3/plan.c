@@ -102,13 +102,31 @@ static enum wh_status plan_hdf5(struct planning *planning, struct wh_error *err)
 				 err);
 }
 
+/* Keras keeps vocabularies beside the weights, as assets of the archive. */
+static enum wh_status tell_tables(struct planning *planning,
+				  const struct config_layer *layer,
+				  struct wh_error *err)
+{
+	uint32_t i;
+
+	if (layer->holds_table)
+		WH_TRY(wh_plan_warn(planning->plan, err,
+				    "left out: the vocabulary of layer '%s'",
+				    layer->name));
+	for (i = 0; i < layer->n_children; i++)
+		WH_TRY(tell_tables(planning, &layer->children[i], err));
+	return WH_OK;
+}
+
 static enum wh_status plan_archive(struct planning *planning,
 				   struct wh_error *err)
 {
 	const struct wh_attribute *own = manifest_attribute(
 		&planning->source->manifest, "", "model_config");
 	const char *config = planning->options->model_config;
+	const struct config_layer *model;
 	struct wh_image *image;
+	struct wh_error ignored;
 
 	if (!config && own && own->kind == WH_VALUE_TEXT)
 		config = own->text;
@@ -118,6 +136,9 @@ static enum wh_status plan_archive(struct planning *planning,
 			       "configuration, which is not known here; "
 			       "--model-config FILE (the model's to_json()) "
 			       "gives it");
+	/* A subclassed model's lists no layers. */
+	if (config_parse(config, planning->arena, &model, &ignored) == WH_OK)
+		WH_TRY(tell_tables(planning, model, err));
 	WH_TRY(wh_plan_add_image(planning->plan, "", true, &image, err));
 	return keras3_archive_fill(planning->source, &planning->objects, config,
 				   image, err);
