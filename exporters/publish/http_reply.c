@@ -160,7 +160,25 @@ static bool xml_reason(const struct wh_buf *body, char *reason, size_t size)
 			message) > 0;
 }
 
-/* An HTML page's words, without tags and runs of blanks. */
+/* The title of an HTML page is the status in words, as a rule behind its
+ * number, which is said already; its body says both again, and more. */
+static bool title_reason(const struct http_response *response, char *reason,
+			 size_t size)
+{
+	char title[200], number[24];
+	const char *words = title;
+
+	if (!http_xml(&response->body, "title", title, sizeof(title)))
+		return false;
+	snprintf(number, sizeof(number), "%ld", response->status);
+	if (text_starts(title, number))
+		words += strlen(number);
+	snprintf(reason, size, "%s", words + strspn(words, " \t\r\n"));
+	return true;
+}
+
+/* The words of a text, or of a page without a title: no tags, no runs of
+ * blanks. */
 static void page_reason(const struct wh_buf *body, char *reason, size_t size)
 {
 	bool in_tag = false, blank = true;
@@ -193,7 +211,8 @@ void http_reason(const struct http_response *response, char *reason,
 	char raw[200] = "";
 
 	if (!json_reason(&response->body, raw, sizeof(raw)) &&
-	    !xml_reason(&response->body, raw, sizeof(raw)))
+	    !xml_reason(&response->body, raw, sizeof(raw)) &&
+	    !title_reason(response, raw, sizeof(raw)))
 		page_reason(&response->body, raw, sizeof(raw));
 	text_escape(raw, strlen(raw), reason, size);
 }
@@ -226,12 +245,15 @@ static const struct {
 } hints[] = {
 	{401, "the server wants credentials, or does not take these"},
 	{403, "these credentials do not allow it"},
-	{405, "the server does not take this method there"},
+	{405, "the server does not take this method there (nginx: "
+	      "dav_methods)"},
 	{407, "it is the proxy that wants credentials"},
 	{409, "the folder is missing, or what is there is in the way"},
 	{411, "a proxy in between drops the length"},
 	{413, "the server or a proxy limits the size of a body (nginx: "
 	      "client_max_body_size)"},
+	{501, "the server does not know this method: to publish, it has to "
+	      "take PUT"},
 	{507, "the server's disk or quota is full"},
 };
 

@@ -48,9 +48,14 @@ static void the_servers_own_reason_is_found(void **state)
 	check_reason("<?xml?><Error><Code>SlowDown</Code><Message>a &lt; "
 		     "&#34;b&#34;</Message></Error>",
 		     "SlowDown: a < \"b\"");
-	check_reason("<html><head><title>413</title></head>\r\n<body>Too "
-		     "<b>large</b></body>",
-		     "413 Too large");
+	check_reason("<html>\r\n<body>Too <b>large</b></body>", "Too large");
+	/* nginx's page: its title, without the number that is said already. */
+	check_reason("<html>\r\n<head><title>400 Bad Request</title></head>\r\n"
+		     "<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n"
+		     "<hr><center>nginx/1.22.1</center>\r\n</body></html>",
+		     "Bad Request");
+	check_reason("<TITLE>x</TITLE><title>Error response</title>",
+		     "Error response");
 	check_reason("evil\x1b[31m", "evil\\x1b[31m");
 	check_reason("", "");
 }
