@@ -157,6 +157,21 @@ static bool holds_table(const json_t *layer, const json_t *config)
 	       (!vocabulary || json_is_null(vocabulary));
 }
 
+/* "keras.src.ops.numpy", of `x + y`; in HDF5 files no class has a module, but
+ * every layer of Keras 3 says if it is trained. */
+static bool is_operation(const json_t *layer, const json_t *config)
+{
+	const char *module =
+		json_string_value(json_object_get(layer, "module"));
+
+	if (module)
+		return text_starts(module, "keras.src.ops") ||
+		       text_starts(module, "keras.ops");
+	return json_is_object(config) && !is_class(layer, "InputLayer") &&
+	       !json_object_get(config, "trainable") &&
+	       !json_object_get(config, "layers");
+}
+
 static enum wh_status read_layer(const json_t *json, unsigned depth,
 				 struct arena *arena, struct config_layer *out,
 				 struct wh_error *err)
@@ -179,6 +194,7 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 	out->centers = !json_is_false(json_object_get(config, "center"));
 	out->channels_first = has_text(config, "data_format", "channels_first");
 	out->holds_table = holds_table(json, config);
+	out->is_operation = is_operation(json, config);
 	if (json_is_array(config))
 		return read_layers(config, depth, arena, out, err);
 	return read_inside(config, depth, arena, out, err);
@@ -203,6 +219,8 @@ static void mark_keras2(struct config_layer *layer, bool is_keras2)
 	uint32_t i;
 
 	layer->is_keras2 = is_keras2;
+	if (is_keras2)
+		layer->is_operation = false;
 	for (i = 0; i < layer->n_children; i++)
 		mark_keras2(&layer->children[i], is_keras2);
 }

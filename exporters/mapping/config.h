@@ -25,6 +25,8 @@ struct config_layer {
 	bool channels_first;  /* its data_format */
 	bool holds_table;     /* a vocabulary that it learned: a weight of a
 				 layer in Keras 2, though no variable */
+	bool is_operation;    /* a call of a function, which Keras 3 lists
+				 among a Functional's layers */
 	bool is_keras2;	      /* the text is Keras 2's or tf-keras's */
 	/* Every layer that `layer-i` counts; a Sequential's input is not. */
 	struct config_layer *children;

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "mapping/config.h"
 #include "mapping/draft.h"
+#include "mapping/keras3.h"
 #include "mapping/layers_config.h"
 #include "mapping/mapping.h"
 
@@ -21,6 +22,7 @@ struct widening {
 	struct wh_graph graph;
 	struct arena *arena;
 	const struct config_layer **config; /* of nodes; or NULL */
+	bool from_keras3;		    /* from one of its files */
 	uint32_t capacity;
 };
 
@@ -98,11 +100,26 @@ static const char *name_after(const char *name, const char *prefix)
 /* ---- Layers
  * ----------------------------------------------------------------- */
 
-/* The nodes of `layer-0`, `layer-1`, ... of one model. */
+/* The nodes of `layer-0`, `layer-1`, ... of one model, and their places among
+ * its operations. */
 struct layers {
-	uint32_t *nodes;
+	uint32_t *nodes, *places;
 	uint32_t n;
 };
+
+/* Calls of functions have places, but are no layers; without a configuration
+ * there are none. */
+static void find_places(const struct config_layer *config,
+			struct layers *layers)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; config && i < config->n_children && n < layers->n; i++)
+		if (!config->children[i].is_operation)
+			layers->places[n++] = i;
+	for (i = n; i < layers->n; i++)
+		layers->places[i] = i;
+}
 
 static enum wh_status list_layers(const struct widening *widening,
 				  uint32_t node, struct layers *layers,
@@ -115,7 +132,9 @@ static enum wh_status list_layers(const struct widening *widening,
 	layers->n = 0;
 	layers->nodes = arena_alloc(widening->arena, at->n_edges + 1u,
 				    sizeof(*layers->nodes));
-	if (!layers->nodes)
+	layers->places = arena_alloc(widening->arena, at->n_edges + 1u,
+				     sizeof(*layers->places));
+	if (!layers->nodes || !layers->places)
 		return wh_fail_memory(err);
 	for (i = 0; i <= at->n_edges; i++)
 		layers->nodes[i] = NOWHERE;
@@ -128,6 +147,7 @@ static enum wh_status list_layers(const struct widening *widening,
 	}
 	while (layers->nodes[layers->n] != NOWHERE)
 		layers->n++;
+	find_places(widening->config[node], layers);
 	return WH_OK;
 }
 
@@ -164,8 +184,8 @@ static enum wh_status add_list(struct widening *widening,
 	WH_TRY(add_node(widening, layers->n, list, err));
 	for (i = 0; i < layers->n; i++) {
 		struct wh_graph_node *made = &widening->graph.nodes[*list];
-		const char *name =
-			arena_printf(widening->arena, "%u", first + i);
+		const char *name = arena_printf(widening->arena, "%u",
+						first + layers->places[i]);
 
 		if (!name)
 			return wh_fail_memory(err);
@@ -225,11 +245,12 @@ static void pass_config(struct widening *widening, uint32_t node,
 	const struct config_layer *config = widening->config[node];
 	uint32_t i;
 
-	for (i = 0; config && i < config->n_children && i < layers->n; i++)
-		if (config->children[i].kind == CONFIG_MODEL &&
+	for (i = 0; config && i < layers->n; i++)
+		if (layers->places[i] < config->n_children &&
+		    config->children[layers->places[i]].kind == CONFIG_MODEL &&
 		    layers->nodes[i] > node)
 			widening->config[layers->nodes[i]] =
-				&config->children[i];
+				&config->children[layers->places[i]];
 }
 
 static enum wh_status widen_node(struct widening *widening, uint32_t node,
@@ -246,7 +267,13 @@ static enum wh_status widen_node(struct widening *widening, uint32_t node,
 	}
 	if (graph_child(at, "layer_with_weights-0") == NOWHERE)
 		return add_keras2(widening, node, err);
-	return WH_OK;
+	if (!widening->from_keras3)
+		return WH_OK;
+	return wh_fail(
+		err, WH_EUNSUPPORTED,
+		"a model inside the model came from a Keras 3 file, which "
+		"doesn't say how Keras 3 numbers its layers; convert it "
+		"to h5 first, and that with --root universal");
 }
 
 /* ---- The whole
@@ -273,13 +300,33 @@ static enum wh_status prepare(struct widening *widening,
 	return graph_mark_values(&widening->graph, err);
 }
 
+static enum wh_status note_uncounted(struct arena *arena,
+				     struct mapping_graph *mapped,
+				     struct wh_error *err)
+{
+	const char **notes =
+		arena_alloc(arena, mapped->n_notes + 1u, sizeof(*notes));
+
+	if (!notes)
+		return wh_fail_memory(err);
+	if (mapped->n_notes)
+		memcpy(notes, mapped->notes, mapped->n_notes * sizeof(*notes));
+	notes[mapped->n_notes++] =
+		"layers are counted for Keras 3 as if no function (`x + y`) "
+		"were called between them; --model-config FILE (the model's "
+		"to_json()) says it";
+	mapped->notes = notes;
+	return WH_OK;
+}
+
 enum wh_status mapping_root_universal(const struct wh_manifest *manifest,
 				      const struct mapping_hints *hints,
 				      struct arena *arena,
 				      struct mapping_graph *mapped,
 				      struct wh_error *err)
 {
-	struct widening widening = {.arena = arena};
+	struct widening widening = {.arena = arena,
+				    .from_keras3 = keras3_is_origin(manifest)};
 	uint32_t i, n = mapped->graph.n_nodes;
 
 	WH_TRY(graph_check(&mapped->graph, err));
@@ -295,5 +342,7 @@ enum wh_status mapping_root_universal(const struct wh_manifest *manifest,
 		WH_TRY(widen_node(&widening, i, err));
 	WH_TRY(graph_mark_values(&widening.graph, err));
 	mapped->graph = widening.graph;
+	if (widening.from_keras3 && !widening.config[0])
+		return note_uncounted(arena, mapped, err);
 	return WH_OK;
 }
