@@ -59,6 +59,8 @@ static enum wh_status nothing_found(const struct wh_library *library,
 			       missing->name, missing->missing);
 	if (stat(path, &at))
 		return wh_fail_errno(err, errno, "'%s'", path);
+	if (S_ISREG(at.st_mode) && at.st_size == 0)
+		return wh_fail(err, WH_ECORRUPT, "'%s' is empty", path);
 	list_readable(library, readable, sizeof(readable));
 	return wh_fail(err, WH_ECORRUPT,
 		       "'%s' is no checkpoint that is read here (%s)", path,

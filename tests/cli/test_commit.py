@@ -194,6 +194,8 @@ def test_what_is_not_there_is_exit_4(store):
 def test_what_is_no_checkpoint_is_exit_5(store):
     (store.folder / "x.h5").write_text("hello")
     assert "x.h5" in store.fails(5, "commit", "x.h5")
+    (store.folder / "e.h5").write_bytes(b"")
+    assert store.fails(5, "commit", "e.h5") == "wh commit: 'e.h5' is empty"
     (store.folder / "t.h5").write_bytes(epoch(1).read_bytes()[:5000])
     store.fails(5, "commit", "t.h5")
     assert store.rows("log") == []

@@ -79,7 +79,8 @@ def test_undo_goes_back_to_an_empty_branch_and_no_further(store):
 
 def test_undo_brings_a_deleted_branch_back(history):
     history.ok("branch", "side", "HEAD~1")
-    history.ok("branch", "-d", "side")
+    assert history.ok("branch", "-d", "side") == (
+        f"branch side is gone; it was {history.ids[3][:12]}\n")
     history.ok("undo", "-b", "side")
     assert tip(history, "side") == history.ids[3]
     assert "no move" in history.fails(4, "undo", "-b", "never")

@@ -48,6 +48,21 @@ def test_a_name_of_another_format_is_a_prefix_and_it_says_so(history, path,
     assert history("save-weights", "w.ckpt").stderr == ""
 
 
+def test_a_folder_as_a_prefix_is_told(history):
+    (history.folder / "out").mkdir()
+    for words in [], ["--save-format", "tf"]:
+        done = history("save-weights", "out", *words)
+        assert done.returncode == 0
+        assert done.stderr.splitlines() == [
+            "wh save-weights: 'out' is a folder, and the checkpoint out.index "
+            "beside it, as in Keras; 'out/ckpt' has a name there"]
+    done = history("save-weights", "new/")
+    assert done.stderr.splitlines() == [
+        "wh save-weights: 'new/' is a folder, and the checkpoint new/.index in "
+        "it, as in Keras; 'new/ckpt' has a name there"]
+    assert history("save-weights", "out/ckpt").stderr == ""
+
+
 @pytest.mark.parametrize("path, words, format", [
     ("w.h5", [], "h5"), ("w.hdf5", [], "h5"), ("w.keras", [], "h5"),
     ("w", [], "tf"), ("w.h5.bak", [], "tf"),

@@ -1,4 +1,5 @@
 /* branch, tag, switch, reflog. */
+#include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
@@ -49,11 +50,9 @@ static int tell_ref(struct cli *cli, const struct kind *kind, const char *name,
 		cli_print_json(json_pack(
 			"{s:o,s:o}", "name", json_text(name), "snapshot",
 			*snapshot ? json_text(snapshot) : json_null()));
-	if (*snapshot)
+	else
 		cli_say(cli, "%s %s is %.12s", kind->what, cli_escape(name),
 			snapshot);
-	else
-		cli_say(cli, "%s %s is gone", kind->what, cli_escape(name));
 	return EXIT_DONE;
 }
 
@@ -70,11 +69,34 @@ static int create_ref(struct cli *cli, const struct kind *kind)
 	return tell_ref(cli, kind, name, id);
 }
 
+struct wanted {
+	const char *name;
+	char snapshot[WH_ID_SIZE];
+};
+
+static int note_snapshot(void *arg, const struct wh_ref *ref)
+{
+	struct wanted *wanted = arg;
+
+	if (strcmp(ref->name, wanted->name) == 0)
+		snprintf(wanted->snapshot, sizeof(wanted->snapshot), "%s",
+			 ref->snapshot);
+	return 0;
+}
+
+/* What it was brings it back. */
 static int delete_ref(struct cli *cli, const struct kind *kind)
 {
-	if (kind->delete_ref(cli->store, cli->args[0], &cli->err))
+	struct wanted was = {.name = cli->args[0]};
+
+	if (kind->list(cli->store, note_snapshot, &was, &cli->err) ||
+	    kind->delete_ref(cli->store, was.name, &cli->err))
 		return cli_fail(cli);
-	return tell_ref(cli, kind, cli->args[0], "");
+	if (cli_json(cli))
+		return tell_ref(cli, kind, was.name, "");
+	cli_say(cli, "%s %s is gone; it was %.12s", kind->what,
+		cli_escape(was.name), *was.snapshot ? was.snapshot : "empty");
+	return EXIT_DONE;
 }
 
 static int rename_ref(struct cli *cli, const struct kind *kind, const char *to)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/folder.h"
@@ -223,13 +224,41 @@ static const char *whose_suffix(const char *path)
 	return text_ends(path, ".H5") ? "HDF5" : NULL;
 }
 
+static bool ends_as_folder(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len && path[len - 1] == '/';
+}
+
+static bool is_there_as_folder(const char *path)
+{
+	struct stat at;
+
+	return stat(path, &at) == 0 && S_ISDIR(at.st_mode);
+}
+
 static void warn_of_prefix(struct cli *cli, const char *path,
 			   const struct wh_format *format)
 {
 	const char *whose = whose_suffix(path);
-	char text[512];
+	char text[768];
 
-	if (!whose || strcmp(format->name, "tf") != 0)
+	if (strcmp(format->name, "tf") != 0)
+		return;
+	if (ends_as_folder(path) || is_there_as_folder(path)) {
+		bool ends = ends_as_folder(path);
+
+		snprintf(
+			text, sizeof(text),
+			"'%.200s' is a folder, and the checkpoint %.200s.index "
+			"%s it, as in Keras; '%.200s%sckpt' has a name there",
+			path, path, ends ? "in" : "beside", path,
+			ends ? "" : "/");
+		cli_warn(cli, text);
+		return;
+	}
+	if (!whose)
 		return;
 	snprintf(text, sizeof(text),
 		 "'%.300s' is the prefix of a TensorFlow checkpoint, as in "
@@ -246,7 +275,7 @@ static int check_one(struct cli *cli, const char *path, const char *name,
 	(void)arg;
 	if (wh_choose_format(path, name, cli->library, &format, &cli->err))
 		return cli_fail(cli);
-	if (!name)
+	if (!name || is_there_as_folder(path))
 		warn_of_prefix(cli, path, format);
 	return EXIT_DONE;
 }
@@ -271,23 +300,16 @@ static const char *stream_name(const char *formats)
 	return formats ? "stdout" : "stdout.h5";
 }
 
-static bool is_folder(const char *path)
-{
-	size_t len = strlen(path);
-
-	return len && path[len - 1] == '/';
-}
-
 /* The format of PATH, and each of a list, is told before anything opens: a bad
  * --save-format first, then a missing library, as in Keras. */
 static int check_target(struct cli *cli, const char *path)
 {
 	const char *formats = cli_text(cli, "save-format");
 
-	if (formats && strchr(formats, ',') && !is_folder(path))
+	if (formats && strchr(formats, ',') && !ends_as_folder(path))
 		return cli_usage(cli, "several formats need a PATH that ends "
 				      "in '/'");
-	if (formats && is_folder(path))
+	if (formats && ends_as_folder(path))
 		return for_each_format(cli, path, check_one, NULL);
 	if (strcmp(path, "-") != 0)
 		return check_one(cli, path, formats, NULL);
@@ -436,7 +458,7 @@ int cli_save(struct cli *cli, struct wh_source *source, const char *path,
 
 	if (strcmp(path, "-") == 0)
 		return save_to_stdout(cli, source, request);
-	if (formats && is_folder(path)) {
+	if (formats && ends_as_folder(path)) {
 		if (make_folders(path, &cli->err))
 			return cli_fail(cli);
 		return for_each_format(cli, path, save_each, &saving);
