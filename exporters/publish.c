@@ -122,6 +122,10 @@ static int note_snapshot(void *arg, const struct wh_snapshot *snapshot)
 	memcpy(publication->snapshot, snapshot->id, HEX_SIZE);
 	memcpy(publication->tree, snapshot->tree, HEX_SIZE);
 	publication->snapshot_time = snapshot->time;
+	publication->has_step = snapshot->has_step;
+	publication->step = snapshot->step;
+	publication->has_epoch = snapshot->has_epoch;
+	publication->epoch = snapshot->epoch;
 	publication->run_name = strdup(snapshot->run);
 	return 0;
 }

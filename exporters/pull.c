@@ -39,6 +39,10 @@ static enum wh_status fill_pulled(struct wh_pulled *pulled, const char *folder,
 
 	memcpy(pulled->snapshot, manifest->snapshot, sizeof(pulled->snapshot));
 	memcpy(pulled->tree, manifest->tree, sizeof(pulled->tree));
+	pulled->has_step = manifest->has_step;
+	pulled->step = manifest->step;
+	pulled->has_epoch = manifest->has_epoch;
+	pulled->epoch = manifest->epoch;
 	pulled->files = calloc(manifest->n_files, sizeof(*pulled->files));
 	if (!pulled->files)
 		return wh_fail_memory(err);

@@ -62,7 +62,7 @@ static enum wh_status print_file(json_t *value, struct wh_buf *text,
 enum wh_status manifest_print(const struct manifest *manifest,
 			      struct wh_buf *text, struct wh_error *err)
 {
-	json_t *files = json_array();
+	json_t *files = json_array(), *root;
 	size_t i;
 
 	for (i = 0; i < manifest->n_files; i++) {
@@ -73,10 +73,14 @@ enum wh_status manifest_print(const struct manifest *manifest,
 					   "size", (json_int_t)file->size,
 					   "sha256", file->sha256));
 	}
-	return print_file(json_pack("{s:s,s:s,s:s,s:o}", "snapshot",
-				    manifest->snapshot, "tree", manifest->tree,
-				    "time", manifest->time, "files", files),
-			  text, err);
+	root = json_pack("{s:s,s:s,s:s}", "snapshot", manifest->snapshot,
+			 "tree", manifest->tree, "time", manifest->time);
+	if (manifest->has_step)
+		json_put(&root, "step", json_integer(manifest->step));
+	if (manifest->has_epoch)
+		json_put(&root, "epoch", json_integer(manifest->epoch));
+	json_put(&root, "files", files);
+	return print_file(root, text, err);
 }
 
 enum wh_status pointer_print(const struct pointer *pointer, struct wh_buf *text,
@@ -140,6 +144,15 @@ static enum wh_status parse_files(json_t *rows, struct manifest *manifest,
 	return WH_OK;
 }
 
+/* Absent in what was published before it was written. */
+static bool integer_of(json_t *object, const char *key, int64_t *number)
+{
+	json_t *value = json_object_get(object, key);
+
+	*number = json_integer_value(value);
+	return json_is_integer(value);
+}
+
 static enum wh_status parse_root(json_t *root, struct manifest *manifest,
 				 struct wh_error *err)
 {
@@ -153,6 +166,8 @@ static enum wh_status parse_root(json_t *root, struct manifest *manifest,
 	strcpy(manifest->snapshot, snapshot);
 	strcpy(manifest->tree, tree);
 	snprintf(manifest->time, sizeof(manifest->time), "%s", time);
+	manifest->has_step = integer_of(root, "step", &manifest->step);
+	manifest->has_epoch = integer_of(root, "epoch", &manifest->epoch);
 	return parse_files(json_object_get(root, "files"), manifest, err);
 }
 

@@ -1,7 +1,7 @@
 /* publish/manifest.h: what a published snapshot's files are, and the pointers
  * to them, as JSON that any reader can check.
  *
- *	v/ID/MANIFEST.json  {"snapshot", "tree", "time",
+ *	v/ID/MANIFEST.json  {"snapshot", "tree", "time", "step"?, "epoch"?,
  *	                     "files": [{"path", "format", "size", "sha256"}]}
  *	latest.json         {"snapshot", "manifest", "sha256", "time"}
  *
@@ -27,6 +27,8 @@ struct manifest_file {
 struct manifest {
 	char snapshot[HEX_SIZE], tree[HEX_SIZE];
 	char time[32];
+	bool has_step, has_epoch;
+	int64_t step, epoch;
 	struct manifest_file *files;
 	size_t n_files;
 };

@@ -291,6 +291,10 @@ static enum wh_status fill_manifest(const struct publication *publication,
 	memcpy(manifest->snapshot, publication->snapshot, HEX_SIZE);
 	memcpy(manifest->tree, publication->tree, HEX_SIZE);
 	time_print(publication->snapshot_time, manifest->time);
+	manifest->has_step = publication->has_step;
+	manifest->step = publication->step;
+	manifest->has_epoch = publication->has_epoch;
+	manifest->epoch = publication->epoch;
 	manifest->files =
 		calloc(publication->n_files, sizeof(*manifest->files));
 	if (!manifest->files)

@@ -46,6 +46,8 @@ struct publish_param {
 struct publication {
 	char snapshot[HEX_SIZE], tree[HEX_SIZE];
 	int64_t snapshot_time;
+	bool has_step, has_epoch;
+	int64_t step, epoch;
 	struct publish_file *files;
 	size_t n_files;
 	struct publish_file manifest; /* v/ID/MANIFEST.json */

@@ -74,6 +74,18 @@ def test_what_was_published_is_pulled_on_another_machine(wh, place, elsewhere):
     assert ours["tree"] == theirs["tree"]
 
 
+def test_step_and_epoch_go_along(wh, place, elsewhere):
+    """Then run@step, keep --every and a plot's axis are there, too."""
+    elsewhere.ok("init", "-q")
+    for words, step, epoch in ((["--step", "300"], 300, None),
+                               (["--epoch", "0"], None, 0), ([], None, None)):
+        wh.ok("commit", DIGITS / "epoch-02.h5", "-q", *words)
+        wh.ok("publish", place)
+        elsewhere.ok("pull", place, "-q")
+        shown = json.loads(elsewhere.ok("show", "--json"))
+        assert (shown["step"], shown["epoch"]) == (step, epoch)
+
+
 def test_an_alias_is_a_pointer_of_its_own(wh, place):
     wh.ok("publish", "HEAD~1", place, "--alias", "stable,latest")
     wh.ok("publish", "HEAD", place)

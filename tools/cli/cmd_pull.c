@@ -126,6 +126,10 @@ static int commit_pulled(struct cli *cli, const struct wh_pulled *pulled)
 	struct wh_commit_options options = {
 		.branch = cli_text(cli, "branch"),
 		.message = cli_text(cli, "message"),
+		.has_step = pulled->has_step,
+		.step = pulled->step,
+		.has_epoch = pulled->has_epoch,
+		.epoch = pulled->epoch,
 		.progress = cli_progress,
 		.arg = cli,
 	};

@@ -221,7 +221,9 @@ struct wh_pulled {
 	char snapshot[65], tree[65];
 	struct wh_saved_file *files; /* path: on this machine */
 	size_t n_files;
-	char *checkpoint; /* what wh_checkpoint_open takes */
+	char *checkpoint;	  /* what wh_checkpoint_open takes */
+	bool has_step, has_epoch; /* the snapshot's, where it has one */
+	int64_t step, epoch;
 };
 WH_API void wh_pulled_free(struct wh_pulled *pulled);
 

@@ -20,7 +20,8 @@ static struct manifest *make_manifest(void)
 	files[0] = (struct manifest_file){names[0], formats[0], 42, SUM};
 	files[1] = (struct manifest_file){names[1], formats[1],
 					  UINT64_C(5000000000), SUM};
-	manifest = (struct manifest){ID, TREE, "", files, 2};
+	manifest = (struct manifest){
+		.snapshot = ID, .tree = TREE, .files = files, .n_files = 2};
 	time_print(1764093600, manifest.time);
 	return &manifest;
 }
@@ -40,6 +41,29 @@ static void a_manifest_reads_back(void **state)
 	assert_int_equal(read.n_files, 2);
 	assert_string_equal(read.files[1].path, "model.index");
 	assert_true(read.files[1].size == UINT64_C(5000000000));
+	manifest_free(&read);
+}
+
+static void step_and_epoch_are_there_where_there_is_one(void **state)
+{
+	struct manifest *manifest = make_manifest(), read;
+	struct wh_buf text wh_buf_auto = {0};
+	struct wh_error err;
+
+	(void)state;
+	manifest->has_step = true;
+	manifest->step = 0;
+	assert_ok(manifest_print(manifest, &text, &err), &err);
+	assert_ok(manifest_parse(text.data, text.size, &read, &err), &err);
+	assert_true(read.has_step && read.step == 0 && !read.has_epoch);
+	manifest_free(&read);
+	text.size = 0;
+	manifest->has_step = false;
+	manifest->has_epoch = true;
+	manifest->epoch = 37;
+	assert_ok(manifest_print(manifest, &text, &err), &err);
+	assert_ok(manifest_parse(text.data, text.size, &read, &err), &err);
+	assert_true(!read.has_step && read.has_epoch && read.epoch == 37);
 	manifest_free(&read);
 }
 
@@ -112,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_manifest_reads_back),
+		cmocka_unit_test(step_and_epoch_are_there_where_there_is_one),
 		cmocka_unit_test(a_manifest_that_leaves_its_folder_is_refused),
 		cmocka_unit_test(what_is_no_manifest_is_refused),
 		cmocka_unit_test(a_pointer_reads_back),
