@@ -513,13 +513,13 @@ static enum wh_status put_signed(struct wh_buf *out, int64_t value,
 	for (i = 0; i < n; i++) {
 		unsigned shift = (unsigned)(8 * (n - 1 - i));
 
-		bytes[i] = shift >= 64 ? (value < 0 ? 0xff : 0)
-				       : (uint8_t)((uint64_t)value >> shift);
+		bytes[i] = (uint8_t)(shift >= 64 ? (value < 0 ? 0xffu : 0u)
+						 : (uint64_t)value >> shift);
 	}
 	/* n ones at the top: 0x80, 0xc0, ..., 0xff, then on into byte 1. */
-	bytes[0] ^= n < 8 ? (uint8_t)(0xff00u >> n) : 0xff;
+	bytes[0] = (uint8_t)(bytes[0] ^ (n < 8 ? 0xff00u >> n : 0xffu));
 	if (n > 8)
-		bytes[1] ^= (uint8_t)(0xff00u >> (n - 8));
+		bytes[1] = (uint8_t)(bytes[1] ^ 0xff00u >> (n - 8));
 	return wh_buf_append(out, bytes, n, err);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/buf.h"
 
 #define MARK	     ".wh-" /* between a temporary's name and its process */
 #define MAX_ATTEMPTS 1000u  /* at a name that nobody has taken */
@@ -19,10 +20,12 @@ static char *name_of(const char *path, unsigned number)
 {
 	const char *slash = strrchr(path, '/');
 	int folder = slash ? (int)(slash - path + 1) : 0;
+	struct wh_buf buf wh_buf_auto = {0};
 	char *name;
 
-	if (asprintf(&name, "%.*s.%s" MARK "%ld-%u", folder, path,
-		     path + folder, (long)getpid(), number) < 0)
+	if (wh_buf_printf(&buf, NULL, "%.*s.%s" MARK "%ld-%u", folder, path,
+			  path + folder, (long)getpid(), number) ||
+	    wh_buf_take_text(&buf, &name, NULL))
 		return NULL;
 	return name;
 }
