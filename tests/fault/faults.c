@@ -19,7 +19,8 @@
  * WH_FAULT_REPORT names a file that gets, at exit, the number of calls, of
  * changes among them, of allocations, and whether it happened (1) or not (0).
  * `count` adds a line each for calls, changes and allocations: a number for
- * each of them in turn, which is the same where the whole stack is.
+ * each of them in turn, which is the same where the whole stack is; 0 where
+ * `memory` would let the next one fail instead.
  *
  * Changes are what a disk can lose: writes, syncs, sizes, names. Calls are
  * these, and opening and reading.
@@ -591,21 +592,37 @@ int gettimeofday(struct timeval *at, void *zone)
  * where a thread first touches a late library's variables. libhdf5 crashes,
  * prints, or ends in its farewell, also where libc asks for it; unit/failing/
  * lets its calls fail. */
+static bool bears_it(const void *caller, bool nearest)
+{
+	Dl_info found;
+
+	if (!dladdr(caller, &found))
+		return true;
+	if (nearest && (strstr(found.dli_fname, "libcrypto") ||
+			strstr(found.dli_fname, "/ld-")))
+		return false;
+	return !strstr(found.dli_fname, "libhdf5");
+}
+
 static bool is_spared(const void *caller)
 {
+	/* Callers that are: there are few, and looking one up is slow. */
+	static const void *known[4096];
+	const void **at = &known[(uintptr_t)caller % 4096];
 	void *frames[DEPTH_NEAR];
-	Dl_info found;
 	int i, n;
 
-	if (dladdr(caller, &found) && (strstr(found.dli_fname, "libcrypto") ||
-				       strstr(found.dli_fname, "/ld-")))
+	if (__atomic_load_n(at, __ATOMIC_RELAXED) == caller)
 		return true;
+	if (!bears_it(caller, true)) {
+		__atomic_store_n(at, caller, __ATOMIC_RELAXED);
+		return true;
+	}
 	inside++;
 	n = backtrace(frames, DEPTH_NEAR);
 	inside--;
 	for (i = 0; i < n; i++)
-		if (dladdr(frames[i], &found) &&
-		    strstr(found.dli_fname, "libhdf5"))
+		if (!bears_it(frames[i], false))
 			return true;
 	return false;
 }
@@ -619,7 +636,8 @@ static bool allocation_fails(const void *caller)
 	number = __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
 	if (mode == COUNT) {
 		lock();
-		note_place(&places[2], stack_number(DEPTH_NEAR));
+		note_place(&places[2],
+			   is_spared(caller) ? 0 : stack_number(DEPTH_NEAR));
 		unlock();
 	}
 	if (mode != MEMORY || number < wanted || happened || is_spared(caller))

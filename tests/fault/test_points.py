@@ -246,19 +246,21 @@ class Case:
         self.check_store(folder)
 
     def check_left(self, folder, is_done=False):
-        """All that must hold of what a fault left. Once the store was opened,
-        which ends what was cut short, many have left the same, as that nothing
-        was committed yet: that is looked at once."""
-        assert folder.snapshots() >= self.before & self.after
-        state = folder.state(), is_done
-        if state in self.checked:
+        """All that must hold of what a fault left. Many leave the same, as that
+        nothing was committed yet, at once or when the store was opened, which
+        ends what was cut short: that is looked at once."""
+        left = folder.state(), is_done
+        if left in self.checked:
             return
-        self.check_store(folder)
-        self.check_files(folder)
-        if is_done:
-            self.check_done(folder)
-        self.check_again(folder)
-        self.checked.add(state)
+        assert folder.snapshots() >= self.before & self.after
+        opened = folder.state(), is_done
+        if opened not in self.checked:
+            self.check_store(folder)
+            self.check_files(folder)
+            if is_done:
+                self.check_done(folder)
+            self.check_again(folder)
+        self.checked.update((left, opened))
 
 
 def is_store(name):
@@ -286,16 +288,17 @@ def case(operation, record_property):
 
 def spread(stacks, most):
     """Which calls fail, of those with these stacks: up to `most`, first and
-    last among them, or all that differ."""
-    number = len(stacks)
+    last among them, or all that differ. Those with 0 are spared: they would
+    come to the one behind them."""
+    calls = [n for n, stack in enumerate(stacks) if stack != "0"]
+    number = len(calls)
     if EACH or number <= most:
-        return range(number)
+        return calls
     if ALL:
-        last = {stack: n for n, stack in enumerate(stacks)}
-        first = {stack: number - 1 - n
-                 for n, stack in enumerate(reversed(stacks))}
-        return sorted({0, number - 1, *first.values(), *last.values()})
-    return sorted({i * (number - 1) // (most - 1) for i in range(most)})
+        last = {stacks[n]: n for n in calls}
+        first = {stacks[n]: n for n in reversed(calls)}
+        return sorted({calls[0], calls[-1], *first.values(), *last.values()})
+    return sorted({calls[i * (number - 1) // (most - 1)] for i in range(most)})
 
 
 def check_failed(case, fault, folder, done):
