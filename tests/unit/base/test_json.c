@@ -170,6 +170,114 @@ static void keys_may_be_escaped_and_long(void **state)
 	assert_true(scan_end(&scan));
 }
 
+/* Each beside what it is most like of what is taken. */
+static void what_is_no_json_is_refused_for_a_reason(void **state)
+{
+	static const struct {
+		const char *refused, *why, *taken;
+	} texts[] = {
+		{"\"\\u00e", "a string without an end", "\"\\u00e9\""},
+		{"\"\\u00\"", "an escape ends early", "\"\\u00E9\""},
+		{"\"\\u00g9\"", "an escape with other than hex digits",
+		 "\"\\u00A9\""},
+		{"\"\\ud83d\"", "a lone surrogate", "\"\\ud83d\\ude00\""},
+		{"\"\\ud83d\\u0041\"", "a lone surrogate",
+		 "\"\\uD83D\\uDE00\""},
+		{"\"\\ud83d\\ude0", "a string without an end", "\"\\ue000\""},
+		{"\"\\ud83d\\ude\"", "an escape ends early", "\"\\ud7ff\""},
+		{"\"\\ude00\"", "a lone surrogate", "\"\\u00410\""},
+		{"\"\\x41\"", "an unknown escape", "\"\\b\\f\\n\\r\\t\\/\""},
+		{"\"\\", "a string without an end", "\"\\\\\""},
+		{"\"a\nb\"", "a control character in a string", "\"a\x7f\""},
+		{"1.", "a value was expected", "1.0"},
+		{"1.e1", "a value was expected", "1.5e1"},
+		{"1e", "a value was expected", "1E+3"},
+		{"1e-", "a value was expected", "1e-3"},
+		{"1e999", "a number is too large", "1e308"},
+		{"-", "a value was expected", "-0"},
+		{"01", "a value was expected", "10"},
+		{"+1", "a value was expected", "1"},
+		{"nul", "a value was expected", "null"},
+		{"[1 2]", "another character was expected", "[1, 2]"},
+		{"[1,]", "a comma before the end", "[]"},
+		{"[1", "the text ends early", "[1]"},
+		{"{\"a\" 1}", "another character was expected", "{\"a\":1}"},
+		{"{1: 2}", "another character was expected", "{\"1\": 2}"},
+		{"{\"\\q\": 2}", "an unknown escape", "{\"\\\"\": 2}"},
+		{"[{\"a\": tru}]", "a value was expected", "[{\"a\":true}]"},
+		{"1 1", "text after the end", " 1 "},
+	};
+	struct scan scan;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		scan = scan_of(texts[i].taken);
+		assert_true(scan_skip(&scan));
+		assert_true(scan_end(&scan));
+		scan = scan_of(texts[i].refused);
+		assert_false(scan_skip(&scan) && scan_end(&scan));
+		assert_string_equal(scan.problem, texts[i].why);
+		assert_false(scan_skip(&scan)); /* nor anything after it */
+		assert_string_equal(scan.problem, texts[i].why);
+	}
+}
+
+static void values_are_nested_127_deep(void **state)
+{
+	char text[2 * 128 + 1];
+	unsigned depth;
+
+	(void)state;
+	for (depth = 127; depth <= 128; depth++) {
+		struct scan scan;
+
+		memset(text, '[', depth);
+		memset(text + depth, ']', depth);
+		text[2 * (size_t)depth] = '\0';
+		scan = scan_of(text);
+		assert_int_equal(scan_skip(&scan), depth == 127);
+		assert_int_equal(scan_end(&scan), depth == 127);
+	}
+}
+
+static void numbers_of_64_bits_end_there(void **state)
+{
+	struct scan scan = scan_of("18446744073709551615");
+	char key[SCAN_KEY_SIZE];
+	uint64_t number;
+
+	(void)state;
+	assert_true(scan_unsigned(&scan, &number) && scan_end(&scan));
+	assert_true(number == UINT64_MAX);
+	scan = scan_of("18446744073709551616");
+	assert_false(scan_unsigned(&scan, &number));
+	assert_string_equal(scan.problem, "a number is too large");
+	assert_false(scan_unsigned(&scan, &number));
+	scan = scan_of("\"\\uzzzz\": 1");
+	assert_false(scan_key(&scan, key));
+}
+
+static void strings_are_unescaped_or_refused(void **state)
+{
+	struct arena arena = {0};
+	struct scan scan =
+		scan_of("\"\\ud83d\\ude00 \\u00e9\\u20ac\\/\\u0000x\"");
+	char *text = NULL;
+	size_t len = 0;
+
+	(void)state;
+	assert_true(scan_string(&scan, &arena, &text, &len));
+	assert_int_equal(len, 13);
+	assert_memory_equal(text, "\xf0\x9f\x98\x80 \xc3\xa9\xe2\x82\xac/\0x",
+			    14);
+	text = NULL;
+	scan = scan_of("\"\\udc00\"");
+	assert_false(scan_string(&scan, &arena, &text, &len));
+	assert_null(text);
+	arena_free(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +286,10 @@ int main(void)
 		cmocka_unit_test(signed_numbers_have_64_bits),
 		cmocka_unit_test(members_are_counted_before_they_are_read),
 		cmocka_unit_test(keys_may_be_escaped_and_long),
+		cmocka_unit_test(what_is_no_json_is_refused_for_a_reason),
+		cmocka_unit_test(values_are_nested_127_deep),
+		cmocka_unit_test(numbers_of_64_bits_end_there),
+		cmocka_unit_test(strings_are_unescaped_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,21 @@ WRAP_CALL(FAIL_SQL, int, sqlite3_prepare_v3,
 WRAP_CALL(FAIL_SQL, int, sqlite3_open_v2,
 	  (const char *name, sqlite3 **db, int flags, const char *vfs),
 	  (name, db, flags, vfs), SQLITE_CANTOPEN, ENOENT)
+WRAP_CALL(FAIL_SQL, int, sqlite3_create_module,
+	  (sqlite3 * db, const char *name, const sqlite3_module *module,
+	   void *aux),
+	  (db, name, module, aux), SQLITE_NOMEM, ENOMEM)
+WRAP_CALL(FAIL_SQL, int, sqlite3_declare_vtab, (sqlite3 * db, const char *sql),
+	  (db, sql), SQLITE_NOMEM, ENOMEM)
+WRAP_CALL(FAIL_SQL, int, sqlite3_blob_open,
+	  (sqlite3 * db, const char *base, const char *table,
+	   const char *column, sqlite3_int64 row, int flags,
+	   sqlite3_blob **blob),
+	  (db, base, table, column, row, flags, blob), SQLITE_IOERR, EIO)
+WRAP_CALL(FAIL_SQL, int, sqlite3_blob_read,
+	  (sqlite3_blob * blob, void *to, int n, int at), (blob, to, n, at),
+	  SQLITE_IOERR, EIO)
+WRAP_MEMORY(sqlite3_malloc, (int size), (size))
 
 WRAP_CALL(FAIL_FILES, ssize_t, pread64, (int fd, void *to, size_t n, off_t at),
 	  (fd, to, n, at), -1, EIO)
