@@ -385,8 +385,8 @@ bool scan_bool(struct scan *scan, bool *value)
 
 static bool skip_string(struct scan *scan)
 {
-	size_t room, size;
-	bool escaped;
+	size_t room = 0, size;
+	bool escaped = false;
 
 	return scan_take(scan, '"') && measure(scan, &room, &escaped) &&
 	       take_text(scan, room, escaped, NULL, &size);
