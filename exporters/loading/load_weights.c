@@ -12,6 +12,7 @@
 #include "loading/legacy.h"
 #include "loading/overlay.h"
 #include "loading/target.h"
+#include "mapping/draft.h"
 #include "mapping/layers_config.h"
 
 #define PIECE ((size_t)1 << 20)
@@ -135,6 +136,43 @@ static enum wh_status match_layers(struct loading *loading,
 			   loading->matching == WH_MATCH_NAMES, err);
 }
 
+static bool has_edge(const struct mapping_graph *graph, const char *name)
+{
+	return graph_child(&graph->graph.nodes[0], name) != UINT32_MAX;
+}
+
+static bool is_of_checkpoint(const struct mapping_graph *graph)
+{
+	return has_edge(graph, "model") && !has_edge(graph, "root");
+}
+
+static bool is_of_model(const struct mapping_graph *graph)
+{
+	return has_edge(graph, "root") && !has_edge(graph, "model");
+}
+
+/* What save_weights wrote and a tf.train.Checkpoint(model=...) have nothing in
+ * common but an optimizer. TensorFlow takes that for a match, so it is left to
+ * those who ask for TensorFlow's own. */
+static enum wh_status meet_roots(struct loading *loading,
+				 struct mapping_graph *from,
+				 const struct mapping_graph *to,
+				 struct wh_error *err)
+{
+	const struct wh_manifest *manifest = &loading->from->manifest;
+
+	if (loading->pairing.options->matching != WH_MATCH_AUTO)
+		return WH_OK;
+	WH_TRY(graph_check(&from->graph, err));
+	WH_TRY(graph_check(&to->graph, err));
+	if (is_of_checkpoint(from) && is_of_model(to))
+		return mapping_root_model(manifest, &loading->arena, from, err);
+	if (is_of_model(from) && is_of_checkpoint(to))
+		return mapping_root_checkpoint(from, manifest->n_tensors,
+					       &loading->arena, err);
+	return WH_OK;
+}
+
 static enum wh_status match_objects(struct loading *loading,
 				    struct wh_error *err)
 {
@@ -148,6 +186,7 @@ static enum wh_status match_objects(struct loading *loading,
 	if (is_tf(manifest) && !manifest->graph)
 		return pair_full_names(&loading->pairing, &to, err);
 	WH_TRY(mapping_graph_by(manifest, &hints, &loading->arena, &from, err));
+	WH_TRY(meet_roots(loading, &from, &to, err));
 	return pair_objects(&loading->pairing, &from, &to, err);
 }
 

@@ -208,6 +208,43 @@ def checkpoints(wh, source, target):
     return str(wh.folder / "theirs")
 
 
+@pytest.mark.parametrize("source, into", [
+    ("model", "checkpoint"), ("checkpoint", "model"), ("h5", "checkpoint")])
+def test_the_roots_of_a_model_meet(source, into, wh):
+    """The optimizer, which both roots have, was all that matched."""
+    def write(model, kind, name):
+        if kind == "checkpoint":
+            tf.train.Checkpoint(model=model, optimizer=model.optimizer,
+                                step=tf.Variable(7)).write(
+                str(wh.folder / name))
+        else:
+            model.save_weights(wh.folder / name)
+    name = "theirs.h5" if source == "h5" else "theirs"
+    model, other = make(), make()
+    train(model)
+    train(other)
+    fill(model, 1)
+    expected = arrays(model)
+    write(model, source, name)
+    write(other, into, "into")
+    wh.commit(wh.folder / name)
+    row = loaded(wh, "--into", "into")
+    assert row["loaded"] >= len(expected)
+    fill(model, 2)
+    if into == "model":
+        model.load_weights(wh.folder / "into")
+    else:
+        step = tf.Variable(0)
+        tf.train.Checkpoint(model=model, step=step).read(
+            str(wh.folder / "into")).expect_partial()
+        assert step.numpy() == 7
+    check_arrays(model, expected)
+    if source != "h5":
+        write(other, into, "into")
+        done = wh.run("load-weights", "--into", "into", "--match", "objects")
+        assert "keeps its own" in done.stderr, "as TensorFlow does"
+
+
 def test_objects_match_greedily_by_attribute_names(wh):
     a, b, c = tf.Variable([1.0]), tf.Variable([2.0]), tf.Variable([3.0])
     source = tf.train.Checkpoint(x=a, only=tf.Variable([9.0]))

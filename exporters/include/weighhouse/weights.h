@@ -174,7 +174,8 @@ WH_API enum wh_status wh_save_wait(struct wh_pending_save *pending,
 enum wh_matching {
 	WH_MATCH_AUTO = 0, /* OBJECTS if one of the two is a TensorFlow
 			      checkpoint (wh_load_into: if the file is),
-			      else LAYERS */
+			      else LAYERS. A model's root and that of a
+			      tf.train.Checkpoint(model=...) meet */
 	WH_MATCH_LAYERS,   /* load_weights of HDF5: by topology. Layers with
 			      weights one by one, whatever their names */
 	WH_MATCH_NAMES,	   /* load_weights(by_name=True): layers of one name */
