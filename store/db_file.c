@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/temporary.h"
 
 #define TURN_MS	     250
@@ -56,14 +56,6 @@ bool db_counts_pages(void)
 /* ---- Free pages -------------------------------------------------------------
  */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static enum wh_status give_back_turn(struct db *db, const char *step,
 				     int64_t *left, struct wh_error *err)
 {
@@ -71,13 +63,13 @@ static enum wh_status give_back_turn(struct db *db, const char *step,
 	int64_t until, before;
 
 	WH_TRY(transaction_begin(&tx, db, err));
-	until = now_ms() + TURN_MS;
+	until = clock_ms() + TURN_MS;
 	do {
 		before = *left;
 		/* Through exec: the pragma frees a page at each step. */
 		WH_TRY(db_exec(db, step, err));
 		WH_TRY(ask(db, "PRAGMA freelist_count", left, err));
-	} while (*left && *left < before && now_ms() < until);
+	} while (*left && *left < before && clock_ms() < until);
 	if (*left >= before)
 		*left = 0; /* no auto_vacuum: a foreign tool rewrote the file */
 	return transaction_commit(&tx, err);

@@ -7,17 +7,9 @@
  */
 #include "gc.h"
 
-#include <time.h>
+#include "base/clock.h"
 
 #define WINDOW 256 /* rows; the queries' LIMIT */
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static enum wh_status run_plain(struct db *db, enum statement which,
 				struct wh_error *err)
@@ -45,13 +37,13 @@ enum wh_status gc_turn_begin(struct gc_turn *turn, struct db *db,
 			     struct wh_error *err)
 {
 	WH_TRY(transaction_begin(&turn->tx, db, err));
-	turn->until_ms = now_ms() + GC_TURN_MS;
+	turn->until_ms = clock_ms() + GC_TURN_MS;
 	return run_plain(db, STMT_GC_BEGIN, err);
 }
 
 bool gc_turn_is_over(const struct gc_turn *turn)
 {
-	return now_ms() >= turn->until_ms;
+	return clock_ms() >= turn->until_ms;
 }
 
 enum wh_status gc_turn_commit(struct gc_turn *turn, struct wh_error *err)

@@ -2,18 +2,10 @@
  * ids of the last snapshot and the last tensor that were looked at. */
 #include "verify.h"
 
-#include <time.h>
+#include "base/clock.h"
 
 #define SNAPSHOT_AT "verify snapshot"
 #define TENSOR_AT   "verify tensor"
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 bool verify_is_partial(const struct verification *all)
 {
@@ -22,7 +14,7 @@ bool verify_is_partial(const struct verification *all)
 
 bool verify_time_is_over(const struct verification *all)
 {
-	return all->end_ms && now_ms() >= all->end_ms;
+	return all->end_ms && clock_ms() >= all->end_ms;
 }
 
 static enum wh_status load(struct db *db, const char *name, int64_t *value,
@@ -54,7 +46,8 @@ enum wh_status verify_begin(struct verification *all, struct wh_error *err)
 			       "went can't be noted",
 			       db_path(all->db));
 	if (options->time_limit_s)
-		all->end_ms = now_ms() + (int64_t)options->time_limit_s * 1000;
+		all->end_ms =
+			clock_ms() + (int64_t)options->time_limit_s * 1000;
 	if (!options->resume)
 		return WH_OK;
 	WH_TRY(load(all->db, SNAPSHOT_AT, &all->snapshot_at, err));
