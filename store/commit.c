@@ -312,21 +312,26 @@ static enum wh_status look_soon(struct commit *commit, struct wh_error *err)
 	return commit->looks_late ? WH_OK : commit_look_for_alarms(commit, err);
 }
 
+static enum wh_status publish(struct commit *commit, bool *again,
+			      struct wh_error *err)
+{
+	WH_TRY(check_unchanged(commit->source, err));
+	return commit_publish(commit, again, err);
+}
+
 static enum wh_status store_and_publish(struct commit *commit,
 					struct wh_error *err)
 {
-	bool again = true;
+	bool again;
 	int tries;
 
 	WH_TRY(store_first(commit, err));
-	for (tries = 0; again && tries < MAX_TRIES; tries++) {
-		if (tries) {
-			WH_TRY(identify_again(commit, err));
-			WH_TRY(commit_store(commit, err));
-			count_new(commit);
-		}
-		WH_TRY(check_unchanged(commit->source, err));
-		WH_TRY(commit_publish(commit, &again, err));
+	WH_TRY(publish(commit, &again, err));
+	for (tries = 1; again && tries < MAX_TRIES; tries++) {
+		WH_TRY(identify_again(commit, err));
+		WH_TRY(commit_store(commit, err));
+		count_new(commit);
+		WH_TRY(publish(commit, &again, err));
 	}
 	if (again)
 		return wh_fail(err, WH_EBUSY,
@@ -365,10 +370,25 @@ static enum wh_status take_message(struct commit *commit, struct wh_error *err)
 	return commit->message ? WH_OK : wh_fail_memory(err);
 }
 
+/* Before they are read. */
+static enum wh_status check_sizes(const struct wh_manifest *manifest,
+				  struct wh_error *err)
+{
+	uint32_t i, n = manifest->n_tensors + manifest->n_hidden;
+
+	for (i = 0; i < n; i++)
+		if (manifest->tensors[i].nbytes > MAX_STORED_BYTES)
+			return wh_fail(err, WH_EUNSUPPORTED,
+				       "tensor '%s' is too large to store",
+				       manifest->tensors[i].key);
+	return WH_OK;
+}
+
 static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 {
 	WH_TRY(take_message(commit, err));
 	WH_TRY(choose_effort(commit, err));
+	WH_TRY(check_sizes(&commit->source->manifest, err));
 	WH_TRY(commit_weigh(commit, err));
 	WH_TRY(check_unchanged(commit->source, err));
 	/* Only now: the template's text holds the skeleton's digest. */

@@ -34,9 +34,7 @@ unsigned commit_needs(void)
 /* To ask for the parent's chunk takes longer than to weigh a small one. */
 static bool is_candidate(const struct wh_tensor *tensor)
 {
-	return tensor->nbytes >= WEIGH_SMALL &&
-	       tensor->nbytes <= MAX_STORED_BYTES &&
-	       !(tensor->weighed & WH_SHA256);
+	return tensor->nbytes >= WEIGH_SMALL && !(tensor->weighed & WH_SHA256);
 }
 
 /* One chunk is read again sooner than taken back. */
@@ -84,31 +82,19 @@ static enum wh_status read_first(struct db *db, int64_t storage,
 				 struct weigh_probe *probe,
 				 struct wh_error *err)
 {
-	uint64_t size =
-		tensor->nbytes < SCALE_CHUNK ? tensor->nbytes : SCALE_CHUNK;
 	struct stmt *stmt;
 	bool row;
 
 	WH_TRY(db_stmt(db, STMT_CHUNK_HEAD, &stmt, err));
 	stmt_integer(stmt, 1, storage << CHUNK_ID_BITS);
 	WH_TRY(stmt_step(stmt, &row, err));
-	if (row && column_integer(stmt, 1) == (int64_t)size) {
+	if (row) {
 		probe->has_first = true;
 		probe->skips_unlike = may_be_eager(tensor);
 		probe->first_crc32c = (uint32_t)column_integer(stmt, 2);
 	}
 	stmt_reset(stmt);
 	return WH_OK;
-}
-
-static bool is_alike(const struct wh_tensor *tensor, const char *dtype,
-		     const char *shape)
-{
-	char own[SHAPE_TEXT_SIZE];
-
-	tensor_shape_text(tensor, own);
-	return dtype && shape && strcmp(shape, own) == 0 &&
-	       strcmp(dtype, wh_dtype_name(tensor->dtype)) == 0;
 }
 
 static enum wh_status probe_tree(struct commit *commit, int64_t tree,
@@ -132,9 +118,7 @@ static enum wh_status probe_tree(struct commit *commit, int64_t tree,
 			break;
 		key = column_text(stmt, 0);
 		found = key ? name_map_find(map, key) : UINT32_MAX;
-		if (found != UINT32_MAX &&
-		    is_alike(&tensors[found], column_text(stmt, 1),
-			     column_text(stmt, 2)))
+		if (found != UINT32_MAX)
 			WH_TRY(read_first(db, column_integer(stmt, 3),
 					  &tensors[found], &probes[found],
 					  err));

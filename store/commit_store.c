@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/crc.h"
 #include "chunk.h"
 #include "chunk_reader.h"
@@ -74,7 +75,8 @@ static struct slot *wait_for_slot(struct pipeline *line, enum stage stage)
 		while (!line->stopped && passed[READ] - passed[INSERT] == RING)
 			pthread_cond_wait(&line->moved, &line->lock);
 	else
-		while (!line->stopped && !line->ended[stage - 1] &&
+		/* One that is stopped ends. */
+		while (!line->ended[stage - 1] &&
 		       passed[stage] == passed[stage - 1])
 			pthread_cond_wait(&line->moved, &line->lock);
 	if (!line->stopped &&
@@ -108,7 +110,7 @@ static void end_stage(struct pipeline *line, enum stage stage,
 		line->failure = *err;
 	line->stopped |= status != WH_OK;
 	line->ended[stage] = true;
-	if (stage == READ && !codes(line))
+	if (!codes(line))
 		line->ended[CODE] = true;
 	pthread_cond_broadcast(&line->moved);
 	pthread_mutex_unlock(&line->lock);
@@ -292,12 +294,12 @@ static struct slot *wait_to_insert(struct pipeline *line,
 	int code = 0;
 
 	pthread_mutex_lock(&line->lock);
-	while (!line->ended[CODE] && !line->stopped &&
+	while (!line->ended[CODE] &&
 	       line->passed[INSERT] == line->passed[CODE] && code != ETIMEDOUT)
 		code = until ? pthread_cond_timedwait(&line->moved, &line->lock,
 						      until)
 			     : pthread_cond_wait(&line->moved, &line->lock);
-	if (line->passed[INSERT] != line->passed[CODE] && !line->failure.status)
+	if (line->passed[INSERT] != line->passed[CODE])
 		slot = &line->slots[line->passed[INSERT] % RING];
 	pthread_mutex_unlock(&line->lock);
 	return slot;
@@ -397,36 +399,17 @@ static enum wh_status report(struct inserter *to, struct wh_error *err)
 	return wh_fail(err, WH_ECANCELLED, "cancelled");
 }
 
-static bool is_past(const struct timespec *until)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > until->tv_sec ||
-	       (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec);
-}
-
-static struct timespec end_of_turn(void)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TURN_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
-	return until;
-}
-
 /* Lets the coder at the connection while there is nothing to insert. */
-static struct slot *next_slot(struct pipeline *line,
-			      const struct timespec *until)
+static struct slot *next_slot(struct pipeline *line, int64_t until_ms)
 {
+	const struct timespec until = {
+		.tv_sec = (time_t)(until_ms / 1000),
+		.tv_nsec = (long)(until_ms % 1000) * 1000000,
+	};
 	struct slot *slot;
 
 	pthread_mutex_unlock(&line->turn);
-	slot = wait_to_insert(line, until);
+	slot = wait_to_insert(line, &until);
 	pthread_mutex_lock(&line->turn);
 	return slot;
 }
@@ -437,15 +420,15 @@ static enum wh_status use_turn(struct inserter *to, struct slot *slot,
 {
 	struct db *db = to->line->commit->store->db;
 	AUTO_TRANSACTION tx = {0};
-	struct timespec until;
+	int64_t until;
 
 	WH_TRY(transaction_begin(&tx, db, err));
-	until = end_of_turn();
+	until = clock_ms() + TURN_MS;
 	while (slot) {
 		WH_TRY(insert_slot(to, db, slot, err));
 		pass_on(to->line, INSERT);
 		WH_TRY(report(to, err));
-		slot = is_past(&until) ? NULL : next_slot(to->line, &until);
+		slot = clock_ms() < until ? next_slot(to->line, until) : NULL;
 	}
 	return transaction_commit(&tx, err);
 }
@@ -489,11 +472,10 @@ struct item_set {
 
 static bool set_add(struct item_set *set, struct item *item)
 {
-	const struct wh_tensor *tensor = item_tensor(item);
 	uint64_t hash;
 	size_t at;
 
-	memcpy(&hash, tensor->sha256, sizeof(hash));
+	memcpy(&hash, item_tensor(item)->sha256, sizeof(hash));
 	for (at = (size_t)hash & set->mask; set->slots[at];
 	     at = (at + 1) & set->mask)
 		if (item_is_same(set->slots[at], item))
@@ -514,13 +496,12 @@ static enum wh_status set_new(struct item_set *set, uint32_t n,
 
 /* The same payload under several names is stored once: the first item of an
  * identity gets a storage, the others find its row when they are published. */
-static enum wh_status list_new(struct commit *commit, struct item_set *seen,
-			       struct item **todo, uint32_t *n_todo,
-			       struct wh_error *err)
+static uint32_t list_new(struct commit *commit, struct item_set *seen,
+			 struct item **todo)
 {
 	uint32_t i, n = 0;
 
-	/* What an earlier round has stored. */
+	/* What an earlier round has stored is there, as are its doubles. */
 	for (i = 0; i < commit->n_items; i++)
 		if (commit->items[i].stored)
 			set_add(seen, &commit->items[i]);
@@ -531,29 +512,21 @@ static enum wh_status list_new(struct commit *commit, struct item_set *seen,
 		if (item->waits)
 			item->storage = 0;
 		item->waits = false;
-		if (item->id || item->stored)
-			continue;
-		if (item_tensor(item)->nbytes > MAX_STORED_BYTES)
-			return wh_fail(err, WH_EUNSUPPORTED,
-				       "tensor '%s' is too large to store",
-				       item_tensor(item)->key);
-		if (item->eager || set_add(seen, item))
+		if (!item->id && (item->eager || set_add(seen, item)))
 			todo[n++] = item;
 	}
-	*n_todo = n;
-	return WH_OK;
+	return n;
 }
 
 static enum wh_status choose_items(struct commit *commit, struct item **todo,
 				   uint32_t *n_todo, struct wh_error *err)
 {
 	struct item_set seen;
-	enum wh_status status;
 
 	WH_TRY(set_new(&seen, commit->n_items, err));
-	status = list_new(commit, &seen, todo, n_todo, err);
+	*n_todo = list_new(commit, &seen, todo);
 	free(seen.slots);
-	return status;
+	return WH_OK;
 }
 
 /* Ids are durable before a chunk uses one, and never used again. */
@@ -605,26 +578,22 @@ static void stop(struct pipeline *line)
 
 static enum wh_status run_pipeline(struct pipeline *line, struct wh_error *err)
 {
-	enum wh_status status = WH_OK;
-	bool coded = codes(line);
-	pthread_t reader, coder;
+	static void *(*const helpers[])(void *) = {run_reader, run_coder};
+	unsigned n = codes(line) ? 2 : 1, n_started = 0;
+	enum wh_status status;
+	pthread_t threads[2];
 
-	if (pthread_create(&reader, NULL, run_reader, line))
-		return wh_fail_memory(err);
-	if (coded && pthread_create(&coder, NULL, run_coder, line)) {
-		stop(line);
-		pthread_join(reader, NULL);
-		return wh_fail_memory(err);
-	}
-	status = insert_all(line, err);
+	while (n_started < n && pthread_create(&threads[n_started], NULL,
+					       helpers[n_started], line) == 0)
+		n_started++;
+	status = n_started == n ? insert_all(line, err) : wh_fail_memory(err);
 	stop(line);
-	pthread_join(reader, NULL);
-	if (coded)
-		pthread_join(coder, NULL);
+	while (n_started)
+		pthread_join(threads[--n_started], NULL);
 	return status;
 }
 
-/* Its time is that of end_of_turn. */
+/* Its time is that of clock_ms. */
 static void init_condition(pthread_cond_t *condition)
 {
 	pthread_condattr_t how;
@@ -633,6 +602,22 @@ static void init_condition(pthread_cond_t *condition)
 	pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
 	pthread_cond_init(condition, &how);
 	pthread_condattr_destroy(&how);
+}
+
+static enum wh_status store_large(struct pipeline *line, struct wh_error *err)
+{
+	enum wh_status status;
+
+	WH_TRY(reserve(line->commit, line->todo, line->n_todo, err));
+	WH_TRY(open_ring(line, err));
+	pthread_mutex_init(&line->lock, NULL);
+	init_condition(&line->moved);
+	pthread_mutex_init(&line->turn, NULL);
+	status = run_pipeline(line, err);
+	pthread_cond_destroy(&line->moved);
+	pthread_mutex_destroy(&line->turn);
+	pthread_mutex_destroy(&line->lock);
+	return status;
 }
 
 static enum wh_status store_new(struct commit *commit, struct wh_error *err)
@@ -651,18 +636,7 @@ static enum wh_status store_new(struct commit *commit, struct wh_error *err)
 		status =
 			commit_code_small(commit, line.todo, &line.n_todo, err);
 	if (!status && line.n_todo)
-		status = reserve(commit, line.todo, line.n_todo, err);
-	if (!status && line.n_todo)
-		status = open_ring(&line, err);
-	if (!status && line.n_todo) {
-		pthread_mutex_init(&line.lock, NULL);
-		init_condition(&line.moved);
-		pthread_mutex_init(&line.turn, NULL);
-		status = run_pipeline(&line, err);
-		pthread_cond_destroy(&line.moved);
-		pthread_mutex_destroy(&line.turn);
-		pthread_mutex_destroy(&line.lock);
-	}
+		status = store_large(&line, err);
 	close_ring(&line);
 	free(line.todo);
 	return status;

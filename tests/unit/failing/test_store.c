@@ -12,6 +12,7 @@
 
 #include "db_internal.h"
 #include "store.h"
+#include "support/parts.h"
 
 #define MEMORY_FOLDER "/dev/shm"
 
@@ -22,6 +23,7 @@ struct world {
 	int64_t n_snapshots;
 	struct wh_store *store;
 	struct wh_source *source; /* a model that it lacks */
+	struct wh_source *large;  /* one that is stored by threads */
 	bool forgets;		  /* the verb under way may take snapshots */
 };
 
@@ -61,6 +63,11 @@ static enum wh_status commit_aside(struct world *w, struct wh_error *err)
 						  .codec = "dense"};
 
 	return wh_commit(w->store, w->source, &options, NULL, err);
+}
+
+static enum wh_status commit_large(struct world *w, struct wh_error *err)
+{
+	return wh_commit(w->store, w->large, NULL, NULL, err);
 }
 
 static enum wh_status commit_behind(struct world *w, struct wh_error *err)
@@ -526,6 +533,7 @@ static const struct verb {
 } verbs[] = {
 	{"commit", commit_new},
 	{"commit aside", commit_aside},
+	{"commit large", commit_large},
 	{"commit behind", commit_behind},
 	{"read", read_all},
 	{"diff", compare},
@@ -659,6 +667,8 @@ static int64_t count_snapshots(const char *path)
 	return ask_integer(&f, "SELECT count(*) FROM snapshot");
 }
 
+static struct part large = {.name = "w", .nbytes = 9 * PART_CHUNK};
+
 static void before(void *arg)
 {
 	struct trial *trial = arg;
@@ -675,6 +685,7 @@ static void before(void *arg)
 	w->forgets = false;
 	ok(wh_store_open(w->path, WH_OPEN_WRITE, &w->store, &err), &err);
 	w->source = make_model(7);
+	w->large = make_parts(&large, 1);
 }
 
 static enum wh_status run(void *arg, struct wh_error *err)
@@ -704,6 +715,7 @@ static void after(void *arg, enum wh_status status)
 
 	(void)status;
 	wh_source_close(w->source);
+	wh_source_close(w->large);
 	assert_none_is_open(w->store);
 	/* The handle goes on, and so does the store. */
 	ok(wh_verify(w->store, &options, see_sentence, &result, &err), &err);

@@ -201,6 +201,87 @@ static void a_tensor_whose_figures_were_dropped_is_told_of(void **state)
 	}
 }
 
+/* What was told and reported, in order: an a for an alarm, an s for what is
+ * stored. */
+struct order {
+	char steps[8];
+	size_t n;
+};
+
+static void note_alarm(void *arg, const struct wh_alarm *alarm)
+{
+	struct order *order = arg;
+
+	(void)alarm;
+	if (order->n < sizeof(order->steps) - 1)
+		order->steps[order->n++] = 'a';
+}
+
+static bool note_storing(void *arg, const char *what, uint64_t done,
+			 uint64_t total)
+{
+	struct order *order = arg;
+
+	(void)done, (void)total;
+	if (strcmp(what, "storing") == 0 && order->n < sizeof(order->steps) - 1)
+		order->steps[order->n++] = 's';
+	return true;
+}
+
+enum { LARGE = 500000 };
+
+static void commit_noting(struct fixture *f, float *small, float *large,
+			  struct order *order)
+{
+	const uint64_t shapes[][1] = {{1}, {LARGE}};
+	const float *const data[] = {small, large};
+	struct wh_commit_options options = {
+		.alarms = {.fn = note_alarm, .arg = order},
+		.progress = note_storing,
+		.arg = order};
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	int i;
+
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	for (i = 0; i < 2; i++) {
+		const struct wh_array array = {.name = i ? "table" : "scale",
+					       .dtype = WH_FLOAT32,
+					       .rank = 1,
+					       .shape = shapes[i],
+					       .data = data[i]};
+
+		assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	memset(order, 0, sizeof(*order));
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+/* Of a large tensor that begins as the parent's does no more than its identity
+ * is known soon: enough where it is unchanged. Nothing is told twice. */
+static void alarms_are_told_as_soon_as_all_is_known(void **state)
+{
+	static float large[LARGE];
+	struct fixture *f = *state;
+	struct order order;
+	float small = 1;
+
+	large[LARGE - 1] = 0;
+	commit_noting(f, &small, large, &order);
+	small = NAN;
+	commit_noting(f, &small, large, &order);
+	assert_string_equal(order.steps, "as");
+	small = 2;
+	commit_noting(f, &small, large, &order);
+	small = NAN;
+	large[LARGE - 1] = 1;
+	commit_noting(f, &small, large, &order);
+	assert_string_equal(order.steps, "sa");
+}
+
 static int stuck_after(struct fixture *f, enum wh_trainable still)
 {
 	struct told told = {.n = 0};
@@ -239,6 +320,7 @@ int main(void)
 		with_store(strict_is_a_status),
 		with_store(what_has_no_figures_is_not_read_for_them),
 		with_store(a_tensor_whose_figures_were_dropped_is_told_of),
+		with_store(alarms_are_told_as_soon_as_all_is_known),
 		with_store(a_layer_that_may_train_is_watched),
 		with_store(a_layer_of_which_nothing_is_known_is_watched),
 		with_store(a_frozen_layer_may_stand_still),

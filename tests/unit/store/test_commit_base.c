@@ -2,6 +2,7 @@
  * coding against it: the commit chooses again. */
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "storage.h"
 #include "support/damage.h"
 #include "support/little.h"
@@ -340,6 +341,41 @@ static void a_small_tensor_s_base_goes_and_others_stay(void **state)
 			 2);
 }
 
+/* The last part's weights under another name, too: only one of both is stored,
+ * also where another one is stored once more. */
+static void a_double_stays_one_where_a_base_goes(void **state)
+{
+	const uint64_t shape[] = {MANY_ROWS / 2, COLUMNS};
+	struct fixture *f = *state;
+	struct wh_array array = {.name = "kernel",
+				 .dtype = WH_FLOAT32,
+				 .rank = 2,
+				 .shape = shape};
+	struct wh_builder *builder;
+	struct wh_source *source = NULL;
+	char name[] = "fc";
+
+	commit_first(f, MANY_ROWS / 2);
+	move_weights(FIRST_MANY);
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	for (name[1] = 'c'; name[1] < 'f'; name[1]++) {
+		/* The second and third are new, and equal. */
+		array.data =
+			name[1] == 'c' ? weights : weights + shape[0] * COLUMNS;
+		assert_ok(wh_builder_layer(builder, name, "Dense", &f->err),
+			  &f->err);
+		assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	gc.step = take_tensors;
+	gc.at = gc.until = 4;
+	commit_source_beside_gc(f, source, NULL);
+	assert_int_equal(ask_integer(f, "select count(*) from tensor"), 2);
+	/* And the one that gc has begun with. */
+	assert_int_equal(ask_integer(f, "select count(*) from storage"), 3);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+}
+
 /* Each of four tensors lost its base; the older version's are still there. */
 static void many_losses_at_once_are_one(void **state)
 {
@@ -423,6 +459,75 @@ static void a_tensor_that_was_found_goes_before_it_is_named(void **state)
 				 sizeof(back), &f->err),
 		  &f->err);
 	assert_memory_equal(back, weights, sizeof(back));
+}
+
+/* ---- Beside another commit -------------------------------------------------
+ */
+
+static const float rival_bias[] = {1, 2, 3, 4};
+
+static struct {
+	struct wh_store *store;
+	struct fixture *f;
+	int n_looks;
+} rival;
+
+/* As it is asked whether the source has changed: at first; before the commit
+ * publishes, when another one has what waits and gc begins with what was
+ * found; and before it publishes again, when yet another one is storing. */
+static enum wh_status look_at_rival(struct wh_source *source,
+				    struct wh_error *err)
+{
+	const struct wh_array array = {.name = "bias",
+				       .dtype = WH_FLOAT32,
+				       .rank = 1,
+				       .shape = few,
+				       .data = rival_bias};
+
+	(void)source;
+	if (++rival.n_looks == 2) {
+		source = one_weight("other", NULL, &array);
+		assert_ok(wh_commit(rival.store, source, NULL, NULL,
+				    &rival.f->err),
+			  &rival.f->err);
+		wh_source_close(source);
+		take_tensors(rival.f->path);
+	}
+	if (rival.n_looks < 3)
+		return WH_OK;
+	change(rival.f->path,
+	       "INSERT INTO chunk SELECT value << 24, 0, 1, 0, x'00' "
+	       "FROM counter WHERE name = 'storage'");
+	return wh_fail(err, WH_EMISMATCH, "the file was written to");
+}
+
+/* Ids of what waited were of a transaction that came to nothing: they are the
+ * other one's by now. */
+static void what_another_commit_stores_is_not_taken_back(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_source *source;
+	struct wh_source_ops ops;
+	int64_t n_chunks;
+
+	assert_ok(wh_store_open(f->path, WH_OPEN_WRITE, &rival.store, &f->err),
+		  &f->err);
+	rival.f = f;
+	rival.n_looks = 0;
+	commit_first(f, FEW_ROWS);
+	source = model_that_shares(rival_bias);
+	ops = *source->ops;
+	ops.unchanged = look_at_rival;
+	source->ops = &ops;
+	n_chunks = ask_integer(f, "select count(*) from chunk");
+	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
+		     WH_EMISMATCH, "was written to");
+	assert_int_equal(rival.n_looks, 3);
+	wh_source_close(source);
+	wh_store_close(rival.store);
+	/* The other commit's, and the one that another is storing. */
+	assert_int_equal(ask_integer(f, "select count(*) from chunk"),
+			 n_chunks + 2);
 }
 
 /* Not gc's doing: that is told, as it always was. */
@@ -557,6 +662,36 @@ static void only_a_tensor_of_the_same_kind_is_a_base(void **state)
 	}
 }
 
+/* What the base is coded against is named by what reads it: of three versions
+ * the last one does, or, where nothing but its second chunk is a difference and
+ * the oldest one's ends sooner, does not. */
+static int64_t n_contexts_after(struct fixture *f, uint64_t first_rows)
+{
+	const uint64_t rows[] = {first_rows, 500, 500};
+	size_t i, k;
+
+	for (i = 0; i < 3; i++) {
+		for (k = 0; i == 2 && first_rows < 500 && k < FIRST_MANY; k++)
+			weights[k] = weights[N_WEIGHTS - 1 - k];
+		commit_first(f, rows[i]);
+		move_weights(0);
+	}
+	assert_int_equal(ask_integer(f, "select count(base_id) from storage"),
+			 2);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+	return ask_integer(f, "select count(context_id) from storage");
+}
+
+static void a_base_s_base_that_is_read_is_named(void **state)
+{
+	assert_int_equal(n_contexts_after(*state, 500), 1);
+}
+
+static void a_base_s_base_that_is_not_read_is_not_named(void **state)
+{
+	assert_int_equal(n_contexts_after(*state, 263), 0);
+}
+
 #define N_FILES 200u
 
 /* Its text is of two kilobytes and more. A format of NULL: other weights that
@@ -611,14 +746,18 @@ int main(void)
 		with_store(a_base_goes_while_its_tensor_is_weighed),
 		with_store(after_three_losses_no_base_is_chosen),
 		with_store(a_small_tensor_s_base_goes_and_others_stay),
+		with_store(a_double_stays_one_where_a_base_goes),
 		with_store(many_losses_at_once_are_one),
 		with_store(a_tensor_that_was_found_goes_before_it_is_named),
+		with_store(what_another_commit_stores_is_not_taken_back),
 		with_store(a_base_that_is_damaged_is_told),
 		with_store(a_base_without_a_storage_is_told),
 		with_store(every_64th_version_is_whole_beside_a_new_tensor),
 		with_store(a_tensor_that_comes_back_has_its_base),
 		with_store(a_tensor_that_was_away_for_long_begins_anew),
 		with_store(only_a_tensor_of_the_same_kind_is_a_base),
+		with_store(a_base_s_base_that_is_read_is_named),
+		with_store(a_base_s_base_that_is_not_read_is_not_named),
 		with_store(only_a_template_of_the_same_format_is_a_base),
 	};
 

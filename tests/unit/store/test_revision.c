@@ -253,6 +253,8 @@ static void going_back_is_a_move_that_is_remembered(void **state)
 	assert_ok(wh_rollback_keep(f->store, &back, &move, &f->err), &f->err);
 	assert_string_equal(move.from, ids[2]);
 	assert_string_not_equal(move.to, ids[4]);
+	/* Who doesn't ask isn't told. */
+	assert_ok(wh_rollback_keep(f->store, &back, NULL, &f->err), &f->err);
 }
 
 static void branches_are_deleted_and_renamed(void **state)
