@@ -114,7 +114,6 @@ static enum wh_status open_shard(struct loading *loading, const char *path,
 				&file->header, err);
 	if (status)
 		wh_error_prefix(err, "'%s'", path);
-	file->skeleton_size = file->header.size;
 	return status;
 }
 
@@ -295,7 +294,6 @@ static enum wh_status open_index(struct loading *loading, const char *path,
 	file->suffix = ST_INDEX_SUFFIX;
 	WH_TRY(reader_open(&file->reader, path, err));
 	source->n_files++;
-	file->skeleton_size = file->reader.size;
 	return WH_OK;
 }
 
@@ -374,12 +372,8 @@ static enum wh_status fill_manifest(struct loading *loading,
 
 	WH_TRY(allocate(loading, err));
 	for (i = 0; i < source->n_files; i++) {
-		struct st_file *file = &source->files[i];
-		const char *star = strchr(file->suffix, '*');
+		const char *star = strchr(source->files[i].suffix, '*');
 
-		if (i)
-			file->skeleton =
-				file[-1].skeleton + file[-1].skeleton_size;
 		WH_TRY(add_metadata(loading, i,
 				    i && star ? star + 1 : ST_METADATA, err));
 	}

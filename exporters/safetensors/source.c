@@ -25,33 +25,6 @@ static enum wh_status check_unchanged(struct wh_source *base,
 	return WH_OK;
 }
 
-/* Files' headers stand one behind the other. */
-static enum wh_status read_skeleton(const struct st_source *source,
-				    uint64_t offset, uint8_t *out, size_t len,
-				    struct wh_error *err)
-{
-	uint32_t i = 0;
-
-	while (len) {
-		const struct st_file *file;
-		uint64_t within;
-		size_t some = len;
-
-		while (offset - source->files[i].skeleton >=
-		       source->files[i].skeleton_size)
-			i++;
-		file = &source->files[i];
-		within = offset - file->skeleton;
-		if (some > file->skeleton_size - within)
-			some = (size_t)(file->skeleton_size - within);
-		WH_TRY(reader_read(&file->reader, within, out, some, err));
-		out += some;
-		offset += some;
-		len -= some;
-	}
-	return WH_OK;
-}
-
 static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 				  uint64_t offset, void *buf, size_t len,
 				  struct wh_error *err)
@@ -60,7 +33,7 @@ static enum wh_status read_tensor(struct wh_source *base, uint32_t index,
 	const struct st_place *place;
 
 	if (index >= base->manifest.n_tensors)
-		return read_skeleton(source, offset, buf, len, err);
+		return skeleton_read(&source->skeleton, offset, buf, len, err);
 	place = &source->places[index];
 	return reader_read_ahead(&source->files[place->file].reader,
 				 &source->ahead, place->offset + offset, buf,
@@ -77,109 +50,53 @@ const struct wh_source_ops st_source_ops = {
 /* ---- Template
  * ------------------------------------------------------------------ */
 
-struct payload {
-	struct st_place place;
-	uint64_t length;
-	uint32_t tensor;
-};
-
-static int by_place(const void *a, const void *b)
+static enum wh_status read_run(void *arg, const struct skeleton_run *run,
+			       uint64_t skip, void *buf, size_t len,
+			       struct wh_error *err)
 {
-	const struct payload *x = a, *y = b;
+	const struct st_source *source = arg;
 
-	if (x->place.file != y->place.file)
-		return x->place.file < y->place.file ? -1 : 1;
-	if (x->place.offset != y->place.offset)
-		return x->place.offset < y->place.offset ? -1 : 1;
-	return 0;
+	return reader_read(&source->files[run->file].reader, run->offset + skip,
+			   buf, len, err);
 }
 
-static struct payload *sort_payloads(const struct st_source *source,
-				     uint32_t *n_payloads)
+static enum wh_status list_payloads(const struct st_source *source,
+				    struct payloads *payloads,
+				    struct wh_error *err)
 {
 	const struct wh_manifest *manifest = &source->base.manifest;
-	struct payload *list =
-		calloc((size_t)manifest->n_tensors + 1, sizeof(*list));
-	uint32_t i, n = 0;
-
-	for (i = 0; list && i < manifest->n_tensors; i++)
-		if (manifest->tensors[i].nbytes)
-			list[n++] = (struct payload){
-				source->places[i], manifest->tensors[i].nbytes,
-				i};
-	if (list)
-		qsort(list, n, sizeof(*list), by_place);
-	*n_payloads = n;
-	return list;
-}
-
-/* One file: its skeleton, then its payloads without a gap. */
-static enum wh_status cover_file(struct st_source *source, uint32_t index,
-				 const struct payload *payloads, uint32_t n,
-				 struct wh_template_file *out,
-				 struct wh_error *err)
-{
-	const struct st_file *file = &source->files[index];
 	uint32_t i;
 
-	out->suffix = file->suffix;
-	out->size = file->reader.size;
-	out->extents = arena_alloc(&source->arena, (size_t)n + 1,
-				   sizeof(*out->extents));
-	if (!out->extents)
-		return wh_fail_memory(err);
-	out->extents[out->n_extents++] =
-		(struct wh_extent){.length = file->skeleton_size,
-				   .tensor = source->base.manifest.n_tensors,
-				   .start = file->skeleton};
-	for (i = 0; i < n; i++)
-		out->extents[out->n_extents++] =
-			(struct wh_extent){.offset = payloads[i].place.offset,
-					   .length = payloads[i].length,
-					   .tensor = payloads[i].tensor};
+	for (i = 0; i < manifest->n_tensors; i++)
+		WH_TRY(payloads_add(
+			payloads, source->places[i].file,
+			&(struct wh_extent){.offset = source->places[i].offset,
+					    .length =
+						    manifest->tensors[i].nbytes,
+					    .tensor = i},
+			err));
 	return WH_OK;
-}
-
-static enum wh_status cover_files(struct st_source *source,
-				  struct wh_template *made,
-				  struct wh_error *err)
-{
-	uint32_t n, i, first = 0;
-	struct payload *payloads = sort_payloads(source, &n);
-	enum wh_status status = payloads ? WH_OK : wh_fail_memory(err);
-
-	for (i = 0; i < source->n_files && !status; i++) {
-		uint32_t here = 0;
-
-		while (first + here < n &&
-		       payloads[first + here].place.file == i)
-			here++;
-		status = cover_file(source, i, payloads + first, here,
-				    &made->files[i], err);
-		first += here;
-	}
-	free(payloads);
-	return status;
 }
 
 enum wh_status st_template_make(struct st_source *source,
 				struct manifest_builder *builder,
 				struct wh_template **out, struct wh_error *err)
 {
-	const struct st_file *last = &source->files[source->n_files - 1];
-	struct wh_template *made =
-		arena_alloc(&source->arena, 1, sizeof(*made));
+	struct payloads payloads payloads_auto = {0};
+	struct wh_template *made;
+	uint32_t i;
 
-	if (made)
-		made->files = arena_alloc(&source->arena, source->n_files,
-					  sizeof(*made->files));
-	if (!made || !made->files)
-		return wh_fail_memory(err);
-	made->format = "safetensors";
-	made->n_files = source->n_files;
-	WH_TRY(cover_files(source, made, err));
-	WH_TRY(manifest_add_skeleton(builder,
-				     last->skeleton + last->skeleton_size,
+	WH_TRY(skeleton_begin(&source->skeleton, &source->arena,
+			      source->base.manifest.n_tensors, read_run, source,
+			      "safetensors", source->n_files, &made, err));
+	WH_TRY(list_payloads(source, &payloads, err));
+	for (i = 0; i < source->n_files; i++) {
+		made->files[i].suffix = source->files[i].suffix;
+		made->files[i].size = source->files[i].reader.size;
+		WH_TRY(skeleton_cover(&source->skeleton, &payloads, i,
+				      &made->files[i], err));
+	}
+	WH_TRY(manifest_add_skeleton(builder, source->skeleton.size,
 				     &made->skeleton, err));
 	*out = made;
 	return WH_OK;

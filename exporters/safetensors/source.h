@@ -4,15 +4,13 @@
 
 #include "base/reader.h"
 #include "core/manifest.h"
+#include "core/skeleton.h"
 #include "safetensors/header.h"
 
 struct st_file {
 	struct file_reader reader;
 	const char *suffix; /* in the template */
 	struct st_header header;
-	uint64_t skeleton; /* where its bytes begin in the skeleton */
-	/* What of it is skeleton: its header, or all of an index. */
-	uint64_t skeleton_size;
 };
 
 struct st_place { /* of one tensor */
@@ -27,6 +25,7 @@ struct st_source {
 	struct st_file *files; /* shards, then the index; in the arena */
 	uint32_t n_files;
 	struct st_place *places; /* in the manifest's order; in the arena */
+	struct skeleton skeleton;
 };
 
 extern const struct wh_source_ops st_source_ops;

@@ -1,8 +1,9 @@
 /* core/skeleton.h: what is left of a checkpoint's files without the payloads,
  * as the hidden tensor of its template.
  *
- * An importer covers each file from its start to its end: payloads where they
- * lie, and what is between them as runs of the skeleton, in the files' order.
+ * An importer lists where payloads lie, then covers each file from its start to
+ * its end: payloads where they are, and what is between them as runs of the
+ * skeleton, in the files' order.
  */
 #ifndef WH_CORE_SKELETON_H
 #define WH_CORE_SKELETON_H
@@ -26,35 +27,53 @@ typedef enum wh_status skeleton_read_fn(void *arg,
 					struct wh_error *err);
 
 struct skeleton {
+	struct arena *arena;
 	struct skeleton_run *runs; /* by `start`; the arena's */
-	uint32_t n_runs;
+	size_t n_runs, room;
 	uint64_t size;	 /* bytes of all */
 	uint32_t tensor; /* its index in the manifest */
 	skeleton_read_fn *read;
 	void *arg;
 };
 
-/** An empty one, which will be tensor `tensor`, with room for so many runs: one
- *  a file and one a payload are enough. */
-enum wh_status skeleton_begin(struct skeleton *skeleton, struct arena *arena,
-			      uint64_t max_runs, uint32_t tensor,
-			      skeleton_read_fn *read, void *arg,
-			      struct wh_error *err);
-
-/** A file of a template while it is covered. `file->size` and room for its
- *  extents, two a payload and one, are the caller's. */
-struct cover {
-	struct skeleton *skeleton;
-	struct wh_template_file *file;
-	uint32_t number; /* of its runs */
-	uint64_t at;	 /* so many bytes are covered */
+/** A payload, or a part of one, and the file that it lies in. */
+struct payload {
+	uint32_t file; /* its number, as of a run */
+	struct wh_extent extent;
 };
-/** The payload, or the part of one, that lies at `extent->offset`. They come by
- *  offset; one that begins in what is covered is left out: of tensors that
- *  share bytes, as hard links do, the first one has them. */
-void cover_payload(struct cover *cover, const struct wh_extent *extent);
-/** What is left, up to the file's end. */
-void cover_end(struct cover *cover);
+
+/** Those of all files; a zeroed one is empty.
+ *	struct payloads payloads payloads_auto = {0}; */
+struct payloads {
+	struct payload *list; /* malloc'd */
+	size_t n, room;
+	size_t n_covered;
+	bool sorted;
+};
+void payloads_free(struct payloads *payloads);
+#define payloads_auto __attribute__((cleanup(payloads_free)))
+
+/** In any order. One without a byte is left out. */
+enum wh_status payloads_add(struct payloads *payloads, uint32_t file,
+			    const struct wh_extent *extent,
+			    struct wh_error *err);
+
+/** A template of so many files, to be covered one after the other; it and the
+ *  skeleton, which will be tensor `tensor`, are the arena's. */
+enum wh_status skeleton_begin(struct skeleton *skeleton, struct arena *arena,
+			      uint32_t tensor, skeleton_read_fn *read,
+			      void *arg, const char *format, uint32_t n_files,
+			      struct wh_template **made, struct wh_error *err);
+
+/** The file, whose size and suffix are given, gets its extents: of the payloads
+ *  in file `number`, and of the skeleton. A payload that begins in one before
+ * it is left out: of tensors that share bytes, as hard links do, the first one
+ * has them. Files come by ascending numbers, and when all payloads are listed.
+ */
+enum wh_status skeleton_cover(struct skeleton *skeleton,
+			      struct payloads *payloads, uint32_t number,
+			      struct wh_template_file *file,
+			      struct wh_error *err);
 
 /** `len` bytes of the skeleton from `offset` on; all must be there. */
 enum wh_status skeleton_read(const struct skeleton *skeleton, uint64_t offset,

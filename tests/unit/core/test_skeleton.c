@@ -12,8 +12,7 @@ static const char *const files[] = {"head-PAYLOAD-tail", "WHOLE", "rest"};
 struct fixture {
 	struct arena arena;
 	struct skeleton skeleton;
-	struct wh_extent extents[3][8];
-	struct wh_template_file covered[3];
+	struct wh_template *made;
 	unsigned n_reads;
 	struct wh_error err;
 };
@@ -32,37 +31,32 @@ static enum wh_status read_run(void *arg, const struct skeleton_run *run,
 }
 
 /* Upper-case letters are payloads, all but the second of two that share. */
-static void cover(struct fixture *f, uint32_t number,
-		  const struct wh_extent *payloads, size_t n)
-{
-	struct wh_template_file *file = &f->covered[number];
-	struct cover at = {
-		.skeleton = &f->skeleton, .file = file, .number = number};
-	size_t i;
-
-	file->size = strlen(files[number]);
-	file->extents = f->extents[number];
-	for (i = 0; i < n; i++)
-		cover_payload(&at, &payloads[i]);
-	cover_end(&at);
-}
-
 static int set_up(void **state)
 {
-	static const struct wh_extent shared[] = {
-		{.offset = 5, .length = 7, .tensor = 1},
-		{.offset = 6, .length = 3, .tensor = 2},
+	static const struct payload listed[] = {
+		{1, {.length = 5, .tensor = 3}},
+		{0, {.offset = 6, .length = 3, .tensor = 2}},
+		{2, {.offset = 2, .length = 0, .tensor = 4}},
+		{0, {.offset = 5, .length = 7, .tensor = 1}},
 	};
-	static const struct wh_extent whole = {.length = 5, .tensor = 3};
+	struct payloads payloads payloads_auto = {0};
 	struct fixture *f = calloc(1, sizeof(*f));
+	uint32_t i;
 
 	assert_non_null(f);
-	assert_ok(skeleton_begin(&f->skeleton, &f->arena, 5, N_TENSORS,
-				 read_run, f, &f->err),
+	assert_ok(skeleton_begin(&f->skeleton, &f->arena, N_TENSORS, read_run,
+				 f, "test", 3, &f->made, &f->err),
 		  &f->err);
-	cover(f, 0, shared, 2);
-	cover(f, 1, &whole, 1);
-	cover(f, 2, NULL, 0);
+	for (i = 0; i < sizeof(listed) / sizeof(listed[0]); i++)
+		assert_ok(payloads_add(&payloads, listed[i].file,
+				       &listed[i].extent, &f->err),
+			  &f->err);
+	for (i = 0; i < 3; i++) {
+		f->made->files[i].size = strlen(files[i]);
+		assert_ok(skeleton_cover(&f->skeleton, &payloads, i,
+					 &f->made->files[i], &f->err),
+			  &f->err);
+	}
 	*state = f;
 	return 0;
 }
@@ -88,15 +82,19 @@ static void assert_extent(const struct wh_extent *extent, uint32_t tensor,
 static void extents_are_gapless_and_the_first_owns_what_is_shared(void **state)
 {
 	struct fixture *f = *state;
+	const struct wh_template_file *covered = f->made->files;
 
-	assert_int_equal(f->covered[0].n_extents, 3);
-	assert_extent(&f->extents[0][0], N_TENSORS, 0, 5, 0);
-	assert_extent(&f->extents[0][1], 1, 5, 7, 0);
-	assert_extent(&f->extents[0][2], N_TENSORS, 12, 5, 5);
-	assert_int_equal(f->covered[1].n_extents, 1);
-	assert_extent(&f->extents[1][0], 3, 0, 5, 0);
-	assert_int_equal(f->covered[2].n_extents, 1);
-	assert_extent(&f->extents[2][0], N_TENSORS, 0, 4, 10);
+	assert_string_equal(f->made->format, "test");
+	assert_int_equal(f->made->n_files, 3);
+	assert_int_equal(f->made->skeleton, N_TENSORS);
+	assert_int_equal(covered[0].n_extents, 3);
+	assert_extent(&covered[0].extents[0], N_TENSORS, 0, 5, 0);
+	assert_extent(&covered[0].extents[1], 1, 5, 7, 0);
+	assert_extent(&covered[0].extents[2], N_TENSORS, 12, 5, 5);
+	assert_int_equal(covered[1].n_extents, 1);
+	assert_extent(&covered[1].extents[0], 3, 0, 5, 0);
+	assert_int_equal(covered[2].n_extents, 1);
+	assert_extent(&covered[2].extents[0], N_TENSORS, 0, 4, 10);
 	assert_int_equal(f->skeleton.size, 14);
 }
 
