@@ -86,6 +86,29 @@ def application():
     return get
 
 
+@pytest.fixture(scope="module")
+def made():
+    """One of the zoo by name: made once a module, with the same values each
+    time."""
+    import tf_keras
+    from zoo import BY_NAME, fill
+    models = {}
+
+    def get(name):
+        if name not in models:
+            tf_keras.backend.clear_session()
+            models[name] = BY_NAME[name].make()
+        fill(models[name], 1)
+        return models[name]
+    return get
+
+
+def config(wh, model):
+    """The options that tell the model's configuration."""
+    (wh.folder / "model.json").write_text(model.to_json())
+    return "--model-config", "model.json"
+
+
 def sha256(array):
     """Of the bytes that weighhouse calls the payload."""
     array = np.ascontiguousarray(array)

@@ -2,15 +2,7 @@
 import pytest
 from applications import APPLICATIONS
 from conftest import same, sha256
-from zoo import arrays, fill
-
-
-def check_arrays(model, expected):
-    found = arrays(model)
-    assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected):
-        assert (ours.dtype, ours.shape, ours.tobytes()) == (
-            theirs.dtype, theirs.shape, theirs.tobytes())
+from zoo import arrays, check_arrays, fill
 
 
 @pytest.mark.parametrize("name", list(APPLICATIONS))

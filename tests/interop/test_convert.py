@@ -6,34 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
-from zoo import BY_NAME, NEEDS_CONFIG, NEEDS_TF, ZOO, arrays, fill, train
+from zoo import (BY_NAME, NEEDS_CONFIG, NEEDS_TF, ZOO, arrays, bits,
+                 check_arrays, fill, train)
 
 NAMES = [item.name for item in ZOO]
 DECIDED_TF = [item.name for item in ZOO if not item.to_tf]
 DECIDED_H5 = [item.name for item in ZOO if not item.to_h5]
 CONFIGURED = [item.name for item in ZOO if item.to_tf == NEEDS_CONFIG]
-
-
-@pytest.fixture(scope="module")
-def made():
-    models = {}
-
-    def get(name):
-        if name not in models:
-            keras.backend.clear_session()
-            models[name] = BY_NAME[name].make()
-        fill(models[name], 1)
-        return models[name]
-    return get
-
-
-def bits(array):
-    array = np.asarray(array)
-    return array.dtype, array.shape, array.tobytes()
-
-
-def check_arrays(model, expected):
-    assert [bits(a) for a in arrays(model)] == [bits(a) for a in expected]
 
 
 def load(model, path):

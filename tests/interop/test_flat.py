@@ -7,11 +7,10 @@ import struct
 import ml_dtypes
 import numpy as np
 import pytest
-import tf_keras as keras
 from conftest import sha256
 from safetensors import TensorSpec, deserialize, safe_open, serialize
 from safetensors.numpy import save_file
-from zoo import BY_NAME, ZOO, arrays, fill
+from zoo import BY_NAME, ZOO, arrays, bits, fill
 
 NAMES = [item.name for item in ZOO]
 SAFETENSORS = ["bool", "uint8", "int8", "int16", "uint16", "int32", "uint32",
@@ -38,11 +37,6 @@ def everything(names):
     made["scalar"] = np.array(-0.0, np.float32)
     made["empty"] = np.zeros((0, 7), np.float64)
     return made
-
-
-def bits(array):
-    array = np.asarray(array)
-    return array.dtype, array.shape, array.tobytes()
 
 
 def load_safetensors(path):
@@ -298,19 +292,6 @@ def test_more_members_than_16_bits_count(wh, tmp_path):
 
 
 # ---- The zoo ---------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def made():
-    models = {}
-
-    def get(name):
-        if name not in models:
-            keras.backend.clear_session()
-            models[name] = BY_NAME[name].make()
-        fill(models[name], 1)
-        return models[name]
-    return get
-
 
 def check_loads(model, path, expected):
     fill(model, 2)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras2
-from conftest import same, sha256
+from conftest import config, same, sha256
 from zoo import fill
 
 K2, K3 = keras2, keras3
@@ -52,11 +52,6 @@ def listing(path):
 def listed(wh):
     return [(row["layer"] or "top_level_model_weights", row["name"],
              row["sha256"]) for row in wh.ls()]
-
-
-def config(wh, model):
-    (wh.folder / "model.json").write_text(model.to_json())
-    return "--model-config", "model.json"
 
 
 # ---- Rows 1 to 21: models ---------------------------------------------------

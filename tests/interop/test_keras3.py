@@ -1,7 +1,6 @@
 """Keras 3's weights against the real Keras 3 and tf-keras: what they write
 goes in and out byte for byte, what we write loads with equal bits, also from
 and to the other formats; what no file decides is refused by name."""
-import filecmp
 import json
 
 import h5py
@@ -12,7 +11,7 @@ import tf_keras as keras2
 
 import zoo
 import zoo_keras3
-from conftest import sha256
+from conftest import config, same, sha256
 from test_flat import LOADERS
 from zoo import NEEDS_CONFIG, NEEDS_TF
 
@@ -49,21 +48,12 @@ def made():
     return get
 
 
-def bits(array):
-    array = np.asarray(array)
-    return array.dtype, array.shape, array.tobytes()
-
-
 def check_load(model, expected, path):
     zoo.fill(model, 2)
     status = model.load_weights(str(path))
     if "." not in path.name:
         status.assert_consumed()
-    assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
-
-
-def same(one, other):
-    return filecmp.cmp(one, other, shallow=False)
+    zoo.check_arrays(model, expected)
 
 
 def in_file(path):
@@ -78,12 +68,6 @@ def in_file(path):
     with h5py.File(path) as file:
         file.visititems(visit)
     return sorted(rows)
-
-
-def config_of(wh, model):
-    path = wh.folder / "model.json"
-    path.write_text(model.to_json())
-    return "--model-config", path
 
 
 def names(K, without=()):
@@ -129,7 +113,7 @@ def test_a_trained_model_keeps_its_optimizer(K, name, made, wh):
     assert all(row["layer"] == "optimizer" for row in optimizer)
     wh.quiet("save-weights", "HEAD", ours, "--canonical")
     assert same(ours, theirs)
-    said = wh.run("convert", theirs, "plain.h5", *config_of(wh, model))
+    said = wh.run("convert", theirs, "plain.h5", *config(wh, model))
     assert said.returncode == 0 and "left out" in said.stderr
 
 
@@ -169,7 +153,7 @@ def test_an_undecided_file_is_refused(K, name, made, wh):
         assert NEEDS_TF in said
         return
     assert NEEDS_CONFIG in said
-    wh.quiet("convert", path, "ours.h5", *config_of(wh, model))
+    wh.quiet("convert", path, "ours.h5", *config(wh, model))
     check_load(model, expected, wh.folder / "ours.h5")
 
 
@@ -188,9 +172,9 @@ def test_what_classes_do_not_say_is_refused(name, made, wh):
     if name in SUBCLASSED:
         return
     if name in CUSTOM:
-        wh.refused("convert", path, "ours", *config_of(wh, model))
+        wh.refused("convert", path, "ours", *config(wh, model))
         return
-    wh.quiet("convert", path, "ours", *config_of(wh, model))
+    wh.quiet("convert", path, "ours", *config(wh, model))
     check_load(model, expected, wh.folder / "ours")
 
 
@@ -205,7 +189,7 @@ def test_legacy_h5_becomes_a_keras_3_file(name, made, wh):
     if model.weights:
         said = wh.refused("convert", "theirs.h5", "ours.weights.h5")
         assert "class is not known" in said and NEEDS_CONFIG in said
-    wh.quiet("convert", "theirs.h5", "ours.weights.h5", *config_of(wh, model))
+    wh.quiet("convert", "theirs.h5", "ours.weights.h5", *config(wh, model))
     check_load(model, expected, wh.folder / "ours.weights.h5")
 
 
@@ -215,7 +199,7 @@ def test_a_checkpoint_becomes_a_keras_3_file(name, made, wh):
     model = made(K2, name)
     expected = zoo.arrays(model)
     model.save_weights(wh.folder / "theirs")
-    wh.quiet("convert", "theirs", "ours.weights.h5", *config_of(wh, model))
+    wh.quiet("convert", "theirs", "ours.weights.h5", *config(wh, model))
     check_load(model, expected, wh.folder / "ours.weights.h5")
 
 
@@ -223,7 +207,7 @@ def test_same_shaped_variables_of_no_known_order_are_refused(made, wh):
     model = made(K2, "scalars_and_integers")
     model.save_weights(wh.folder / "theirs")
     said = wh.refused("convert", "theirs", "ours.weights.h5",
-                      *config_of(wh, model))
+                      *config(wh, model))
     assert "have one shape" in said
 
 
@@ -250,7 +234,7 @@ def test_keras_3_loads_what_came_from_tf_keras(name, made, wh):
     """One recipe, two libraries: from a checkpoint of tf-keras to Keras 3."""
     old, new = made(K2, name), made(K3, name)
     old.save_weights(wh.folder / "theirs")
-    wh.quiet("convert", "theirs", "ours.weights.h5", *config_of(wh, old))
+    wh.quiet("convert", "theirs", "ours.weights.h5", *config(wh, old))
     zoo.fill(new, 2)
     new.load_weights(wh.folder / "ours.weights.h5")
     assert sorted(a.tobytes() for a in zoo.arrays(new)) == sorted(
@@ -263,9 +247,9 @@ def test_keras_3_loads_what_came_from_tf_keras(name, made, wh):
 def test_there_and_back_again(K, name, made, wh):
     """keras3 -> h5 -> keras3 gives the same values at the same places."""
     model, expected, path = saved(K, name, made, wh)
-    config = config_of(wh, model)
-    wh.quiet("convert", path, "a.h5", *config)
-    wh.quiet("convert", "a.h5", "b.weights.h5", *config)
+    told = config(wh, model)
+    wh.quiet("convert", path, "a.h5", *told)
+    wh.quiet("convert", "a.h5", "b.weights.h5", *told)
     assert in_file(wh.folder / "b.weights.h5") == in_file(path)
     check_load(model, expected, wh.folder / "b.weights.h5")
 
@@ -294,7 +278,7 @@ def test_shards_are_theirs_byte_for_byte(name, made, wh):
         assert same(theirs / file, ours / file), file
     zoo.fill(model, 2)
     model.load_weights(ours / "m.weights.json")
-    assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
+    zoo.check_arrays(model, expected)
 
 
 def test_shards_under_another_name_are_mapped_anew(made, wh):
@@ -308,7 +292,7 @@ def test_shards_under_another_name_are_mapped_anew(made, wh):
     assert "old" not in json.dumps(text["weight_map"])
     zoo.fill(model, 2)
     model.load_weights(wh.folder / "new.weights.json")
-    assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
+    zoo.check_arrays(model, expected)
 
 
 def test_shards_that_the_new_map_lacks_are_removed(made, wh):
@@ -342,7 +326,7 @@ def test_shards_that_the_new_map_lacks_are_removed(made, wh):
     expected = zoo.arrays(model)
     zoo.fill(model, 2)
     model.load_weights(target / "m.weights.json")
-    assert [bits(a) for a in zoo.arrays(model)] == [bits(a) for a in expected]
+    zoo.check_arrays(model, expected)
 
 
 # ---- Archives -------------------------------------------------------------
@@ -364,8 +348,7 @@ def test_an_archive_comes_back_and_decides_all(K, name, made, wh):
     wh.quiet("save-weights", "HEAD", "ours.weights.h5")
     check_load(model, expected, wh.folder / "ours.weights.h5")
     loaded = LIBRARIES[K].models.load_model(wh.folder / "again.keras")
-    assert [bits(a) for a in zoo.arrays(loaded)] == [
-        bits(a) for a in expected]
+    zoo.check_arrays(loaded, expected)
 
 
 @pytest.mark.parametrize("name", ["dense_sequential", "lstm", "nested",
@@ -376,10 +359,9 @@ def test_keras_3_loads_an_archive_that_we_made(name, made, wh):
                       "keras3")
     assert "configuration" in said and "--model-config" in said
     wh.quiet("convert", path, "ours.keras", "--save-format", "keras3",
-             *config_of(wh, model))
+             *config(wh, model))
     loaded = keras3.models.load_model(wh.folder / "ours.keras")
-    assert [bits(a) for a in zoo.arrays(loaded)] == [
-        bits(a) for a in expected]
+    zoo.check_arrays(loaded, expected)
     data = zoo.inputs(model)
     assert np.array_equal(model(data), loaded(data))
 
@@ -422,7 +404,7 @@ def test_a_file_comes_back_through_names_and_arrays(K, name, suffix, made,
         row[1:] for row in sorted(in_file(path), key=lambda row: row[1:])]
     wh.quiet("convert", middle, "back.weights.h5")
     assert same(wh.folder / "back.weights.h5", path)
-    done = wh.run("convert", middle, "ours.h5", *config_of(wh, model))
+    done = wh.run("convert", middle, "ours.h5", *config(wh, model))
     if done.returncode:
         assert len(done.stderr.splitlines()) == 1
         assert name in SUBCLASSED | CUSTOM

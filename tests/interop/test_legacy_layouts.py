@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import tf_keras as keras
+from conftest import config
 from zoo import fill
 
 L, Input, Sequential = keras.layers, keras.Input, keras.Sequential
@@ -26,11 +27,6 @@ def write(path, layers, version=None):
             group.attrs["weight_names"] = [name.encode() for name in weights]
             for name, array in weights.items():
                 group[name] = array
-
-
-def config(wh, model):
-    (wh.folder / "model.json").write_text(model.to_json())
-    return "--model-config", "model.json"
 
 
 def check(wh, model, source, *options):

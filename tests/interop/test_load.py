@@ -9,15 +9,10 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 from conftest import same
-from zoo import BY_NAME, arrays, fill, train
+from zoo import BY_NAME, arrays, check_arrays, fill, train
 
 layers = keras.layers
 Input, Sequential = keras.Input, keras.Sequential
-
-
-def check_arrays(model, expected):
-    assert [(a.dtype, a.shape, a.tobytes()) for a in arrays(model)] == [
-        (a.dtype, a.shape, a.tobytes()) for a in expected]
 
 
 def make(units=(4, 3), names=("fc1", "fc2"), inputs=5):

@@ -2,16 +2,10 @@
 import json
 
 import h5py
-import numpy as np
 import pytest
 from conftest import sha256
 from safetensors.numpy import save_file
-from zoo import BY_NAME, arrays, fill
-
-
-def check_arrays(model, expected):
-    assert [(a.dtype, a.shape, a.tobytes()) for a in arrays(model)] == [
-        (a.dtype, a.shape, a.tobytes()) for a in expected]
+from zoo import BY_NAME, arrays, check_arrays, fill
 
 
 def write(wh, mapping):

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 from conftest import same, sha256
-from zoo import BY_NAME, ZOO, arrays, fill, inputs, train
+from zoo import (BY_NAME, ZOO, arrays, bits, check_arrays, fill, inputs,
+                 train)
 
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 NAMES = [item.name for item in ZOO]
@@ -27,16 +28,6 @@ def made():
             models[name, trained] = model
         return models[name, trained]
     return get
-
-
-def bits(array):
-    """Comparable bits: NaN payloads count, and bool has no view."""
-    array = np.asarray(array)
-    return array.dtype, array.shape, array.tobytes()
-
-
-def check_arrays(model, expected):
-    assert [bits(a) for a in arrays(model)] == [bits(a) for a in expected]
 
 
 def in_h5(path):
