@@ -24,7 +24,7 @@ struct target {		 /* of one image */
 	char *final;	 /* what it is a symlink to, or the same */
 	char *temporary; /* NULL once it is renamed */
 	int fd;
-	char sha256[65];
+	char sha256[WH_ID_SIZE];
 };
 
 struct writing {

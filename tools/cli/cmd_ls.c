@@ -56,7 +56,7 @@ static void print_json(const struct cli *cli, const struct row *row,
 		       const struct wh_tensor *tensor)
 {
 	json_t *out = json_object();
-	char hex[65];
+	char hex[WH_ID_SIZE];
 
 	text_hex(tensor->sha256, sizeof(tensor->sha256), hex);
 	json_object_set_new(out, "layer", json_text(row->layer->name));
@@ -77,7 +77,7 @@ static void print_json(const struct cli *cli, const struct row *row,
 static void print_line(const struct cli *cli, const struct row *row,
 		       const struct wh_tensor *tensor)
 {
-	char shape[256], hex[65];
+	char shape[256], hex[WH_ID_SIZE];
 
 	shape_text(tensor, shape, sizeof(shape));
 	printf("%-48s %-9s %-18s", cli_escape(tensor->key),

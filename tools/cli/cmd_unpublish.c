@@ -30,7 +30,7 @@ static int note_snapshot(void *arg, const struct wh_snapshot *snapshot)
 
 /* A whole id may be of a snapshot that is gone here. What is an alias there is
  * no revision here, unless it can be nothing else: a short id. */
-static bool is_snapshot(struct cli *cli, const char *what, char id[65])
+static bool is_snapshot(struct cli *cli, const char *what, char id[WH_ID_SIZE])
 {
 	uint8_t digest[32];
 
@@ -63,7 +63,7 @@ static int remove_it(struct cli *cli, const struct remote *remote,
 		     struct wh_unpublish_options *options)
 {
 	struct telling telling = {.cli = cli, .gone = json_array()};
-	char id[65];
+	char id[WH_ID_SIZE];
 	int code = EXIT_DONE;
 
 	if (is_snapshot(cli, cli->args[1], id))

@@ -196,7 +196,7 @@ static enum wh_status apply(struct cli *cli, const struct rule *rule,
 	struct wh_publish_rule done = {.remote = rule->remote,
 				       .alias = rule->alias};
 	struct remote remote = {0};
-	char snapshot[65];
+	char snapshot[WH_ID_SIZE];
 	enum wh_status status = wh_snapshot_get(
 		cli->store, rule->revision, note_snapshot, snapshot, &cli->err);
 

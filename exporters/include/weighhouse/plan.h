@@ -33,9 +33,11 @@ WH_API enum wh_status wh_plan_new(struct wh_source *source,
 				  struct wh_plan **plan, struct wh_error *err);
 WH_API void wh_plan_free(struct wh_plan *plan);
 
+/** The source that it was made over. */
 WH_API struct wh_source *wh_plan_source(struct wh_plan *plan);
 
-/** Images stand in the order in which they may become visible. */
+/** Images stand in the order in which they may become visible. `index` is below
+ *  their number; the pointer is valid until the next image is added. */
 WH_API uint32_t wh_plan_n_images(const struct wh_plan *plan);
 WH_API struct wh_image *wh_plan_image(struct wh_plan *plan, uint32_t index);
 
@@ -75,6 +77,8 @@ WH_API enum wh_status wh_image_extent(struct wh_image *image,
  *  shown by the command. */
 WH_API enum wh_status wh_plan_warn(struct wh_plan *plan, struct wh_error *err,
 				   const char *format, ...) WH_PRINTF(3, 4);
+/** These sentences, in the order in which they came; they are the plan's.
+ *  `index` is below their number. */
 WH_API uint32_t wh_plan_n_warnings(const struct wh_plan *plan);
 WH_API const char *wh_plan_warning(const struct wh_plan *plan, uint32_t index);
 

@@ -49,7 +49,7 @@ struct wh_published_file {
 	const char *path; /* in the place */
 	const char *format;
 	uint64_t size;
-	char sha256[65];
+	char sha256[WH_ID_SIZE];
 	bool sent; /* now; else it was there */
 };
 
@@ -218,7 +218,7 @@ struct wh_pull_options {
 
 /** Filled on success; the caller frees it with wh_pulled_free. */
 struct wh_pulled {
-	char snapshot[65], tree[65];
+	char snapshot[WH_ID_SIZE], tree[WH_ID_SIZE];
 	struct wh_saved_file *files; /* path: on this machine */
 	size_t n_files;
 	char *checkpoint;	  /* what wh_checkpoint_open takes */

@@ -69,7 +69,7 @@ struct wh_save_options {
 struct wh_saved_file {
 	char *path;
 	uint64_t size;
-	char sha256[65]; /* "" unless digests were asked for */
+	char sha256[WH_ID_SIZE]; /* "" unless digests were asked for */
 };
 
 /** Filled on success; the caller frees it with wh_saved_free. */

@@ -80,6 +80,8 @@ struct wh_policy {
 	const char *branch, *run; /* or NULL */
 	const char *const *rules; /* NULL-terminated */
 };
+/** The store's own first, then those of branches and of runs by name; texts are
+ *  valid during the call. Nonzero stops. */
 typedef int wh_policy_fn(void *arg, const struct wh_policy *policy);
 WH_API enum wh_status wh_policy_list(struct wh_store *store, wh_policy_fn *fn,
 				     void *arg, struct wh_error *err);

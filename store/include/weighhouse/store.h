@@ -425,6 +425,7 @@ WH_API enum wh_status wh_config_get(struct wh_store *store, const char *key,
 /** WH_EINVAL for a key or a value that there isn't. NULL unsets. */
 WH_API enum wh_status wh_config_set(struct wh_store *store, const char *key,
 				    const char *value, struct wh_error *err);
+/** All that are set, by key; texts are valid during the call. Nonzero stops. */
 WH_API enum wh_status wh_config_list(struct wh_store *store,
 				     int (*fn)(void *arg, const char *key,
 					       const char *value),
