@@ -1,4 +1,7 @@
--- Lines of snapshots, and where weights changed.
+-- Lines of snapshots, and where weights changed. A weight is one by its layer's
+-- name, that of the model's own being '', and by its object path, else its name:
+-- the rule stands in each query that goes from a tree to `weight` (a view could
+-- be dropped by its user).
 
 -- name: lineage_get
 -- ?1 snapshot
