@@ -2,6 +2,8 @@
 #ifndef WH_PUBLISH_HTTP_INTERNAL_H
 #define WH_PUBLISH_HTTP_INTERNAL_H
 
+#include <sys/socket.h>
+
 #include "publish/http.h"
 
 /** What became of one try. */
@@ -30,9 +32,18 @@ enum wh_status http_try(void *easy, const struct http_settings *settings,
 			struct http_meter *meter, atomic_bool *public_origin,
 			struct http_try *attempt, struct wh_error *err);
 
-/** http_try.c: whether `host`, of a URL that a server handed out, is an address
- *  that it may not point to. A name is none: it is looked at when it is
- *  connected to, if that is done here and not by a proxy. */
+/** http_address.c: of this machine, or of a network that is not the world's. */
+bool http_address_is_private(const struct sockaddr *address);
+
+/** http_address.c: whether a URL that a server handed out may not point to it:
+ *  where the link is local, and, of a server that is not, to what is private.
+ */
+bool http_address_is_refused(const struct sockaddr *address,
+			     bool public_origin);
+
+/** http_address.c: the same of a URL's `host`. A name is no address: it is
+ *  looked at when it is connected to, if that is done here and not by a
+ *  proxy. */
 bool http_host_is_refused(const char *host, bool public_origin);
 
 /** http_reply.c: seconds that Retry-After asks for; 0 if it doesn't. */
