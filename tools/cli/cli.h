@@ -236,6 +236,9 @@ json_t *statistics_json(const struct wh_tensor *tensor);
 json_t *number_json(double value);
 /** cmd_run.c: numbers and truths as such, the rest as text. */
 json_t *param_json(const char *value);
+struct wh_run;
+/** cmd_run.c: a run's line of `runs`; more is put into it by `run show`. */
+json_t *run_json(const struct wh_run *run);
 /** cmd_run.c: starts a run with --param and --tag; an exit code. */
 int cli_run_begin(struct cli *cli, const char *name, const char *command);
 /** cmd_exec.c: `run exec`. */
