@@ -86,14 +86,10 @@ static enum wh_status find_digest(struct db *db, enum statement which,
 				  struct wh_error *err)
 {
 	struct stmt *stmt;
-	bool row;
 
 	WH_TRY(db_stmt(db, which, &stmt, err));
 	stmt_blob(stmt, 1, sha256, WH_SHA256_SIZE);
-	WH_TRY(stmt_step(stmt, &row, err));
-	*id = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
-	return WH_OK;
+	return step_id(stmt, id, err);
 }
 
 /* Layers, or variables of layers, as rows. */

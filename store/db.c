@@ -269,6 +269,16 @@ enum wh_status step_row(struct stmt *stmt, struct wh_error *err)
 		       stmt->db->path);
 }
 
+enum wh_status step_id(struct stmt *stmt, int64_t *id, struct wh_error *err)
+{
+	bool row = false;
+
+	WH_TRY(stmt_step(stmt, &row, err));
+	*id = row ? column_integer(stmt, 0) : 0;
+	stmt_reset(stmt);
+	return WH_OK;
+}
+
 enum wh_status step_done(struct stmt *stmt, struct wh_error *err)
 {
 	bool row = false;

@@ -70,6 +70,9 @@ void stmt_null(struct stmt *stmt, int index);
 enum wh_status stmt_step(struct stmt *stmt, bool *row, struct wh_error *err);
 /** There must be a row; else WH_ECORRUPT. */
 enum wh_status step_row(struct stmt *stmt, struct wh_error *err);
+/** The first column of the row, or 0 where there is none, or NULL; the
+ * statement is reset. */
+enum wh_status step_id(struct stmt *stmt, int64_t *id, struct wh_error *err);
 /** There must be none; the statement is reset. */
 enum wh_status step_done(struct stmt *stmt, struct wh_error *err);
 /** As step_done; `*id` is the new rowid. */

@@ -212,14 +212,10 @@ static enum wh_status next_newest(struct db *db, int64_t below, int64_t *next,
 				  struct wh_error *err)
 {
 	struct stmt *stmt;
-	bool row;
 
 	WH_TRY(db_stmt(db, STMT_SNAPSHOT_NEWEST, &stmt, err));
 	stmt_integer(stmt, 1, below);
-	WH_TRY(stmt_step(stmt, &row, err));
-	*next = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
-	return WH_OK;
+	return step_id(stmt, next, err);
 }
 
 /* Whether `id` is `of` or one of its ancestors: generations only fall, so the

@@ -182,18 +182,6 @@ static enum wh_status resolve_name(struct db *db, const char *name, int64_t *id,
 /* ---- best:METRIC, NAME:latest
  * --------------------------------------------------- */
 
-/* `*id` 0: there is none. */
-static enum wh_status step_id(struct stmt *stmt, int64_t *id,
-			      struct wh_error *err)
-{
-	bool row;
-
-	WH_TRY(stmt_step(stmt, &row, err));
-	*id = row ? column_integer(stmt, 0) : 0; /* NULL is 0, too */
-	stmt_reset(stmt);
-	return WH_OK;
-}
-
 static enum wh_status take_id(struct stmt *stmt, const char *revision,
 			      int64_t *id, struct wh_error *err)
 {

@@ -49,14 +49,10 @@ static enum wh_status find(struct db *db, const char *name, int64_t *id,
 			   struct wh_error *err)
 {
 	struct stmt *stmt;
-	bool row;
 
 	WH_TRY(db_stmt(db, STMT_RUN_FIND, &stmt, err));
 	stmt_text(stmt, 1, name);
-	WH_TRY(stmt_step(stmt, &row, err));
-	*id = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
-	return WH_OK;
+	return step_id(stmt, id, err);
 }
 
 static enum wh_status not_found(struct db *db, const char *name,
@@ -296,15 +292,12 @@ static enum wh_status next_snapshot(struct db *db, int64_t run,
 				    int64_t *snapshot, struct wh_error *err)
 {
 	struct stmt *stmt;
-	bool row;
 
 	WH_TRY(db_stmt(db, STMT_SNAPSHOT_OF_STEP, &stmt, err));
 	stmt_integer(stmt, 1, run);
 	stmt_integer(stmt, 2, point->step);
 	stmt_integer(stmt, 3, *snapshot);
-	WH_TRY(stmt_step(stmt, &row, err));
-	*snapshot = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
+	WH_TRY(step_id(stmt, snapshot, err));
 	if (!*snapshot)
 		return WH_OK;
 	WH_TRY(db_stmt(db, STMT_METRIC_DETACH, &stmt, err));

@@ -79,14 +79,10 @@ enum wh_status snapshot_find(struct db *db, const uint8_t *sha256, int64_t *id,
 			     struct wh_error *err)
 {
 	struct stmt *stmt;
-	bool row;
 
 	WH_TRY(db_stmt(db, STMT_SNAPSHOT_FIND, &stmt, err));
 	stmt_blob(stmt, 1, sha256, WH_SHA256_SIZE);
-	WH_TRY(stmt_step(stmt, &row, err));
-	*id = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
-	return WH_OK;
+	return step_id(stmt, id, err);
 }
 
 enum wh_status snapshot_digest(struct db *db, int64_t id,

@@ -67,17 +67,13 @@ enum wh_status tensor_find(struct db *db, const struct wh_tensor *tensor,
 {
 	char shape[SHAPE_TEXT_SIZE];
 	struct stmt *stmt;
-	bool row;
 
 	tensor_shape_text(tensor, shape);
 	WH_TRY(db_stmt(db, STMT_TENSOR_FIND, &stmt, err));
 	stmt_blob(stmt, 1, tensor->sha256, sizeof(tensor->sha256));
 	stmt_text(stmt, 2, wh_dtype_name(tensor->dtype));
 	stmt_text(stmt, 3, shape);
-	WH_TRY(stmt_step(stmt, &row, err));
-	*id = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
-	return WH_OK;
+	return step_id(stmt, id, err);
 }
 
 struct inserting {

@@ -21,14 +21,10 @@ static enum wh_status load(struct db *db, const char *name, int64_t *value,
 			   struct wh_error *err)
 {
 	struct stmt *stmt;
-	bool row;
 
 	WH_TRY(db_stmt(db, STMT_COUNTER_GET, &stmt, err));
 	stmt_text(stmt, 1, name);
-	WH_TRY(stmt_step(stmt, &row, err));
-	*value = row ? column_integer(stmt, 0) : 0;
-	stmt_reset(stmt);
-	return WH_OK;
+	return step_id(stmt, value, err);
 }
 
 enum wh_status verify_begin(struct verification *all, struct wh_error *err)
