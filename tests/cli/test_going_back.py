@@ -1,7 +1,7 @@
 """rollback, undo, switch: where branches stand."""
 import sqlite3
 
-from conftest import epoch
+from conftest import GOLDEN, epoch
 
 
 def tip(wh, branch="main"):
@@ -30,6 +30,12 @@ def test_rollback_writes_the_weights_too(history):
     history.ok("rollback", "HEAD~3", "--write", "back.h5", "-q")
     assert (history.folder / "back.h5").read_bytes() == epoch(2).read_bytes()
     assert tip(history) == history.ids[1]
+
+
+def test_what_the_written_file_lacks_is_said(store):
+    store.ok("commit", GOLDEN / "tf/adam-trained/ckpt")
+    said = store("rollback", "HEAD", "--write", "back.h5").stderr
+    assert said == "wh rollback: left out: 14 optimizer tensors\n"
 
 
 def test_a_branch_stays_where_the_file_cannot_be_written(history):

@@ -81,6 +81,15 @@ def test_a_plugin_writes_and_reads_back(prefix, plugin, tmp_path):
     assert (tmp_path / "a.gguf").read_bytes()[:8] == b"GGUF\3\0\0\0"
 
 
+def test_rollback_writes_what_a_plugin_adds(prefix, plugin, tmp_path):
+    shutil.copy(GOLDEN / "h5/sequential.h5", tmp_path)
+    done = installed_wh(
+        prefix, "wh init\nwh commit sequential.h5\n"
+        "wh rollback --plugin ./gguf.so HEAD --write a.gguf", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.gguf").read_bytes()[:8] == b"GGUF\3\0\0\0"
+
+
 def test_a_plugin_refuses_by_name_and_damage_in_a_sentence(prefix, plugin,
                                                            tmp_path):
     shutil.copy(GOLDEN / "npz/every-dtype.npz", tmp_path)

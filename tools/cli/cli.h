@@ -288,14 +288,19 @@ struct save_request {
 int save_request_fill(struct cli *cli, const char *path,
 		      struct save_request *request);
 void save_request_free(struct save_request *request);
-/** The files of `saved`, as save-weights and load-weights list them. */
-json_t *saved_files_json(const struct wh_saved *saved);
+/** Files with --json, as save-weights, load-weights and pull list them. */
+json_t *saved_files_json(const struct wh_saved_file *files, size_t n);
 /** All of the text file that --option names, malloc'd. */
 int cli_read_text(struct cli *cli, const char *option, const char *path,
 		  char **text);
 /** Saves to PATH, in one format or in each of a list. */
 int cli_save(struct cli *cli, struct wh_source *source, const char *path,
 	     struct save_request *request);
+
+/** Saves the weights of REV to PATH by `format`, or by what its suffix says if
+ *  that is NULL: `--write` of verbs that do something else besides. */
+int cli_save_revision(struct cli *cli, const char *revision, const char *path,
+		      const char *format);
 
 /** publish_rules.c: after commits into the open store. What fails is warned of,
  *  and tried again after the next; so is what `progress`, whose arg is the

@@ -78,32 +78,14 @@ static int print_state(struct cli *cli, const struct wh_bisect *b)
 	return EXIT_DONE;
 }
 
-/* --write PATH: the candidate's weights. */
-static int write_candidate(struct cli *cli, const char *id, const char *path,
-			   const char *format)
-{
-	struct wh_save_options options = {
-		.save_format = format,
-		.library = cli->library,
-		.progress = cli_progress,
-		.arg = cli,
-	};
-
-	cli->subject = path;
-	if (wh_save_weights(cli->store, id, path, &options, &cli->err))
-		return cli_fail(cli);
-	cli_progress_end(cli);
-	return EXIT_DONE;
-}
-
 static int tell_state(struct cli *cli, const struct wh_bisect *b)
 {
 	const char *path = cli_text(cli, "write");
 	int code = EXIT_DONE;
 
 	if (path && b->phase == WH_BISECT_TESTS)
-		code = write_candidate(cli, b->candidate, path,
-				       cli_text(cli, "save-format"));
+		code = cli_save_revision(cli, b->candidate, path,
+					 cli_text(cli, "save-format"));
 	return code ? code : print_state(cli, b);
 }
 
@@ -239,7 +221,7 @@ static int save_candidate(struct trial *trial, const char *id)
 		return EXIT_DONE;
 	if (wh_snapshot_get(cli->store, id, take_origin, trial, &cli->err))
 		return cli_fail(cli);
-	return write_candidate(cli, id, trial->path, trial->format);
+	return cli_save_revision(cli, id, trial->path, trial->format);
 }
 
 /* `{}` stands for the path; it comes last where it stands nowhere. */

@@ -62,7 +62,8 @@ static void tell(struct cli *cli, const struct wh_loaded *loaded,
 	json_object_set_new(row, "unused", json_integer(loaded->n_unused));
 	json_object_set_new(row, "skipped", json_integer(loaded->n_skipped));
 	json_object_set_new(row, "format", json_text(saved->format));
-	json_object_set_new(row, "files", saved_files_json(saved));
+	json_object_set_new(row, "files",
+			    saved_files_json(saved->files, saved->n_files));
 	cli_print_json(row);
 }
 

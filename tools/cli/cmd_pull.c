@@ -10,26 +10,6 @@
 #include "base/text.h"
 #include "place_options.h"
 
-static json_t *files_json(const struct wh_pulled *pulled)
-{
-	json_t *files = json_array();
-	size_t i;
-
-	for (i = 0; i < pulled->n_files; i++) {
-		json_t *row = json_object();
-
-		json_object_set_new(row, "path",
-				    json_text(pulled->files[i].path));
-		json_object_set_new(
-			row, "size",
-			json_integer((json_int_t)pulled->files[i].size));
-		json_object_set_new(row, "sha256",
-				    json_text(pulled->files[i].sha256));
-		json_array_append_new(files, row);
-	}
-	return files;
-}
-
 static void tell_pulled(struct cli *cli, const struct wh_pulled *pulled)
 {
 	json_t *row;
@@ -44,7 +24,8 @@ static void tell_pulled(struct cli *cli, const struct wh_pulled *pulled)
 	row = json_object();
 	json_object_set_new(row, "snapshot", json_text(pulled->snapshot));
 	json_object_set_new(row, "tree", json_text(pulled->tree));
-	json_object_set_new(row, "files", files_json(pulled));
+	json_object_set_new(row, "files",
+			    saved_files_json(pulled->files, pulled->n_files));
 	cli_print_json(row);
 }
 
@@ -114,7 +95,8 @@ static int tell_commit(struct cli *cli, const struct wh_pulled *pulled,
 	json_object_set_new(row, "snapshot",
 			    json_text(outcome->result.snapshot));
 	json_object_set_new(row, "tree", json_text(outcome->result.tree));
-	json_object_set_new(row, "files", files_json(pulled));
+	json_object_set_new(row, "files",
+			    saved_files_json(pulled->files, pulled->n_files));
 	json_object_set_new(row, "alarms",
 			    outcome->alarms ? outcome->alarms : json_array());
 	cli_print_json(row);

@@ -14,23 +14,6 @@ static void tell_move(struct cli *cli, const char *branch,
 		*move->to ? move->to : "(empty)");
 }
 
-/* --write PATH: what the branch stands on now, as a file. */
-static int write_weights(struct cli *cli, const char *snapshot,
-			 const char *path)
-{
-	struct wh_save_options options = {
-		.save_format = cli_text(cli, "save-format"),
-		.progress = cli_progress,
-		.arg = cli,
-	};
-
-	cli->subject = path;
-	if (wh_save_weights(cli->store, snapshot, path, &options, &cli->err))
-		return cli_fail(cli);
-	cli_progress_end(cli);
-	return EXIT_DONE;
-}
-
 static enum wh_status move_branch(struct cli *cli, struct wh_move *move)
 {
 	bool keep = cli_flag(cli, "keep-history");
@@ -61,7 +44,9 @@ int cmd_rollback(struct cli *cli)
 	/* The file first: if it can't be written the branch stays. */
 	if (path && wh_revision_parse(cli->store, cli->args[0], id, &cli->err))
 		return cli_fail(cli);
-	code = path ? write_weights(cli, id, path) : EXIT_DONE;
+	code = path ? cli_save_revision(cli, id, path,
+					cli_text(cli, "save-format"))
+		    : EXIT_DONE;
 	if (code)
 		return code;
 	cli->subject = NULL;

@@ -87,24 +87,21 @@ void save_request_free(struct save_request *request)
 	free(request->map);
 }
 
-json_t *saved_files_json(const struct wh_saved *saved)
+json_t *saved_files_json(const struct wh_saved_file *files, size_t n)
 {
-	json_t *files = json_array();
+	json_t *list = json_array();
 	size_t i;
 
-	for (i = 0; i < saved->n_files; i++) {
+	for (i = 0; i < n; i++) {
 		json_t *file = json_object();
 
-		json_object_set_new(file, "path",
-				    json_text(saved->files[i].path));
-		json_object_set_new(
-			file, "size",
-			json_integer((json_int_t)saved->files[i].size));
-		json_object_set_new(file, "sha256",
-				    json_text(saved->files[i].sha256));
-		json_array_append_new(files, file);
+		json_object_set_new(file, "path", json_text(files[i].path));
+		json_object_set_new(file, "size",
+				    json_integer((json_int_t)files[i].size));
+		json_object_set_new(file, "sha256", json_text(files[i].sha256));
+		json_array_append_new(list, file);
 	}
-	return files;
+	return list;
 }
 
 static json_t *saved_json(const struct wh_saved *saved)
@@ -112,7 +109,8 @@ static json_t *saved_json(const struct wh_saved *saved)
 	json_t *row = json_object();
 
 	json_object_set_new(row, "format", json_text(saved->format));
-	json_object_set_new(row, "files", saved_files_json(saved));
+	json_object_set_new(row, "files",
+			    saved_files_json(saved->files, saved->n_files));
 	json_object_set_new(row, "reproduced", json_boolean(saved->reproduced));
 	return row;
 }
@@ -465,4 +463,22 @@ int cli_save(struct cli *cli, struct wh_source *source, const char *path,
 	}
 	request->options.save_format = formats;
 	return save_one(cli, source, path, request);
+}
+
+int cli_save_revision(struct cli *cli, const char *revision, const char *path,
+		      const char *format)
+{
+	struct wh_save_options options = {
+		.save_format = format,
+		.library = cli->library,
+		.progress = cli_progress,
+		.warn = cli_warn,
+		.arg = cli,
+	};
+
+	cli->subject = path;
+	if (wh_save_weights(cli->store, revision, path, &options, &cli->err))
+		return cli_fail(cli);
+	cli_progress_end(cli);
+	return EXIT_DONE;
 }
