@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/crc.h"
+#include "base/reader.h"
 #include "engine.h"
 #include "plan_internal.h"
 
@@ -72,27 +73,6 @@ static bool is_summed(const struct comparing *c, const struct wh_extent *at)
 /* ---- Bytes ----------------------------------------------------------------
  */
 
-/* `*whole`: the file is not shorter. */
-static enum wh_status read_piece(int fd, uint64_t offset, uint8_t *buf,
-				 size_t len, bool *whole, struct wh_error *err)
-{
-	while (len) {
-		ssize_t got = pread(fd, buf, len, (off_t)offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return wh_fail_errno(err, errno, "can't read it back");
-		if (got == 0)
-			break;
-		buf += got;
-		offset += (uint64_t)got;
-		len -= (size_t)got;
-	}
-	*whole = len == 0;
-	return WH_OK;
-}
-
 /* From `from` to `to`, whose bytes in the file are these. */
 static enum wh_status compare_bytes(const struct comparing *c, uint64_t from,
 				    uint64_t to, const uint8_t *bytes,
@@ -123,7 +103,11 @@ static enum wh_status compare_piece(const struct comparing *c, uint64_t offset,
 	uint64_t end = offset + len, from = offset;
 	size_t i = image_find(c->image, offset);
 
-	WH_TRY(read_piece(c->fd, offset, c->written, len, equal, err));
+	ssize_t got = read_at(c->fd, offset, c->written, len);
+
+	if (got < 0)
+		return wh_fail_errno(err, errno, "can't read it back");
+	*equal = (size_t)got == len;
 	for (; i < c->image->n_extents && *equal; i++) {
 		const struct wh_extent *at = &c->image->extents[i];
 

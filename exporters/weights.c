@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/auto.h"
+#include "base/write.h"
 #include "core/manifest.h"
 #include "engine.h"
 #include "plan_internal.h"
@@ -401,16 +401,11 @@ static enum wh_status write_stream(struct wh_plan *plan, int fd,
 		return wh_fail_memory(err);
 	for (offset = 0; offset < size; offset += PIECE) {
 		uint64_t left = size - offset;
-		size_t len = (size_t)(left < PIECE ? left : PIECE), at = 0;
+		size_t len = (size_t)(left < PIECE ? left : PIECE);
 
 		WH_TRY(wh_plan_read(plan, 0, offset, piece, len, err));
-		while (at < len) {
-			ssize_t put = write(fd, piece + at, len - at);
-
-			if (put < 0 && errno != EINTR)
-				return wh_fail_errno(err, errno, "stream");
-			at += put > 0 ? (size_t)put : 0;
-		}
+		if (!write_on(fd, piece, len))
+			return wh_fail_errno(err, errno, "stream");
 	}
 	return WH_OK;
 }

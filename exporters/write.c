@@ -16,7 +16,6 @@
 #include "engine.h"
 #include "plan_internal.h"
 
-#define PIECE	  ((size_t)1 << 20)
 #define MAX_LINKS 40u /* as the kernel's */
 
 struct target {		 /* of one image */
@@ -140,26 +139,14 @@ static enum wh_status open_targets(struct writing *writing, const char *path,
 
 static enum wh_status hash_file(struct target *target, struct wh_error *err)
 {
-	uint8_t *piece wh_free_auto = malloc(PIECE);
 	uint8_t digest[SHA256_SIZE];
 	struct sha256 *hash;
 	enum wh_status status;
-	off_t offset = 0;
-	ssize_t got = 1;
+	uint64_t at = 0;
 
-	if (!piece)
-		return wh_fail_memory(err);
 	WH_TRY(sha256_new(&hash, err));
-	status = WH_OK;
-	while (!status && got > 0) {
-		got = pread(target->fd, piece, PIECE, offset);
-		if (got < 0)
-			status = wh_fail_errno(err, errno, "'%s'",
-					       target->shown);
-		else
-			status = sha256_update(hash, piece, (size_t)got, err);
-		offset += got;
-	}
+	status = sha256_update_file(hash, target->fd, &at, UINT64_MAX,
+				    target->shown, err);
 	if (!status)
 		status = sha256_final(hash, digest, err);
 	sha256_free(hash);

@@ -104,13 +104,6 @@ bool line_next(struct line_reader *reader, enum wh_status *status,
 	return true;
 }
 
-static int hex_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* In place; false for an escape that line_escape doesn't write. */
 static bool unescape(char *text, size_t *size)
 {
@@ -125,9 +118,10 @@ static bool unescape(char *text, size_t *size)
 		} else if (from[1] == 'n' || from[1] == 'r') {
 			*to++ = from[1] == 'n' ? '\n' : '\r';
 			from += 2;
-		} else if (from[1] == 'x' && hex_of(from[2]) >= 0 &&
-			   hex_of(from[3]) >= 0) {
-			*to++ = (char)(hex_of(from[2]) << 4 | hex_of(from[3]));
+		} else if (from[1] == 'x' && text_hex_digit(from[2]) >= 0 &&
+			   text_hex_digit(from[3]) >= 0) {
+			*to++ = (char)(text_hex_digit(from[2]) << 4 |
+				       text_hex_digit(from[3]));
 			from += 4;
 		} else {
 			return false;

@@ -11,6 +11,7 @@
 #include "apart/doors.h"
 #include "apart/wire.h"
 #include "base/error.h"
+#include "base/write.h"
 
 /* Of the child: the one descriptor that it may write to; -1 elsewhere. */
 static int line = -1;
@@ -25,19 +26,7 @@ void apart_close_doors(void)
 
 bool talk_send(int fd, const void *bytes, size_t n)
 {
-	const char *at = bytes;
-
-	while (n) {
-		ssize_t sent = write(fd, at, n);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent <= 0)
-			return false;
-		at += sent;
-		n -= (size_t)sent;
-	}
-	return true;
+	return write_on(fd, bytes, n);
 }
 
 bool talk_receive(int fd, void *bytes, size_t n)

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/endian.h"
+#include "base/reader.h"
 
 #define MAX_ADDRESS (((haddr_t)1 << 62) - 1)
 
@@ -25,23 +25,14 @@ struct input_access {
 int input_read(const struct input_file *input, uint64_t offset, void *buf,
 	       size_t len)
 {
-	char *at = buf;
+	ssize_t got;
 
 	if (!range_fits(offset, len, input->size))
 		return -1;
-	while (len) {
-		ssize_t got = pread(input->fd, at, len,
-				    (off_t)(input->base + offset));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 ? errno : -1;
-		at += got;
-		offset += (uint64_t)got;
-		len -= (size_t)got;
-	}
-	return 0;
+	got = read_at(input->fd, input->base + offset, buf, len);
+	if (got < 0)
+		return errno;
+	return (size_t)got == len ? 0 : -1;
 }
 
 static H5FD_t *open_input(const char *name, unsigned flags, hid_t fapl,

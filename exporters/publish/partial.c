@@ -13,8 +13,6 @@
 #include "base/text.h"
 #include "base/write.h"
 
-#define PIECE ((size_t)1 << 20)
-
 /* In the order of how few requests they take: HDF5 says where a dataset lies in
  * blocks that are all over the file. */
 static const char *const in_parts[] = {"safetensors", "tf", "h5"};
@@ -183,25 +181,6 @@ enum wh_status partial_fetch(struct partial *partial, struct partial_file *file,
 	return WH_OK;
 }
 
-static enum wh_status hash_file(const struct partial_file *file,
-				struct sha256 *hash, struct wh_error *err)
-{
-	uint8_t *piece wh_free_auto = malloc(PIECE);
-	uint64_t at = 0;
-
-	if (!piece)
-		return wh_fail_memory(err);
-	while (at < file->file->size) {
-		ssize_t got = pread(file->fd, piece, PIECE, (off_t)at);
-
-		if (got <= 0)
-			return wh_fail_errno(err, errno, "'%s'", file->name);
-		WH_TRY(sha256_update(hash, piece, (size_t)got, err));
-		at += (uint64_t)got;
-	}
-	return WH_OK;
-}
-
 enum wh_status partial_fetch_whole(struct partial *partial,
 				   struct partial_file *file,
 				   struct wh_error *err)
@@ -210,10 +189,12 @@ enum wh_status partial_fetch_whole(struct partial *partial,
 	char hex[HEX_SIZE];
 	struct sha256 *hash;
 	enum wh_status status;
+	uint64_t at = 0;
 
 	WH_TRY(partial_fetch(partial, file, 0, file->file->size, err));
 	WH_TRY(sha256_new(&hash, err));
-	status = hash_file(file, hash, err);
+	status = sha256_update_file(hash, file->fd, &at, file->file->size,
+				    file->name, err);
 	if (!status)
 		status = sha256_final(hash, digest, err);
 	sha256_free(hash);

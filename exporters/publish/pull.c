@@ -16,7 +16,6 @@
 #include "publish/publication.h"
 #include "publish/transfers.h"
 
-#define PIECE	     ((size_t)1 << 20)
 #define PART	     ".part" /* what is not complete yet */
 #define MAX_RESTARTS 2
 
@@ -160,18 +159,9 @@ static enum wh_status take(void *arg, uint64_t offset, const void *bytes,
 static enum wh_status hash_there(struct taking *taking, uint64_t size,
 				 struct wh_error *err)
 {
-	uint8_t *piece wh_free_auto = malloc(PIECE);
-	ssize_t got = 1;
-
-	if (!piece)
-		return wh_fail_memory(err);
-	while (got > 0 && taking->at < size) {
-		got = pread(taking->fd, piece, PIECE, (off_t)taking->at);
-		if (got < 0)
-			return wh_fail_errno(err, errno, "'%s'", taking->name);
-		WH_TRY(sha256_update(taking->hash, piece, (size_t)got, err));
-		taking->at += (uint64_t)got;
-	}
+	/* One byte more tells that it is longer. */
+	WH_TRY(sha256_update_file(taking->hash, taking->fd, &taking->at,
+				  size + 1, taking->name, err));
 	if (taking->at <= size)
 		return WH_OK;
 	taking->at = 0; /* longer than it should be: anew */

@@ -63,8 +63,9 @@ enum wh_status read_whole_file(const char *path, size_t limit, uint8_t **bytes,
 {
 	/* Without blocking on a FIFO that somebody put there. */
 	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	size_t done = 0, size;
 	uint8_t *made;
+	ssize_t got;
+	size_t size;
 
 	if (fd < 0 || fstat(fd, opened))
 		return wh_fail_errno(err, errno, "'%s'", path);
@@ -76,17 +77,10 @@ enum wh_status read_whole_file(const char *path, size_t limit, uint8_t **bytes,
 	made = malloc(size + 1);
 	if (!made)
 		return wh_fail_memory(err);
-	while (done < size) {
-		ssize_t got = read(fd, made + done, size - done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			free(made);
-			return wh_fail_errno(err, got ? errno : EIO, "'%s'",
-					     path);
-		}
-		done += (size_t)got;
+	got = read_at(fd, 0, made, size);
+	if (got < 0 || (size_t)got < size) {
+		free(made);
+		return wh_fail_errno(err, got < 0 ? errno : EIO, "'%s'", path);
 	}
 	*bytes = made;
 	*len = size;
@@ -182,23 +176,13 @@ enum wh_status shards_read(struct shard_files *files, uint32_t shard,
 			   uint64_t offset, void *buf, size_t len,
 			   struct wh_error *err)
 {
-	uint8_t *out = buf;
+	ssize_t got = ahead_read(&files->ahead, files->files[shard].fd, offset,
+				 buf, len);
 
-	while (len) {
-		ssize_t got = ahead_pread(&files->ahead, files->files[shard].fd,
-					  out, len, offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return wh_fail_errno(err, errno, "shard %u", shard);
-		if (got == 0)
-			return wh_fail(err, WH_ECORRUPT, "shard %u ends early",
-				       shard);
-		out += got;
-		offset += (uint64_t)got;
-		len -= (size_t)got;
-	}
+	if (got < 0)
+		return wh_fail_errno(err, errno, "shard %u", shard);
+	if ((size_t)got < len)
+		return wh_fail(err, WH_ECORRUPT, "shard %u ends early", shard);
 	return WH_OK;
 }
 

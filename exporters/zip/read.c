@@ -8,6 +8,7 @@
 #include "base/auto.h"
 #include "base/checked.h"
 #include "base/endian.h"
+#include "base/reader.h"
 #include "base/text.h"
 #include "core/name_map.h"
 #include "zip/directory.h"
@@ -28,26 +29,17 @@ bool zip_probe(int fd)
 enum wh_status zip_pread(const struct zip_archive *archive, uint64_t offset,
 			 void *buf, size_t len, struct wh_error *err)
 {
-	uint8_t *at = buf;
+	ssize_t got;
 
 	if (!range_fits(offset, len, archive->size))
 		return wh_fail(err, WH_ECORRUPT,
 			       "the zip archive ends too early");
-	while (len) {
-		ssize_t got = pread(archive->fd, at, len, (off_t)offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return wh_fail_errno(err, errno,
-					     "can't read the zip archive");
-		if (got == 0)
-			return wh_fail(err, WH_ECORRUPT,
-				       "the zip archive has become shorter");
-		at += got;
-		offset += (uint64_t)got;
-		len -= (size_t)got;
-	}
+	got = read_at(archive->fd, offset, buf, len);
+	if (got < 0)
+		return wh_fail_errno(err, errno, "can't read the zip archive");
+	if ((size_t)got < len)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the zip archive has become shorter");
 	return WH_OK;
 }
 

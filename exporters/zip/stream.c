@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "base/buf.h"
 #include "base/crc.h"
+#include "base/write.h"
 #include "zip/layout.h"
 
 #define PIECE ((size_t)64 << 10)
@@ -237,24 +237,6 @@ enum wh_status zip_read_all(const struct zip_archive *archive,
 	return WH_OK;
 }
 
-static enum wh_status write_all(int fd, const uint8_t *bytes, size_t len,
-				struct wh_error *err)
-{
-	while (len) {
-		ssize_t put = write(fd, bytes, len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return wh_fail_errno(err, errno,
-					     "can't unpack to a temporary "
-					     "file");
-		bytes += put;
-		len -= (size_t)put;
-	}
-	return WH_OK;
-}
-
 enum wh_status zip_unpack(const struct zip_archive *archive,
 			  const struct zip_member *member, int fd,
 			  struct wh_error *err)
@@ -267,7 +249,10 @@ enum wh_status zip_unpack(const struct zip_archive *archive,
 		size_t some = left < PIECE ? (size_t)left : PIECE;
 
 		WH_TRY(zip_stream_read(stream, stream->scrap, some, err));
-		WH_TRY(write_all(fd, stream->scrap, some, err));
+		if (!write_on(fd, stream->scrap, some))
+			return wh_fail_errno(err, errno,
+					     "can't unpack to a temporary "
+					     "file");
 	}
 	return WH_OK;
 }

@@ -1,5 +1,6 @@
 #include "base/ahead.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,4 +70,25 @@ ssize_t ahead_pread(struct read_ahead *ahead, int fd, void *buf, size_t len,
 			return (ssize_t)len;
 	}
 	return pread(fd, buf, len, (off_t)offset);
+}
+
+ssize_t ahead_read(struct read_ahead *ahead, int fd, uint64_t offset, void *buf,
+		   size_t len)
+{
+	uint8_t *out = buf;
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t got = ahead_pread(ahead, fd, out + done, len - done,
+					  offset + done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
 }

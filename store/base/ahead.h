@@ -29,4 +29,9 @@ void ahead_free(struct read_ahead *ahead);
 ssize_t ahead_pread(struct read_ahead *ahead, int fd, void *buf, size_t len,
 		    uint64_t offset);
 
+/** The same however often the system gives a part of the bytes or a signal
+ *  comes: so many as there are up to `len`; -1: errno says why not. */
+ssize_t ahead_read(struct read_ahead *ahead, int fd, uint64_t offset, void *buf,
+		   size_t len);
+
 #endif

@@ -39,6 +39,11 @@ void reader_close(struct file_reader *reader)
 	reader->path = NULL;
 }
 
+ssize_t read_at(int fd, uint64_t offset, void *buf, size_t len)
+{
+	return ahead_read(NULL, fd, offset, buf, len);
+}
+
 enum wh_status reader_read(const struct file_reader *reader, uint64_t offset,
 			   void *buf, size_t len, struct wh_error *err)
 {
@@ -49,23 +54,14 @@ enum wh_status reader_read_ahead(const struct file_reader *reader,
 				 struct read_ahead *ahead, uint64_t offset,
 				 void *buf, size_t len, struct wh_error *err)
 {
-	uint8_t *out = buf;
+	ssize_t got = ahead_read(ahead, reader->fd, offset, buf, len);
 
-	while (len) {
-		ssize_t got = ahead_pread(ahead, reader->fd, out, len, offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return wh_fail_errno(err, errno, "can't read '%s'",
-					     reader->path);
-		if (got == 0)
-			return wh_fail(err, WH_ECORRUPT,
-				       "'%s' has become shorter", reader->path);
-		out += got;
-		offset += (uint64_t)got;
-		len -= (size_t)got;
-	}
+	if (got < 0)
+		return wh_fail_errno(err, errno, "can't read '%s'",
+				     reader->path);
+	if ((size_t)got < len)
+		return wh_fail(err, WH_ECORRUPT, "'%s' has become shorter",
+			       reader->path);
 	return WH_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "base/ahead.h"
 #include "base/error.h"
@@ -13,6 +14,10 @@
 /** Whether both are of one file that nobody has written to in between, by its
  *  inode, size and times. */
 bool stat_is_same(const struct stat *a, const struct stat *b);
+
+/** Bytes from `offset` on, however often the system gives a part of them or a
+ *  signal comes: so many as there are up to `len`; -1: errno says why not. */
+ssize_t read_at(int fd, uint64_t offset, void *buf, size_t len);
 
 struct file_reader {
 	int fd;

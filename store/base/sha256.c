@@ -1,10 +1,15 @@
 #include "base/sha256.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/auto.h"
+#include "base/reader.h"
 #include "late_crypto.h"
+
+#define PIECE ((size_t)1 << 20)
 
 struct sha256 {
 	EVP_MD_CTX *context;
@@ -64,6 +69,29 @@ enum wh_status sha256_update(struct sha256 *hash, const void *bytes, size_t len,
 {
 	if (!EVP_DigestUpdate(hash->context, bytes, len))
 		return openssl_failed(err);
+	return WH_OK;
+}
+
+enum wh_status sha256_update_file(struct sha256 *hash, int fd, uint64_t *at,
+				  uint64_t end, const char *name,
+				  struct wh_error *err)
+{
+	uint8_t *piece wh_free_auto = malloc(PIECE);
+
+	if (!piece)
+		return wh_fail_memory(err);
+	while (*at < end) {
+		uint64_t left = end - *at;
+		ssize_t got = read_at(fd, *at, piece,
+				      left < PIECE ? (size_t)left : PIECE);
+
+		if (got < 0)
+			return wh_fail_errno(err, errno, "'%s'", name);
+		if (got == 0)
+			break;
+		WH_TRY(sha256_update(hash, piece, (size_t)got, err));
+		*at += (uint64_t)got;
+	}
 	return WH_OK;
 }
 

@@ -18,6 +18,11 @@ void sha256_free(struct sha256 *hash);
 enum wh_status sha256_reset(struct sha256 *hash, struct wh_error *err);
 enum wh_status sha256_update(struct sha256 *hash, const void *bytes, size_t len,
 			     struct wh_error *err);
+/** Takes in a file's bytes from `*at` on, up to `end` or to its own end; `*at`
+ * is where that was. `name` is what a failure calls it. */
+enum wh_status sha256_update_file(struct sha256 *hash, int fd, uint64_t *at,
+				  uint64_t end, const char *name,
+				  struct wh_error *err);
 /** Ends; only reset or free may follow. */
 enum wh_status sha256_final(struct sha256 *hash, uint8_t out[SHA256_SIZE],
 			    struct wh_error *err);

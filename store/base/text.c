@@ -137,7 +137,7 @@ void text_hex(const uint8_t *bytes, size_t len, char *out)
 	out[2 * len] = '\0';
 }
 
-static int hex_digit(char c)
+int text_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -153,8 +153,8 @@ bool text_unhex(const char *hex, uint8_t *bytes, size_t len)
 	if (strlen(hex) != 2 * len)
 		return false;
 	for (i = 0; i < len; i++) {
-		int high = hex_digit(hex[2 * i]);
-		int low = hex_digit(hex[2 * i + 1]);
+		int high = text_hex_digit(hex[2 * i]);
+		int low = text_hex_digit(hex[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

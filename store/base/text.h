@@ -19,6 +19,8 @@ bool text_is_name(const char *text, size_t len);
 /** Writes 2 * `len` lower-case hex digits and a NUL. */
 void text_hex(const uint8_t *bytes, size_t len, char *out);
 
+/** What a lower-case hex digit stands for; -1 for another character. */
+int text_hex_digit(char c);
 /** Reads exactly 2 * `len` lower-case hex digits; false if there are others. */
 bool text_unhex(const char *hex, uint8_t *bytes, size_t len);
 

@@ -1,6 +1,7 @@
 /* Vectors of FIPS 180-2, appendix B, and RFC 4231, section 4. */
 #include "support/assert.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/sha256.h"
@@ -60,6 +61,45 @@ static void a_stream_is_reusable(void **state)
 	sha256_free(NULL);
 }
 
+/* The standard's million, between an "x" and a "y". */
+static void a_part_of_a_file(void **state)
+{
+	FILE *file = tmpfile();
+	uint8_t digest[SHA256_SIZE];
+	struct sha256 *hash;
+	struct wh_error err;
+	uint64_t at = 1;
+	size_t i;
+
+	(void)state;
+	assert_non_null(file);
+	assert_int_equal(fputc('x', file), 'x');
+	for (i = 0; i < 1000000; i++)
+		assert_int_equal(fputc('a', file), 'a');
+	assert_int_equal(fputc('y', file), 'y');
+	assert_int_equal(fflush(file), 0);
+	assert_ok(sha256_new(&hash, &err), &err);
+	assert_ok(
+		sha256_update_file(hash, fileno(file), &at, 1000001, "f", &err),
+		&err);
+	assert_int_equal(at, 1000001);
+	assert_ok(sha256_final(hash, digest, &err), &err);
+	assert_digest(digest, MILLION);
+	/* Its own end comes first. */
+	at = 1000002;
+	assert_ok(sha256_reset(hash, &err), &err);
+	assert_ok(sha256_update_file(hash, fileno(file), &at, UINT64_MAX, "f",
+				     &err),
+		  &err);
+	assert_int_equal(at, 1000002);
+	assert_ok(sha256_final(hash, digest, &err), &err);
+	assert_digest(digest, EMPTY);
+	assert_fails(sha256_update_file(hash, -1, &at, UINT64_MAX, "f", &err),
+		     &err, WH_EIO, "'f'");
+	sha256_free(hash);
+	fclose(file);
+}
+
 static void a_keyed_digest(void **state)
 {
 	uint8_t key[20], digest[SHA256_SIZE];
@@ -78,6 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_standards_vectors),
 		cmocka_unit_test(a_stream_is_reusable),
+		cmocka_unit_test(a_part_of_a_file),
 		cmocka_unit_test(a_keyed_digest),
 	};
 
