@@ -185,21 +185,21 @@ static enum wh_status add_tensors(struct loading *loading, struct wh_error *err)
 /* ---- Metadata
  * ------------------------------------------------------------------ */
 
-static bool is_known(const struct st_header *first, const struct st_pair *pair)
+/* Whether the first file says the same; `keys` are its own. */
+static bool is_known(const struct st_header *first, const struct name_map *keys,
+		     const struct st_pair *pair)
 {
-	uint32_t i;
+	uint32_t at = name_map_find(keys, pair->key);
 
-	for (i = 0; i < first->n_pairs; i++)
-		if (strcmp(first->pairs[i].key, pair->key) == 0 &&
-		    first->pairs[i].size == pair->size &&
-		    memcmp(first->pairs[i].text, pair->text, pair->size) == 0)
-			return true;
-	return false;
+	return at != UINT32_MAX && first->pairs[at].size == pair->size &&
+	       memcmp(first->pairs[at].text, pair->text, pair->size) == 0;
 }
 
 /* Attributes; what another shard has of its own stands under its name. */
 static enum wh_status add_metadata(struct loading *loading, uint32_t index,
-				   const char *path, struct wh_error *err)
+				   const char *path,
+				   const struct name_map *first_keys,
+				   struct wh_error *err)
 {
 	const struct st_header *first = &loading->source->files[0].header;
 	const struct st_header *header = &loading->source->files[index].header;
@@ -213,13 +213,35 @@ static enum wh_status add_metadata(struct loading *loading, uint32_t index,
 						 .text = pair->text,
 						 .size = pair->size};
 
-		if (index && is_known(first, pair))
+		if (index && is_known(first, first_keys, pair))
 			continue;
 		if (strcmp(pair->key, ST_DESCRIPTION) == 0 && !index)
 			loading->described = pair;
 		else
 			WH_TRY(manifest_add_attribute(loading->builder,
 						      &attribute, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status add_all_metadata(struct loading *loading,
+				       struct wh_error *err)
+{
+	__attribute__((cleanup(name_map_free))) struct name_map keys = {0};
+	const struct st_source *source = loading->source;
+	const struct st_header *first = &source->files[0].header;
+	uint32_t i;
+	bool added;
+
+	for (i = 0; i < first->n_pairs && source->n_files > 1; i++)
+		WH_TRY(name_map_add(&keys, first->pairs[i].key, i, &added,
+				    err));
+	for (i = 0; i < source->n_files; i++) {
+		const char *star = strchr(source->files[i].suffix, '*');
+
+		WH_TRY(add_metadata(loading, i,
+				    i && star ? star + 1 : ST_METADATA, &keys,
+				    err));
 	}
 	return WH_OK;
 }
@@ -367,16 +389,8 @@ static enum wh_status allocate(struct loading *loading, struct wh_error *err)
 static enum wh_status fill_manifest(struct loading *loading,
 				    struct wh_error *err)
 {
-	struct st_source *source = loading->source;
-	uint32_t i;
-
 	WH_TRY(allocate(loading, err));
-	for (i = 0; i < source->n_files; i++) {
-		const char *star = strchr(source->files[i].suffix, '*');
-
-		WH_TRY(add_metadata(loading, i,
-				    i && star ? star + 1 : ST_METADATA, err));
-	}
+	WH_TRY(add_all_metadata(loading, err));
 	return add_tensors(loading, err);
 }
 

@@ -165,6 +165,20 @@ def test_a_hostile_index_is_refused(wh, name):
     refused(wh, "m.safetensors.index.json", text.encode())
 
 
+def test_much_metadata_in_each_shard_is_not_compared_pair_by_pair(wh):
+    n = 200_000
+    for shard, name in (1, "x"), (2, "y"):
+        metadata = ",".join(f'"{name}{i}":""' for i in range(n))
+        (wh.folder / f"m-{shard:05}-of-00002.safetensors").write_bytes(
+            safetensors(f'{{"__metadata__":{{{metadata}}},"{name}":'
+                        + entry() + "}", b"x"))
+    (wh.folder / "m.safetensors.index.json").write_text(json.dumps(
+        {"weight_map": {name: f"m-{shard:05}-of-00002.safetensors"
+                        for shard, name in ((1, "x"), (2, "y"))}}))
+    done = wh("ls", "file:m.safetensors.index.json", timeout=20)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_shard_that_is_missing_is_named(wh):
     wh.ok("init")
     text = b'{"weight_map":{"a":"gone.safetensors"}}'
