@@ -11,7 +11,7 @@
 #define PIECE ((size_t)128 << 10)
 
 struct scale {
-	struct sha256 *hash;
+	struct sha256 *hash; /* NULL until a tensor wants it */
 	struct wh_tensor *tensor;
 	unsigned missing; /* what is asked for, and not there */
 	bool has_crc32c;  /* of chunks, and so of the whole */
@@ -32,17 +32,19 @@ void scale_free(struct scale *scale)
 enum wh_status scale_new(struct scale **out, struct wh_error *err)
 {
 	struct scale *scale = calloc(1, sizeof(*scale));
-	enum wh_status status;
 
 	if (!scale)
 		return wh_fail_memory(err);
-	status = sha256_new(&scale->hash, err);
-	if (status) {
-		scale_free(scale);
-		return status;
-	}
 	*out = scale;
 	return WH_OK;
+}
+
+/* Only now: it loads libcrypto. */
+static enum wh_status begin_hash(struct scale *scale, struct wh_error *err)
+{
+	if (!scale->hash)
+		WH_TRY(sha256_new(&scale->hash, err));
+	return sha256_reset(scale->hash, err);
 }
 
 enum wh_status scale_begin(struct scale *scale, struct wh_tensor *tensor,
@@ -56,9 +58,7 @@ enum wh_status scale_begin(struct scale *scale, struct wh_tensor *tensor,
 	scale->n_bytes = 0;
 	scale->crc32c = scale->crc32 = scale->chunk_crc32c = 0;
 	statistics_begin(&scale->sum, tensor->dtype);
-	if (scale->missing & WH_SHA256)
-		return sha256_reset(scale->hash, err);
-	return WH_OK;
+	return scale->missing & WH_SHA256 ? begin_hash(scale, err) : WH_OK;
 }
 
 static enum wh_status add_piece(struct scale *scale, const uint8_t *piece,
