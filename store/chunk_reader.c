@@ -34,14 +34,20 @@ struct chunk_run {
 	uint8_t *bytes;					     /* or NULL */
 };
 
+/* A chunk's row but for its bytes. */
+struct head {
+	int64_t codec, size, crc;
+};
+
 struct chunk_reader {
 	struct db *db;
 	pthread_mutex_t *turn;
 	struct codec_coder *coder;
-	struct storage_chain chain; /* of the storage that was read last */
-	uint8_t *values[N_VALUES];  /* in one piece of memory */
-	size_t room;		    /* of each */
-	struct wh_buf coded;	    /* of the row that was read last */
+	struct storage_chain chain;   /* of the storage that was read last */
+	struct head heads[MAX_CHAIN]; /* of its links' chunks at a position */
+	uint8_t *values[N_VALUES];    /* in one piece of memory */
+	size_t room;		      /* of each */
+	struct wh_buf coded;	      /* of the row that was read last */
 	struct chunk_run run;
 };
 
@@ -127,11 +133,6 @@ static int64_t id_of(int64_t storage, uint32_t position)
 	return storage << CHUNK_ID_BITS | (int64_t)position;
 }
 
-/* A chunk's row but for its bytes. */
-struct head {
-	int64_t codec, size, crc;
-};
-
 static enum wh_status read_head(struct chunk_reader *reader, int64_t storage,
 				uint32_t position, struct head *head,
 				struct wh_error *err)
@@ -172,34 +173,58 @@ static enum wh_status read_small_row(struct chunk_reader *reader,
 	return wh_buf_append(&reader->coded, bytes, len, err);
 }
 
-/* The memory for its bytes is as large as a chunk's from the first one on that
- * is no small one: what isn't used isn't touched. */
-static enum wh_status read_large_row(struct chunk_reader *reader,
-				     int64_t storage, uint32_t position,
-				     struct head *head, struct wh_error *err)
+/* A value that a chunk is decoded to. */
+struct target {
+	uint8_t *bytes;
+	size_t size;
+	bool checked; /* against the sum in its row */
+	bool done;    /* the row has it as it is */
+};
+
+/* A large chunk's bytes. The memory for coded ones is as large as a chunk's
+ * from the first one on that is no small one: what isn't used isn't touched. */
+static enum wh_status read_bytes(struct chunk_reader *reader, int64_t id,
+				 int64_t codec, struct target *to,
+				 struct wh_error *err)
 {
+	struct wh_buf *coded = &reader->coded;
 	AUTO_BLOB blob = {0};
 	bool there = false;
+	size_t size;
 
-	WH_TRY(blob_open(reader->db, "chunk", "data", id_of(storage, position),
-			 &blob, &there, err));
+	WH_TRY(blob_open(reader->db, "chunk", "data", id, &blob, &there, err));
 	if (!there)
 		return missing(err);
-	WH_TRY(read_head(reader, storage, position, head, err));
-	if (head->size > (int64_t)MEDIUM_CHUNK)
-		WH_TRY(wh_buf_reserve(&reader->coded, (size_t)CHUNK_SIZE, err));
-	return blob_read(&blob, &reader->coded, err);
+	size = blob_size(&blob);
+	to->done = codec == CODEC_RAW && size == to->size;
+	if (to->done)
+		return blob_read(&blob, to->bytes, err);
+	if (to->size > MEDIUM_CHUNK)
+		WH_TRY(wh_buf_reserve(coded, (size_t)CHUNK_SIZE, err));
+	WH_TRY(wh_buf_reserve(coded, size, err));
+	coded->size = size;
+	return blob_read(&blob, coded->data, err);
 }
 
-/* A chunk's row, and its bytes into `coded`. */
-static enum wh_status read_row(struct chunk_reader *reader, int64_t storage,
-			       uint32_t position, size_t size,
-			       struct head *head, struct wh_error *err)
+/* A link's row, and its bytes into `coded`, or where they are wanted. */
+static enum wh_status read_row(struct chunk_reader *reader, unsigned link,
+			       uint32_t position, struct target *to,
+			       struct wh_error *err)
 {
+	int64_t storage = reader->chain.links[link].id;
+	struct head *head = &reader->heads[link];
+	bool small = to->size <= SMALL_CHUNK;
+
 	reader->coded.size = 0;
-	if (size <= SMALL_CHUNK)
-		return read_small_row(reader, storage, position, head, err);
-	return read_large_row(reader, storage, position, head, err);
+	if (small)
+		WH_TRY(read_small_row(reader, storage, position, head, err));
+	else if (reader->chain.n == 1) /* else find_depth() has read it */
+		WH_TRY(read_head(reader, storage, position, head, err));
+	if (head->size != (int64_t)to->size)
+		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
+	return small ? WH_OK
+		     : read_bytes(reader, id_of(storage, position), head->codec,
+				  to, err);
 }
 
 /* How many links down the chain a chunk's decoding begins. SQLite reads what a
@@ -208,15 +233,15 @@ static enum wh_status find_depth(struct chunk_reader *reader, uint32_t position,
 				 unsigned *depth, struct wh_error *err)
 {
 	const struct storage_chain *chain = &reader->chain;
-	struct head head = {0};
+	struct head *heads = reader->heads;
 	bool needs = false;
 	unsigned i;
 
 	for (i = 0; i < chain->n && chunk_size(&chain->links[i], position);
 	     i++) {
-		WH_TRY(read_head(reader, chain->links[i].id, position, &head,
-				 err));
-		WH_TRY(codec_needs(head.codec, &needs, err));
+		WH_TRY(read_head(reader, chain->links[i].id, position,
+				 &heads[i], err));
+		WH_TRY(codec_needs(heads[i].codec, &needs, err));
 		*depth = i;
 		if (!needs)
 			return WH_OK;
@@ -236,13 +261,6 @@ static enum wh_status check_sum(const uint8_t *bytes, size_t size,
 		       (unsigned)expected);
 }
 
-/* A value that a chunk is decoded to. */
-struct target {
-	uint8_t *bytes;
-	size_t size;
-	bool checked; /* against the sum in its row */
-};
-
 static enum wh_status decode_row(struct chunk_reader *reader,
 				 const struct head *head,
 				 const struct codec_reference *reference,
@@ -250,27 +268,26 @@ static enum wh_status decode_row(struct chunk_reader *reader,
 {
 	const struct wh_buf *coded = &reader->coded;
 
-	WH_TRY(codec_decode(reader->coder, head->codec, coded->data,
-			    coded->size, reference, to->bytes, to->size, err));
+	if (!to->done)
+		WH_TRY(codec_decode(reader->coder, head->codec, coded->data,
+				    coded->size, reference, to->bytes, to->size,
+				    err));
 	return to->checked ? check_sum(to->bytes, to->size, head->crc, err)
 			   : WH_OK;
 }
 
-static enum wh_status decode_link(struct chunk_reader *reader, int64_t storage,
+static enum wh_status decode_link(struct chunk_reader *reader, unsigned link,
 				  uint32_t position,
 				  const struct codec_reference *reference,
-				  const struct target *to, struct wh_error *err)
+				  struct target *to, struct wh_error *err)
 {
 	enum wh_status status;
-	struct head head = {0};
 
-	WH_TRY(read_row(reader, storage, position, to->size, &head, err));
-	if (head.size != (int64_t)to->size)
-		return wh_fail(err, WH_ECORRUPT, "a chunk has a wrong length");
+	WH_TRY(read_row(reader, link, position, to, err));
 	/* Who waits for the connection doesn't wait for the decoder. */
 	if (reader->turn)
 		pthread_mutex_unlock(reader->turn);
-	status = decode_row(reader, &head, reference, to, err);
+	status = decode_row(reader, &reader->heads[link], reference, to, err);
 	if (reader->turn)
 		pthread_mutex_lock(reader->turn);
 	return status;
@@ -290,13 +307,12 @@ static enum wh_status decode_chain(struct chunk_reader *reader,
 
 	memset(reference, 0, sizeof(*reference));
 	while (i-- > 0) {
-		const struct storage *link = &reader->chain.links[i];
 		uint8_t *out = values[i % N_VALUES];
-		size_t size = chunk_size(link, position);
-		struct target to = {out, size, i == 0};
+		size_t size = chunk_size(&reader->chain.links[i], position);
+		struct target to = {
+			.bytes = out, .size = size, .checked = i == 0};
 
-		WH_TRY(decode_link(reader, link->id, position, reference, &to,
-				   err));
+		WH_TRY(decode_link(reader, i, position, reference, &to, err));
 		if (i == 0)
 			break;
 		reference->context = reference->base;

@@ -112,8 +112,9 @@ struct blob {
 enum wh_status blob_open(struct db *db, const char *table, const char *column,
 			 int64_t id, struct blob *blob, bool *there,
 			 struct wh_error *err);
-/** Appends all of it. */
-enum wh_status blob_read(const struct blob *blob, struct wh_buf *out,
+size_t blob_size(const struct blob *blob);
+/** All of it, to `out`. */
+enum wh_status blob_read(const struct blob *blob, uint8_t *out,
 			 struct wh_error *err);
 void blob_close(struct blob *blob);
 

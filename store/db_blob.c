@@ -18,19 +18,19 @@ enum wh_status blob_open(struct db *db, const char *table, const char *column,
 	return WH_OK;
 }
 
-enum wh_status blob_read(const struct blob *blob, struct wh_buf *out,
+size_t blob_size(const struct blob *blob)
+{
+	return (size_t)sqlite3_blob_bytes(blob->handle);
+}
+
+enum wh_status blob_read(const struct blob *blob, uint8_t *out,
 			 struct wh_error *err)
 {
 	int n = sqlite3_blob_bytes(blob->handle), code = SQLITE_OK;
 
-	WH_TRY(wh_buf_reserve(out, (size_t)n, err));
 	if (n)
-		code = sqlite3_blob_read(blob->handle, out->data + out->size, n,
-					 0);
-	if (code)
-		return db_failed(blob->db, code, err);
-	out->size += (size_t)n;
-	return WH_OK;
+		code = sqlite3_blob_read(blob->handle, out, n, 0);
+	return code ? db_failed(blob->db, code, err) : WH_OK;
 }
 
 void blob_close(struct blob *blob)

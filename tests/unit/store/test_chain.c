@@ -173,6 +173,39 @@ static void none_stores_every_version_raw(void **state)
 	assert_clean(f);
 }
 
+/* Raw bytes are read to where they are wanted: no more than there is room. */
+static void raw_bytes_of_another_length_are_refused(void **state)
+{
+	static const struct {
+		const char *sql, *sentence;
+	} cases[] = {
+		{"UPDATE chunk SET data = CAST(data || x'00' AS BLOB) "
+		 "WHERE raw_bytes = 1048576",
+		 "a chunk of 1048577 bytes for a value of 1048576"},
+		{"UPDATE chunk SET data = substr(data, 2) "
+		 "WHERE raw_bytes = 1048576",
+		 "a chunk of 1048575 bytes instead of 1048576"},
+	};
+	struct fixture *f = *state;
+	uint8_t *read = malloc(CHUNK_SIZE + 1);
+	size_t i;
+
+	start();
+	commit_each(f, "none", 1);
+	save_store(f);
+	for (i = 0; i < 2; i++) {
+		damage_store(f, cases[i].sql);
+		read[CHUNK_SIZE] = 0xa5;
+		assert_fails(wh_tensor_read(f->store, "HEAD", "fc/kernel", 0,
+					    read, CHUNK_SIZE, &f->err),
+			     &f->err, WH_ECORRUPT, cases[i].sentence);
+		assert_int_equal(read[CHUNK_SIZE], 0xa5);
+		restore_store(f);
+	}
+	forget_saved(f);
+	free(read);
+}
+
 static void the_store_s_setting_counts_without_an_option(void **state)
 {
 	struct fixture *f = *state;
@@ -479,6 +512,7 @@ int main(void)
 		with_store(every_version_of_a_long_run_comes_back),
 		with_store(a_dense_store_is_smaller),
 		with_store(none_stores_every_version_raw),
+		with_store(raw_bytes_of_another_length_are_refused),
 		with_store(the_store_s_setting_counts_without_an_option),
 		with_store(an_unknown_codec_is_refused),
 		with_store(a_branch_goes_on_from_its_own_past),
