@@ -26,8 +26,12 @@
 #define PAGE	    ((uint64_t)4096) /* of the page cache */
 #define MAX_THREADS 4u
 /* Bytes of payload below which threads don't pay: a second one opens the store
- * once more, and literals are only copied. */
-#define SMALL_IMAGE   ((uint64_t)8 << 20)
+ * once more and has buffers of its own, which takes as long as to read ten
+ * megabytes; literals are only copied. A small tensor takes as long as so many
+ * bytes. */
+#define SMALL_IMAGE   ((uint64_t)32 << 20)
+#define TENSOR_BYTES  ((uint64_t)8 << 10)
+#define WRITEBACK_RUN 4u /* pieces */
 #define PROGRESS_EACH ((uint64_t)8 << 20)
 
 struct piece {
@@ -54,7 +58,7 @@ struct job {
 	struct copying *copying;
 	struct piece *pieces;
 	size_t n_pieces;
-	uint64_t n_payload;	  /* bytes that are no literals */
+	uint64_t work; /* payload, and TENSOR_BYTES for each run of it */
 	atomic_ullong next, done; /* piece; bytes */
 	atomic_bool stopped;
 	pthread_mutex_t lock; /* of `sums` and `failure` */
@@ -137,16 +141,23 @@ static enum wh_status sum_piece(const struct job *job, struct sums *sums,
 	return WH_OK;
 }
 
-/* Starts the disk while the next pieces are made; only a hint. Whole pages
+/* Starts the disk while the next pieces are made; only a hint, after the last
+ * piece of a run: a request of its own for each costs a tenth of its copy. What
+ * another thread still writes of the run is left to the fsync. Whole pages
  * alone: the neighbouring piece writes into the first and the last one too, and
  * would wait until the disk has them. */
-static void start_writeback(int fd, uint64_t offset, size_t len)
+static void start_writeback(const struct job *job, const struct piece *last)
 {
-	uint64_t begin = (offset + PAGE - 1) / PAGE * PAGE;
-	uint64_t end = (offset + len) / PAGE * PAGE;
+	size_t n = (size_t)(last - job->pieces) + 1;
+	uint64_t begin, end;
 
+	if (n % WRITEBACK_RUN)
+		return;
+	begin = job->pieces[n - WRITEBACK_RUN].offset;
+	begin = (begin + PAGE - 1) / PAGE * PAGE;
+	end = (last->offset + last->length) / PAGE * PAGE;
 	if (end > begin)
-		sync_file_range(fd, (off_t)begin, (off_t)(end - begin),
+		sync_file_range(job->fd, (off_t)begin, (off_t)(end - begin),
 				SYNC_FILE_RANGE_WRITE);
 }
 
@@ -161,7 +172,7 @@ static enum wh_status copy_piece(struct job *job, struct sums *sums,
 	WH_TRY(sum_piece(job, sums, offset, buffer, len, err));
 	if (!write_at(job->fd, offset, buffer, len))
 		return wh_fail_errno(err, errno, "write");
-	start_writeback(job->fd, offset, len);
+	start_writeback(job, piece);
 	atomic_fetch_add(&job->done, len);
 	return WH_OK;
 }
@@ -215,7 +226,7 @@ static enum wh_status cut_image(struct job *job, struct wh_error *err)
 		const struct wh_extent *at = &job->image->extents[i];
 
 		if (at->tensor != WH_LITERAL)
-			job->n_payload += at->length;
+			job->work += at->length + TENSOR_BYTES;
 		if (at->length + (end - begin) > PIECE) {
 			status = add_piece(&cutter, begin, end - begin, err);
 			begin = end;
@@ -307,17 +318,27 @@ static void *run_helper(void *arg)
 	return NULL;
 }
 
+static unsigned count_paying(const struct job *job)
+{
+	long cores =
+		job->work < SMALL_IMAGE ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores > 0 ? (unsigned)cores : 1;
+}
+
 static unsigned count_helpers(const struct job *job)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned threads = job->copying->threads;
 
-	if (!wh_plan_source(job->plan)->ops->concurrent ||
-	    job->n_payload < SMALL_IMAGE)
+	if (!wh_plan_source(job->plan)->ops->concurrent || job->n_pieces < 2)
 		return 0;
 	if (threads == 0)
-		threads = cores > 0 ? (unsigned)cores : 1;
-	return (threads > MAX_THREADS ? MAX_THREADS : threads) - 1;
+		threads = count_paying(job);
+	if (threads > MAX_THREADS)
+		threads = MAX_THREADS;
+	if (threads > job->n_pieces)
+		threads = (unsigned)job->n_pieces;
+	return threads - 1;
 }
 
 static int by_run(const void *a, const void *b)

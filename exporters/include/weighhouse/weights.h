@@ -56,10 +56,10 @@ struct wh_save_options {
 	bool (*confirm)(const char *path, void *arg);
 	struct wh_plan_options plan;
 	struct wh_state_options state; /* tf: its `checkpoint` file */
-	bool canonical; /* don't use the template of an imported file */
-	bool verify;	/* read the files back and compare every byte */
-	bool digests;	/* fill wh_saved_file.sha256 */
-	unsigned threads;
+	bool canonical;	  /* don't use the template of an imported file */
+	bool verify;	  /* read the files back and compare every byte */
+	bool digests;	  /* fill wh_saved_file.sha256 */
+	unsigned threads; /* 0: as many as pay: one below 32 MiB */
 	wh_progress_fn *progress;
 	/* Gets each sentence on what was left out or assumed; may be NULL. */
 	void (*warn)(void *arg, const char *sentence);

@@ -269,7 +269,8 @@ static void what_was_written_is_listed_with_its_digest(void **state)
 	wh_plan_free(plan);
 }
 
-/* 9 MiB of one tensor after a short literal: cut into pieces, by threads. */
+/* 9 MiB of one tensor after a short literal: cut into pieces, by as many
+ * threads as are asked for. */
 static void pieces_and_threads_make_the_same_file(void **state)
 {
 	struct folder *f = *state;
