@@ -384,7 +384,7 @@ enum wh_status db_texts(struct db *db, enum statement which, int n_columns,
 	AUTO_STMT *stmt = NULL;
 	size_t n = 0, room = 0;
 	void *rows = NULL;
-	bool row;
+	bool row = false;
 
 	WH_TRY(db_stmt(db, which, &stmt, err));
 	for (;; n++) {

@@ -335,6 +335,7 @@ static enum wh_status try_description(struct reading *r,
 	status = name_keys(&map, keys, r->n_keys, err);
 	if (!status)
 		status = read_description(r, text, len, fits, err);
+	r->keys = NULL;
 	name_map_free(&map);
 	return status;
 }
