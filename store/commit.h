@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "codec/codec.h"
 #include "lease.h"
+#include "lineage.h"
 #include "ref.h"
 #include "storage.h"
 #include "store.h"
@@ -171,6 +172,11 @@ enum wh_status commit_put_content(struct content *content, bool *again,
 /** The template's, if there is one. */
 enum wh_status commit_put_template(struct content *content,
 				   struct wh_error *err);
+
+/** lineage_add of the snapshot, whose weights are in memory. */
+enum wh_status commit_add_lineage(const struct content *content,
+				  struct lineage_member *member,
+				  struct wh_error *err);
 
 /** `*again`: a tensor or a base that was there is gone; store what is missing,
  *  and publish again. */

@@ -95,29 +95,37 @@ static enum wh_status find_digest(struct db *db, enum statement which,
 /* Layers, or variables of layers, as rows. */
 struct layer_rows {
 	const struct content *content;
-	const uint32_t *layers; /* which of the model's */
+	const uint32_t *layers; /* which of the model's; NULL: all */
 	uint32_t at, position;	/* the layer, and its variable, to come */
 };
+
+/* The variable to come, and which layer it is of. */
+static const struct wh_variable *next_variable(struct layer_rows *rows,
+					       uint32_t *layer)
+{
+	const struct wh_layer *layers =
+		rows->content->commit->source->manifest.layers;
+
+	for (;;) {
+		*layer = rows->layers ? rows->layers[rows->at] : rows->at;
+		if (rows->position < layers[*layer].n_variables)
+			return &layers[*layer].variables[rows->position++];
+		rows->at++;
+		rows->position = 0;
+	}
+}
 
 static bool fill_variable(void *arg, uint32_t i, struct row *row)
 {
 	struct layer_rows *rows = arg;
 	const struct commit *commit = rows->content->commit;
-	const struct wh_manifest *manifest = &commit->source->manifest;
-	const struct wh_variable *variable;
-	const struct item *item;
+	uint32_t layer;
+	const struct wh_variable *variable = next_variable(rows, &layer);
+	const struct item *item = &commit->items[variable->tensor];
 
 	(void)i;
-	while (rows->position ==
-	       manifest->layers[rows->layers[rows->at]].n_variables) {
-		rows->at++;
-		rows->position = 0;
-	}
-	variable = &manifest->layers[rows->layers[rows->at]]
-			    .variables[rows->position];
-	item = &commit->items[variable->tensor];
-	row_integer(row, 1, commit->layers[rows->layers[rows->at]].id);
-	row_integer(row, 2, rows->position++);
+	row_integer(row, 1, commit->layers[layer].id);
+	row_integer(row, 2, rows->position - 1);
 	row_text(row, 3, variable->name);
 	row_text(row, 4, item_tensor(item)->key);
 	row_text(row, 5, variable->object_path);
@@ -362,4 +370,56 @@ enum wh_status commit_put_template(struct content *content,
 	stmt_integer(stmt, 3, text_id);
 	bind_id(stmt, 4, skeleton_id);
 	return step_insert(stmt, &content->template_id, err);
+}
+
+/* ---- Lineage --------------------------------------------------------------
+ */
+
+/* From the first one on again: two statements ask for them. */
+static bool fill_weight(void *arg, uint32_t i, struct row *row)
+{
+	struct layer_rows *rows = arg;
+	const struct commit *commit = rows->content->commit;
+	const struct wh_variable *variable;
+	const struct wh_layer *layer;
+	uint32_t index;
+
+	if (i == 0)
+		rows->at = rows->position = 0;
+	variable = next_variable(rows, &index);
+	layer = &commit->source->manifest.layers[index];
+	row_text(row, 1, layer->kind == WH_LAYER_MODEL ? "" : layer->name);
+	row_text(row, 2,
+		 variable->object_path ? variable->object_path
+				       : variable->name);
+	row_integer(row, 3, commit->items[variable->tensor].id);
+	return true;
+}
+
+/* Of layers that were in the store nobody looked for the tensors. */
+static bool knows_tensors(const struct commit *commit)
+{
+	uint32_t i, n = commit->source->manifest.n_tensors;
+
+	for (i = 0; i < n; i++)
+		if (commit->items[i].id <= 0)
+			return false;
+	return true;
+}
+
+enum wh_status commit_add_lineage(const struct content *content,
+				  struct lineage_member *member,
+				  struct wh_error *err)
+{
+	struct layer_rows from = {.content = content};
+	/* Each tensor is one variable's. */
+	struct rows weights = {
+		.n = content->commit->source->manifest.n_tensors,
+		.fill = fill_weight,
+		.arg = &from,
+	};
+
+	if (knows_tensors(content->commit))
+		member->weights = &weights;
+	return lineage_add(content->db, member, err);
 }

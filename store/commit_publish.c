@@ -320,15 +320,15 @@ static enum wh_status publish_snapshot(struct publication *pub,
 	if (pub->snapshot_id)
 		return revive(pub, err);
 	WH_TRY(insert_snapshot(pub, &text, err));
-	return lineage_add(pub->db,
-			   &(struct lineage_member){
-				   .snapshot = pub->snapshot_id,
-				   .tree = pub->content.tree_id,
-				   .generation = pub->generation,
-				   .parent = pub->parent_id,
-				   .parent_tree = pub->parent_tree,
-			   },
-			   err);
+	return commit_add_lineage(&pub->content,
+				  &(struct lineage_member){
+					  .snapshot = pub->snapshot_id,
+					  .tree = pub->content.tree_id,
+					  .generation = pub->generation,
+					  .parent = pub->parent_id,
+					  .parent_tree = pub->parent_tree,
+				  },
+				  err);
 }
 
 static enum wh_status publish_names(struct publication *pub,

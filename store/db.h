@@ -143,7 +143,7 @@ struct rows {
 	void *arg;
 };
 
-/** Runs the statement, whose one parameter is ?1, over all rows. Of many a
+/** Runs the statement, whose first parameter is ?1, over all rows. Of many a
  *  failure leaves some: the transaction must come to nothing then. */
 enum wh_status step_rows(struct stmt *stmt, struct rows *rows,
 			 struct wh_error *err);

@@ -73,6 +73,21 @@ static void bind_trees(struct stmt *stmt, const struct lineage_member *member)
 		stmt_integer(stmt, 2, member->parent_tree);
 }
 
+static enum wh_status note_rows(struct db *db,
+				const struct lineage_member *member,
+				int64_t line, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_WEIGHT_INSERT_ROWS, &stmt, err));
+	WH_TRY(step_rows(stmt, member->weights, err));
+	WH_TRY(db_stmt(db, STMT_CHANGE_INSERT_ROWS, &stmt, err));
+	stmt_integer(stmt, 2, line);
+	stmt_integer(stmt, 3, member->generation);
+	stmt_integer(stmt, 4, member->snapshot);
+	return step_rows(stmt, member->weights, err);
+}
+
 /* Nothing is before it: all that the tree has is new. */
 static enum wh_status note_all(struct db *db,
 			       const struct lineage_member *member,
@@ -80,6 +95,8 @@ static enum wh_status note_all(struct db *db,
 {
 	struct stmt *stmt;
 
+	if (member->weights)
+		return note_rows(db, member, line, err);
 	WH_TRY(db_stmt(db, STMT_WEIGHT_INSERT_ALL, &stmt, err));
 	stmt_integer(stmt, 1, member->tree);
 	WH_TRY(step_done(stmt, err));

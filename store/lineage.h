@@ -15,6 +15,9 @@
 struct lineage_member {
 	int64_t snapshot, tree, generation;
 	int64_t parent, parent_tree; /* 0: none, or forgotten */
+	/* All weights: layer, "" for the model's own; name; tensor's id. NULL:
+	 * they are looked up. */
+	struct rows *weights;
 };
 
 /** Puts the snapshot into its line, and notes which weights changed. Inside

@@ -47,6 +47,19 @@ FROM tree_layer AS p JOIN layer AS l ON l.id = p.layer_id
 WHERE p.tree_id = ?1 AND NOT EXISTS (SELECT 1 FROM tree_layer AS o
   WHERE o.layer_id = p.layer_id AND o.tree_id = ?2);
 
+-- name: weight_insert_rows
+-- ?1 rows: layer, name, tensor
+-- As weight_insert_all, of a tree that is in memory.
+INSERT OR IGNORE INTO weight(layer, name) SELECT c1, c2 FROM temp.wh_rows(?1);
+
+-- name: change_insert_rows
+-- ?1 rows as of weight_insert_rows, ?2 line, ?3 generation, ?4 snapshot
+-- As change_insert_all.
+INSERT OR IGNORE INTO change(weight_id, line_id, generation, snapshot_id,
+  tensor_id)
+SELECT w.id, ?2, ?3, ?4, c3
+FROM temp.wh_rows(?1) CROSS JOIN weight AS w ON w.layer = c1 AND w.name = c2;
+
 -- name: weight_insert_all
 -- ?1 tree: that of a snapshot without a parent
 INSERT OR IGNORE INTO weight(layer, name)
