@@ -51,6 +51,9 @@ def test_log_by_metric_and_run(history):
         history.fails(4, "log", "--run", "man")
     line = history.ok("log", "--metric", "loss", "-n", "1").strip()
     assert " loss=" in line and "val_loss" not in line
+    done = history("log", "--metric", "nosuch\x1b")
+    assert done.returncode == 0 and done.stdout == ""
+    assert "has a metric 'nosuch\\x1b'" in done.stderr
 
 
 def test_log_of_tensors_lists_those_that_changed_them(history):

@@ -12,6 +12,7 @@ struct view {
 	struct where where;
 	struct graph graph;
 	uint64_t left; /* rows to print, 0: all */
+	uint64_t n_printed;
 };
 
 static void print_names(const char *const *names, const char *mark)
@@ -49,6 +50,7 @@ static int print_row(void *arg, const struct wh_snapshot *s)
 
 	if (!where_holds(&view->where, s))
 		return *view->where.error || cli_interrupted();
+	view->n_printed++;
 	if (cli_json(cli)) {
 		cli_print_json(snapshot_json(s));
 	} else {
@@ -93,6 +95,16 @@ static int take_steps(struct cli *cli, struct wh_log_options *options)
 				text);
 }
 
+/* An empty list alone would look as if there were no snapshots. */
+static void warn_of_metric(struct cli *cli, const char *metric)
+{
+	char sentence[160];
+
+	snprintf(sentence, sizeof(sentence),
+		 "none of these snapshots has a metric '%.100s'", metric);
+	cli_warn(cli, sentence);
+}
+
 static int list(struct cli *cli, const struct wh_log_options *options)
 {
 	struct view view = {.cli = cli,
@@ -113,6 +125,8 @@ static int list(struct cli *cli, const struct wh_log_options *options)
 	if (!code && where_complaint(&view.where))
 		code = cli_usage(cli, "--where: %s",
 				 where_complaint(&view.where));
+	if (!code && !view.n_printed && options->metric)
+		warn_of_metric(cli, options->metric);
 	return code ? code : cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
