@@ -227,8 +227,18 @@ static void warn(struct cli *cli, const struct rule *rule)
 		     rule->revision, rule->remote, rule->alias,
 		     cli->err.message) < 0)
 		sentence = NULL;
-	else
-		cli_warn(cli, sentence);
+	cli_warn(cli, sentence ? sentence : cli->err.message);
+}
+
+static void warn_of_all(struct cli *cli)
+{
+	char sentence[sizeof(cli->err.message) + 96];
+
+	snprintf(sentence, sizeof(sentence),
+		 "what is to be published was not looked for (the next commit "
+		 "tries again): %s",
+		 cli->err.message);
+	cli_warn(cli, sentence);
 }
 
 void cli_apply_publish_rules(struct cli *cli, wh_progress_fn *progress)
@@ -238,7 +248,7 @@ void cli_apply_publish_rules(struct cli *cli, wh_progress_fn *progress)
 	size_t i;
 
 	if (wh_publish_rule_list(cli->store, copy_rule, &rules, &cli->err))
-		cli_warn(cli, cli->err.message);
+		warn_of_all(cli);
 	for (i = 0; i < rules.n && status != WH_ECANCELLED; i++) {
 		status = apply(cli, &rules.rules[i], progress);
 		if (status)
