@@ -524,7 +524,7 @@ variant("payload_at_the_last_byte", "goes beyond the file's end",
         at_payload(2000000))
 variant("not_hdf5", "no checkpoint that is read here",
         lambda data: b"\x00" * len(data))
-variant("nothing", "no checkpoint that is read here", lambda data: b"")
+variant("nothing", "'nothing.h5' is empty", lambda data: b"")
 variant("a_zip", "no checkpoint that is read here",
         lambda data: b"PK\x03\x04" + data[8:])
 

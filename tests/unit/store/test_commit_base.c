@@ -1,5 +1,6 @@
 /* Which version is a tensor's base; and one that gc takes while a commit is
  * coding against it: the commit chooses again. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -132,15 +133,17 @@ static struct {
 	void (*step)(const char *path);
 	const char *path;
 	/* Of the second chunk; at: 0 is never. */
-	int at, until, n_readings;
+	int at, until;
+	atomic_int n_readings; /* two threads weigh */
 } gc;
 
 static enum wh_status read_and_sweep(struct wh_source *source, uint32_t index,
 				     uint64_t offset, void *buf, size_t len,
 				     struct wh_error *err)
 {
-	if (offset == CHUNK && ++gc.n_readings >= gc.at &&
-	    gc.n_readings <= gc.until)
+	int n = offset == CHUNK ? atomic_fetch_add(&gc.n_readings, 1) + 1 : 0;
+
+	if (n && n >= gc.at && n <= gc.until)
 		gc.step(gc.path);
 	return gc.plain->read(source, index, offset, buf, len, err);
 }
