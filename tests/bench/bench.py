@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import models
-from measure import LIMIT, Failed, Given, Missing, Usage, copy, show
+from measure import (LIMIT, Failed, Given, Memory, Missing, Usage, copy,
+                     show)
 
 
 class Bench:
@@ -73,6 +74,7 @@ class Bench:
         """tests/bench/loop.c's own figures."""
         words = [self.loop, store, mode, size.nbytes / 1e6, size.count, steps,
                  every, codec, first]
+        Memory.have_back()
         done = subprocess.run([str(word) for word in words], check=False,
                               capture_output=True, text=True, timeout=LIMIT)
         if done.returncode:
