@@ -13,6 +13,10 @@
 
 #define NOWHERE UINT32_MAX
 
+/* Bytes of all paths, as of a checkpoint's keys: of a chain of nodes that
+ * somebody made by hand they would take the square of its length. */
+#define MAX_PATHS ((uint64_t)256 << 20)
+
 static const char attributes[] = "/.ATTRIBUTES/";
 
 struct lifting {
@@ -21,6 +25,7 @@ struct lifting {
 	uint32_t *number;  /* of each old node; NOWHERE: left out */
 	uint32_t *old;	   /* of each new node */
 	const char **path; /* of each new node: its keys' beginning */
+	uint64_t n_bytes;  /* of the paths */
 	uint32_t n_nodes;
 	struct name_map keys; /* the old beginning of a key -> new node */
 };
@@ -30,13 +35,23 @@ static void free_lifting(struct lifting *lifting)
 	name_map_free(&lifting->keys);
 }
 
+static bool is_new(const struct lifting *lifting, uint32_t node)
+{
+	return lifting->number[node] == NOWHERE;
+}
+
 static enum wh_status reach(struct lifting *lifting, uint32_t node,
 			    const char *path, struct wh_error *err)
 {
+	size_t len;
+
 	if (!path)
 		return wh_fail_memory(err);
-	if (lifting->number[node] != NOWHERE)
-		return WH_OK;
+	len = strlen(path);
+	lifting->n_bytes += len;
+	if (len > WH_MAX_NAME || lifting->n_bytes > MAX_PATHS)
+		return wh_fail(err, WH_ECORRUPT,
+			       "the object graph's paths are too long");
 	lifting->number[node] = lifting->n_nodes;
 	lifting->old[lifting->n_nodes] = node;
 	lifting->path[lifting->n_nodes++] = path;
@@ -51,10 +66,12 @@ static enum wh_status reach_children(struct lifting *lifting, uint32_t at,
 	uint32_t i;
 
 	for (i = 0; i < node->n_edges; i++)
-		WH_TRY(reach(lifting, node->edges[i].node,
-			     path_append(lifting->arena, lifting->path[at],
-					 node->edges[i].name),
-			     err));
+		if (is_new(lifting, node->edges[i].node))
+			WH_TRY(reach(lifting, node->edges[i].node,
+				     path_append(lifting->arena,
+						 lifting->path[at],
+						 node->edges[i].name),
+				     err));
 	return WH_OK;
 }
 
@@ -71,7 +88,7 @@ static enum wh_status reach_slots(struct lifting *lifting, uint32_t at,
 		uint32_t original = lifting->number[slot->original];
 		const char *base;
 
-		if (original == NOWHERE)
+		if (original == NOWHERE || !is_new(lifting, slot->slot))
 			continue;
 		base = arena_printf(lifting->arena, "%s/.OPTIMIZER_SLOT/%s",
 				    lifting->path[original], lifting->path[at]);
@@ -155,8 +172,8 @@ static enum wh_status lift_slots(const struct lifting *lifting,
 	return WH_OK;
 }
 
-/* What stands in front of a key's "/.ATTRIBUTES/"; NULL without memory, and
- * where a saver of its own has made the key. */
+/* What stands in front of a key's "/.ATTRIBUTES/", and from there on the rest,
+ * which is NULL where a saver of its own has made the key. */
 static const char *key_base(const struct lifting *lifting, const char *key,
 			    const char **rest)
 {

@@ -106,22 +106,35 @@ static void read_plan(struct wh_plan *plan)
 	}
 }
 
+static void plan_as(struct wh_source *source, const struct wh_format *format,
+		    enum wh_root root)
+{
+	struct wh_plan_options options = {.filepath = "model", .root = root};
+	struct wh_plan *plan = NULL;
+	struct wh_error err;
+	bool reproduced;
+
+	if (wh_plan_for(source, format, &options, true, &plan, &reproduced,
+			&err))
+		return;
+	read_plan(plan);
+	wh_plan_free(plan);
+}
+
+/* tf has several roots. */
 static void plan_as_all(struct wh_source *source)
 {
 	const struct wh_format *const *format;
+	int root;
 
 	for (format = wh_formats(NULL); *format; format++) {
-		struct wh_plan_options options = {.filepath = "model"};
-		struct wh_plan *plan = NULL;
-		struct wh_error err;
-		bool reproduced;
-
-		if ((*format)->missing || !(*format)->plan ||
-		    wh_plan_for(source, *format, &options, true, &plan,
-				&reproduced, &err))
+		if ((*format)->missing || !(*format)->plan)
 			continue;
-		read_plan(plan);
-		wh_plan_free(plan);
+		plan_as(source, *format, WH_ROOT_DEFAULT);
+		if (strcmp((*format)->name, "tf") != 0)
+			continue;
+		for (root = WH_ROOT_CHECKPOINT; root <= WH_ROOT_MODEL; root++)
+			plan_as(source, *format, (enum wh_root)root);
 	}
 }
 

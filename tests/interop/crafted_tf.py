@@ -408,6 +408,16 @@ graph_case("graph-many-names-for-one", None,
            field(1, b"".join(edge(1, b"layer-%d" % k)
                              for k in range(20000))) +
            field(1, value(b"w")))
+# Below a model, whose nodes --root model moves: their paths would take the
+# square of so many bytes, or 4,000 times as many.
+graph_case("graph-chain-in-a-model", None,
+           field(1, edge(1, b"model")) +
+           b"".join(field(1, edge(k + 2)) for k in range(50000)) +
+           field(1, value(b"w/.ATTRIBUTES/VARIABLE_VALUE")))
+graph_case("graph-fan-behind-a-long-name", None,
+           field(1, edge(1, b"model")) + field(1, edge(2, b"y" * 4000)) +
+           field(1, b"".join(edge(3 + k) for k in range(150000))) +
+           field(1, b"") * 150000)
 named("graph-not-a-string", "is no string of its size", lambda: made(
     [(GRAPH, entry()), (b"w", entry())]))
 named("graph-beyond-the-end", "ends after its shard does", lambda: made(

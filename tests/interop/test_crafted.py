@@ -3,6 +3,7 @@ in bounded time and memory, nothing outside of them read, and the store as it
 was. The sanitizers' build runs these too."""
 import os
 import resource
+import shutil
 import subprocess
 
 import crafted_h5
@@ -60,6 +61,21 @@ def test_a_crafted_h5_file(name, folder):
 def test_a_crafted_checkpoint(name, folder):
     path = crafted_tf.write(name, folder)
     check(folder, path, crafted_tf.CASES[name][0])
+
+
+@pytest.mark.parametrize("root", ["model", "checkpoint", "universal"])
+@pytest.mark.parametrize("name", [name for name in crafted_tf.CASES
+                                  if name.startswith("graph-")])
+def test_a_crafted_graph_at_another_root(name, root, folder):
+    path = crafted_tf.write(name, folder)
+    done = run(folder, "convert", path.name, "moved/x", "--root", root)
+    text = done.stderr.decode()
+    assert done.returncode in REFUSED | {0}, text
+    assert "memory" not in text
+    if done.returncode:
+        assert len(text.splitlines()) == 1, text
+        assert not list(folder.glob("moved/*"))
+    shutil.rmtree(folder / "moved", ignore_errors=True)
 
 
 @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
