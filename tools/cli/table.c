@@ -37,7 +37,7 @@ const struct option global_options[] = {
 	 "show progress at once, also without a terminal"},
 	{"no-progress", 0, OPTION_FLAG, NULL, "show no progress"},
 	{"bytes", 0, OPTION_FLAG, NULL, "sizes in bytes"},
-	{"threads", 0, OPTION_COUNT, "N", "threads; all cores without it"},
+	{"threads", 0, OPTION_COUNT, "N", "threads; as many as pay without it"},
 	{"plugin", 0, OPTION_LIST, "FILE",
 	 "a shared object with formats; also those of WH_PLUGINS, by ':'"},
 	{"untrusted", 0, OPTION_FLAG, NULL,
