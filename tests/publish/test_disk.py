@@ -57,7 +57,11 @@ def test_a_full_disk_leaves_the_old_version(wh, tmp_path, elsewhere, kind):
         wh.ok("publish", place)
         commit_large(wh, 8)
         text = wh.fails(1, "publish", place, "--tries", "2")
-        assert re.search(r"PUT .* HTTP 500", text), text
+        # A registry closes the connection while the rest is on its way, so
+        # that its answer may be lost to the reset that follows it.
+        assert re.search(r"PUT .* (HTTP 500|after \d+ of \d+ bytes: Send "
+                         r"failure: (Connection reset by peer|Broken pipe))",
+                         text), text
         elsewhere.ok("pull", place, "-o", "out")
         assert (elsewhere.folder / "out" / "model.h5").read_bytes() == EPOCH_2
         server.grow()
