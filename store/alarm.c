@@ -2,6 +2,10 @@
  *
  * Layers that both have are the same row and need no look; of the others, the
  * parent's rows are read once, and paired by layer and weight.
+ *
+ * Who is told may write to a terminal that stands still, and a transaction, be
+ * it one that only reads, keeps all others from committing: so what is found is
+ * kept, and told when no transaction is open any more.
  */
 #include <weighhouse/alarm.h>
 
@@ -50,20 +54,36 @@ struct look {
 	} * old;	       /* the parent's that are not kept */
 	uint32_t n_old, n_common;
 	bool is_akin; /* at least half of the parent's layers are there */
-	uint64_t n_alarms;
-	char first[256]; /* sentence */
+	struct wh_alarm *alarms; /* in the arena, as they were found */
+	size_t n_alarms, room;
 };
 
+/* `layer` and `weight` must live as long as the look. Memory that runs out is
+ * known to the arena. */
 static void raise_alarm(struct look *look, enum wh_alarm_kind kind,
 			const char *layer, const char *weight, double value,
 			const char *sentence)
 {
-	struct wh_alarm alarm = {kind, layer, weight, value, sentence};
+	const char *kept;
 
-	if (!look->n_alarms++)
-		snprintf(look->first, sizeof(look->first), "%.255s", sentence);
-	if (look->options.fn)
-		look->options.fn(look->options.arg, &alarm);
+	/* Without anyone to tell, strict says the first. */
+	if (look->n_alarms && !look->options.fn) {
+		look->n_alarms++;
+		return;
+	}
+	kept = arena_strdup(&look->arena, sentence);
+	if (kept && arena_grow(&look->arena, &look->alarms, look->n_alarms,
+			       &look->room, sizeof(*look->alarms)))
+		look->alarms[look->n_alarms++] =
+			(struct wh_alarm){kind, layer, weight, value, kept};
+}
+
+static void tell_alarms(const struct look *look)
+{
+	size_t i;
+
+	for (i = 0; look->options.fn && i < look->n_alarms; i++)
+		look->options.fn(look->options.arg, &look->alarms[i]);
 }
 
 /* ---- Settings --------------------------------------------------------------
@@ -522,8 +542,13 @@ enum wh_status commit_look_for_alarms(struct commit *commit,
 	WH_TRY(commit_parent(look.db, commit->options, branch, &tip, &parent,
 			     err));
 	status = look_at(&look, parent, err);
+	if (!status && look.arena.failed)
+		status = wh_fail_memory(err);
+	if (!status)
+		tell_alarms(&look);
 	if (!status && look.n_alarms && look.options.strict)
-		status = wh_fail(err, WH_EALARM, "%s%s", look.first,
+		status = wh_fail(err, WH_EALARM, "%.255s%s",
+				 look.alarms[0].sentence,
 				 look.n_alarms > 1 ? ", and more" : "");
 	free(look.is_kept);
 	free(look.is_paired);

@@ -46,7 +46,9 @@ typedef void wh_alarm_fn(void *arg, const struct wh_alarm *alarm);
  *  warn without it), "alarms.norm" and "alarms.stuck". Statistics are known
  *  from weighing and from the store: no payload is read for alarms, but for
  *  what is committed where the store's were dropped. Where the parent's were,
- *  its norms are unknown, and all NaN and infinities are told as new. */
+ *  its norms are unknown, and all NaN and infinities are told as new. `fn` may
+ *  take its time: the commit goes on when all are told, and others write to the
+ *  store meanwhile. */
 struct wh_alarm_options {
 	bool off;      /* look for none */
 	bool strict;   /* WH_EALARM where there is one: nothing is committed */

@@ -73,6 +73,43 @@ static void a_program_is_told(void **state)
 	assert_int_equal(told.n, 1);
 }
 
+struct blocked {
+	const char *path;
+	int n_told;
+};
+
+/* Who is told may be slow, and must not hold a lock on the file. */
+static void write_past(void *arg, const struct wh_alarm *alarm)
+{
+	struct blocked *blocked = arg;
+	sqlite3 *file;
+
+	assert_int_not_equal(alarm->sentence[0], '\0');
+	assert_int_equal(sqlite3_open(blocked->path, &file), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(file, "BEGIN EXCLUSIVE; COMMIT", NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_close(file), SQLITE_OK);
+	blocked->n_told++;
+}
+
+/* A norm, NaN, and a layer that stands still, each found in its own way. */
+static void others_write_while_a_program_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct blocked blocked = {.path = f->path};
+	struct wh_alarm_options alarms = {
+		.fn = write_past, .arg = &blocked, .norm = 10, .stuck = 3};
+
+	assert_ok(commit(f, 1, WH_TRAINABLE_UNKNOWN, alarms), &f->err);
+	assert_ok(commit(f, 1000, WH_TRAINABLE_UNKNOWN, alarms), &f->err);
+	assert_int_equal(blocked.n_told, 1);
+	assert_ok(commit(f, NAN, WH_TRAINABLE_UNKNOWN, alarms), &f->err);
+	assert_int_equal(blocked.n_told, 2);
+	assert_ok(commit(f, 1, WH_TRAINABLE_UNKNOWN, alarms), &f->err);
+	assert_int_equal(blocked.n_told, 3);
+}
+
 static void nobody_asks_and_nobody_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -316,6 +353,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(a_program_is_told),
+		with_store(others_write_while_a_program_is_told),
 		with_store(nobody_asks_and_nobody_is_told),
 		with_store(strict_is_a_status),
 		with_store(what_has_no_figures_is_not_read_for_them),
