@@ -1,0 +1,220 @@
+/* Commits that are refused, or stopped: they say why, and nothing of them
+ * stays. */
+#include "support/big.h"
+#include "support/damage.h"
+
+#include <sys/stat.h>
+
+#include <weighhouse/store.h>
+
+#include "base/error.h"
+
+static off_t size_of(const char *path)
+{
+	struct stat at;
+
+	assert_int_equal(stat(path, &at), 0);
+	return at.st_size;
+}
+
+#define COUNT_ALL                                                              \
+	"SELECT (SELECT count(*) FROM chunk) + (SELECT count(*) FROM storage)" \
+	" + (SELECT count(*) FROM tensor) + (SELECT count(*) FROM snapshot)"   \
+	" + (SELECT count(*) FROM gc_running)"
+
+/* One that waits in memory, and one that is stored before it is published. */
+static const uint64_t small_and_large[] = {3 << 20, 24 << 20};
+
+static void a_source_that_changes_is_refused_and_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	int64_t rows;
+	off_t size;
+	int i;
+
+	commit_model(f, 1.0f);
+	rows = ask_integer(f, COUNT_ALL);
+	size = size_of(f->path);
+	for (i = 0; i < 2; i++) {
+		struct big big = {.n_bytes = small_and_large[i]};
+		struct wh_source *source = make_big(&big);
+
+		big.changes_after = (int)(big.n_bytes >> 20) + 2;
+		assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err),
+			     &f->err, WH_EMISMATCH,
+			     "tensor 'big/w' changed while it was read");
+		assert_int_equal(ask_integer(f, COUNT_ALL), rows);
+		assert_true(size_of(f->path) <= size + 65536);
+		wh_source_close(source);
+	}
+	assert_ok(read_all(f, "HEAD"), &f->err);
+}
+
+struct canceller {
+	const char *during;
+	int n_calls;
+};
+
+static bool cancel_during(void *arg, const char *what, uint64_t done,
+			  uint64_t total)
+{
+	struct canceller *canceller = arg;
+
+	assert_true(done <= total);
+	canceller->n_calls++;
+	return strcmp(what, canceller->during) != 0;
+}
+
+static void a_cancelled_commit_leaves_nothing(void **state)
+{
+	static const char *const steps[] = {"hashing", "storing"};
+	struct fixture *f = *state;
+	struct wh_source *source = NULL;
+	int64_t rows;
+	off_t size;
+	size_t i;
+
+	commit_model(f, 1.0f);
+	rows = ask_integer(f, COUNT_ALL);
+	size = size_of(f->path);
+	for (i = 0; i < 4; i++) {
+		struct canceller canceller = {.during = steps[i / 2]};
+		struct big big = {.n_bytes = small_and_large[i % 2]};
+		struct wh_commit_options options = {.progress = cancel_during,
+						    .arg = &canceller};
+
+		source = make_big(&big);
+		assert_fails(
+			wh_commit(f->store, source, &options, NULL, &f->err),
+			&f->err, WH_ECANCELLED, "cancelled");
+		assert_true(canceller.n_calls > 0);
+		assert_int_equal(ask_integer(f, COUNT_ALL), rows);
+		assert_true(size_of(f->path) <= size + 65536);
+		if (i == 3)
+			assert_ok(wh_commit(f->store, source, NULL, NULL,
+					    &f->err),
+				  &f->err);
+		wh_source_close(source);
+	}
+	assert_ok(read_all(f, "HEAD"), &f->err);
+}
+
+static void a_tag_that_is_there_is_not_moved(void **state)
+{
+	const struct wh_commit_options options = {.tag = "best"};
+	struct fixture *f = *state;
+	struct wh_source *source = make_model(1);
+
+	assert_ok(wh_commit(f->store, source, &options, NULL, &f->err),
+		  &f->err);
+	wh_source_close(source);
+	source = make_model(2);
+	assert_fails(wh_commit(f->store, source, &options, NULL, &f->err),
+		     &f->err, WH_EEXISTS, "best");
+	wh_source_close(source);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM snapshot"), 1);
+	/* Without a time of its own it is of now. */
+	assert_true(ask_integer(f, "SELECT time FROM snapshot") > 1000000000);
+}
+
+static enum wh_status say_changed(struct wh_source *source,
+				  struct wh_error *err)
+{
+	(void)source;
+	return wh_fail(err, WH_EMISMATCH, "the file was written to");
+}
+
+/* As a file's source does, which looks at the file's times again. */
+static void a_source_that_says_it_has_changed_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_source *source = make_model(1.0f);
+	struct wh_source_ops ops = *source->ops;
+
+	ops.unchanged = say_changed;
+	source->ops = &ops;
+	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
+		     WH_EMISMATCH, "was written to");
+	wh_source_close(source);
+	assert_int_equal(ask_integer(f, COUNT_ALL), 0);
+}
+
+static void a_store_that_is_open_for_reading_takes_none(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_source *source = make_model(1.0f);
+
+	open_again(f, WH_OPEN_READ);
+	assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err), &f->err,
+		     WH_EIO, "open for reading only");
+	wh_source_close(source);
+}
+
+static void texts_that_are_no_utf8_are_refused(void **state)
+{
+	const struct wh_metric metric = {"\xff", 1};
+	const struct wh_param params[] = {{"\xff", "v"}, {"k", "\xc0\xaf"}};
+	const struct wh_commit_options cases[] = {
+		{.message = "caf\xe9"},
+		{.run = "\xff"},
+		{.branch = "\xff"},
+		{.tag = "\xff"},
+		{.metrics = &metric, .n_metrics = 1},
+		{.params = &params[0], .n_params = 1},
+		{.params = &params[1], .n_params = 1},
+	};
+	struct fixture *f = *state;
+	struct wh_source *source = make_model(1.0f);
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_fails(
+			wh_commit(f->store, source, &cases[i], NULL, &f->err),
+			&f->err, WH_EINVAL, "valid UTF-8");
+	wh_source_close(source);
+}
+
+/* Two handles that both saw the first snapshot: one of them wins, and the
+ * other is told, or follows. */
+static void of_two_writers_one_wins_and_the_other_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_commit_options options = {0};
+	struct wh_store *other;
+	struct wh_source *source;
+	char first[WH_ID_SIZE], second[WH_ID_SIZE];
+
+	commit_model(f, 1.0f);
+	memcpy(first, f->result.snapshot, sizeof(first));
+	assert_ok(wh_store_open(f->path, WH_OPEN_WRITE, &other, &f->err),
+		  &f->err);
+	options.expect = first;
+	source = make_model(2.0f);
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	memcpy(second, f->result.snapshot, sizeof(second));
+	wh_source_close(source);
+	source = make_model(3.0f);
+	assert_fails(wh_commit(other, source, &options, &f->result, &f->err),
+		     &f->err, WH_EMISMATCH, "has moved");
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM snapshot"), 2);
+	assert_ok(wh_commit(other, source, NULL, &f->result, &f->err), &f->err);
+	assert_string_equal(f->result.parent, second);
+	wh_source_close(source);
+	wh_store_close(other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(a_source_that_changes_is_refused_and_leaves_nothing),
+		with_store(a_cancelled_commit_leaves_nothing),
+		with_store(a_tag_that_is_there_is_not_moved),
+		with_store(a_source_that_says_it_has_changed_is_refused),
+		with_store(a_store_that_is_open_for_reading_takes_none),
+		with_store(texts_that_are_no_utf8_are_refused),
+		with_store(of_two_writers_one_wins_and_the_other_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
