@@ -17,7 +17,7 @@
 #define STALL_BYTES_S	 1024L
 #define DEFAULT_STALL_S	 60u
 #define DEFAULT_REPLY_S	 600u
-#define UPLOAD_BUFFER	 (512L * 1024)
+#define UPLOAD_BUFFER	 ((size_t)512 * 1024)
 #define MAX_HEADERS	 ((size_t)64 * 1024)
 #define MAX_ERROR_BODY	 ((size_t)64 * 1024)
 #define MAX_KEPT_BODY	 ((size_t)8 << 20)
@@ -36,6 +36,9 @@ struct trying {
 	CURL *easy;
 	uint64_t read_at; /* of the body */
 	uint64_t taken;	  /* of the reply, by the sink */
+	char *ready;	  /* UPLOAD_BUFFER bytes of memory; NULL: not yet */
+	size_t n_ready;	  /* the body's next bytes, which lie there */
+	bool paused;	  /* libcurl is to look at the line before it gets them */
 	double all_sent;  /* when; 0: not yet */
 	bool replying;	  /* after that: the reply has begun */
 	bool refused_address;
@@ -121,19 +124,50 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 /* ---- Bodies ---------------------------------------------------------------
  */
 
+/* The body's next bytes, at most `len`. */
+static enum wh_status get_ready(struct trying *trying, size_t len,
+				struct wh_error *err)
+{
+	const struct http_body *body = trying->attempt->request->body;
+
+	if (!trying->ready)
+		trying->ready = malloc(UPLOAD_BUFFER);
+	if (!trying->ready)
+		return wh_fail_memory(err);
+	if (len > UPLOAD_BUFFER)
+		len = UPLOAD_BUFFER;
+	WH_TRY(body->read(body->arg, body->offset + trying->read_at,
+			  trying->ready, len, err));
+	trying->n_ready = len;
+	return WH_OK;
+}
+
+/* A server that has seen enough answers and closes, and resets the connection
+ * for what is still on its way. Writing fails from then on, while the answer
+ * lies there to be read. libcurl looks for one, and only then asks for bytes:
+ * those of a store take a while, so it is made to look again when they are
+ * there. */
 static size_t give_body(char *buf, size_t size, size_t n, void *arg)
 {
 	struct trying *trying = arg;
-	const struct http_body *body = trying->attempt->request->body;
-	uint64_t left = body->size - trying->read_at;
+	uint64_t left = trying->attempt->request->body->size - trying->read_at;
 	size_t len = size * n;
 
 	if (len > left)
 		len = (size_t)left;
-	/* Never 0 for a failure: libcurl would wait for more. */
-	if (len && body->read(body->arg, body->offset + trying->read_at, buf,
-			      len, &trying->attempt->err))
-		return CURL_READFUNC_ABORT;
+	if (!len)
+		return 0;
+	if (!trying->n_ready) {
+		/* Never 0 for a failure: libcurl would wait for more. */
+		if (get_ready(trying, len, &trying->attempt->err))
+			return CURL_READFUNC_ABORT;
+		trying->paused = true;
+		return CURL_READFUNC_PAUSE;
+	}
+	if (len > trying->n_ready)
+		len = trying->n_ready;
+	memcpy(buf, trying->ready, len);
+	trying->n_ready = 0;
 	trying->read_at += len;
 	atomic_fetch_add(&trying->meter->sent, len);
 	return len;
@@ -148,6 +182,7 @@ static int seek_body(void *arg, curl_off_t offset, int origin)
 	atomic_fetch_sub(&trying->meter->sent,
 			 trying->read_at - (uint64_t)offset);
 	trying->read_at = (uint64_t)offset;
+	trying->n_ready = 0;
 	return CURL_SEEKFUNC_OK;
 }
 
@@ -261,6 +296,11 @@ static int watch(void *arg, curl_off_t dltotal, curl_off_t dlnow,
 	(void)ultotal;
 	if (atomic_load(&trying->meter->cancelled))
 		return 1;
+	if (trying->paused) {
+		trying->paused = false;
+		if (curl_easy_pause(trying->easy, CURLPAUSE_CONT))
+			return 1;
+	}
 	share_rate(trying);
 	if (dlnow && trying->all_sent > 0 && !trying->replying) {
 		trying->replying = true;
@@ -346,7 +386,7 @@ static void set_body(struct trying *trying)
 		curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
 				 (curl_off_t)request->body->size);
 		curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
-				 UPLOAD_BUFFER);
+				 (long)UPLOAD_BUFFER);
 		curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS,
 				 EXPECT_MS);
 		curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
@@ -511,5 +551,6 @@ enum wh_status http_try(void *easy, const struct http_settings *settings,
 	}
 	atomic_fetch_sub(&meter->running, 1);
 	curl_slist_free_all(headers.list);
+	free(trying.ready);
 	return status;
 }

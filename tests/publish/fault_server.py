@@ -33,7 +33,9 @@ class Fault:
     body: bytes = b""
     early: bool = False  # answers before the body is read, and closes
     no_continue: bool = False  # Expect is ignored
-    reset: int = -1  # RST at this share of the body, in per cent
+    # RST at this share of the body, in per cent; after an answer, if there is
+    # a `status`
+    reset: int = -1
     close: int = -1  # FIN; 100: all is read, and no reply comes
     stored: bool = False  # ... but what came was stored
     stall: tuple = ()  # (per cent, seconds): stops reading
@@ -170,6 +172,9 @@ class Line:
             share = 100 * request.received // length if length else 100
             for limit, reset in ((fault.reset, True), (fault.close, False)):
                 if 0 <= limit <= share and limit < 100:
+                    if fault.status:
+                        self.send(request, fault.status, fault.headers,
+                                  fault.body)
                     self.cut(reset)
             if fault.stall and share >= fault.stall[0] and not stalled:
                 stalled = True

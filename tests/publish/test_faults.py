@@ -148,6 +148,19 @@ def test_a_refusal_before_the_body_costs_no_body(wh, large, server, place):
     assert server.seen(MODEL)[0].received == 0
 
 
+@pytest.mark.parametrize("status, hint", [
+    (413, "limits the size"), (500, "no room for it"), (507, "quota is full")])
+def test_an_answer_that_a_reset_follows_is_told(wh, large, server, place,
+                                                status, hint):
+    """What is still on its way to a server that has closed makes a reset."""
+    server.faults = [Fault(MODEL, reset=50, status=status,
+                           body=b"no room for it")]
+    text = wh.fails(1, "publish", place, *QUICK)
+    assert f"HTTP {status}" in text and hint in text
+    assert "no room for it" in text
+    finish(wh, server, place, data=large)
+
+
 def test_a_server_that_ignores_expect_gets_the_body(wh, large, server, place):
     server.faults = [Fault(MODEL, no_continue=True)]
     wh.ok("publish", place)
