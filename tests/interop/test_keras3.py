@@ -295,6 +295,25 @@ def test_shards_under_another_name_are_mapped_anew(made, wh):
     zoo.check_arrays(model, expected)
 
 
+def test_a_variable_that_two_shards_have_is_refused(made, wh):
+    model = made(K3, "dense_sequential")
+    model.save_weights(wh.folder / "m.weights.json",
+                       max_shard_size=max(a.nbytes for a in zoo.arrays(model))
+                       / 2**30)
+    held = json.loads((wh.folder / "m.weights.json").read_text())
+    group, names = next((group, names) for group, names
+                        in held["weight_map"].items()
+                        if not isinstance(names, str) and len(set(names)) > 1)
+    with h5py.File(wh.folder / names[0]) as first, \
+            h5py.File(wh.folder / names[1], "a") as second:
+        first.copy(f"{group}/0", second[group])
+    del held["metadata"]  # whose total tells it, too
+    (wh.folder / "m.weights.json").write_text(json.dumps(held))
+    done = wh.run("convert", "m.weights.json", "out.npz")
+    assert done.returncode == 5
+    assert f"tensor '{group[1:]}/0' is there twice" in done.stderr
+
+
 def test_shards_that_the_new_map_lacks_are_removed(made, wh):
     model = made(K3, "u_net")
     model.save_weights(str(wh.folder / "in.weights.h5"))

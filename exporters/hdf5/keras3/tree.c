@@ -76,21 +76,17 @@ static enum wh_status keep_dataset(struct keras3_tree *tree, uint32_t part,
 	return WH_OK;
 }
 
+/* One that is in two shards is refused with the tensors, whose keys are
+ * distinct. */
 static enum wh_status add_value(struct reading *reading, uint32_t object,
 				struct keras3_value *value,
 				struct wh_error *err)
 {
-	struct keras3_object *to = &reading->tree->objects.list[object];
-	uint32_t i;
-
-	for (i = 0; i < to->n_values && to->values[i].shard != value->shard;
-	     i++)
-		if (strcmp(to->values[i].key, value->key) == 0)
-			return wh_fail(err, WH_ECORRUPT, "it is in two shards");
 	value->tensor = reading->tree->n_datasets;
 	WH_TRY(keep_dataset(reading->tree, reading->part,
 			    reading->source->n_datasets - 1, err));
-	return keras3_value_add(to, value, reading->tree->arena, err);
+	return keras3_value_add(&reading->tree->objects.list[object], value,
+				reading->tree->arena, err);
 }
 
 /* ---- Variables -------------------------------------------------------- */
