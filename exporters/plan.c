@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/checked.h"
 #include "base/elements.h"
-#include "base/endian.h"
 #include "base/error.h"
 #include "plan_internal.h"
 
@@ -312,23 +311,20 @@ static enum wh_status read_runs(struct wh_plan *plan,
 	return WH_OK;
 }
 
-/* What a read of an extent's elements needs. */
-struct swapping {
+/* What a read of an extent needs. */
+struct reading {
 	struct wh_plan *plan;
 	const struct wh_image *image;
 	const struct wh_extent *extent;
 };
 
-static enum wh_status make_swapped(void *arg, uint64_t first, size_t n,
-				   uint8_t *out, struct wh_error *err)
+static enum wh_status read_stored(void *arg, uint64_t at, uint8_t *out,
+				  size_t len, struct wh_error *err)
 {
-	const struct swapping *s = arg;
-	unsigned width = s->extent->swap;
+	const struct reading *reading = arg;
 
-	WH_TRY(read_runs(s->plan, s->image, s->extent, first * width, out,
-			 n * width, err));
-	swap_elements(out, n * width, width);
-	return WH_OK;
+	return read_runs(reading->plan, reading->image, reading->extent, at,
+			 out, len, err);
 }
 
 static enum wh_status read_extent(struct wh_plan *plan,
@@ -337,12 +333,10 @@ static enum wh_status read_extent(struct wh_plan *plan,
 				  uint8_t *out, size_t len,
 				  struct wh_error *err)
 {
-	struct swapping swapping = {plan, image, extent};
+	struct reading reading = {plan, image, extent};
 
-	if (extent->swap > 1)
-		return elements_read(make_swapped, &swapping, extent->swap, at,
+	return elements_read_swapped(read_stored, &reading, extent->swap, at,
 				     out, len, err);
-	return read_runs(plan, image, extent, at, out, len, err);
 }
 
 enum wh_status wh_plan_read(struct wh_plan *plan, uint32_t index,

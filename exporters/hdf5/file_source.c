@@ -9,7 +9,6 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/elements.h"
-#include "base/endian.h"
 #include "base/reader.h"
 #include "hdf5/classic/file.h"
 #include "hdf5/object.h"
@@ -252,34 +251,28 @@ static enum wh_status read_file(const struct h5_source *source, uint64_t offset,
 	return WH_OK;
 }
 
-struct swapping {
+struct reading {
 	const struct h5_source *source;
 	const struct h5_kept *dataset;
 };
 
-/* Elements of a big-endian payload. */
-static enum wh_status make_swapped(void *arg, uint64_t first, size_t n,
-				   uint8_t *out, struct wh_error *err)
+static enum wh_status read_payload(void *arg, uint64_t offset, uint8_t *out,
+				   size_t len, struct wh_error *err)
 {
-	const struct swapping *s = arg;
-	unsigned width = s->dataset->swap;
+	const struct reading *reading = arg;
 
-	WH_TRY(read_file(s->source, s->dataset->offset + first * width, out,
-			 n * width, err));
-	swap_elements(out, n * width, width);
-	return WH_OK;
+	return read_file(reading->source, reading->dataset->offset + offset,
+			 out, len, err);
 }
 
 static enum wh_status read_flat(const struct h5_source *source,
 				const struct h5_kept *dataset, uint64_t offset,
 				void *buf, size_t len, struct wh_error *err)
 {
-	struct swapping swapping = {source, dataset};
+	struct reading reading = {source, dataset};
 
-	if (dataset->swap)
-		return elements_read(make_swapped, &swapping, dataset->swap,
+	return elements_read_swapped(read_payload, &reading, dataset->swap,
 				     offset, buf, len, err);
-	return read_file(source, dataset->offset + offset, buf, len, err);
 }
 
 /* Through libhdf5, one dataset open at a time: it holds unpacked chunks. */

@@ -179,21 +179,18 @@ static enum wh_status read_stored(struct tf_source *source, uint32_t index,
 	return wh_fail(err, WH_EINVAL, "no such tensor");
 }
 
-struct swapping {
+struct reading {
 	struct tf_source *source;
 	uint32_t index;
 };
 
-static enum wh_status make_swapped(void *arg, uint64_t first, size_t n,
-				   uint8_t *out, struct wh_error *err)
+static enum wh_status read_tensor(void *arg, uint64_t offset, uint8_t *out,
+				  size_t len, struct wh_error *err)
 {
-	const struct swapping *s = arg;
-	unsigned width = s->source->places[s->index].swap;
+	const struct reading *reading = arg;
 
-	WH_TRY(read_stored(s->source, s->index, first * width, out, n * width,
-			   err));
-	swap_elements(out, n * width, width);
-	return WH_OK;
+	return read_stored(reading->source, reading->index, offset, out, len,
+			   err);
 }
 
 enum wh_status tf_source_read(struct wh_source *base, uint32_t index,
@@ -201,15 +198,13 @@ enum wh_status tf_source_read(struct wh_source *base, uint32_t index,
 			      struct wh_error *err)
 {
 	struct tf_source *source = (struct tf_source *)base;
-	struct swapping swapping = {source, index};
+	struct reading reading = {source, index};
 
 	if (len == 0)
 		return WH_OK;
-	if (source->places[index].swap > 1)
-		return elements_read(make_swapped, &swapping,
+	return elements_read_swapped(read_tensor, &reading,
 				     source->places[index].swap, offset, buf,
 				     len, err);
-	return read_stored(source, index, offset, buf, len, err);
 }
 
 const struct wh_source_ops tf_source_ops = {

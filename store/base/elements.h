@@ -21,4 +21,14 @@ enum wh_status elements_read(elements_fn *make, void *arg, size_t size,
 			     uint64_t offset, void *buf, size_t len,
 			     struct wh_error *err);
 
+/** Puts the `len` bytes from byte `offset` on into `out`. */
+typedef enum wh_status stored_fn(void *arg, uint64_t offset, uint8_t *out,
+				 size_t len, struct wh_error *err);
+
+/** The same of elements of `width` bytes that are stored in the other byte
+ *  order; 0 or 1: as they are stored. */
+enum wh_status elements_read_swapped(stored_fn *read, void *arg, unsigned width,
+				     uint64_t offset, void *buf, size_t len,
+				     struct wh_error *err);
+
 #endif

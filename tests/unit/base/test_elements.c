@@ -59,11 +59,48 @@ static void a_failure_is_told(void **state)
 	assert_string_equal(err.message, "behind the end");
 }
 
+static enum wh_status read_bytes(void *arg, uint64_t offset, uint8_t *out,
+				 size_t len, struct wh_error *err)
+{
+	if (offset + len > SIZE * N)
+		return wh_fail(err, WH_EINVAL, "behind the end");
+	memcpy(out, (const uint8_t *)arg + offset, len);
+	return WH_OK;
+}
+
+static void every_range_is_swapped_by_elements(void **state)
+{
+	uint8_t stored[SIZE * N], bytes[SIZE * N];
+	struct wh_error err;
+	size_t from, to, i;
+
+	(void)state;
+	for (i = 0; i < SIZE * N; i++)
+		stored[i] = (uint8_t)i;
+	for (from = 0; from <= SIZE * N; from++)
+		for (to = from; to <= SIZE * N; to++) {
+			assert_ok(elements_read_swapped(read_bytes, stored,
+							SIZE, from, bytes,
+							to - from, &err),
+				  &err);
+			for (i = from; i < to; i++)
+				assert_int_equal(bytes[i - from],
+						 i / SIZE * SIZE + SIZE - 1 -
+							 i % SIZE);
+			assert_ok(elements_read_swapped(read_bytes, stored, 0,
+							from, bytes, to - from,
+							&err),
+				  &err);
+			assert_memory_equal(bytes, stored + from, to - from);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_range_has_its_bytes),
 		cmocka_unit_test(a_failure_is_told),
+		cmocka_unit_test(every_range_is_swapped_by_elements),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
