@@ -250,7 +250,7 @@ struct db_page_check {
 	/** Of all tables but the chunks', whose rows are the whole file. */
 	bool but_chunks;
 	db_go_on_fn *go_on; /* asked ten times a second, or NULL */
-	void (*tell)(void *arg, const char *sentence); /* what is wrong */
+	void (*tell)(void *arg, const char *line); /* what is wrong */
 	void *arg;
 };
 /** SQLite's own check of the file's pages. WH_ECANCELLED. */

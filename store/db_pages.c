@@ -102,22 +102,34 @@ static enum wh_status run_watched(struct page_check *check, db_go_on_fn *go_on,
 	return check->status;
 }
 
+/* SQLite puts a heading and many lines into one row. */
+static void tell_lines(const struct db_page_check *how, char *text)
+{
+	char *rest, *line = strtok_r(text, "\n", &rest);
+
+	for (; line; line = strtok_r(NULL, "\n", &rest))
+		if (strncmp(line, "*** ", 4) != 0)
+			how->tell(how->arg, line);
+}
+
 static enum wh_status check_pages(struct db *db, const char *sql,
 				  const struct db_page_check *how,
 				  struct wh_error *err)
 {
 	struct page_check check = {.db = db, .sql = sql};
 	enum wh_status status;
-	size_t at = 0;
+	size_t at = 0, len;
 
 	pthread_mutex_init(&check.lock, NULL);
 	pthread_cond_init(&check.ended, NULL);
 	status = run_watched(&check, how->go_on, how->arg, err);
-	for (; !status && at < check.lines.size;
-	     at += strlen((const char *)check.lines.data + at) + 1)
-		if (strcmp((const char *)check.lines.data + at, "ok") != 0)
-			how->tell(how->arg,
-				  (const char *)check.lines.data + at);
+	for (; !status && at < check.lines.size; at += len + 1) {
+		char *text = (char *)check.lines.data + at;
+
+		len = strlen(text);
+		if (strcmp(text, "ok") != 0)
+			tell_lines(how, text);
+	}
 	wh_buf_free(&check.lines);
 	pthread_cond_destroy(&check.ended);
 	pthread_mutex_destroy(&check.lock);

@@ -81,9 +81,16 @@ static int tell_row(void *arg, int n_columns, const char *const *names,
 	return 0;
 }
 
-static void tell_page(void *arg, const char *sentence)
+static void tell_page(void *arg, const char *line)
 {
-	tell(arg, sentence);
+	struct verification *all = arg;
+
+	if (!all->options->page) {
+		tell(all, line);
+		return;
+	}
+	all->result->n_errors++;
+	all->options->page(all->options->arg, line);
 }
 
 static bool go_on(void *arg)
@@ -136,7 +143,9 @@ static enum wh_status run_checks(struct verification *all, struct wh_error *err)
 	struct wh_error found;
 	enum wh_status status = db_check_pages(all->db, &how, &found);
 
-	if (verify_tell(all, status, &found)) {
+	if (status == WH_ECORRUPT) {
+		tell_page(all, found.message);
+	} else if (verify_tell(all, status, &found)) {
 		if (err)
 			*err = found;
 		return status;

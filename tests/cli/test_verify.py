@@ -97,6 +97,31 @@ def test_what_is_damaged_is_said_and_what_is_left(history, harm):
     history.ok("save-weights", history.ids[3], "out.h5", "-q")
 
 
+def test_damaged_pages_are_explained_before_sqlite_speaks(history):
+    path = history.folder / "weights.wh"
+    # Of an index that only commits read: all snapshots can still be saved.
+    with sqlite3.connect(path) as database:
+        (size,), = database.execute("PRAGMA page_size")
+        (page,), = database.execute(
+            "SELECT rootpage FROM sqlite_schema"
+            " WHERE name = 'sqlite_autoindex_layer_1'")
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * size:page * size] = bytes(size)
+    path.write_bytes(content)
+    done = history("verify")
+    assert done.returncode == 3 and not done.stderr
+    assert done.stdout.startswith("damaged: pages of the store's file, so")
+    meaning, said = done.stdout.split("SQLite says:\n")
+    assert "'wh backup'" in meaning and "'wh save-weights'" in meaning
+    detail = said.split("\n")[0]
+    assert detail.startswith("    ") and f" {page}" in detail
+    assert "***" not in said and r"\x0a" not in said
+    assert done.stdout.count("damaged: pages") == 1
+    row = json.loads(history("verify", "--json").stdout)
+    assert row["errors"][0] == "the file's pages: " + detail.strip()
+    history.ok("save-weights", history.ids[3], "out.h5", "-q")
+
+
 def test_what_a_newer_version_wrote_is_not_called_damaged(history):
     only = storages(history, history.ids[4], "hidden/kernel*")[0]
     of_codec_99 = ("UPDATE chunk SET codec = 99 WHERE id = ?", only << 24)

@@ -136,6 +136,7 @@ static int open_copies(struct cli *cli, struct copies *copies)
 struct findings {
 	struct cli *cli;
 	json_t *errors, *damaged, *unchecked;
+	bool any_page; /* of the file is damaged */
 };
 
 static int note_error(void *arg, const char *sentence)
@@ -147,6 +148,28 @@ static int note_error(void *arg, const char *sentence)
 	if (!cli_json(findings->cli))
 		printf("damaged: %s\n", cli_escape(sentence));
 	return 0;
+}
+
+/* SQLite's words say where; what it means is said once, before them. */
+static void note_page(void *arg, const char *line)
+{
+	struct findings *findings = arg;
+	bool first = !findings->any_page;
+
+	findings->any_page = true;
+	json_array_append_new(
+		findings->errors,
+		json_sprintf("the file's pages: %s", cli_escape(line)));
+	if (cli_json(findings->cli))
+		return;
+	if (first)
+		puts("damaged: pages of the store's file, so snapshots may be "
+		     "lost; commit nothing\nto it any more, and put a copy "
+		     "that "
+		     "'wh backup' made in its place: without\none, "
+		     "'wh save-weights' still gives what can be read. SQLite "
+		     "says:");
+	printf("    %s\n", cli_escape(line));
 }
 
 static void note_unchecked(void *arg, const char *sentence)
@@ -278,8 +301,8 @@ static int take_time(struct cli *cli, unsigned *seconds)
 static int verify_again(struct findings *findings,
 			const struct wh_verify_result *first)
 {
-	struct wh_verify_options again = {.progress = pass_progress,
-					  .arg = findings};
+	struct wh_verify_options again = {
+		.page = note_page, .progress = pass_progress, .arg = findings};
 	struct cli *cli = findings->cli;
 	struct wh_verify_result result;
 	uint64_t lost = first->n_damaged - first->n_repaired;
@@ -340,6 +363,7 @@ int cmd_verify(struct cli *cli)
 	struct wh_verify_options options = {.progress = pass_progress,
 					    .damage = note_damage,
 					    .unchecked = note_unchecked,
+					    .page = note_page,
 					    .arg = &findings};
 	struct copies *copies = calloc(1, sizeof(*copies));
 	enum wh_open mode;

@@ -356,6 +356,10 @@ struct wh_verify_options {
 	/* Told of what a newer version wrote, a sentence each, or NULL. Whether
 	 * that is damaged only such a version can say. */
 	void (*unchecked)(void *arg, const char *sentence);
+	/* Told what SQLite finds wrong with the file's pages, a line of its own
+	 * words each, or NULL: then `fn` is. Rows may be lost then, which no
+	 * repair brings back. */
+	void (*page)(void *arg, const char *line);
 	/* Damaged tensors are restored from these, as new storages that are
 	 * read back; what is coded against them, from their values. */
 	const struct wh_repair_from *repair_from;
