@@ -171,6 +171,7 @@ enum wh_status wh_plan_for(struct wh_source *source,
 	struct wh_plan_options as_written = {.bfloat16_opaque = true,
 					     .filepath = options->filepath};
 
+	WH_TRY(manifest_check(&source->manifest, err));
 	*reproduced = template_ && !canonical &&
 		      !changes_layout(options, format) &&
 		      strcmp(template_->format, format->name) == 0 &&

@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "canonical.h"
+#include "core/manifest.h"
 #include "core/weigh.h"
 #include "keep.h"
 #include "tensor.h"
@@ -388,6 +389,7 @@ static enum wh_status run_commit(struct commit *commit, struct wh_error *err)
 {
 	WH_TRY(take_message(commit, err));
 	WH_TRY(choose_effort(commit, err));
+	WH_TRY(manifest_check(&commit->source->manifest, err));
 	WH_TRY(check_sizes(&commit->source->manifest, err));
 	WH_TRY(commit_weigh(commit, err));
 	WH_TRY(check_unchanged(commit->source, err));

@@ -74,16 +74,8 @@ static enum wh_status copy_name(struct arena *arena, const char *what,
 				const char *name, const char **copy,
 				struct wh_error *err)
 {
-	size_t len = strlen(name);
-
-	if (len > WH_MAX_NAME)
-		return wh_fail(err, WH_ECORRUPT,
-			       "a %s of %zu bytes is longer than %u bytes",
-			       what, len, WH_MAX_NAME);
-	if (!text_is_name(name, len))
-		return wh_fail(err, WH_ECORRUPT, "%s '%s' is not valid UTF-8",
-			       what, name);
-	*copy = arena_bytes(arena, name, len);
+	WH_TRY(name_check(what, name, err));
+	*copy = arena_strdup(arena, name);
 	return *copy ? WH_OK : wh_fail_memory(err);
 }
 

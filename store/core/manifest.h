@@ -80,6 +80,16 @@ manifest_attribute(const struct wh_manifest *manifest, const char *path,
 /** The first such attribute, or NULL. */
 const struct wh_attribute *manifest_packed(const struct wh_manifest *manifest);
 
+/** No longer than WH_MAX_NAME, and valid UTF-8; WH_ECORRUPT. `what` it is. */
+enum wh_status name_check(const char *what, const char *name,
+			  struct wh_error *err);
+
+/** What the builder above sees to, of a manifest that another program filled:
+ *  sizes, names, indexes, and that each listed tensor has one variable.
+ *  WH_EINVAL. */
+enum wh_status manifest_check(const struct wh_manifest *manifest,
+			      struct wh_error *err);
+
 /** Checks nbytes against dtype and shape with overflow checks; WH_ECORRUPT. */
 enum wh_status tensor_check(const char *name, enum wh_dtype dtype,
 			    uint32_t rank, const uint64_t *shape,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <weighhouse/store.h>
+#include <weighhouse/weights.h>
 
 #include "base/error.h"
 
@@ -139,6 +140,80 @@ static void a_source_that_says_it_has_changed_is_refused(void **state)
 	assert_int_equal(ask_integer(f, COUNT_ALL), 0);
 }
 
+static void grow(struct wh_manifest *manifest)
+{
+	manifest->tensors[0].nbytes += 4;
+}
+
+static void retype(struct wh_manifest *manifest)
+{
+	manifest->tensors[0].dtype = (enum wh_dtype)99;
+}
+
+static void double_key(struct wh_manifest *manifest)
+{
+	manifest->tensors[1].key = manifest->tensors[0].key;
+}
+
+static void forget_name(struct wh_manifest *manifest)
+{
+	manifest->layers[0].name = NULL;
+}
+
+static void point_beyond(struct wh_manifest *manifest)
+{
+	manifest->layers[0].variables[0].tensor = manifest->n_tensors;
+}
+
+static void own_twice(struct wh_manifest *manifest)
+{
+	manifest->layers[0].variables[0].tensor = 1;
+}
+
+static void own_none(struct wh_manifest *manifest)
+{
+	manifest->layers[0].n_variables = 0;
+}
+
+static void turn_inside_out(struct wh_manifest *manifest)
+{
+	manifest->layers[0].container = 0;
+}
+
+/* Sources of other programs, which fill their manifests by themselves: what
+ * verify would call damage, or what crashed. Saving looks as well. */
+static void a_manifest_that_can_not_be_is_refused(void **state)
+{
+	static const struct {
+		void (*spoil)(struct wh_manifest *manifest);
+		const char *sentence;
+	} cases[] = {
+		{grow, "not what its dtype and shape need"},
+		{retype, "there is no dtype 99"},
+		{double_key, "is there twice"},
+		{forget_name, "a layer name is missing"},
+		{point_beyond, "there is no tensor"},
+		{own_twice, "belongs to two variables"},
+		{own_none, "belongs to no layer"},
+		{turn_inside_out, "in one that doesn't come before it"},
+	};
+	struct fixture *f = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wh_source *source = make_model(1.0f);
+
+		cases[i].spoil(&source->manifest);
+		assert_fails(wh_commit(f->store, source, NULL, NULL, &f->err),
+			     &f->err, WH_EINVAL, cases[i].sentence);
+		assert_fails(wh_save_source(source, "never.npz", NULL, NULL,
+					    &f->err),
+			     &f->err, WH_EINVAL, cases[i].sentence);
+		wh_source_close(source);
+	}
+	assert_int_equal(ask_integer(f, COUNT_ALL), 0);
+}
+
 static void a_store_that_is_open_for_reading_takes_none(void **state)
 {
 	struct fixture *f = *state;
@@ -211,6 +286,7 @@ int main(void)
 		with_store(a_cancelled_commit_leaves_nothing),
 		with_store(a_tag_that_is_there_is_not_moved),
 		with_store(a_source_that_says_it_has_changed_is_refused),
+		with_store(a_manifest_that_can_not_be_is_refused),
 		with_store(a_store_that_is_open_for_reading_takes_none),
 		with_store(texts_that_are_no_utf8_are_refused),
 		with_store(of_two_writers_one_wins_and_the_other_is_told),
