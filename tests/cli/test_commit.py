@@ -24,7 +24,7 @@ def test_commit_says_what_it_did(store):
     assert row["nbytes"] == sum(r["nbytes"] for r in store.rows("ls"))
     assert row["stored_bytes"] > 0 and row["reproducible"] is True
     text = store.ok("commit", epoch(2))
-    assert "14 of 14 tensors are new" in text and "byte for byte" in text
+    assert "14 of 14 tensors new" in text and "byte for byte" in text
 
 
 def test_a_folder_of_checkpoints_is_for_import(store):

@@ -22,7 +22,7 @@ def test_within_the_grace_period_nothing_goes(history):
     assert history.row("gc")["snapshots"] == 0
     assert history.row("gc", "--grace", "1h")["snapshots"] == 0
     assert history.row("gc")["waiting"] == 3
-    assert "3 forgotten snapshots wait" in history.ok("gc", "--dry-run")
+    assert "3 forgotten snapshots in the grace" in history.ok("gc", "--dry-run")
     later = {"SOURCE_DATE_EPOCH": str(1795521600 + 15 * 86400)}
     done = history.row("gc", env=later)
     assert (done["snapshots"], done["waiting"]) == (3, 0)

@@ -323,7 +323,7 @@ def test_ctrl_z_stops_both_and_fg_goes_on(store, trainer):
     shell.expect("run exec")
     shell.type("typed\n")
     shell.expect("read typed")
-    shell.expect("r has finished; 1 checkpoints taken")
+    shell.expect("r has finished; 1 checkpoint taken")
     shell.expect(r"\$ ")
     shell.type("exit\n")
     shell.end()

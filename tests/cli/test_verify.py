@@ -117,6 +117,7 @@ def test_damaged_pages_are_explained_before_sqlite_speaks(history):
     assert detail.startswith("    ") and f" {page}" in detail
     assert "***" not in said and r"\x0a" not in said
     assert done.stdout.count("damaged: pages") == 1
+    assert done.stdout.endswith(" read: 1 error\n")
     row = json.loads(history("verify", "--json").stdout)
     assert row["errors"][0] == "the file's pages: " + detail.strip()
     history.ok("save-weights", history.ids[3], "out.h5", "-q")

@@ -90,7 +90,7 @@ def test_people_see_a_line_a_commit_and_a_sum(store, ckpt):
     assert done.returncode == 0
     assert done.stderr.startswith(
         "wh watch: 03-0.25.h5  epoch 3  val_loss=0.25  +")
-    assert done.stdout.startswith("1 checkpoints taken, ")
+    assert done.stdout.startswith("1 checkpoint taken, ")
     assert store("watch", "ckpt", "--once", "-q").stdout == ""
 
 

@@ -63,9 +63,8 @@ void cli_tell_more_alarms(const struct alarm_teller *teller)
 	for (i = 0; i <= WH_ALARM_STUCK; i++) {
 		if (n_alarms[i] <= MAX_LINES)
 			continue;
-		snprintf(sentence, sizeof(sentence),
-			 "%u more alarms of this kind: %s",
-			 n_alarms[i] - MAX_LINES,
+		snprintf(sentence, sizeof(sentence), "%s of this kind: %s",
+			 cli_count(n_alarms[i] - MAX_LINES, "more alarm"),
 			 wh_alarm_name((enum wh_alarm_kind)i));
 		teller->warn(teller->arg, sentence);
 	}

@@ -160,6 +160,8 @@ void cli_say(const struct cli *cli, const char *format, ...) WH_PRINTF(2, 3);
 /** "1.4 MiB"; exact with --bytes. The text lives until the next call but
  *  four. */
 const char *cli_size(const struct cli *cli, uint64_t nbytes);
+/** "1 snapshot", "3 snapshots", "2 infinities"; lives as cli_size's. */
+const char *cli_count(uint64_t n, const char *noun);
 /** "2026-11-24 13:05", local; and RFC 3339 in UTC for JSON. */
 const char *cli_time(int64_t time_s);
 const char *cli_time_utc(int64_t time_s);

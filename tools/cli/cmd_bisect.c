@@ -59,10 +59,9 @@ static int print_state(struct cli *cli, const struct wh_bisect *b)
 				   : "bad and a good");
 		break;
 	case WH_BISECT_TESTS:
-		cli_say(cli,
-			"test %.12s: %" PRIu64 " snapshots left, about %u "
-			"steps",
-			b->candidate, b->n_left, b->n_steps);
+		cli_say(cli, "test %.12s: %s left, about %s", b->candidate,
+			cli_count(b->n_left, "snapshot"),
+			cli_count(b->n_steps, "step"));
 		break;
 	case WH_BISECT_FOUND:
 		if (wh_snapshot_get(cli->store, b->bad, print_found, cli,
@@ -70,9 +69,9 @@ static int print_state(struct cli *cli, const struct wh_bisect *b)
 			return cli_fail(cli);
 		break;
 	case WH_BISECT_SKIPPED:
-		printf("%" PRIu64 " skipped snapshots are left before %.12s: "
+		printf("%s left before %.12s: "
 		       "one of them may be the first bad one\n",
-		       b->n_left, b->bad);
+		       cli_count(b->n_left, "skipped snapshot"), b->bad);
 		break;
 	}
 	return EXIT_DONE;

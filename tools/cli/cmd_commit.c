@@ -228,10 +228,10 @@ static int commit_one(struct cli *cli, const char *path,
 		cli_print_json(commit_json(&outcome, NULL));
 		return EXIT_DONE;
 	}
-	cli_say(cli, "%.12s on %s: %llu of %llu tensors are new, %s stored%s",
+	cli_say(cli, "%.12s on %s: %llu of %s new, %s stored%s",
 		outcome.result.snapshot, cli_escape(outcome.result.branch),
 		(unsigned long long)outcome.result.n_new_tensors,
-		(unsigned long long)outcome.result.n_tensors,
+		cli_count(outcome.result.n_tensors, "tensor"),
 		cli_size(cli, outcome.result.stored_bytes),
 		outcome.reproducible ? "; comes back byte for byte" : "");
 	return EXIT_DONE;

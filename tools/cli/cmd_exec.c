@@ -47,8 +47,8 @@ static void tell_run(const struct exec *exec, const char *status)
 	else if (ended && child->status)
 		fprintf(stderr, " with exit status %d", child->status);
 	if (ended)
-		fprintf(stderr, "; %llu checkpoints taken",
-			(unsigned long long)exec->watch.n_taken);
+		fprintf(stderr, "; %s taken",
+			cli_count(exec->watch.n_taken, "checkpoint"));
 	putc('\n', stderr);
 }
 

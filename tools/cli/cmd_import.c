@@ -112,12 +112,13 @@ static int import_all(struct cli *cli, struct import_list *list)
 	if (code)
 		return code;
 	cli_say(cli,
-		"%zu checkpoint%s, %" PRIu64 " of %" PRIu64
-		" tensors new, %s of %s stored; reproducible byte for byte "
+		"%s, %" PRIu64
+		" of %s new, %s of %s stored; reproducible byte for byte "
 		"%zu/%zu",
-		totals.n, totals.n == 1 ? "" : "s", totals.n_new,
-		totals.n_tensors, cli_size(cli, totals.stored),
-		cli_size(cli, totals.nbytes), totals.n_reproducible, totals.n);
+		cli_count(totals.n, "checkpoint"), totals.n_new,
+		cli_count(totals.n_tensors, "tensor"),
+		cli_size(cli, totals.stored), cli_size(cli, totals.nbytes),
+		totals.n_reproducible, totals.n);
 	return EXIT_DONE;
 }
 

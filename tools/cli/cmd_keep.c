@@ -128,7 +128,7 @@ static int run_undo(struct cli *cli)
 	if (cli_json(cli))
 		cli_print_json(
 			json_pack("{s:I}", "brought_back", (json_int_t)n));
-	cli_say(cli, "%" PRIu64 " snapshots are back", n);
+	cli_say(cli, "%s brought back", cli_count(n, "snapshot"));
 	return EXIT_DONE;
 }
 
@@ -265,22 +265,21 @@ int cmd_gc(struct cli *cli)
 				  (json_int_t)r.recoded_before, "recoded_after",
 				  (json_int_t)r.recoded_after));
 	if (options.deep)
-		cli_say(cli, "%" PRIu64 " tensors %s from %s to %s",
-			r.n_recoded,
+		cli_say(cli, "%s %s from %s to %s",
+			cli_count(r.n_recoded, "tensor"),
 			options.dry_run ? "would shrink" : "recoded",
 			cli_size(cli, r.recoded_before),
 			cli_size(cli, r.recoded_after));
-	cli_say(cli,
-		"%" PRIu64 " snapshots and %" PRIu64
-		" tensors %s, %s; the store has %s",
-		r.n_snapshots, r.n_tensors,
+	cli_say(cli, "%s and %s %s, %s; the store has %s",
+		cli_count(r.n_snapshots, "snapshot"),
+		cli_count(r.n_tensors, "tensor"),
 		options.dry_run ? "would go" : "gone",
 		cli_size(cli, r.freed_bytes), cli_size(cli, r.file_bytes));
 	if (r.n_waiting)
 		cli_say(cli,
-			"%" PRIu64 " forgotten snapshots wait for the end of "
-			"their grace period; --grace 0 takes them now",
-			r.n_waiting);
+			"%s in the grace period; with --grace 0 gc waits "
+			"for none",
+			cli_count(r.n_waiting, "forgotten snapshot"));
 	return EXIT_DONE;
 }
 

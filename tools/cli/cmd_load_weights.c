@@ -50,9 +50,9 @@ static void tell(struct cli *cli, const struct wh_loaded *loaded,
 	json_t *row;
 
 	if (!cli_json(cli)) {
-		cli_say(cli, "%u weights loaded, %u kept, %u unused  %s",
-			loaded->n_loaded, loaded->n_kept, loaded->n_unused,
-			cli_escape(cli_text(cli, "into")));
+		cli_say(cli, "%s loaded, %u kept, %u unused  %s",
+			cli_count(loaded->n_loaded, "weight"), loaded->n_kept,
+			loaded->n_unused, cli_escape(cli_text(cli, "into")));
 		return;
 	}
 	row = json_object();

@@ -402,7 +402,6 @@ int cmd_metric(struct cli *cli)
 		cli_print_json(
 			json_pack("{s:I}", "values", (json_int_t)batch.n_done));
 	if (!code)
-		cli_say(cli, "%llu value%s", (unsigned long long)batch.n_done,
-			batch.n_done == 1 ? "" : "s");
+		cli_say(cli, "%s", cli_count(batch.n_done, "value"));
 	return code;
 }

@@ -79,9 +79,9 @@ static void tell_end(struct telling *telling, const char *url,
 		cli_print_json(row);
 		return;
 	}
-	cli_say(telling->cli, "%s%u of %u files, %s to %s%s%s%s",
+	cli_say(telling->cli, "%s%u of %s, %s to %s%s%s%s",
 		dry_run ? "would send " : "", telling->n_sent,
-		telling->n_sent + telling->n_present,
+		cli_count(telling->n_sent + telling->n_present, "file"),
 		cli_size(telling->cli, telling->sent_bytes), cli_escape(url),
 		dry_run ? "" : "; '", dry_run ? "" : cli_escape(first),
 		dry_run ? "" : "' is this snapshot");
@@ -290,10 +290,11 @@ static int print_interrupted(void *arg, const struct wh_interrupted *cut)
 		cli_print_json(row);
 		return cli_interrupted();
 	}
-	printf("%s  %.12s  %-12s  %s, %zu of %zu files missing (%s)  %s\n",
+	printf("%s  %.12s  %-12s  %s, %zu of %s missing (%s)  %s\n",
 	       cli_time(cut->time), cut->snapshot, cli_escape(cut->formats),
 	       cut->running ? "running" : "interrupted", cut->n_missing,
-	       cut->n_files, cli_size(cli, cut->missing_size),
+	       cli_count(cut->n_files, "file"),
+	       cli_size(cli, cut->missing_size),
 	       cli_escape(cut->remote ? cut->remote : cut->place));
 	if (!cut->running) {
 		fputs("    to go on: ", stdout);

@@ -219,11 +219,11 @@ static int show(void *arg, const struct wh_run *run)
 		       cli_escape(run->params[i].value));
 	for (i = 0; i < run->n_metrics; i++)
 		printf("%-10s %s = %.6g at step %" PRId64
-		       " (min %.6g, max %.6g, %" PRIu64 " values)\n",
+		       " (min %.6g, max %.6g, %s)\n",
 		       "metric", cli_escape(run->metrics[i].key),
 		       run->metrics[i].last, run->metrics[i].step,
 		       run->metrics[i].min, run->metrics[i].max,
-		       run->metrics[i].n);
+		       cli_count(run->metrics[i].n, "value"));
 	return 0;
 }
 

@@ -49,8 +49,8 @@ static void print_for_people(const struct cli *cli, const struct wh_snapshot *s)
 		       s->origin_generator ? cli_escape(s->origin_generator)
 					   : "");
 	print_list("as it was ", s->templates);
-	printf("weights    %" PRIu64 " tensors in %" PRIu64 " layers, %s\n",
-	       s->n_tensors, s->n_layers, cli_size(cli, s->nbytes));
+	printf("weights    %s in %s, %s\n", cli_count(s->n_tensors, "tensor"),
+	       cli_count(s->n_layers, "layer"), cli_size(cli, s->nbytes));
 	if (*s->message) {
 		putchar('\n');
 		cli_print_lines(s->message);

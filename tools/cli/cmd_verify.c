@@ -188,10 +188,10 @@ static void say_damage(const struct wh_damage *damage)
 
 	printf("%s: tensor %.12s", what, damage->tensor);
 	if (damage->n_snapshots)
-		printf(", %s%s%s of %" PRIu64 " snapshot%s, %.12s",
-		       cli_escape(damage->layer), *damage->layer ? "/" : "",
-		       cli_escape(damage->weight), damage->n_snapshots,
-		       damage->n_snapshots > 1 ? "s" : "", damage->oldest);
+		printf(", %s%s%s of %s, %.12s", cli_escape(damage->layer),
+		       *damage->layer ? "/" : "", cli_escape(damage->weight),
+		       cli_count(damage->n_snapshots, "snapshot"),
+		       damage->oldest);
 	if (damage->n_snapshots > 1)
 		printf(" to %.12s", damage->newest);
 	putchar('\n');
@@ -245,20 +245,19 @@ static void tell_verified(struct findings *findings,
 	}
 	if (r->n_damaged)
 		cli_say(cli,
-			"%" PRIu64 " of %" PRIu64
-			" damaged tensors restored; %" PRIu64 " snapshot%s "
-			"can't be saved whole, all others can",
-			r->n_repaired, r->n_damaged, r->n_incomplete,
-			r->n_incomplete == 1 ? "" : "s");
+			"%" PRIu64 " of %s restored; %s can't be saved whole, "
+			"all others can",
+			r->n_repaired,
+			cli_count(r->n_damaged, "damaged tensor"),
+			cli_count(r->n_incomplete, "snapshot"));
 	if (n_unchecked)
 		cli_say(cli,
 			"%" PRIu64 " not checked: a newer version of wh can",
 			n_unchecked);
-	cli_say(cli,
-		"%" PRIu64 " snapshots, %" PRIu64 " tensors, %s read: %" PRIu64
-		" errors%s",
-		r->n_snapshots, r->n_tensors, cli_size(cli, r->checked_bytes),
-		n_errors,
+	cli_say(cli, "%s, %s, %s read: %s%s",
+		cli_count(r->n_snapshots, "snapshot"),
+		cli_count(r->n_tensors, "tensor"),
+		cli_size(cli, r->checked_bytes), cli_count(n_errors, "error"),
 		r->complete ? "" : "; wh verify --continue goes on from here");
 }
 

@@ -137,10 +137,11 @@ static void tell_sum(const struct watch *watch)
 		return;
 	}
 	cli_say(cli,
-		"%" PRIu64 " checkpoints taken, %s stored; %" PRIu64
-		" were there already, %" PRIu64 " left out",
-		watch->n_taken, cli_size(cli, watch->stored_bytes),
-		watch->n_known, watch->n_bad);
+		"%s taken, %s stored; %" PRIu64 " already there, %" PRIu64
+		" left out",
+		cli_count(watch->n_taken, "checkpoint"),
+		cli_size(cli, watch->stored_bytes), watch->n_known,
+		watch->n_bad);
 }
 
 int cmd_watch(struct cli *cli)

@@ -156,8 +156,8 @@ static void print_bars(const struct cli *cli, const char *name,
 		printf("| %" PRIu64 "\n", h->counts[i]);
 	}
 	if (h->n_nan || h->n_inf)
-		printf("%" PRIu64 " NaN, %" PRIu64 " infinities\n", h->n_nan,
-		       h->n_inf);
+		printf("%" PRIu64 " NaN, %s\n", h->n_nan,
+		       cli_count(h->n_inf, "infinity"));
 }
 
 static bool is_wanted(const struct cli *cli, const struct wh_source *source,

@@ -154,8 +154,8 @@ int import_read_csv(struct cli *cli, struct import_list *list, const char *path)
 	choose_shift(list);
 	for (i = 0; i < list->n; i++)
 		matched += row_of(list, &list->files[i]) != NULL;
-	cli_say(cli, "metrics of %zu of %zu files from %s%s", matched, list->n,
-		cli_escape(path),
+	cli_say(cli, "metrics of %zu of %s from %s%s", matched,
+		cli_count(list->n, "file"), cli_escape(path),
 		list->shift ? " (its epochs count from 0)" : "");
 	return EXIT_DONE;
 }

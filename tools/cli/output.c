@@ -244,6 +244,20 @@ const char *cli_size(const struct cli *cli, uint64_t nbytes)
 	return text;
 }
 
+const char *cli_count(uint64_t n, const char *noun)
+{
+	size_t len = strlen(noun);
+	bool is_y = len && noun[len - 1] == 'y' && n != 1;
+	char *text = next_text();
+
+	snprintf(text, TEXT_SIZE, "%" PRIu64 " %.*s%s", n, (int)(len - is_y),
+		 noun,
+		 n == 1 ? ""
+		 : is_y ? "ies"
+			: "s");
+	return text;
+}
+
 static const char *format_time(int64_t time_s, bool utc)
 {
 	time_t time = (time_t)time_s;
