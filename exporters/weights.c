@@ -23,7 +23,7 @@ static const struct wh_save_options default_options;
 static bool changes_layout(const struct wh_plan_options *options,
 			   const struct wh_format *format)
 {
-	bool is_rooted = options->root != WH_ROOT_DEFAULT ||
+	bool is_rooted = options->root != WH_ROOT_DEFAULT || options->object ||
 			 options->async_layout || options->save_counter;
 
 	return options->n_casts ||
@@ -146,6 +146,11 @@ static enum wh_status plan_format(struct wh_source *source,
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "format %s is read here, not written",
 			       format->name);
+	if (options->object && !format->takes_checkpoint_options)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "only tf is written of one object; what it "
+			       "wrote converts into %s",
+			       format->name);
 	WH_TRY(check_packed(&source->manifest, format, err));
 	WH_TRY(make_filter(source, format, options, &filter, err));
 	status = plan_filtered(filter ? filter : source, format, options, plan,
@@ -172,7 +177,7 @@ enum wh_status wh_plan_for(struct wh_source *source,
 					     .filepath = options->filepath};
 
 	WH_TRY(manifest_check(&source->manifest, err));
-	*reproduced = template_ && !canonical &&
+	*reproduced = template_ && !canonical && !options->object &&
 		      !changes_layout(options, format) &&
 		      strcmp(template_->format, format->name) == 0 &&
 		      fits_path(template_, options->filepath) &&

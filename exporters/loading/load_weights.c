@@ -166,7 +166,8 @@ static enum wh_status meet_roots(struct loading *loading,
 	WH_TRY(graph_check(&from->graph, err));
 	WH_TRY(graph_check(&to->graph, err));
 	if (is_of_checkpoint(from) && is_of_model(to))
-		return mapping_root_model(manifest, &loading->arena, from, err);
+		return mapping_root_model(manifest, NULL, &loading->arena, from,
+					  err);
 	if (is_of_model(from) && is_of_checkpoint(to))
 		return mapping_root_checkpoint(from, manifest->n_tensors,
 					       &loading->arena, err);

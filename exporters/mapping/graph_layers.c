@@ -88,7 +88,7 @@ static uint32_t find_operations(const struct wh_graph *graph, uint32_t model)
 		"_operations");
 }
 
-static bool is_model(const struct wh_graph *graph, uint32_t node)
+bool graph_is_model(const struct wh_graph *graph, uint32_t node)
 {
 	return has_numbered(&graph->nodes[node]) ||
 	       find_operations(graph, node) != NOWHERE;
@@ -102,12 +102,12 @@ static uint32_t find_model(const struct wh_graph *graph)
 	const struct wh_graph_node *root = &graph->nodes[0];
 	uint32_t i, child = graph_child(root, "model"), n = 0;
 
-	if (graph_child(root, "root") != NOWHERE || is_model(graph, 0))
+	if (graph_child(root, "root") != NOWHERE || graph_is_model(graph, 0))
 		return 0;
 	if (child != NOWHERE)
 		return child;
 	for (i = 0; i < root->n_edges; i++) {
-		if (!is_model(graph, root->edges[i].node))
+		if (!graph_is_model(graph, root->edges[i].node))
 			continue;
 		child = root->edges[i].node;
 		n++;

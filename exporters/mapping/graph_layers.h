@@ -31,6 +31,9 @@ struct graph_layers {
 };
 void graph_layers_free(struct graph_layers *found);
 
+/** Whether its edges are those by which Keras keeps a model's layers. */
+bool graph_is_model(const struct wh_graph *graph, uint32_t node);
+
 /** The graph has been checked. `found` is freed by the caller, also after an
  *  error; edge names lie in the graph or the arena. */
 enum wh_status graph_layers_find(const struct wh_graph *graph,

@@ -96,9 +96,11 @@ enum wh_status mapping_root_checkpoint(struct mapping_graph *graph,
 /** Turns a graph that is rooted at a tf.train.Checkpoint into that of
  *  save_weights: node 0 is the model, keys in `key_of` are replaced, and NULL
  *  for what the model doesn't lead to (with a note). One that is rooted at the
- *  model already stays as it is. */
+ *  model already stays as it is. `object` is the model's path from the root
+ *  ("net", "towers/0"); NULL finds it. WH_EINVAL where there is no such object,
+ *  WH_EUNSUPPORTED where none of several is known to be the model. */
 enum wh_status mapping_root_model(const struct wh_manifest *manifest,
-				  struct arena *arena,
+				  const char *object, struct arena *arena,
 				  struct mapping_graph *graph,
 				  struct wh_error *err);
 

@@ -255,30 +255,114 @@ static enum wh_status lift_tensors(const struct lifting *lifting,
 	return notes_settle(&notes, &mapped->notes, &mapped->n_notes, err);
 }
 
+static uint32_t child_of(const struct wh_graph_node *node, const char *name,
+			 size_t len)
+{
+	uint32_t i;
+
+	for (i = 0; i < node->n_edges; i++)
+		if (strlen(node->edges[i].name) == len &&
+		    memcmp(node->edges[i].name, name, len) == 0)
+			return node->edges[i].node;
+	return NOWHERE;
+}
+
+/* What there is to choose from: objects, not values. */
+static const char *list_objects(const struct wh_graph_node *nodes,
+				uint32_t node, struct arena *arena)
+{
+	const char *list = "";
+	uint32_t i;
+
+	for (i = 0; list && i < nodes[node].n_edges; i++) {
+		const struct wh_graph_edge *edge = &nodes[node].edges[i];
+
+		if (nodes[edge->node].n_edges)
+			list = arena_printf(arena, "%s%s%s", list,
+					    *list ? ", " : "", edge->name);
+	}
+	return list;
+}
+
+static enum wh_status find_object(const struct wh_graph *graph,
+				  const char *object, struct arena *arena,
+				  uint32_t *model, struct wh_error *err)
+{
+	const char *at = object, *list;
+	uint32_t node = 0, next;
+
+	for (;;) {
+		size_t len = strcspn(at, "/");
+
+		next = child_of(&graph->nodes[node], at, len);
+		if (next == NOWHERE)
+			break;
+		node = next;
+		if (!at[len]) {
+			*model = node;
+			return WH_OK;
+		}
+		at += len + 1;
+	}
+	list = list_objects(graph->nodes, node, arena);
+	if (!list)
+		return wh_fail_memory(err);
+	return wh_fail(err, WH_EINVAL,
+		       "the checkpoint has no object '%s'; where that ends "
+		       "there are: %s",
+		       object, *list ? list : "none");
+}
+
+/* Whether the root has none of a model's marks, but those of a
+ * tf.train.Checkpoint or several models. */
+static bool holds_objects(const struct wh_graph *graph)
+{
+	const struct wh_graph_node *root = &graph->nodes[0];
+	uint32_t i, n = 0;
+
+	if (graph_child(root, "root") != NOWHERE || graph_is_model(graph, 0))
+		return false;
+	for (i = 0; i < root->n_edges; i++)
+		n += graph_is_model(graph, root->edges[i].node);
+	return n > 1 || graph_child(root, "save_counter") != NOWHERE;
+}
+
 static enum wh_status find_model(const struct wh_graph *graph,
 				 struct arena *arena, uint32_t *model,
 				 struct wh_error *err)
 {
 	__attribute__((
 		cleanup(graph_layers_free))) struct graph_layers found = {0};
+	const char *list;
 
-	WH_TRY(graph_check(graph, err));
 	WH_TRY(graph_layers_find(graph, arena, &found, err));
 	*model = found.model;
-	return WH_OK;
+	if (found.model != 0 || !holds_objects(graph))
+		return WH_OK;
+	list = list_objects(graph->nodes, 0, arena);
+	if (!list)
+		return wh_fail_memory(err);
+	return wh_fail(err, WH_EUNSUPPORTED,
+		       "which object is the model is not known, --object says "
+		       "it, of: %s",
+		       list);
 }
 
 enum wh_status mapping_root_model(const struct wh_manifest *manifest,
-				  struct arena *arena,
+				  const char *object, struct arena *arena,
 				  struct mapping_graph *mapped,
 				  struct wh_error *err)
 {
 	__attribute__((cleanup(free_lifting))) struct lifting lifting = {
 		.from = &mapped->graph, .arena = arena};
 	struct wh_graph made = {0};
-	uint32_t i, model;
+	uint32_t i, model = 0;
 
-	WH_TRY(find_model(&mapped->graph, arena, &model, err));
+	WH_TRY(graph_check(&mapped->graph, err));
+	if (object)
+		WH_TRY(find_object(&mapped->graph, object, arena, &model, err));
+	else
+		WH_TRY(find_model(&mapped->graph, arena, &model, err));
 	if (model == 0)
 		return WH_OK;
 	WH_TRY(reach_all(&lifting, model, err));

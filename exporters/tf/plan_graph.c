@@ -194,14 +194,18 @@ enum wh_status layout_choose_graph(struct layout *layout, struct wh_error *err)
 	struct mapping_hints hints = {options->model_config, options->map};
 
 	layout->has_graph = !is_name_based(manifest);
+	if (!layout->has_graph && options->object)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "a name-based checkpoint has no objects");
 	if (!layout->has_graph)
 		return keep_names(layout, err);
 	WH_TRY(mapping_graph_by(manifest, &hints, &layout->arena,
 				&layout->mapping, err));
 	if (options->root == WH_ROOT_MODEL ||
-	    options->root == WH_ROOT_UNIVERSAL)
-		WH_TRY(mapping_root_model(manifest, &layout->arena,
-					  &layout->mapping, err));
+	    options->root == WH_ROOT_UNIVERSAL || options->object)
+		WH_TRY(mapping_root_model(manifest, options->object,
+					  &layout->arena, &layout->mapping,
+					  err));
 	if (options->root == WH_ROOT_CHECKPOINT)
 		WH_TRY(mapping_root_checkpoint(&layout->mapping,
 					       manifest->n_tensors,

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras2
-from zoo import arrays, fill
+from conftest import same
+from zoo import arrays, check_arrays, fill
 
 
 def layers_of(keras):
@@ -214,6 +215,69 @@ def test_a_checkpoint_of_another_root_is_lifted(made, wh):
                  "keras3-sequential"):
         load(made[name], wh.folder / "ours")
         assert by_layer(made[name]) == expected, name
+
+
+class Tower(keras2.Model):
+    def __init__(self):
+        super().__init__()
+        self.blocks = [keras2.layers.Dense(4), keras2.layers.Dense(3)]
+        self.scale = tf.Variable(2.0)
+
+    def call(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x * self.scale
+
+
+def tower(seed, subclassed):
+    if not subclassed:
+        model = keras2.Sequential([keras2.Input((5,)), keras2.layers.Dense(4),
+                                  keras2.layers.Dense(3)])
+    else:
+        model = Tower()
+        model(np.zeros((1, 5), "f4"))
+    fill(model, seed)
+    return model
+
+
+@pytest.mark.parametrize("subclassed", [False, True])
+@pytest.mark.parametrize("how", ["save", "write"])
+def test_one_of_several_models_is_named(how, subclassed, wh):
+    """The net and its moving average; two towers in a list."""
+    net, ema, left, right = (tower(seed, subclassed) for seed in range(4))
+    optimizer = keras2.optimizers.Adam()
+    optimizer.build(net.trainable_variables)
+    checkpoint = tf.train.Checkpoint(net=net, ema=ema, towers=[left, right],
+                                     optimizer=optimizer)
+    wh.commit(getattr(checkpoint, how)(str(wh.folder / "theirs/ckpt")))
+    if how == "save" or not subclassed:
+        said = wh.refused("save-weights", "HEAD", "ours/ckpt", "--root",
+                          "model")
+        assert "--object" in said and "ema, net, optimizer, towers" in said
+    assert "ema, net" in wh.refused("save-weights", "HEAD", "ours/ckpt",
+                                    "--object", "nett")
+    assert "0, 1" in wh.refused("save-weights", "HEAD", "ours/ckpt",
+                                "--object", "towers/2")
+    assert not (wh.folder / "ours").exists()
+    assert "converts into h5" in wh.refused("save-weights", "HEAD", "ours.h5",
+                                            "--object", "net")
+    for path, model in (("net", net), ("ema", ema), ("towers/1", right)):
+        ours, again = wh.folder / "ours" / path, tower(9, subclassed)
+        wh("save-weights", "HEAD", ours, "--object", path)
+        again.load_weights(ours).assert_consumed()
+        check_arrays(again, arrays(model))
+        wh("save-weights", "HEAD", ours, "--object", path, "--root",
+           "checkpoint")
+        again = tower(9, subclassed)
+        tf.train.Checkpoint(model=again).read(str(ours)).assert_consumed()
+        check_arrays(again, arrays(model))
+    wh("save-weights", "HEAD", "net/ckpt", "--object", "net")
+    net.save_weights(wh.folder / "theirs/net")
+    assert same(wh.folder / "net/ckpt.index", wh.folder / "theirs/net.index")
+    wh("convert", "net/ckpt", "net.h5")
+    again = tower(9, subclassed)
+    again.load_weights(wh.folder / "net.h5")
+    check_arrays(again, arrays(net))
 
 
 def test_subclassed_models_share_a_file_by_attribute_names(wh):

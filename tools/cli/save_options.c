@@ -400,6 +400,7 @@ int save_request_fill(struct cli *cli, const char *path,
 		return code;
 	options->plan.model_config = request->model_config;
 	options->plan.map = request->map;
+	options->plan.object = cli_text(cli, "object");
 	if (cli_is(cli, "root", "model"))
 		options->plan.root = WH_ROOT_MODEL;
 	if (cli_is(cli, "root", "checkpoint"))

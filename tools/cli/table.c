@@ -132,6 +132,8 @@ static const struct option ls_options[] = {
 		{"root", 0, OPTION_CHOICE, "model|checkpoint|universal",       \
 		 "tf: as save_weights, Checkpoint(model=), or for Keras 3 "    \
 		 "too"},                                                       \
+		{"object", 0, OPTION_TEXT, "PATH",                             \
+		 "tf: of Checkpoint(net=, ema=) the object of that path"},     \
 		{"max-shard-size", 0, OPTION_COUNT, "BYTES",                   \
 		 "tf, safetensors: several files; tensors stay whole"},        \
 		{"shard-policy", 0, OPTION_CHOICE, "whole|tensorflow",         \

@@ -37,6 +37,9 @@ struct wh_cast {
 /** What a planner is told. A zeroed struct means Keras's defaults. */
 struct wh_plan_options {
 	enum wh_root root;
+	const char *object; /* tf: the model, by its path from the root of a
+			       tf.train.Checkpoint(net=...): "net"; the root is
+			       at it unless `root` says otherwise; or NULL */
 	uint64_t max_shard_size; /* bytes; 0: one shard */
 	enum wh_shard_policy shard_policy;
 	uint64_t save_counter; /* tf: as the Nth Checkpoint.save writes it, from
