@@ -76,11 +76,20 @@ static bool has_bar(const char *name, size_t i)
 	       (is_lower(name[i + 1]) || is_lower(name[i - 1]));
 }
 
+/* Slots are made of the class's own name; a configuration has the name under
+ * which Keras exports it, which is another one here alone. */
+static const char *own_name(const char *exported)
+{
+	return strcmp(exported, "GroupQueryAttention") == 0
+		       ? "GroupedQueryAttention"
+		       : exported;
+}
+
 const char *slot_of_class(const char *class_name, bool of_keras2,
 			  struct arena *arena)
 {
 	const char *bracket = strrchr(class_name, '>');
-	const char *name = bracket ? bracket + 1 : class_name;
+	const char *name = bracket ? bracket + 1 : own_name(class_name);
 	char *slot = arena_alloc(arena, 2 * strlen(name) + 1, 1);
 	size_t i, len = 0;
 

@@ -385,6 +385,37 @@ def test_keras_3_loads_an_archive_that_we_made(name, made, wh):
     assert np.array_equal(model(data), loaded(data))
 
 
+def test_a_class_that_is_exported_by_another_name_has_its_own_slot(wh):
+    """Keras's GroupQueryAttention is the class GroupedQueryAttention."""
+    def make():
+        data = keras3.Input((5, 8))
+        layer = keras3.layers.GroupQueryAttention(4, 4, 2)
+        return keras3.Model(data, keras3.layers.Dense(2)(layer(data, data)))
+
+    model = make()
+    zoo.fill(model, 1)
+    expected = zoo.arrays(model)
+    model.save(wh.folder / "theirs.h5")
+    wh.quiet("convert", "theirs.h5", "ours.weights.h5", *config(wh, model))
+    other = make()
+    other.load_weights(wh.folder / "ours.weights.h5")
+    zoo.check_arrays(other, expected)
+    model.save(wh.folder / "theirs.keras")
+    said = wh.refused("convert", "theirs.keras", "ckpt")
+    assert "weight 'layers/grouped_query_attention/_key_dense/vars/0'" in said
+
+
+def test_a_keras_archive_says_which_configuration_it_takes(made, wh):
+    model, expected, path = saved(K3, "dense_sequential", made, wh)
+    ours = ("ours.keras", "--save-format", "keras3")
+    said = wh.refused("convert", path, *ours)
+    assert "Keras 3's to_json()" in said and "not tf-keras's" in said
+    said = wh.refused("convert", path, *ours,
+                      *config(wh, made(K2, "dense_sequential")))
+    assert "no configuration without a 'module'" in said
+    assert "FILE takes Keras 3's to_json()" in said
+
+
 def test_without_a_save_format_a_name_in_keras_is_legacy(made, wh):
     """As in Keras 2's save_weights."""
     model, expected, path = saved(K2, "dense_sequential", made, wh)
