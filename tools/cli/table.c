@@ -146,7 +146,7 @@ static const struct option ls_options[] = {
 		{"skip-unsupported", 0, OPTION_FLAG, NULL,                     \
 		 "leave out what the format can't hold"},                      \
 		{"model-config", 0, OPTION_TEXT, "FILE",                       \
-		 "to_json() of the model: decides nested layers"},             \
+		 "to_json(): decides nested layers; .keras: Keras 3's"},       \
 		{"map", 0, OPTION_TEXT, "FILE",                                \
 		 "JSON of weights and paths: decides the rest"},               \
 		{"bfloat16", 0, OPTION_CHOICE, "widen|opaque",                 \

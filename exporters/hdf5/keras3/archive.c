@@ -29,9 +29,10 @@ static enum wh_status check_config(const char *text, struct wh_error *err)
 	if (json_is_string(json_object_get(root, "module")))
 		return WH_OK;
 	return wh_fail(err, WH_EUNSUPPORTED,
-		       "the configuration is not what a .keras archive holds: "
-		       "it has no 'module', as that of Keras 3's to_json() "
-		       "has");
+		       "a .keras archive holds no configuration without a "
+		       "'module', as tf-keras's to_json() and HDF5 files have "
+		       "it; --model-config FILE takes Keras 3's to_json(), or "
+		       "an archive's config.json");
 }
 
 static enum wh_status add_text(struct zip_writer *writer, const char *name,

@@ -134,8 +134,9 @@ static enum wh_status plan_archive(struct planning *planning,
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "a .keras archive holds the model's "
 			       "configuration, which is not known here; "
-			       "--model-config FILE (the model's to_json()) "
-			       "gives it");
+			       "--model-config FILE (Keras 3's to_json(), or an "
+			       "archive's config.json; not tf-keras's "
+			       "to_json()) gives it");
 	/* A subclassed model's lists no layers. */
 	if (config_parse(config, planning->arena, &model, &ignored) == WH_OK)
 		WH_TRY(tell_tables(planning, model, err));
