@@ -141,13 +141,22 @@ enum wh_status gc_delete_chunks(struct gc *gc, const struct gc_turn *turn,
 	return WH_OK;
 }
 
-/* The row last: while it is there, the next turn finds the rest. */
+/* The row last: while it is there, the next turn finds the rest. One that is
+ * listed, but can't be found to be deleted, is of a damaged table: it would be
+ * listed again for ever. */
 static enum wh_status delete_storage(struct gc *gc, const struct gc_turn *turn,
 				     int64_t id, bool *done,
 				     struct wh_error *err)
 {
 	WH_TRY(gc_delete_chunks(gc, turn, id, done, err));
-	return *done ? run_on(gc->db, STMT_STORAGE_DELETE, id, err) : WH_OK;
+	if (!*done)
+		return WH_OK;
+	WH_TRY(run_on(gc->db, STMT_STORAGE_DELETE, id, err));
+	if (db_changes(gc->db) == 0)
+		return wh_fail(err, WH_ECORRUPT,
+			       "'%s' is damaged (a row can't be deleted)",
+			       db_path(gc->db));
+	return WH_OK;
 }
 
 /* ---- Windows ---------------------------------------------------------------
