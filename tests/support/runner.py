@@ -4,6 +4,7 @@ Called by tests/run, which has installed the packages. A suite is a function
 below that returns a Tally; its docstring is its line in `tests/run --help`.
 """
 import argparse
+import fcntl
 import hashlib
 import os
 import re
@@ -110,10 +111,17 @@ def python_of(requirements, *options):
     text = requirements.read_bytes()
     name = hashlib.sha256(text + sys.version.encode()).hexdigest()[:16]
     home = CACHE / f"venv-{name}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # Another run may be making it: what is not complete is begun anew.
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return make_python(home, requirements, options)
+
+
+def make_python(home, requirements, options):
     python = home / "bin" / "python"
     if (home / "complete").exists():
         return python
-    CACHE.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(home, ignore_errors=True)
     print(f"installing {requirements.relative_to(TOP)} into {home}")
     for command in ([sys.executable, "-m", "venv", home],
