@@ -13,6 +13,7 @@
 #include "loading/overlay.h"
 #include "loading/target.h"
 #include "mapping/draft.h"
+#include "mapping/keras3.h"
 #include "mapping/layers_config.h"
 
 #define PIECE ((size_t)1 << 20)
@@ -41,6 +42,13 @@ static bool is_tf(const struct wh_manifest *manifest)
 	       strcmp(manifest->origin_format, "tf") == 0;
 }
 
+/* Keras's own formats allow skip_mismatch without by_name, the older doesn't. */
+static bool skips_in_order(const struct loading *loading)
+{
+	return loading->matching == WH_MATCH_LAYERS && loading->format &&
+	       keras3_is_origin(loading->model);
+}
+
 static enum wh_status choose_rule(struct loading *loading, struct wh_error *err)
 {
 	const struct wh_load_weights_options *options =
@@ -59,7 +67,8 @@ static enum wh_status choose_rule(struct loading *loading, struct wh_error *err)
 			       "Weights may only be loaded based on topology "
 			       "into Models when loading TensorFlow-formatted "
 			       "weights (got by_name=True to load_weights).");
-	if (options->skip_mismatch && loading->matching != WH_MATCH_NAMES)
+	if (options->skip_mismatch && loading->matching != WH_MATCH_NAMES &&
+	    !skips_in_order(loading))
 		return wh_fail(err, WH_EINVAL,
 			       "When calling model.load_weights, skip_mismatch "
 			       "can only be set to True when by_name is True.");
@@ -124,6 +133,10 @@ static enum wh_status match_layers(struct loading *loading,
 	struct mapping_hints hints = {config, loading->pairing.options->map};
 	struct mapping_h5 from = {0}, to = {0};
 
+	if (loading->pairing.options->skip_mismatch &&
+	    loading->matching == WH_MATCH_LAYERS &&
+	    keras3_is_origin(&loading->from->manifest))
+		return pair_keras3(&loading->pairing, err);
 	WH_TRY(mapping_h5_names_by(&loading->from->manifest, &hints,
 				   &loading->arena, &from, err));
 	if (loading->is_listed)

@@ -48,6 +48,13 @@ static const struct mapping_layer *model_layer(const struct mapping_h5 *names)
 /* ---- Counts
  * ----------------------------------------------------------------- */
 
+/* In order, which Keras 3 allows with skip_mismatch, that is for shapes only. */
+static bool skips_count(const struct pairing *pairing,
+			const struct layer_pair *pair)
+{
+	return pairing->options->skip_mismatch && pair->by_name;
+}
+
 static enum wh_status refuse_count(const struct layer_pair *pair,
 				   struct wh_error *err)
 {
@@ -157,7 +164,7 @@ static enum wh_status pair_layer(struct pairing *pairing,
 		converted.from = &from;
 	}
 	if (converted.from->n_weights != pair->to->n_weights) {
-		if (!pairing->options->skip_mismatch)
+		if (!skips_count(pairing, pair))
 			return refuse_count(&converted, err);
 		skip_count(pairing, &converted);
 		return WH_OK;
@@ -183,7 +190,7 @@ static enum wh_status pair_model(struct pairing *pairing,
 
 	if (a == b)
 		return a ? pair_layer(pairing, &pair, err) : WH_OK;
-	if (pairing->options->skip_mismatch) {
+	if (skips_count(pairing, &pair)) {
 		pairing->n_skipped += a;
 		pairing_warn(pairing,
 			     "Skipping loading top-level weights for model due "

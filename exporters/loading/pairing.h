@@ -34,6 +34,10 @@ enum wh_status pair_layers(struct pairing *pairing,
 			   const struct mapping_h5 *to, bool by_name,
 			   struct wh_error *err);
 
+/** Keras 3's rule with skip_mismatch, where both came from its own files:
+ *  objects of the same path; what differs is left as it is, with a warning. */
+enum wh_status pair_keras3(struct pairing *pairing, struct wh_error *err);
+
 /** TensorFlow's rule: from the roots down, children of the same name, the
  *  first that is found; then what options->assertion asks for. WH_EMISMATCH
  *  with TensorFlow's text. */

@@ -4,6 +4,7 @@ import json
 import re
 
 import h5py
+import keras as keras3
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -190,6 +191,77 @@ def test_values_are_widened_and_rounded_only_when_asked(source, wh):
     expected = arrays(target)
     fill(target, 3)
     target.load_weights(wh.folder / "into.h5")
+    check_arrays(target, expected)
+
+
+# ---- skip_mismatch in Keras's own formats -----------------------------------
+
+
+def stack(of, units=(4, 3), inputs=5, biases=(True, True, True)):
+    return of.Sequential([of.Input((inputs,))] + [
+        of.layers.Dense(n, use_bias=bias) for n, bias in zip(units, biases)])
+
+
+def tower(of, units):
+    """A layer of several objects, of which some differ."""
+    return of.Sequential([of.Input((6, 2)), of.layers.Bidirectional(
+        of.layers.LSTM(3)), of.layers.BatchNormalization(),
+        of.layers.Dense(units)])
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+@pytest.mark.parametrize("of", [keras, keras3], ids=["tf-keras", "keras-3"])
+@pytest.mark.parametrize("make_target, skipped", [
+    (lambda of: stack(of), 0),
+    (lambda of: stack(of, (4, 2)), 2),
+    (lambda of: stack(of, inputs=7), 2),
+    (lambda of: stack(of, biases=(True, False)), 1),
+    (lambda of: stack(of, (4, 3, 3)), 2),
+    (lambda of: stack(of, (4,)), 0),
+    (lambda of: tower(of, 3), 12),
+], ids=["equal", "units", "inputs", "bias", "more", "fewer", "other"])
+def test_hdf5_8_47_skip_mismatch_leaves_the_objects_that_keras_leaves(
+        make_target, skipped, of, suffix, wh):
+    source, target = stack(of), make_target(of)
+    fill(source, 1)
+    fill(target, 2)
+    for model, name in ((source, "theirs"), (target, "into")):
+        path = wh.folder / f"{name}{suffix}"
+        model.save(path) if suffix == ".keras" else model.save_weights(path)
+    wh.commit(f"theirs{suffix}")
+    done = wh.run("load-weights", "--into", f"into{suffix}",
+                  "--skip-mismatch", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["skipped"] == skipped
+    assert ("Skipping object" in done.stderr) == bool(skipped)
+    target.load_weights(wh.folder / f"theirs{suffix}", skip_mismatch=True)
+    expected = arrays(target)
+    fill(target, 3)
+    target.load_weights(wh.folder / f"into{suffix}")
+    check_arrays(target, expected)
+
+
+@pytest.mark.parametrize("units, refused", [((4, 2), None),
+                                            ((4, 3, 3), "Layer count")])
+def test_skip_mismatch_of_legacy_weights_leaves_shapes_as_keras_3_does(
+        units, refused, wh):
+    source, target = stack(keras3), stack(keras3, units)
+    fill(source, 1)
+    fill(target, 2)
+    source.save(wh.folder / "theirs.h5")
+    target.save_weights(wh.folder / "into.weights.h5")
+    wh.commit("theirs.h5")
+    words = "load-weights", "--into", "into.weights.h5", "--skip-mismatch"
+    if refused:
+        assert refused in wh.refused(*words)
+        with pytest.raises(ValueError, match=refused):
+            target.load_weights(wh.folder / "theirs.h5", skip_mismatch=True)
+        return
+    assert "Skipping loading weights for layer #1" in wh.run(*words).stderr
+    target.load_weights(wh.folder / "theirs.h5", skip_mismatch=True)
+    expected = arrays(target)
+    fill(target, 3)
+    target.load_weights(wh.folder / "into.weights.h5")
     check_arrays(target, expected)
 
 

@@ -174,7 +174,7 @@ static const struct option load_options[] = {
 	 "layers in order, by name, or as tf.train.Checkpoint"},
 	{"by-name", 0, OPTION_FLAG, NULL, "as --match names"},
 	{"skip-mismatch", 0, OPTION_FLAG, NULL,
-	 "by name: leave what differs in count or shape"},
+	 "leave what differs; h5: only by name"},
 	{"assert-consumed", 0, OPTION_FLAG, NULL,
 	 "objects: refuse unless all match, on both sides"},
 	{"assert-existing-objects-matched", 0, OPTION_FLAG, NULL,

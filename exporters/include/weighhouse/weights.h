@@ -199,7 +199,10 @@ struct wh_load_weights_options {
 	enum wh_matching matching;
 	enum wh_assertion assertion;
 	/* Of WH_MATCH_NAMES: layers whose number of weights, and weights whose
-	 * shape differs are left as they are, with Keras's warning. */
+	 * shape differs are left as they are, with Keras's warning. Of
+	 * WH_MATCH_LAYERS only into a Keras 3 file: from another one objects of
+	 * one path are paired, and those that differ, or that the other lacks,
+	 * left; else only weights whose shape differs. */
 	bool skip_mismatch;
 	/* Values of another dtype are rounded to the model's. Without it they
 	 * are widened where that is exact, as float16 to float32, else
