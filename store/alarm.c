@@ -1,7 +1,10 @@
 /* Alarms: a model that is being committed against its parent's figures.
  *
  * Layers that both have are the same row and need no look; of the others, the
- * parent's rows are read once, and paired by layer and weight.
+ * parent's rows are read once, and paired by layer and weight. A layer that has
+ * no namesake may have another name: Keras counts the names it chooses up as
+ * long as a process lives, so in a model that is built anew "dense_1" is
+ * "dense_3".
  *
  * Who is told may write to a terminal that stands still, and a transaction, be
  * it one that only reads, keeps all others from committing: so what is found is
@@ -36,6 +39,12 @@ const char *wh_alarm_name(enum wh_alarm_kind kind)
 	return names[kind];
 }
 
+struct old_weight {
+	const char *name, *dtype, *shape;
+	bool has_nan, has_inf;
+	double l2; /* 0 where it isn't known */
+};
+
 struct look {
 	struct commit *commit;
 	struct db *db;
@@ -45,13 +54,18 @@ struct look {
 	struct snapshot_row parent;
 	struct lineage_range line; /* that the parent ends */
 	bool *is_kept;		   /* a layer: the parent has it as it is */
+	bool *is_found;		   /* a layer: the parent has one for it */
 	bool *is_paired;	   /* a tensor: the parent has the weight */
 	struct name_map layers;	   /* of those that are not kept */
 	struct old_layer {
 		int64_t id;
-		const char *name;
-		bool is_layer; /* not the optimizer's, not state */
-	} * old;	       /* the parent's that are not kept */
+		const char *name, *class_name; /* NULL: not known */
+		bool is_layer;	 /* not the optimizer's, not state */
+		bool is_renamed; /* then its weights have other names too */
+		uint32_t now;	 /* the new model's, or WH_NO_LAYER */
+		struct old_weight *weights; /* in the arena */
+		uint32_t n_weights;
+	} * old; /* the parent's that are not kept */
 	uint32_t n_old, n_common;
 	bool is_akin; /* at least half of the parent's layers are there */
 	struct wh_alarm *alarms; /* in the arena, as they were found */
@@ -138,10 +152,15 @@ static enum wh_status add_old(struct look *look, struct stmt *stmt,
 	WH_TRY(array_grow(&look->old, look->n_old, room, sizeof(*look->old),
 			  err));
 	old = &look->old[look->n_old++];
+	*old = (struct old_layer){.now = WH_NO_LAYER};
 	old->id = column_integer(stmt, 0);
 	old->name = arena_strdup(&look->arena, column_text(stmt, 2));
+	old->class_name = column_is_null(stmt, 3)
+				  ? NULL
+				  : arena_strdup(&look->arena,
+						 column_text(stmt, 3));
 	old->is_layer = kind == WH_LAYER;
-	return old->name ? WH_OK : wh_fail_memory(err);
+	return look->arena.failed ? wh_fail_memory(err) : WH_OK;
 }
 
 static enum wh_status sort_out(struct look *look, struct known_layer *known,
@@ -186,6 +205,143 @@ static enum wh_status find_kept(struct look *look, struct wh_error *err)
 	status = sort_out(look, known, n_known, err);
 	free(known);
 	return status;
+}
+
+/* ---- Layers that have changed, or were renamed -----------------------------
+ */
+
+static enum wh_status read_weights(struct look *look, struct old_layer *old,
+				   struct wh_error *err)
+{
+	struct arena *arena = &look->arena;
+	AUTO_STMT *stmt = NULL;
+	size_t room = 0;
+	bool row;
+
+	WH_TRY(db_stmt(look->db, STMT_LAYER_FIGURES, &stmt, err));
+	stmt_integer(stmt, 1, old->id);
+	for (;;) {
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		if (!arena_grow(arena, &old->weights, old->n_weights, &room,
+				sizeof(*old->weights)))
+			break;
+		old->weights[old->n_weights++] = (struct old_weight){
+			.name = arena_strdup(arena, column_text(stmt, 0)),
+			.dtype = arena_strdup(arena, column_text(stmt, 1)),
+			.shape = arena_strdup(arena, column_text(stmt, 2)),
+			.has_nan = column_integer(stmt, 3) > 0,
+			.has_inf = column_integer(stmt, 4) > 0,
+			.l2 = column_real(stmt, 5)};
+	}
+	return arena->failed ? wh_fail_memory(err) : WH_OK;
+}
+
+/* Without the number at the end: of "dense" for "dense_12". */
+static size_t stem_length(const char *name)
+{
+	size_t all = strlen(name), n = all;
+
+	while (n && name[n - 1] >= '0' && name[n - 1] <= '9')
+		n--;
+	return n > 1 && n < all && name[n - 1] == '_' ? n - 1 : all;
+}
+
+static bool same_sort(const struct old_layer *old, const struct wh_layer *now)
+{
+	size_t len = stem_length(old->name);
+
+	if (old->class_name && now->class_name)
+		return strcmp(old->class_name, now->class_name) == 0;
+	return stem_length(now->name) == len &&
+	       memcmp(old->name, now->name, len) == 0;
+}
+
+static bool same_forms(const struct look *look, const struct old_layer *old,
+		       const struct wh_layer *now)
+{
+	char shape[SHAPE_TEXT_SIZE];
+	uint32_t i;
+
+	if (old->n_weights != now->n_variables)
+		return false;
+	for (i = 0; i < old->n_weights; i++) {
+		const struct old_weight *w = &old->weights[i];
+		const struct wh_tensor *t =
+			&look->manifest->tensors[now->variables[i].tensor];
+
+		tensor_shape_text(t, shape);
+		if (strcmp(wh_dtype_name(t->dtype), w->dtype) != 0 ||
+		    strcmp(shape, w->shape) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The first layer that the parent has none for, of the same class and forms;
+ * so those that are alike are paired in order. `*first` passes what the parent
+ * has. */
+static uint32_t find_renamed(const struct look *look,
+			     const struct old_layer *old, uint32_t *first)
+{
+	uint32_t i, n = look->manifest->n_layers;
+
+	while (*first < n && look->is_found[*first])
+		++*first;
+	for (i = *first; i < n; i++) {
+		const struct wh_layer *now = &look->manifest->layers[i];
+
+		if (!look->is_found[i] && now->kind == WH_LAYER &&
+		    same_sort(old, now) && same_forms(look, old, now))
+			return i;
+	}
+	return WH_NO_LAYER;
+}
+
+static void pair_layers(struct look *look)
+{
+	uint32_t i, at, first = 0, n_found = look->n_common;
+
+	memcpy(look->is_found, look->is_kept,
+	       look->manifest->n_layers * sizeof(*look->is_found));
+	for (i = 0; i < look->n_old; i++) {
+		at = name_map_find(&look->layers, look->old[i].name);
+		if (at == UINT32_MAX)
+			continue;
+		look->old[i].now = at;
+		look->is_found[at] = true;
+		n_found++;
+	}
+	for (i = 0; i < look->n_old; i++) {
+		struct old_layer *old = &look->old[i];
+
+		if (old->now != WH_NO_LAYER || !old->is_layer ||
+		    !old->n_weights)
+			continue;
+		old->now = find_renamed(look, old, &first);
+		if (old->now == WH_NO_LAYER)
+			continue;
+		old->is_renamed = true;
+		look->is_found[old->now] = true;
+		n_found++;
+	}
+	/* Else this is another model, and nothing is to be said of it. */
+	look->is_akin = 2 * n_found >= look->n_common + look->n_old;
+}
+
+/* In one transaction: each layer's figures for themselves would ask the file
+ * anew whether it has changed. */
+static enum wh_status know_old_layers(struct look *look, struct wh_error *err)
+{
+	AUTO_TRANSACTION tx = {0};
+	uint32_t i;
+
+	WH_TRY(transaction_read(&tx, look->db, err));
+	for (i = 0; i < look->n_old; i++)
+		WH_TRY(read_weights(look, &look->old[i], err));
+	pair_layers(look);
+	return WH_OK;
 }
 
 /* ---- Weights that both have ------------------------------------------------
@@ -319,69 +475,46 @@ static enum wh_status know_all_figures(struct look *look, struct wh_error *err)
 	return WH_OK;
 }
 
-/* `*n_weights`: how many the old layer has. */
-static enum wh_status check_layer(struct look *look, const struct wh_layer *now,
-				  const struct old_layer *old,
-				  uint32_t *n_weights, struct wh_error *err)
+static void check_layer(struct look *look, const struct wh_layer *now,
+			const struct old_layer *old)
 {
-	AUTO_STMT *stmt = NULL;
-	bool row;
+	uint32_t i;
 
-	*n_weights = 0;
-	WH_TRY(db_stmt(look->db, STMT_LAYER_FIGURES, &stmt, err));
-	stmt_integer(stmt, 1, old->id);
-	for (;;) {
-		const struct wh_variable *v;
+	for (i = 0; i < old->n_weights; i++) {
+		const struct old_weight *w = &old->weights[i];
+		const struct wh_variable *v =
+			old->is_renamed ? &now->variables[i]
+					: find_weight(now, w->name, i);
 
-		WH_TRY(stmt_step(stmt, &row, err));
-		if (!row)
-			break;
-		v = now ? find_weight(now, column_text(stmt, 0), *n_weights)
-			: NULL;
-		++*n_weights;
 		if (!v)
 			continue;
 		look->is_paired[v->tensor] = true;
 		if (look->is_akin)
-			check_form(look, now, v, column_text(stmt, 1),
-				   column_text(stmt, 2));
-		check_counts(look, now, v, column_integer(stmt, 3) > 0,
-			     column_integer(stmt, 4) > 0);
-		check_norm(look, now, v, column_real(stmt, 5));
+			check_form(look, now, v, w->dtype, w->shape);
+		check_counts(look, now, v, w->has_nan, w->has_inf);
+		check_norm(look, now, v, w->l2);
 	}
-	return WH_OK;
 }
 
-/* In one transaction: each layer's figures for themselves would ask the file
- * anew whether it has changed. */
-static enum wh_status check_old_layers(struct look *look, struct wh_error *err)
+static void check_old_layers(struct look *look)
 {
-	AUTO_TRANSACTION tx = {0};
 	char text[512];
-	uint32_t i, at, n_weights, n_found = look->n_common;
+	uint32_t i;
 
-	WH_TRY(transaction_read(&tx, look->db, err));
-	for (i = 0; i < look->n_old; i++)
-		n_found += name_map_find(&look->layers, look->old[i].name) !=
-			   UINT32_MAX;
-	/* Else this is another model, and nothing is to be said of it. */
-	look->is_akin = 2 * n_found >= look->n_common + look->n_old;
 	for (i = 0; i < look->n_old; i++) {
 		const struct old_layer *old = &look->old[i];
 
-		at = name_map_find(&look->layers, old->name);
-		WH_TRY(check_layer(
-			look,
-			at == UINT32_MAX ? NULL : &look->manifest->layers[at],
-			old, &n_weights, err));
-		if (at != UINT32_MAX || !n_weights || !old->is_layer ||
-		    !look->is_akin)
+		if (old->now != WH_NO_LAYER) {
+			check_layer(look, &look->manifest->layers[old->now],
+				    old);
+			continue;
+		}
+		if (!old->n_weights || !old->is_layer || !look->is_akin)
 			continue;
 		snprintf(text, sizeof(text), "layer '%.200s' is missing",
 			 old->name);
 		raise_alarm(look, WH_ALARM_MISSING, old->name, "", 0, text);
 	}
-	return WH_OK;
 }
 
 /* Weights that are new, and those of layers that are as they were. */
@@ -507,9 +640,11 @@ static enum wh_status look_at(struct look *look, int64_t parent,
 
 	look->is_kept =
 		calloc((size_t)manifest->n_layers + 1, sizeof(*look->is_kept));
+	look->is_found =
+		calloc((size_t)manifest->n_layers + 1, sizeof(*look->is_found));
 	look->is_paired = calloc((size_t)manifest->n_tensors + 1,
 				 sizeof(*look->is_paired));
-	if (!look->is_kept || !look->is_paired)
+	if (!look->is_kept || !look->is_found || !look->is_paired)
 		return wh_fail_memory(err);
 	if (parent) {
 		WH_TRY(snapshot_load(look->db, parent, &look->arena,
@@ -518,8 +653,10 @@ static enum wh_status look_at(struct look *look, int64_t parent,
 		WH_TRY(name_layers(look, err));
 	}
 	WH_TRY(know_all_figures(look, err));
-	if (parent)
-		WH_TRY(check_old_layers(look, err));
+	if (parent) {
+		WH_TRY(know_old_layers(look, err));
+		check_old_layers(look);
+	}
 	check_unpaired_weights(look);
 	return parent ? check_stuck(look, err) : WH_OK;
 }
@@ -551,6 +688,7 @@ enum wh_status commit_look_for_alarms(struct commit *commit,
 				 look.alarms[0].sentence,
 				 look.n_alarms > 1 ? ", and more" : "");
 	free(look.is_kept);
+	free(look.is_found);
 	free(look.is_paired);
 	free(look.old);
 	name_map_free(&look.layers);

@@ -98,6 +98,62 @@ def test_shapes_dtypes_and_layers(model):
     assert model.row("commit", "other.npz")["alarms"] == []
 
 
+SQUARE = numpy.arange(4, dtype="f4").reshape(2, 2)
+
+
+def save_built(wh, *numbers, **more):
+    """A model as Keras names it: a number of 0 is none."""
+    arrays = {f"dense{f'_{n}' if n else ''}/kernel": SQUARE + value
+              for value, n in enumerate(numbers, 1)}
+    numpy.savez(wh.folder / "m.npz", **{"head/kernel": STILL["b/kernel"],
+                                        **arrays, **more})
+    return [(one["alarm"], one["layer"])
+            for one in wh.row("commit", "m.npz")["alarms"]]
+
+
+def test_a_model_that_is_built_anew(store):
+    """In one process Keras goes on counting."""
+    named = {f"{name}/kernel": SQUARE for name in "ab"}
+    assert save_built(store, 0, 1, 2, **named) == []
+    assert save_built(store, 3, 4, 5, **named) == []
+    assert save_built(store, 6, 7, **named) == [("missing", "dense_5")]
+
+
+def test_a_model_of_which_all_is_built_anew(store):
+    assert save_built(store, 3, 4, 5) == []
+    assert save_built(store, 10, 11, 12) == []
+    # One has gone, with other names and with the same ones.
+    assert save_built(store, 13, 14) == [("missing", "dense_12")]
+    assert save_built(store, 13) == [("missing", "dense_14")]
+    # What the parent had stands for nothing else.
+    assert save_built(store, 13, 15) == []
+    assert save_built(store, 15) == [("missing", "dense_13")]
+
+
+def test_what_stands_for_no_layer(store):
+    assert save_built(store, 0, 1, 2) == []
+    for more in ({"dense_9/kernel": numpy.ones((2, 3), "f4")},
+                 {"dense_9/kernel": numpy.ones((2, 2), "f8")},
+                 {"dense_9/kernel": SQUARE, "dense_9/bias": SQUARE},
+                 {"dense_x/kernel": SQUARE}, {"dense9/kernel": SQUARE},
+                 {"dense_9_b/kernel": SQUARE}):
+        assert save_built(store, 0, 1, **more) == [("missing", "dense_2")]
+        new = next(iter(more)).split("/")[0]
+        assert save_built(store, 0, 1, 2) == [("missing", new)]
+
+
+def test_weights_of_a_layer_that_was_renamed(store):
+    """Are told against what they were, in the order of the layers."""
+    def save_nan(*numbers):
+        return save_built(store, *numbers, **{
+            f"dense_{numbers[-1]}/kernel": SQUARE * numpy.nan})
+    assert save_built(store, 1, 2) == []
+    assert save_nan(3, 4) == [("nan", "dense_4")]
+    assert save_nan(5, 6) == []
+    assert save_built(store, 7, 8, **{"dense_7/kernel": SQUARE * 1e9}) == [
+        ("norm", "dense_7")]
+
+
 def test_a_layer_that_does_not_train(model):
     def step(number, *words):
         return alarms(model, *words,

@@ -53,6 +53,28 @@ def test_a_rate_that_explodes(wh, tmp_path):
     assert {one["alarm"] for one in alarms} & {"norm", "nan", "inf"}
 
 
+@pytest.mark.parametrize("suffix", [".h5", ".keras", ""])
+def test_a_loop_that_builds_its_model_anew(wh, tmp_path, suffix):
+    """Automatic names go on counting; then a layer goes."""
+    layers = tf_keras.layers
+    wh("init")
+    found = []
+    for epoch, n_automatic in enumerate([2, 2, 1]):
+        made = tf_keras.Sequential([
+            layers.Input((6,)), layers.BatchNormalization(name="norm"),
+            *(layers.Dense(6) for _ in range(n_automatic)),
+            layers.Dense(3, name="high")])
+        made.compile("sgd", "mse")
+        path = f"{tmp_path}/epoch-{epoch}{suffix}"
+        if suffix == ".keras":
+            made.save(path)
+        else:
+            made.save_weights(path)
+        found.append(json.loads(wh("commit", path, "--json"))["alarms"])
+    assert found[:2] == [[], []]
+    assert [one["alarm"] for one in found[2]] == ["missing"]
+
+
 @pytest.mark.parametrize("suffix", [".h5", ""])
 def test_a_layer_that_someone_forgot_to_thaw(wh, tmp_path, suffix):
     paths = train(model(0.01, frozen=["low"]), tmp_path, 5, suffix)

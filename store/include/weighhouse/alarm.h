@@ -22,7 +22,10 @@ enum wh_alarm_kind {
 	 * model. */
 	WH_ALARM_SHAPE,	  /* another shape */
 	WH_ALARM_DTYPE,	  /* another dtype */
-	WH_ALARM_MISSING, /* a layer with weights is gone */
+	WH_ALARM_MISSING, /* a layer with weights is gone, and no new one of
+			     its class, its shapes and dtypes stands for it;
+			     where classes aren't known, of its name but for a
+			     number at the end: "dense_3" for "dense_1" */
 	WH_ALARM_STUCK,	  /* a layer that isn't known to be frozen has not
 			     changed for so many snapshots */
 };

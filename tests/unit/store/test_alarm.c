@@ -110,6 +110,66 @@ static void others_write_while_a_program_is_told(void **state)
 	assert_int_equal(blocked.n_told, 3);
 }
 
+/* Layers whose names say nothing, by their classes; each is as large as its
+ * class's name is long. */
+static void commit_classes(struct fixture *f, const char *const (*layers)[2],
+			   size_t n, struct told *told)
+{
+	static const float values[16] = {1};
+	struct wh_commit_options options = {
+		.alarms = {.fn = note, .arg = told}};
+	struct wh_builder *builder = NULL;
+	struct wh_source *source = NULL;
+	size_t i;
+
+	told->n = 0;
+	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
+	for (i = 0; i < n; i++) {
+		const uint64_t shape[] = {strlen(layers[i][1])};
+		struct wh_array array = {.name = "w",
+					 .dtype = WH_FLOAT32,
+					 .rank = 1,
+					 .shape = shape,
+					 .data = values};
+
+		assert_ok(wh_builder_layer(builder, layers[i][0], layers[i][1],
+					   &f->err),
+			  &f->err);
+		assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
+	}
+	assert_ok(wh_builder_finish(builder, &source, &f->err), &f->err);
+	assert_ok(wh_commit(f->store, source, &options, &f->result, &f->err),
+		  &f->err);
+	wh_source_close(source);
+}
+
+static void a_layer_of_the_same_class_stands_for_another(void **state)
+{
+	static const char *const first[][2] = {{"head", "Dense"},
+					       {"tail", "Dense"},
+					       {"low", "Dense"},
+					       {"norm", "Scale"}};
+	static const char *const renamed[][2] = {{"head", "Dense"},
+						 {"tail", "Dense"},
+						 {"first", "Dense"},
+						 {"norm_1", "Scale"}};
+	/* Of the same size and nearly the same name, but another class. */
+	static const char *const other[][2] = {{"head", "Dense"},
+					       {"tail", "Dense"},
+					       {"first", "Dense"},
+					       {"norm_2", "Shift"}};
+	struct fixture *f = *state;
+	struct told told;
+
+	commit_classes(f, first, 4, &told);
+	commit_classes(f, renamed, 4, &told);
+	assert_int_equal(told.n, 0);
+	commit_classes(f, other, 4, &told);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.kinds[0], WH_ALARM_MISSING);
+	assert_string_equal(told.sentences[0], "layer 'norm_1' is missing");
+}
+
 static void nobody_asks_and_nobody_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -354,6 +414,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_store(a_program_is_told),
 		with_store(others_write_while_a_program_is_told),
+		with_store(a_layer_of_the_same_class_stands_for_another),
 		with_store(nobody_asks_and_nobody_is_told),
 		with_store(strict_is_a_status),
 		with_store(what_has_no_figures_is_not_read_for_them),
