@@ -216,6 +216,7 @@ enum wh_status h5_plan(struct wh_source *source,
 	WH_TRY(wh_plan_new(source, &plan, err));
 	WH_TRY(mapping_h5_names_by(&source->manifest, &hints, arena, &names,
 				   err));
+	WH_TRY(mapping_h5_check_order(&names, err));
 	choose_attributes(&source->manifest, &model);
 	WH_TRY(choose_layers(&names, options, plan, &model, &top, err));
 	WH_TRY(warn(plan, &names, err));

@@ -126,6 +126,16 @@ static enum wh_status allow_conversions(struct loading *loading,
 				   &loading->arena, &pairing->config, err);
 }
 
+/* Two Keras 3 files have one order. */
+static enum wh_status check_order(const struct mapping_h5 *from,
+				  const struct mapping_h5 *to,
+				  struct wh_error *err)
+{
+	if (from->unordered && to->unordered)
+		return WH_OK;
+	return mapping_h5_check_order(from->unordered ? from : to, err);
+}
+
 static enum wh_status match_layers(struct loading *loading,
 				   struct wh_error *err)
 {
@@ -144,6 +154,7 @@ static enum wh_status match_layers(struct loading *loading,
 	else
 		WH_TRY(mapping_h5_names(loading->model, config, &loading->arena,
 					&to, err));
+	WH_TRY(check_order(&from, &to, err));
 	WH_TRY(allow_conversions(loading, err));
 	return pair_layers(&loading->pairing, &from, &to,
 			   loading->matching == WH_MATCH_NAMES, err);

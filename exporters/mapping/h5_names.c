@@ -334,6 +334,7 @@ enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
 	if (naming.targets && naming.keras3.is_subclassed)
 		order_layers_by_map(&naming, &made);
 	WH_TRY(notes_settle(&naming.notes, &made.notes, &made.n_notes, err));
+	made.unordered = naming.unordered;
 	*out = made;
 	return WH_OK;
 }
@@ -345,4 +346,17 @@ enum wh_status mapping_h5_names(const struct wh_manifest *manifest,
 	struct mapping_hints hints = {.model_config = model_config};
 
 	return mapping_h5_names_by(manifest, &hints, arena, out, err);
+}
+
+enum wh_status mapping_h5_check_order(const struct mapping_h5 *names,
+				      struct wh_error *err)
+{
+	if (!names->unordered)
+		return WH_OK;
+	return wh_fail(err, WH_EUNSUPPORTED,
+		       "layer '%s' is quantized: in an HDF5 file of layers its "
+		       "weights have another order, which a Keras 3 file does "
+		       "not say; --map FILE says it, and a .weights.h5 or "
+		       ".keras file keeps them as they are",
+		       names->unordered);
 }

@@ -306,6 +306,15 @@ static bool keras3_is_decided(const struct naming *naming,
 	return true;
 }
 
+static void find_quantized(struct naming *naming, const struct wh_layer *layer)
+{
+	uint32_t i;
+
+	for (i = 0; i < layer->n_variables && !naming->unordered; i++)
+		if (naming->keras3.is_quantized[layer->variables[i].tensor])
+			naming->unordered = layer->name;
+}
+
 #define MAX_COMPARED 1000u
 
 /* One object's variables stand in their order; which of several objects comes
@@ -361,8 +370,10 @@ enum wh_status naming_order(struct naming *naming, const struct wh_layer *layer,
 
 	for (i = 0; i < layer->n_variables; i++)
 		order[i] = i;
-	if (naming->keras3.paths && !keras3_is_decided(naming, layer))
+	if (naming->keras3.paths && !keras3_is_decided(naming, layer)) {
+		find_quantized(naming, layer);
 		return check_objects(naming, layer, err);
+	}
 	kind = order_sort(paths, order, layer->n_variables);
 	if (kind == ORDER_GRAPH)
 		return order_by_graph(naming, layer, paths, order, err);

@@ -76,6 +76,8 @@ struct keras3_names {
 	const char **objects;	 /* the object's path: "layers/lstm/cell" */
 	const struct config_layer **config; /* of each layer of the manifest */
 	bool *may_hold_table; /* of each layer: slot_may_hold_table */
+	bool *is_quantized;   /* of each tensor: its object's values stand in
+				 an order that only Keras 3's own files have */
 	bool has_doubt; /* the order of layers is that of their names, and the
 			   file does not show if it is the model's */
 	bool is_subclassed; /* layers are attributes: they have no order */

@@ -255,6 +255,21 @@ enum wh_status mapping_layers_from_objects(const struct keras3_objects *objects,
 
 /* ---- From a manifest -------------------------------------------------- */
 
+/* Keras 3 writes the integer kernel first, though it trains the bias alone;
+ * its weights, and HDF5 files of layers, begin with what is trained. Which of
+ * the others are there depends on the kind of quantization. */
+static bool is_quantized(const struct wh_manifest *manifest,
+			 const struct keras3_object *object,
+			 const struct keras3_place *place)
+{
+	const char *class_name = place->class_name;
+
+	return class_name && object->n_values > 2 &&
+	       (strcmp(class_name, "Dense") == 0 ||
+		strcmp(class_name, "EinsumDense") == 0) &&
+	       manifest->tensors[object->values[0].tensor].dtype == WH_INT8;
+}
+
 static enum wh_status name_value(const struct wh_manifest *manifest,
 				 const struct keras3_object *object,
 				 const struct keras3_place *place,
@@ -269,6 +284,7 @@ static enum wh_status name_value(const struct wh_manifest *manifest,
 	bool ok;
 
 	names->objects[tensor] = object->path;
+	names->is_quantized[tensor] = is_quantized(manifest, object, place);
 	path = value_path(object, place, index, place->path, arena, &ok);
 	if (!ok)
 		return wh_fail_memory(err);
@@ -324,12 +340,14 @@ enum wh_status keras3_names_find(const struct wh_manifest *manifest,
 	names->paths = arena_alloc(arena, n, sizeof(*names->paths));
 	names->full_names = arena_alloc(arena, n, sizeof(*names->full_names));
 	names->objects = arena_alloc(arena, n, sizeof(*names->objects));
+	names->is_quantized =
+		arena_alloc(arena, n, sizeof(*names->is_quantized));
 	names->config =
 		arena_alloc(arena, manifest->n_layers, sizeof(*names->config));
 	names->may_hold_table = arena_alloc(arena, manifest->n_layers,
 					    sizeof(*names->may_hold_table));
 	if (!names->paths || !names->full_names || !names->objects ||
-	    !names->config || !names->may_hold_table)
+	    !names->is_quantized || !names->config || !names->may_hold_table)
 		return wh_fail_memory(err);
 	WH_TRY(keras3_objects_read(manifest, arena, &objects, err));
 	WH_TRY(layers_config_model(manifest, given, arena, &model, err));

@@ -48,6 +48,9 @@ struct mapping_h5 {
 	uint32_t n_left_out;	  /* optimizer and state tensors */
 	const char *const *notes; /* orders that were assumed */
 	uint32_t n_notes;
+	/* A layer whose weights have an order here that is a Keras 3 file's
+	 * alone; or NULL. */
+	const char *unordered;
 };
 
 /** The legacy layout of a manifest of any origin: names as they are if it
@@ -58,6 +61,11 @@ struct mapping_h5 {
 enum wh_status mapping_h5_names(const struct wh_manifest *manifest,
 				const char *model_config, struct arena *arena,
 				struct mapping_h5 *out, struct wh_error *err);
+
+/** WH_EUNSUPPORTED, naming the layer, where Keras would take the weights in
+ *  another order than `names` has. */
+enum wh_status mapping_h5_check_order(const struct mapping_h5 *names,
+				      struct wh_error *err);
 
 /** The object graph for a manifest of any origin, rooted at the model: its
  *  own if it has one, else built from layers and object paths, layers'

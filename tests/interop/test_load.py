@@ -265,6 +265,47 @@ def test_skip_mismatch_of_legacy_weights_leaves_shapes_as_keras_3_does(
     check_arrays(target, expected)
 
 
+# ---- Quantized layers -------------------------------------------------------
+
+
+def quantized(mode, seed):
+    model = keras3.Sequential([keras3.Input((6,)),
+                               keras3.layers.Dense(4, name="d"),
+                               keras3.layers.Dense(2, name="e")])
+    model.quantize(mode)
+    fill(model, seed)
+    return model
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_quantized_layers_go_to_legacy_hdf5_in_the_order_of_a_map(mode, wh):
+    """Keras 3's own file has the kernel first, its legacy one the bias."""
+    model = quantized(mode, 1)
+    expected = arrays(model)
+    model.save_weights(wh.folder / "q.weights.h5")
+    said = wh.refused("convert", "q.weights.h5", "q.h5")
+    assert "layer 'd' is quantized" in said and "--map FILE" in said
+    assert not (wh.folder / "q.h5").exists()
+    rest = [w.name for w in model.layers[0].weights[2:]]
+    (wh.folder / "map.json").write_text(json.dumps({
+        f"layers/{slot}/vars/{key}": f"{name}/{leaf}"
+        for slot, name in (("dense", "d"), ("dense_1", "e"))
+        for key, leaf in [(1, "bias"), (0, "kernel")] + [
+            (i + 2, leaf) for i, leaf in enumerate(rest)]}))
+    wh("convert", "q.weights.h5", "q.h5", "--map", "map.json")
+    model.save(wh.folder / "theirs.h5")
+    fill(model, 2)
+    model.load_weights(wh.folder / "q.h5")
+    check_arrays(model, expected)
+    fill(model, 3)
+    model.save_weights(wh.folder / "into.weights.h5")
+    wh("load-weights", "file:q.weights.h5", "--into", "into.weights.h5")
+    model.load_weights(wh.folder / "into.weights.h5")
+    check_arrays(model, expected)
+    assert "is quantized" in wh.refused(
+        "load-weights", "file:q.weights.h5", "--into", "theirs.h5")
+
+
 # ---- Objects ----------------------------------------------------------------
 
 
