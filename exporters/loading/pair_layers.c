@@ -235,6 +235,32 @@ static enum wh_status pair_in_order(struct pairing *pairing,
 	return WH_OK;
 }
 
+/* Names of classes say little of which layer is meant. */
+static void tell_classes(struct pairing *pairing, const struct mapping_h5 *from,
+			 const struct mapping_h5 *to,
+			 const struct name_map *names)
+{
+	bool is_from = from->by_class != NULL;
+	uint32_t i, n = 0;
+
+	if (!is_from && !to->by_class)
+		return;
+	for (i = 0; i < from->n_layers; i++)
+		n += from->layers[i].kind == WH_LAYER &&
+		     from->layers[i].n_weights &&
+		     name_map_find(names, from->layers[i].name) != UINT32_MAX;
+	pairing_warn(pairing,
+		     "the Keras 3 file %s names layers by their classes alone, "
+		     "as '%s': %u of %u layers have a name that the other has%s",
+		     is_from ? "that is loaded from" : "that is loaded into",
+		     is_from ? from->by_class : to->by_class, n,
+		     count_weighted(to),
+		     pairing->options->model_config
+			     ? ""
+			     : "; --model-config FILE (the model's to_json()) "
+			       "says their own names");
+}
+
 static enum wh_status pair_by_name(struct pairing *pairing,
 				   const struct mapping_h5 *from,
 				   const struct mapping_h5 *to,
@@ -249,6 +275,7 @@ static enum wh_status pair_by_name(struct pairing *pairing,
 		if (to->layers[i].kind == WH_LAYER)
 			WH_TRY(name_map_add(&layers, to->layers[i].name, i,
 					    &added, err));
+	tell_classes(pairing, from, to, &layers);
 	for (i = 0; i < from->n_layers; i++) {
 		pair.from = &from->layers[i];
 		if (pair.from->kind != WH_LAYER)

@@ -132,6 +132,31 @@ static enum wh_status name_by_paths(const struct naming *naming,
 	return WH_OK;
 }
 
+/* Remembers a layer whose only name is its slot: tf-keras, and early versions
+ * of Keras 3, don't write the names. */
+static enum wh_status find_by_class(struct naming *naming,
+				    const struct wh_layer *layer,
+				    struct wh_error *err)
+{
+	const char *path, *root;
+	size_t len;
+
+	if (naming->by_class || !naming->keras3.paths || !layer->n_variables)
+		return WH_OK;
+	path = layer->variables[0].keras3_path;
+	len = path ? strcspn(path, "/") : 0;
+	if (!len || !path[len])
+		return WH_OK;
+	if (name_below(path, "layers"))
+		len += 1 + strcspn(path + len + 1, "/");
+	root = arena_bytes(naming->arena, path, len);
+	if (!root)
+		return wh_fail_memory(err);
+	if (!manifest_attribute(naming->manifest, root, "name"))
+		naming->by_class = layer->name;
+	return WH_OK;
+}
+
 static enum wh_status name_layer(struct naming *naming, uint32_t index,
 				 struct mapping_layer *out,
 				 struct wh_error *err)
@@ -151,6 +176,8 @@ static enum wh_status name_layer(struct naming *naming, uint32_t index,
 		return wh_fail_memory(err);
 	if (config && *config->name)
 		out->name = config->name;
+	else
+		WH_TRY(find_by_class(naming, layer, err));
 	WH_TRY(naming_order(naming, layer, config, paths, order, err));
 	for (i = 0; i < layer->n_variables; i++) {
 		sorted[i] = paths[order[i]];
@@ -335,6 +362,7 @@ enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
 		order_layers_by_map(&naming, &made);
 	WH_TRY(notes_settle(&naming.notes, &made.notes, &made.n_notes, err));
 	made.unordered = naming.unordered;
+	made.by_class = naming.by_class;
 	*out = made;
 	return WH_OK;
 }

@@ -51,6 +51,9 @@ struct mapping_h5 {
 	/* A layer whose weights have an order here that is a Keras 3 file's
 	 * alone; or NULL. */
 	const char *unordered;
+	/* A layer that has no name but its slot, as in a Keras 3 file without
+	 * names ("dense_1"); or NULL. */
+	const char *by_class;
 };
 
 /** The legacy layout of a manifest of any origin: names as they are if it

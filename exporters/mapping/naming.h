@@ -17,7 +17,7 @@ struct naming {
 	uint32_t *walk;		    /* of each tensor: its place, depth first */
 	struct keras3_names keras3; /* of a Keras 3 file; else zeroed */
 	struct weight_target *targets; /* of each tensor; NULL without a map */
-	const char *unordered; /* mapping_h5's */
+	const char *unordered, *by_class; /* mapping_h5's */
 };
 
 /** Fills config, full_names and walk. Errors as layers_config. */

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
-from conftest import same
+from conftest import config, same
 from zoo import BY_NAME, arrays, check_arrays, fill, train
 
 layers = keras.layers
@@ -304,6 +304,52 @@ def test_quantized_layers_go_to_legacy_hdf5_in_the_order_of_a_map(mode, wh):
     check_arrays(model, expected)
     assert "is quantized" in wh.refused(
         "load-weights", "file:q.weights.h5", "--into", "theirs.h5")
+
+
+# ---- Names of classes -------------------------------------------------------
+
+
+def test_by_name_says_that_a_file_names_layers_by_their_classes(wh):
+    """tf-keras's .weights.h5 has no layer names, which a configuration has."""
+    names = ("a", "dense_1", "c")
+    source, target = make((4, 4, 4), names), make((4, 4, 4), names)
+    fill(source, 1)
+    fill(target, 2)
+    source.save_weights(wh.folder / "theirs.h5")
+    target.save_weights(wh.folder / "into.weights.h5")
+    target.save_weights(wh.folder / "by-config.weights.h5")
+    wh.commit("theirs.h5")
+    words = "load-weights", "--by-name", "--json", "--into"
+    done = wh.run(*words, "into.weights.h5")
+    assert json.loads(done.stdout)["loaded"] == 2
+    (said,) = done.stderr.splitlines()
+    assert "that is loaded into names layers by their classes" in said
+    assert "1 of 3 layers" in said and "--model-config" in said
+    done = wh.run("load-weights", "file:into.weights.h5", "--by-name",
+                  "--into", "theirs.h5")
+    assert "that is loaded from names layers by their classes" in done.stderr
+    said = json.loads(wh.quiet(*words, "by-config.weights.h5",
+                               *config(wh, target)))
+    assert (said["loaded"], said["kept"]) == (6, 0)
+    target.load_weights(wh.folder / "by-config.weights.h5")
+    check_arrays(target, arrays(source))
+
+
+def test_by_name_takes_the_names_that_a_file_of_keras_3_has(wh):
+    def made(seed):
+        model = keras3.Sequential([keras3.Input((5,))] + [
+            keras3.layers.Dense(5, name=name) for name in "abc"])
+        fill(model, seed)
+        return model
+    source, target = made(1), made(2)
+    source.save(wh.folder / "theirs.h5")
+    target.save_weights(wh.folder / "into.weights.h5")
+    wh.commit("theirs.h5")
+    row = json.loads(wh.quiet("load-weights", "--by-name", "--json", "--into",
+                              "into.weights.h5"))
+    assert (row["loaded"], row["kept"]) == (6, 0)
+    target.load_weights(wh.folder / "into.weights.h5")
+    check_arrays(target, arrays(source))
 
 
 # ---- Objects ----------------------------------------------------------------
