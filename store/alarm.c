@@ -279,29 +279,71 @@ static bool same_forms(const struct look *look, const struct old_layer *old,
 	return true;
 }
 
-/* The first layer that the parent has none for, of the same class and forms;
- * so those that are alike are paired in order. `*first` passes what the parent
- * has. */
-static uint32_t find_renamed(const struct look *look,
-			     const struct old_layer *old, uint32_t *first)
+/* Layers that the parent has none for, by index; a model may be of another kind
+ * altogether, so for each of the parent's not all are looked at. */
+struct newcomers {
+	uint32_t *list; /* in the arena */
+	uint32_t n, first;
+};
+#define MAX_LOOKED_AT 256u
+
+static bool find_newcomers(struct look *look, struct newcomers *fresh)
 {
 	uint32_t i, n = look->manifest->n_layers;
 
-	while (*first < n && look->is_found[*first])
-		++*first;
-	for (i = *first; i < n; i++) {
-		const struct wh_layer *now = &look->manifest->layers[i];
+	fresh->list = arena_alloc(&look->arena, n, sizeof(*fresh->list));
+	for (i = 0; fresh->list && i < n; i++)
+		if (!look->is_found[i] &&
+		    look->manifest->layers[i].kind == WH_LAYER)
+			fresh->list[fresh->n++] = i;
+	return fresh->list != NULL;
+}
 
-		if (!look->is_found[i] && now->kind == WH_LAYER &&
-		    same_sort(old, now) && same_forms(look, old, now))
-			return i;
+/* The first one of the same class and forms: so those that are alike are
+ * paired in order. */
+static uint32_t find_renamed(const struct look *look,
+			     const struct old_layer *old, struct newcomers *fresh)
+{
+	uint32_t i;
+
+	while (fresh->first < fresh->n && look->is_found[fresh->list[fresh->first]])
+		fresh->first++;
+	for (i = fresh->first; i < fresh->n && i - fresh->first < MAX_LOOKED_AT;
+	     i++) {
+		uint32_t at = fresh->list[i];
+		const struct wh_layer *now = &look->manifest->layers[at];
+
+		if (!look->is_found[at] && same_sort(old, now) &&
+		    same_forms(look, old, now))
+			return at;
 	}
 	return WH_NO_LAYER;
 }
 
-static void pair_layers(struct look *look)
+static uint32_t pair_renamed(struct look *look, struct newcomers *fresh)
 {
-	uint32_t i, at, first = 0, n_found = look->n_common;
+	uint32_t i, n_found = 0;
+
+	for (i = 0; i < look->n_old; i++) {
+		struct old_layer *old = &look->old[i];
+
+		if (old->now != WH_NO_LAYER || !old->is_layer ||
+		    !old->n_weights)
+			continue;
+		old->now = find_renamed(look, old, fresh);
+		if (old->now == WH_NO_LAYER)
+			continue;
+		old->is_renamed = true;
+		look->is_found[old->now] = true;
+		n_found++;
+	}
+	return n_found;
+}
+
+static enum wh_status pair_layers(struct look *look, struct wh_error *err)
+{
+	uint32_t i, at, n_found = look->n_common;
+	struct newcomers fresh = {0};
 
 	memcpy(look->is_found, look->is_kept,
 	       look->manifest->n_layers * sizeof(*look->is_found));
@@ -313,21 +355,12 @@ static void pair_layers(struct look *look)
 		look->is_found[at] = true;
 		n_found++;
 	}
-	for (i = 0; i < look->n_old; i++) {
-		struct old_layer *old = &look->old[i];
-
-		if (old->now != WH_NO_LAYER || !old->is_layer ||
-		    !old->n_weights)
-			continue;
-		old->now = find_renamed(look, old, &first);
-		if (old->now == WH_NO_LAYER)
-			continue;
-		old->is_renamed = true;
-		look->is_found[old->now] = true;
-		n_found++;
-	}
+	if (!find_newcomers(look, &fresh))
+		return wh_fail_memory(err);
+	n_found += pair_renamed(look, &fresh);
 	/* Else this is another model, and nothing is to be said of it. */
 	look->is_akin = 2 * n_found >= look->n_common + look->n_old;
+	return WH_OK;
 }
 
 /* In one transaction: each layer's figures for themselves would ask the file
@@ -340,7 +373,6 @@ static enum wh_status know_old_layers(struct look *look, struct wh_error *err)
 	WH_TRY(transaction_read(&tx, look->db, err));
 	for (i = 0; i < look->n_old; i++)
 		WH_TRY(read_weights(look, &look->old[i], err));
-	pair_layers(look);
 	return WH_OK;
 }
 
@@ -655,6 +687,7 @@ static enum wh_status look_at(struct look *look, int64_t parent,
 	WH_TRY(know_all_figures(look, err));
 	if (parent) {
 		WH_TRY(know_old_layers(look, err));
+		WH_TRY(pair_layers(look, err));
 		check_old_layers(look);
 	}
 	check_unpaired_weights(look);
