@@ -20,12 +20,14 @@ static enum wh_status say_unchanged(struct wh_source *source,
 static void commit_file(struct fixture *f, struct wh_source *source,
 			const struct wh_commit_options *options)
 {
-	struct wh_source_ops ops = *source->ops;
+	const struct wh_source_ops *own = source->ops;
+	struct wh_source_ops ops = *own;
 
 	ops.unchanged = say_unchanged;
 	source->ops = &ops;
 	assert_ok(wh_commit(f->store, source, options, &f->result, &f->err),
 		  &f->err);
+	source->ops = own;
 }
 
 static void commit_parts(struct fixture *f, struct part *parts, size_t n)
