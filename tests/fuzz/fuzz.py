@@ -120,8 +120,8 @@ def is_the_librarys(name, artifact):
             stdout=subprocess.DEVNULL, env=environment(scratch)
         ).stderr.decode(errors="replace")
     frames = re.findall(r"^ *#\d+ 0x[0-9a-f]+ (.*)$", said, re.M)
-    ours = next((i for i, frame in enumerate(frames) if str(TOP) in frame
-                 or "/exporters/" in frame or "/store/" in frame),
+    ours = next((i for i, frame in enumerate(frames)
+                 if re.search(r"/(exporters|store)/.*\.c:\d", frame)),
                 len(frames))
     return any("libhdf5" in frame for frame in frames[:ours])
 
