@@ -165,8 +165,7 @@ static void note_page(void *arg, const char *line)
 	if (first)
 		puts("damaged: pages of the store's file, so snapshots may be "
 		     "lost; commit nothing\nto it any more, and put a copy "
-		     "that "
-		     "'wh backup' made in its place: without\none, "
+		     "that 'wh backup' made in its place: without\none, "
 		     "'wh save-weights' still gives what can be read. SQLite "
 		     "says:");
 	printf("    %s\n", cli_escape(line));
