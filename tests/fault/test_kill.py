@@ -19,18 +19,18 @@ def digests(folder):
 def test_a_commit_that_is_killed_leaves_the_last_snapshot(store):
     epochs = sorted(DIGITS.glob("epoch-*.h5"))
     changes = store.count_changes("commit", epochs[1])
-    chance, ended = random.Random(SEED), set()
+    chance, killed = random.Random(SEED), 0
     head = json.loads(store.ok("show", "--json"))["snapshot"]
     for number in range(ROUNDS):
-        ended.add(store.kill_at(chance.randrange(changes + 2), "commit",
-                                epochs[number % len(epochs)]))
+        killed += store.kill_at(chance.randrange(changes + 2),
+                                "commit", epochs[number % len(epochs)])
         rows = store.ok("log", "--json").splitlines()
         ids = [json.loads(row)["snapshot"] for row in rows]
         assert head in ids, number
         head = ids[0]
         if number % 20 == 0:
             store.ok("verify", "--read-data")
-    assert ended == {True, False}
+    assert killed > ROUNDS // 2
     report = json.loads(store.ok("verify", "--read-data", "--json"))
     assert report["errors"] == []
     others = {path.name for path in store.folder.iterdir()}
@@ -39,21 +39,21 @@ def test_a_commit_that_is_killed_leaves_the_last_snapshot(store):
 
 def save_is_whole_or_absent(store, path, suffixes):
     changes = store.count_changes("save-weights", path)
-    chance, ended = random.Random(SEED), set()
+    chance, killed = random.Random(SEED), 0
     whole = digests(store.folder)
     files = [path + suffix for suffix in suffixes]
     for number in range(ROUNDS):
         for name in files:
             (store.folder / name).unlink(missing_ok=True)
-        ended.add(store.kill_at(chance.randrange(changes + 2),
-                                "save-weights", path))
+        killed += store.kill_at(chance.randrange(changes + 2),
+                                "save-weights", path)
         seen = digests(store.folder)
         for name in files:
             assert seen.get(name, whole[name]) == whole[name], (number, name)
         # Readers look for the last one: where it is, all are.
         if files[-1] in seen:
             assert all(name in seen for name in files), number
-    assert ended == {True, False}
+    assert killed > ROUNDS // 2
     store.ok("save-weights", path)
     left = [entry.name for entry in store.folder.iterdir()
             if entry.name.startswith(".")]
@@ -71,14 +71,14 @@ def test_a_killed_save_over_a_file_leaves_the_old_or_the_new(store):
         changes = store.count_changes("save-weights", revision, "model.h5")
         wholes.append(digests(store.folder)["model.h5"])
     assert wholes[0] != wholes[1]
-    chance, ended, seen = random.Random(SEED), set(), set()
+    chance, killed, seen = random.Random(SEED), 0, set()
     for number in range(ROUNDS):
         revision = ("HEAD~1", "HEAD")[number % 2]
-        ended.add(store.kill_at(chance.randrange(changes + 2),
-                                "save-weights", revision, "model.h5"))
+        killed += store.kill_at(chance.randrange(changes + 2),
+                                "save-weights", revision, "model.h5")
         seen.add(digests(store.folder)["model.h5"])
         assert seen <= set(wholes), number
-    assert ended == {True, False}
+    assert killed > ROUNDS // 2
 
 
 def test_a_killed_save_of_tf_shows_no_partial_file(store):
