@@ -205,23 +205,29 @@ static enum wh_status end_snapshot(struct db *db, const char *place,
 	return step_done(stmt, err);
 }
 
-enum wh_status wh_publication_end(struct wh_store *store, const char *place,
-				  const char *alias, const char *snapshot,
-				  int64_t time, struct wh_error *err)
+static enum wh_status end(struct db *db, const char *place, const char *alias,
+			  const char *snapshot, int64_t time,
+			  struct wh_error *err)
 {
 	AUTO_TRANSACTION tx = {0};
-	wh_auto(db) own = NULL;
-	struct db *db = NULL;
 
-	WH_TRY(open_writer(store, &own, &db, err));
 	WH_TRY(transaction_begin(&tx, db, err));
 	if (alias)
 		WH_TRY(end_alias(db, place, alias, time, 0, err));
 	if (snapshot)
 		WH_TRY(end_snapshot(db, place, snapshot, time, err));
-	WH_TRY(transaction_commit(&tx, err));
-	transaction_end(&tx); /* before `own` is closed */
-	return WH_OK;
+	return transaction_commit(&tx, err);
+}
+
+enum wh_status wh_publication_end(struct wh_store *store, const char *place,
+				  const char *alias, const char *snapshot,
+				  int64_t time, struct wh_error *err)
+{
+	wh_auto(db) own = NULL;
+	struct db *db = NULL;
+
+	WH_TRY(open_writer(store, &own, &db, err));
+	return end(db, place, alias, snapshot, time, err);
 }
 
 /* ---- Listing ----------------------------------------------------------------

@@ -148,6 +148,22 @@ static void publications_hold_nobody_up(void **state)
 	assert_int_equal(n_told, 2);
 }
 
+/* By a store that is open for reading: the record has a handle of its own. */
+static void an_end_that_fails_leaves_the_store_to_others(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_store *reader;
+
+	assert_ok(wh_store_open(f->path, WH_OPEN_READ, &reader, &f->err),
+		  &f->err);
+	assert_fails(wh_publication_end(reader, "file:/nowhere", "stable",
+					"no digest", 1, &f->err),
+		     &f->err, WH_EINVAL, "'no digest' is no digest");
+	wh_store_close(reader);
+	commit_in_two_runs(f);
+	write_aside();
+}
+
 static void settings_hold_nobody_up(void **state)
 {
 	struct fixture *f = *state;
@@ -207,6 +223,7 @@ int main(void)
 		with_store(history_holds_nobody_up),
 		with_store(runs_hold_nobody_up),
 		with_store(publications_hold_nobody_up),
+		with_store(an_end_that_fails_leaves_the_store_to_others),
 		with_store(settings_hold_nobody_up),
 		with_store(publish_rules_hold_nobody_up),
 		with_store(metrics_hold_nobody_up),
