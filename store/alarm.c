@@ -154,7 +154,7 @@ static enum wh_status add_old(struct look *look, struct stmt *stmt,
 	old = &look->old[look->n_old++];
 	*old = (struct old_layer){.now = WH_NO_LAYER};
 	old->id = column_integer(stmt, 0);
-	old->name = arena_strdup(&look->arena, column_text(stmt, 2));
+	old->name = column_copy(stmt, 2, &look->arena);
 	old->class_name = column_is_null(stmt, 3)
 				  ? NULL
 				  : arena_strdup(&look->arena,
@@ -228,9 +228,9 @@ static enum wh_status read_weights(struct look *look, struct old_layer *old,
 				sizeof(*old->weights)))
 			break;
 		old->weights[old->n_weights++] = (struct old_weight){
-			.name = arena_strdup(arena, column_text(stmt, 0)),
-			.dtype = arena_strdup(arena, column_text(stmt, 1)),
-			.shape = arena_strdup(arena, column_text(stmt, 2)),
+			.name = column_copy(stmt, 0, arena),
+			.dtype = column_copy(stmt, 1, arena),
+			.shape = column_copy(stmt, 2, arena),
 			.has_nan = column_integer(stmt, 3) > 0,
 			.has_inf = column_integer(stmt, 4) > 0,
 			.l2 = column_real(stmt, 5)};

@@ -65,7 +65,7 @@ static enum wh_status add_judged(struct bisection *b, struct stmt *stmt,
 	one = &b->judged[b->n_judged++];
 	one->id = column_integer(stmt, 0);
 	if (!column_digest(stmt, 1, one->sha256) ||
-	    !read_verdict(column_text(stmt, 2), &one->verdict))
+	    !read_verdict(column_text_or_empty(stmt, 2), &one->verdict))
 		return wh_fail(err, WH_ECORRUPT,
 			       "a verdict of the bisection is damaged");
 	return WH_OK;

@@ -48,7 +48,7 @@ static enum wh_status publish_run(struct publication *pub, struct wh_error *err)
 	if (row) {
 		pub->run_id = column_integer(stmt, 0);
 		snprintf(pub->run_uuid, sizeof(pub->run_uuid), "%s",
-			 column_text(stmt, 1));
+			 column_text_or_empty(stmt, 1));
 		stmt_reset(stmt);
 		return WH_OK;
 	}

@@ -329,6 +329,18 @@ const char *column_text(struct stmt *stmt, int column)
 	return (const char *)sqlite3_column_text(stmt->handle, column);
 }
 
+const char *column_text_or_empty(struct stmt *stmt, int column)
+{
+	const char *text = column_text(stmt, column);
+
+	return text ? text : "";
+}
+
+char *column_copy(struct stmt *stmt, int column, struct arena *arena)
+{
+	return arena_strdup(arena, column_text_or_empty(stmt, column));
+}
+
 const void *column_blob(struct stmt *stmt, int column, size_t *len)
 {
 	const void *bytes = sqlite3_column_blob(stmt->handle, column);
@@ -364,12 +376,10 @@ static enum wh_status copy_texts(struct stmt *stmt, int n_columns,
 				 struct arena *arena, const char **texts,
 				 struct wh_error *err)
 {
-	const char *text;
 	int i;
 
 	for (i = 0; i < n_columns; i++) {
-		text = column_text(stmt, i);
-		texts[i] = text ? arena_strdup(arena, text) : NULL;
+		texts[i] = column_copy(stmt, i, arena);
 		if (!texts[i])
 			return wh_fail_memory(err);
 	}

@@ -90,6 +90,11 @@ double column_real(struct stmt *stmt, int column);
 bool column_is_null(struct stmt *stmt, int column);
 /** Valid until the next step or reset; NULL for NULL. */
 const char *column_text(struct stmt *stmt, int column);
+/** The same, "" for NULL: of columns that are NOT NULL, which SQLite doesn't
+ *  check in a file that somebody made by hand. */
+const char *column_text_or_empty(struct stmt *stmt, int column);
+/** A copy of that in the arena; NULL: there is no memory left. */
+char *column_copy(struct stmt *stmt, int column, struct arena *arena);
 const void *column_blob(struct stmt *stmt, int column, size_t *len);
 /** False, and the digest as it was, for NULL and for what is no SHA-256. */
 bool column_digest(struct stmt *stmt, int column,

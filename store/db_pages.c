@@ -149,7 +149,7 @@ static enum wh_status check_tables(struct db *db,
 
 	WH_TRY(db_stmt(db, STMT_VERIFY_TABLES, &stmt, err));
 	while (!(status = stmt_step(stmt, &row, err)) && row) {
-		const char *name = column_text(stmt, 0);
+		const char *name = column_text_or_empty(stmt, 0);
 
 		status = wh_buf_append(&names, name, strlen(name) + 1, err);
 		if (status)

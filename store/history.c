@@ -59,8 +59,8 @@ static enum wh_status add_weight(struct history *history, struct stmt *stmt,
 			  sizeof(*history->weights), err));
 	weight = &history->weights[history->n_weights++];
 	weight->id = column_integer(stmt, 0);
-	weight->layer = arena_strdup(&history->arena, column_text(stmt, 1));
-	weight->name = arena_strdup(&history->arena, column_text(stmt, 2));
+	weight->layer = column_copy(stmt, 1, &history->arena);
+	weight->name = column_copy(stmt, 2, &history->arena);
 	return weight->layer && weight->name ? WH_OK : wh_fail_memory(err);
 }
 
@@ -75,8 +75,8 @@ static enum wh_status find_weights(struct history *history,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		if (matches(history, column_text(stmt, 1),
-			    column_text(stmt, 2)))
+		if (matches(history, column_text_or_empty(stmt, 1),
+			    column_text_or_empty(stmt, 2)))
 			WH_TRY(add_weight(history, stmt, err));
 	}
 	return WH_OK;

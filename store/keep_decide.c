@@ -341,7 +341,7 @@ static enum wh_status hold_names(struct keeping *keeping, struct wh_error *err)
 		if (!one)
 			continue;
 		tag = column_integer(stmt, 1) == REF_TAG;
-		name = column_text(stmt, 2);
+		name = column_text_or_empty(stmt, 2);
 		if (tag)
 			WH_TRY(hold_tag(keeping, one, name, err));
 		snprintf(text, sizeof(text), "%s %s", tag ? "tag" : "branch",

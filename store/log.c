@@ -35,7 +35,7 @@ static enum wh_status list_names(struct db *db, struct arena *arena,
 		names = rows;
 		if (!row || n == MAX_NAMES)
 			break;
-		names[n] = arena_strdup(arena, column_text(stmt, 0));
+		names[n] = column_copy(stmt, 0, arena);
 		if (!names[n++])
 			return wh_fail_memory(err);
 	}
@@ -63,7 +63,7 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 		if (!arena_grow(arena, &rows, n, &room, sizeof(*metric)))
 			return wh_fail_memory(err);
 		metric = (struct wh_metric *)rows + n++;
-		metric->key = arena_strdup(arena, column_text(stmt, 0));
+		metric->key = column_copy(stmt, 0, arena);
 		metric->value = metric_value(column_integer(stmt, 1),
 					     column_real(stmt, 2));
 		if (!metric->key)

@@ -94,8 +94,8 @@ static enum wh_status find_by_weight(struct listing *listing,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		names[1] = column_text(stmt, 1);
-		names[2] = column_text(stmt, 2);
+		names[1] = column_text_or_empty(stmt, 1);
+		names[2] = column_text_or_empty(stmt, 2);
 		snprintf(path, sizeof(path), "%s/%s", names[1], names[2]);
 		if (matches(listing->options->globs, names))
 			WH_TRY(add(listing->wanted, column_integer(stmt, 0),
@@ -118,9 +118,9 @@ static enum wh_status find_in_tree(struct listing *listing, int64_t tree,
 		if (!row)
 			break;
 		if (matches(listing->options->globs,
-			    (const char *[3]){column_text(stmt, 1),
-					      column_text(stmt, 2),
-					      column_text(stmt, 3)}))
+			    (const char *[3]){column_text_or_empty(stmt, 1),
+					      column_text_or_empty(stmt, 2),
+					      column_text_or_empty(stmt, 3)}))
 			WH_TRY(add(listing->wanted, column_integer(stmt, 0),
 				   err));
 	}

@@ -246,10 +246,9 @@ struct listing {
 
 static const char *copy(struct listing *listing, struct stmt *stmt, int column)
 {
-	const char *text = column_text(stmt, column);
-	char *copied = text ? arena_strdup(&listing->arena, text) : NULL;
+	char *copied = column_copy(stmt, column, &listing->arena);
 
-	listing->failed |= text && !copied;
+	listing->failed |= !copied;
 	return copied;
 }
 
@@ -317,7 +316,8 @@ static enum wh_status load(struct listing *listing, int64_t id,
 	listing->row = (struct wh_publication){
 		.id = copy(listing, stmt, 1),
 		.place = copy(listing, stmt, 2),
-		.remote = copy(listing, stmt, 3),
+		.remote = column_is_null(stmt, 3) ? NULL
+						  : copy(listing, stmt, 3),
 		.snapshot = copy(listing, stmt, 4),
 		.tree = copy(listing, stmt, 5),
 		.formats = copy(listing, stmt, 6),

@@ -189,7 +189,7 @@ static enum wh_status keep_ref(struct refs *all, struct stmt *stmt,
 			  err));
 	ref = &all->refs[all->n++];
 	memset(ref, 0, sizeof(*ref));
-	ref->name = arena_strdup(&all->arena, column_text(stmt, 0));
+	ref->name = column_copy(stmt, 0, &all->arena);
 	if (!ref->name)
 		return wh_fail_memory(err);
 	column_hex(stmt, 1, ref->snapshot);
@@ -428,10 +428,10 @@ static enum wh_status copy_move(struct moves *moves, struct stmt *stmt,
 	struct wh_reflog_entry *entry = &moves->entries[moves->n];
 
 	moves->below = column_integer(stmt, 0);
-	entry->branch = arena_strdup(&moves->arena, column_text(stmt, 1));
+	entry->branch = column_copy(stmt, 1, &moves->arena);
 	column_hex(stmt, 2, entry->from);
 	column_hex(stmt, 3, entry->to);
-	entry->why = arena_strdup(&moves->arena, column_text(stmt, 4));
+	entry->why = column_copy(stmt, 4, &moves->arena);
 	entry->time = column_integer(stmt, 5);
 	if (!entry->branch || !entry->why)
 		return wh_fail_memory(err);

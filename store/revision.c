@@ -41,7 +41,7 @@ static enum wh_status offer_refs(struct db *db, enum ref_kind kind,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		nearest_offer(nearest, column_text(stmt, 0));
+		nearest_offer(nearest, column_text_or_empty(stmt, 0));
 	}
 	return WH_OK;
 }
@@ -202,7 +202,7 @@ static enum wh_status no_metric(struct db *db, const char *metric,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		nearest_offer(&nearest, column_text(stmt, 0));
+		nearest_offer(&nearest, column_text_or_empty(stmt, 0));
 	}
 	if (!*nearest.name)
 		return wh_fail(err, WH_ENOTFOUND,

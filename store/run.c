@@ -68,7 +68,7 @@ static enum wh_status not_found(struct db *db, const char *name,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		nearest_offer(&nearest, column_text(stmt, 0));
+		nearest_offer(&nearest, column_text_or_empty(stmt, 0));
 	}
 	if (*nearest.name)
 		return wh_fail(err, WH_ENOTFOUND,

@@ -35,8 +35,8 @@ enum wh_status run_params(struct db *db, int64_t id, struct arena *arena,
 		if (!arena_grow(arena, &rows, n, &room, sizeof(*param)))
 			return wh_fail_memory(err);
 		param = (struct wh_param *)rows + n++;
-		param->key = arena_strdup(arena, column_text(stmt, 0));
-		param->value = arena_strdup(arena, column_text(stmt, 1));
+		param->key = column_copy(stmt, 0, arena);
+		param->value = column_copy(stmt, 1, arena);
 		if (!param->key || !param->value)
 			return wh_fail_memory(err);
 	}
@@ -70,7 +70,7 @@ static enum wh_status list_metrics(struct db *db, struct arena *arena,
 		if (!arena_grow(arena, &rows, n, &room, sizeof(*metric)))
 			return wh_fail_memory(err);
 		metric = (struct wh_run_metric *)rows + n++;
-		metric->key = arena_strdup(arena, column_text(stmt, 0));
+		metric->key = column_copy(stmt, 0, arena);
 		if (!metric->key)
 			return wh_fail_memory(err);
 		metric->last = metric_value(column_integer(stmt, 1),
@@ -100,8 +100,7 @@ static enum wh_status list_tags(struct db *db, struct arena *arena, int64_t id,
 			return wh_fail_memory(err);
 		if (!row || n == MAX_ROWS)
 			break;
-		((const char **)rows)[n] =
-			arena_strdup(arena, column_text(stmt, 0));
+		((const char **)rows)[n] = column_copy(stmt, 0, arena);
 		if (!((const char **)rows)[n++])
 			return wh_fail_memory(err);
 	}
@@ -124,9 +123,10 @@ static enum wh_status read_row(struct stmt *stmt, struct arena *arena,
 {
 	struct wh_run_origin *origin = &run->origin;
 
-	if (!copy(arena, stmt, 1, &run->name) ||
-	    !copy(arena, stmt, 2, &run->uuid) ||
-	    !copy(arena, stmt, 3, &run->status) ||
+	run->name = column_copy(stmt, 1, arena);
+	run->uuid = column_copy(stmt, 2, arena);
+	run->status = column_copy(stmt, 3, arena);
+	if (!run->name || !run->uuid || !run->status ||
 	    !copy(arena, stmt, 7, &origin->host) ||
 	    !copy(arena, stmt, 8, &origin->folder) ||
 	    !copy(arena, stmt, 9, &origin->command) ||

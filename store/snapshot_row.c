@@ -69,7 +69,7 @@ enum wh_status snapshot_load(struct db *db, int64_t id, struct arena *arena,
 	if (arena->failed)
 		return wh_fail_memory(err);
 	if (!sha256 || !row->text.tree || !row->text.run_uuid ||
-	    !row->text.message)
+	    !row->run_name || !row->text.message)
 		return wh_fail(err, WH_ECORRUPT, "a snapshot's row is damaged");
 	memcpy(row->sha256, sha256, sizeof(row->sha256));
 	return WH_OK;

@@ -167,7 +167,7 @@ enum wh_status wh_config_get(struct wh_store *store, const char *key,
 	WH_TRY(db_stmt(store->db, STMT_CONFIG_GET, &stmt, err));
 	stmt_text(stmt, 1, key);
 	WH_TRY(stmt_step(stmt, &row, err));
-	if (row && !(copy = strdup(column_text(stmt, 0))))
+	if (row && !(copy = strdup(column_text_or_empty(stmt, 0))))
 		return wh_fail_memory(err);
 	*value = copy;
 	return WH_OK;

@@ -79,7 +79,7 @@ static enum wh_status find_last(struct db *db, const char *branch,
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		if (strcmp(column_text(stmt, 3), UNDO) == 0)
+		if (strcmp(column_text_or_empty(stmt, 3), UNDO) == 0)
 			undone++;
 		else if (undone)
 			undone--;

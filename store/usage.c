@@ -81,13 +81,11 @@ static enum wh_status list_parts(struct listing *listing, enum wh_usage_by by,
 		if (!row)
 			break;
 		usage.rest = column_integer(stmt, 0) != 0;
-		usage.name = column_text(stmt, 2);
+		usage.name = column_text_or_empty(stmt, 2);
 		usage.nbytes = (uint64_t)column_integer(stmt, 3);
 		usage.stored_bytes = (uint64_t)column_integer(stmt, 4);
 		usage.shared_bytes = (uint64_t)column_integer(stmt, 5);
 		usage.own_bytes = usage.stored_bytes - usage.shared_bytes;
-		if (!usage.name)
-			usage.name = "";
 		WH_TRY(add(listing, &usage, err));
 	}
 	stmt_reset(stmt);
@@ -180,8 +178,8 @@ static enum wh_status list_trees(struct listing *listing, struct wh_error *err)
 		if (!row)
 			break;
 		usage.name = arena_printf(&listing->arena, "%s %s",
-					  column_text(stmt, 0),
-					  column_text(stmt, 1));
+					  column_text_or_empty(stmt, 0),
+					  column_text_or_empty(stmt, 1));
 		if (!usage.name)
 			return wh_fail_memory(err);
 		usage.stored_bytes = (uint64_t)column_integer(stmt, 2);

@@ -77,7 +77,8 @@ static void name_owner(struct verification *all, const struct stored *tensor,
 		return;
 	if (row && column_hex(stmt, 0, id))
 		wh_error_prefix(found, "snapshot %.12s: layer '%s': '%s'", id,
-				column_text(stmt, 1), column_text(stmt, 2));
+				column_text_or_empty(stmt, 1),
+				column_text_or_empty(stmt, 2));
 	stmt_reset(stmt);
 }
 
