@@ -31,18 +31,16 @@ def test_a_gc_that_is_killed_leaves_what_the_next_one_takes(wh):
         (wh.folder / "weights.wh").write_bytes(whole)
         changes.append(wh.count_changes(*words))
     clean = (wh.folder / "weights.wh").stat().st_size
-    chance, killed = random.Random(SEED), 0
+    chance = random.Random(SEED)
     for number in range(ROUNDS):
         (wh.folder / "weights.wh").write_bytes(whole)
         way = number % 2
-        killed += wh.kill_at(chance.randrange(changes[way]), *ways[way])
+        assert wh.kill_at(chance.randrange(changes[way]), *ways[way]), number
         assert ids(wh) == kept, number
         assert errors(wh) == [], number
         wh.ok("gc", "--grace", "0", "--compact")
         assert (wh.folder / "weights.wh").stat().st_size <= clean, number
         assert errors(wh) == [], number
-    # Turns end by the clock, so a run may make fewer changes than the count.
-    assert killed > ROUNDS // 2
     assert {path.name for path in wh.folder.iterdir()} == {
         "weights.wh", "weights.wh-lock"}
 
@@ -83,7 +81,7 @@ def test_a_deep_gc_that_is_killed_has_lost_nothing(wh):
     whole = (wh.folder / "weights.wh").read_bytes()
     changes = wh.count_changes("gc", "--deep")
     (wh.folder / "weights.wh").write_bytes(whole)
-    assert wh.kill_at(changes // 4, "gc", "--deep")
+    assert wh.kill_at(changes // 2, "gc", "--deep")
     for number in range(ROUNDS // 2):
         wh.kill_at(chance.randrange(changes), "gc", "--deep")
         assert ids(wh) == kept, number

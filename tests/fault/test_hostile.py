@@ -56,7 +56,7 @@ def test_a_damaged_h5_file_is_one_sentence(wh, path):
     wh.ok("init")
     for data in damaged_copies(path.read_bytes(), 36):
         (wh.folder / "bad.h5").write_bytes(data)
-        one_sentence(wh("commit", "bad.h5", timeout=20))
+        one_sentence(wh("commit", "bad.h5"))
     wh.ok("verify", "--read-data")
 
 
@@ -72,7 +72,7 @@ def test_a_damaged_tf_index_is_one_sentence(wh, folder):
     index = wh.folder / "tf" / "ckpt.index"
     for data in damaged_copies(index.read_bytes(), 36):
         index.write_bytes(data)
-        one_sentence(wh("commit", "tf/ckpt", timeout=20))
+        one_sentence(wh("commit", "tf/ckpt"))
     wh.ok("verify", "--read-data")
 
 
@@ -88,7 +88,7 @@ def test_damaged_tf_data_is_never_taken(wh, folder):
         copy = bytearray(whole)
         copy[chance.randrange(len(copy))] ^= 1 << chance.randrange(8)
         data.write_bytes(copy)
-        done = wh("commit", "tf/ckpt", timeout=20)
+        done = wh("commit", "tf/ckpt")
         one_sentence(done)
         assert done.returncode == 5, done.stdout
 
@@ -106,7 +106,7 @@ def test_a_damaged_store_never_hands_out_wrong_bytes(store):
         copy[chance.randrange(len(copy))] ^= 1 << chance.randrange(8)
         path.write_bytes(copy)
         (store.folder / "out.h5").unlink(missing_ok=True)
-        done = store("save-weights", "out.h5", timeout=20)
+        done = store("save-weights", "out.h5")
         assert done.returncode >= 0, number
         if done.returncode == 0:
             assert (store.folder / "out.h5").read_bytes() == wanted, number
@@ -125,7 +125,7 @@ def test_a_truncated_store_is_refused(store):
         path.write_bytes(whole[:size])
         for verb in (("log",), ("verify", "--read-data"),
                      ("save-weights", "out.h5")):
-            done = store(*verb, timeout=20)
+            done = store(*verb)
             assert done.returncode in (0, 3, 5, 10), (size, verb, done.stderr)
 
 
@@ -160,8 +160,8 @@ def test_rows_that_are_listed_but_not_found_hold_nothing_up(wh):
         for i in range(at + 20, at + 60):
             copy[i] ^= 0xff
         path.write_bytes(copy)
-        done = wh("verify", "--repair-from", "good.wh", timeout=60)
+        done = wh("verify", "--repair-from", "good.wh")
         assert done.returncode == 3, done.stderr
-        done = wh("gc", "--grace", "0", timeout=60)
+        done = wh("gc", "--grace", "0")
         assert done.returncode == 5, done.stderr
         assert len(done.stderr.decode().splitlines()) == 1

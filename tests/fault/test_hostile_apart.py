@@ -44,6 +44,6 @@ def test_a_damaged_packed_file_is_one_sentence(wh, name):
     for data in damaged_copies((GOLDEN / "h5" / f"{name}.h5").read_bytes(),
                                24):
         (wh.folder / "bad.h5").write_bytes(data)
-        one_sentence(wh("commit", "bad.h5", timeout=60))
-        one_sentence(wh("commit", "--untrusted", "bad.h5", timeout=60))
+        one_sentence(wh("commit", "bad.h5"))
+        one_sentence(wh("commit", "--untrusted", "bad.h5"))
     wh.ok("verify", "--read-data")

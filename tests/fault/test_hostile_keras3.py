@@ -45,7 +45,7 @@ HDF5 = {
 
 
 def refuse(wh, name, words, codes=(5, 15)):
-    done = wh("commit", name, timeout=20)
+    done = wh("commit", name)
     one_sentence(done)
     assert done.returncode in codes, done.stderr
     assert words in done.stderr.decode(), done.stderr
@@ -323,7 +323,7 @@ def test_a_damaged_file_is_one_sentence(wh, name):
     wh.ok("init")
     for data in damaged_copies((KERAS3 / name).read_bytes(), 36):
         (wh.folder / name).write_bytes(data)
-        one_sentence(wh("commit", name, timeout=20))
+        one_sentence(wh("commit", name))
     wh.ok("verify", "--read-data")
 
 
@@ -335,7 +335,7 @@ def test_a_damaged_shard_or_map_is_one_sentence(wh, name):
         shutil.copy(path, wh.folder)
     for data in damaged_copies((KERAS3 / name).read_bytes(), 30):
         (wh.folder / name).write_bytes(data)
-        one_sentence(wh("commit", "sharded-nested.weights.json", timeout=20))
+        one_sentence(wh("commit", "sharded-nested.weights.json"))
     wh.ok("verify", "--read-data")
 
 
@@ -350,6 +350,6 @@ def test_a_packed_archive_that_is_damaged_is_never_taken(wh):
         copy = bytearray(whole)
         copy[chance.randrange(start, end)] ^= 1 << chance.randrange(8)
         (wh.folder / "m.keras").write_bytes(copy)
-        done = wh("commit", "m.keras", timeout=20)
+        done = wh("commit", "m.keras")
         one_sentence(done)
         assert done.returncode == 5, done.stdout
