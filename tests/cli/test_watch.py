@@ -1,4 +1,5 @@
 """watch: checkpoints become snapshots as they are written."""
+import glob
 import json
 import os
 import shutil
@@ -493,12 +494,47 @@ def test_a_signal_ends_it_when_what_is_complete_is_taken(store, ckpt,
     assert watch.events[-1]["event"] == "end"
 
 
+def looks_at(folder, process):
+    return any(os.path.realpath(path) == str(folder)
+               for path in glob.glob(f"/proc/{process.pid}/fd/*"))
+
+
+def stop_in_a_look_at(folder, process):
+    """With so much in the folder that it is met in the middle."""
+    away = folder.with_name("away")
+    while True:
+        folder.rename(away)
+        time.sleep(0.3)  # it looks for one that is away each 0.2 s
+        away.rename(folder)
+        end = time.monotonic() + 1
+        while not looks_at(folder, process) and time.monotonic() < end:
+            pass
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        if looks_at(folder, process):
+            return
+        process.send_signal(signal.SIGCONT)
+
+
+def test_what_is_complete_before_a_signal_is_taken_whatever_it_does(
+        store, ckpt, watching):
+    for number in range(5000):
+        (ckpt / f"{number}.txt").touch()
+    watch = watching(settle=60000)
+    stop_in_a_look_at(ckpt, watch.process)
+    put(ckpt / "complete.h5")
+    watch.process.terminate()
+    watch.end(signal.SIGCONT)
+    assert names(store) == ["complete.h5"]
+
+
 def test_killed_at_any_time_it_goes_on_where_it_was(store, ckpt):
     for number in range(1, 17):
         put(ckpt / f"epoch-{number:02}.h5", number, old=True)
     for number in (1, 3, 6, 10):
         watch = Watching(store, "watch", "ckpt")
-        watch.event("commit", step=number)
+        # The one before may have come further until it was killed.
+        watch.event("commit", "known", file=f"epoch-{number:02}.h5")
         watch.process.kill()
         watch.process.wait()
     once(store)

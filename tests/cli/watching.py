@@ -42,11 +42,11 @@ class Watching:
             return self.events[-1]
         return line
 
-    def event(self, event, **wanted):
-        """The next event of that kind that is as `wanted`."""
+    def event(self, *events, **wanted):
+        """The next event of one of these kinds that is as `wanted`."""
         while True:
             found = self._next()
-            if isinstance(found, dict) and found["event"] == event and all(
+            if isinstance(found, dict) and found["event"] in events and all(
                     found[key] == value for key, value in wanted.items()):
                 return found
 

@@ -455,13 +455,13 @@ static int64_t time_to_wait(const struct watch *watch, int64_t until_ms)
 }
 
 static enum watch_haste haste_of(const struct watch *watch, bool over,
-				 int64_t until_ms)
+				 bool stopping, int64_t until_ms)
 {
 	int64_t now_ms = watch_clock_ms();
 
 	if (over)
 		return WATCH_ENDED;
-	if (watch_stopping())
+	if (stopping)
 		return WATCH_STOPPING;
 	if (watch->once &&
 	    (now_ms >= until_ms ||
@@ -507,13 +507,14 @@ int watch_run(struct watch *watch, watch_over_fn *over, void *arg)
 		watch_begin(watch);
 	until_ms = watch_clock_ms() + WATCH_LONG * watch->list.settle_ms;
 	for (;;) {
-		bool ended = over && over(arg);
+		bool ended = over && over(arg), stopping = watch_stopping();
 		enum watch_haste haste;
 
-		/* All that the writer did before it ended is heard now. */
+		/* All that the writer did before it ended, or before the
+		 * signal, is heard now. */
 		pump(watch);
 		find_named_csv(watch);
-		haste = haste_of(watch, ended, until_ms);
+		haste = haste_of(watch, ended, stopping, until_ms);
 		if (ended || (haste != WATCH_PATIENT && !watch->notify))
 			look(watch);
 		read_csvs(watch);
