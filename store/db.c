@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,6 +102,17 @@ static enum wh_status configure(struct db *db, struct wh_error *err)
 		       err);
 }
 
+/* Beside the file itself, where SQLite makes its journals: a store that is
+ * called by a link, too, has one lock file. */
+char *db_name_lock(const char *path)
+{
+	char *whole wh_free_auto = realpath(path, NULL);
+	char *name;
+
+	return asprintf(&name, "%s-lock", whole ? whole : path) < 0 ? NULL
+								    : name;
+}
+
 enum wh_status db_connect(const char *path, int flags, bool check,
 			  struct db **out, struct wh_error *err)
 {
@@ -115,12 +127,11 @@ enum wh_status db_connect(const char *path, int flags, bool check,
 	db->lock_fd = -1;
 	db->data_fd = -1;
 	db->path = strdup(path);
-	db->lock_path = malloc(strlen(path) + sizeof("-lock"));
+	db->lock_path = db_name_lock(path);
 	if (!db->path || !db->lock_path) {
 		db_close(db);
 		return wh_fail_memory(err);
 	}
-	strcat(strcpy(db->lock_path, path), "-lock");
 	code = sqlite3_open_v2(
 		path, &db->handle,
 		flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);

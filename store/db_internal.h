@@ -41,6 +41,9 @@ enum wh_status db_failed(struct db *db, int code, struct wh_error *err);
 enum wh_status db_connect(const char *path, int flags, bool check,
 			  struct db **db, struct wh_error *err);
 
+/** The name of the lock file of the store `path`; NULL without memory. */
+char *db_name_lock(const char *path);
+
 /** db_rows.c: the table wh_rows; SQLite's code. */
 int db_add_rows(sqlite3 *handle);
 

@@ -2,7 +2,7 @@
  *
  * flock on STORE-lock, a file of its own: closing any descriptor of the
  * database itself would drop SQLite's POSIX locks. It is made at the first
- * write and never deleted. Whoever gets the lock checks that the path still
+ * write, has the store's mode, group and owner, and is never deleted. Whoever gets the lock checks that the path still
  * names the file that it has open: a compacted store is a new file, and goes on
  * to be used; another store under the same path is refused.
  */
@@ -20,11 +20,37 @@
 
 WH_DEFINE_AUTO(db, db_close);
 
+/* Whoever may write to the store may lock it, whatever the umask, and whoever
+ * was first: root's jobs lock nobody out. As SQLite does with its journals. */
+static void follow_store(const struct db *db, int fd)
+{
+	struct stat store;
+
+	if (stat(db->path, &store))
+		return;
+	(void)!fchown(fd, geteuid() == 0 ? store.st_uid : (uid_t)-1,
+		      store.st_gid);
+	(void)!fchmod(fd, (store.st_mode & 0666) | 0600);
+}
+
+/* A file that was there is left as it is: it may be anybody's. */
+static int open_lock_file(const struct db *db)
+{
+	int fd = open(db->lock_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+		      0666);
+
+	if (fd >= 0)
+		follow_store(db, fd);
+	else if (errno == EEXIST)
+		fd = open(db->lock_path, O_RDWR | O_CLOEXEC);
+	return fd;
+}
+
 static enum wh_status open_lock(struct db *db, struct wh_error *err)
 {
 	if (db->lock_fd >= 0)
 		return WH_OK;
-	db->lock_fd = open(db->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	db->lock_fd = open_lock_file(db);
 	if (db->lock_fd < 0)
 		return wh_fail_errno(err, errno, "lock file '%s'",
 				     db->lock_path);
@@ -178,7 +204,7 @@ enum wh_status db_lock_byte(struct db *db, int64_t byte, int *out,
 			    struct wh_error *err)
 {
 	struct flock lock = one_byte(byte);
-	int fd = open(db->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	int fd = open_lock_file(db);
 
 	if (fd < 0)
 		return wh_fail_errno(err, errno, "lock file '%s'",
@@ -199,7 +225,7 @@ enum wh_status db_test_byte(struct db *db, int64_t byte, bool *locked,
 			    struct wh_error *err)
 {
 	struct flock lock = one_byte(byte);
-	int fd = open(db->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	int fd = open_lock_file(db);
 	int failed, error;
 
 	if (fd < 0)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,34 +153,45 @@ enum wh_status db_create(const char *path, struct wh_error *err)
 	return status;
 }
 
-/* Whether the store, and its lock file, may be written here. */
-static bool may_write(const char *path)
+/* The store, its lock file, and the folder that journals are made in. */
+static enum wh_status check_writable(const char *path, struct wh_error *err)
 {
-	char lock[4096];
+	char *lock wh_free_auto = db_name_lock(path), *folder;
 
+	if (!lock)
+		return wh_fail_memory(err);
 	if (access(path, W_OK))
-		return false;
-	if (snprintf(lock, sizeof(lock), "%s-lock", path) >= (int)sizeof(lock))
-		return false;
-	if (access(lock, F_OK) == 0)
-		return access(lock, W_OK) == 0;
-	*(strrchr(lock, '/') ? strrchr(lock, '/') : lock) = '\0';
-	return access(*lock ? lock : path[0] == '/' ? "/" : ".", W_OK) == 0;
+		return wh_fail_errno(err, errno, "'%s' can't be written", path);
+	if (access(lock, W_OK) && errno != ENOENT)
+		return wh_fail_errno(err, errno,
+				     "'%s' can't be written: lock file '%s'",
+				     path, lock);
+	folder = dirname(lock);
+	if (access(folder, W_OK | X_OK))
+		return wh_fail_errno(err, errno,
+				     "'%s' can't be written: folder '%s'", path,
+				     folder);
+	return WH_OK;
 }
 
 enum wh_status db_open(const char *path, enum db_mode mode, struct db **out,
 		       struct wh_error *err)
 {
 	wh_auto(db) db = NULL;
-	bool writable = may_write(path), views;
+	struct wh_error why;
+	bool writable, views;
 
 	WH_TRY(db_check_file(path, err));
+	writable = check_writable(path, &why) == WH_OK;
 	/* A reader, too, must be able to roll a hot journal back. */
 	WH_TRY(db_connect(
 		path, writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY,
 		true, &db, err));
-	if (mode == DB_WRITE && !writable)
-		return wh_fail(err, WH_EIO, "'%s' can't be written", path);
+	if (mode == DB_WRITE && !writable) {
+		if (err)
+			*err = why;
+		return why.status;
+	}
 	db->writable = mode == DB_WRITE;
 	WH_TRY(db_note_identity(db, err));
 	/* Somebody's `PRAGMA journal_mode = WAL` stays in the file. */

@@ -376,31 +376,60 @@ static void a_handle_is_refused_after_a_fork(void **state)
 	commit_model(f, 2.0f); /* the parent goes on */
 }
 
-static void what_cannot_be_written_opens_for_reading(void **state)
+/* By somebody who may only read: root may write anything. */
+static void assert_only_read(struct fixture *f, const char *because)
 {
-	struct fixture *f = *state;
 	int status;
-	pid_t child;
+	pid_t child = fork();
 
-	commit_model(f, 1.0f);
-	close_store(f);
-	shell(f, "rm -f $p-lock; chmod 0444 $p; chmod 0555 $d");
-	child = fork();
-	if (child == 0) { /* root may write anything: be somebody else */
+	if (child == 0) {
 		if (geteuid() == 0 && setuid(65534))
 			end_child(2);
 		if (try_open(f, WH_OPEN_READ) || read_all(f, "HEAD"))
 			end_child(3);
 		end_child(try_open(f, WH_OPEN_WRITE) == WH_EIO &&
 					  strstr(f->err.message,
-						 "can't be written")
+						 "can't be written") &&
+					  strstr(f->err.message, because)
 				  ? 0
 				  : 4);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
-	shell(f, "chmod 0755 $d; chmod 0644 $p");
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void what_cannot_be_written_opens_for_reading(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_model(f, 1.0f);
+	close_store(f);
+	shell(f, "rm -f $p-lock; chmod 0444 $p; chmod 0555 $d");
+	assert_only_read(f, "can't be written: Permission denied");
+	shell(f, "chmod 0666 $p");
+	assert_only_read(f, ": folder '");
+	shell(f, "chmod 0777 $d; touch $p-lock; chmod 0444 $p-lock");
+	assert_only_read(f, ": lock file '");
+}
+
+/* Who is first, and with which umask, locks nobody out. */
+static void a_lock_file_is_for_those_that_the_store_is_for(void **state)
+{
+	struct fixture *f = *state;
+	mode_t mask = umask(027);
+	struct stat store, lock;
+	char name[192];
+
+	snprintf(name, sizeof(name), "%s-lock", f->path);
+	shell(f, "chmod 0664 $p; test $(id -u) != 0 || chown 65534:65533 $p");
+	commit_model(f, 1.0f);
+	umask(mask);
+	assert_int_equal(stat(f->path, &store), 0);
+	assert_int_equal(stat(name, &lock), 0);
+	assert_int_equal(lock.st_mode & 07777, 0664);
+	assert_int_equal(lock.st_uid, store.st_uid);
+	assert_int_equal(lock.st_gid, store.st_gid);
 }
 
 static void a_reader_makes_no_lock_file(void **state)
@@ -602,6 +631,7 @@ int main(void)
 		with_store(pages_are_chosen_for_many_small_tensors),
 		with_store(a_handle_is_refused_after_a_fork),
 		with_store(what_cannot_be_written_opens_for_reading),
+		with_store(a_lock_file_is_for_those_that_the_store_is_for),
 		with_store(a_reader_makes_no_lock_file),
 		with_store(a_second_handle_leaves_the_first_one_its_lock),
 		with_store(a_writer_waits_for_its_turn),

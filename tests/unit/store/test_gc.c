@@ -197,12 +197,12 @@ static bool note_storing(void *arg, const char *what, uint64_t done,
 	return true;
 }
 
-static void commit_beside_gc(struct fixture *f, bool is_first)
+static void commit_beside_gc(struct fixture *f, bool is_first, const char *path)
 {
 	uint64_t left = UINT64_MAX;
 	const struct wh_commit_options options = {.progress = note_storing,
 						  .arg = &left};
-	struct stopped stopped = {.path = f->path,
+	struct stopped stopped = {.path = path,
 				  .is_first = is_first,
 				  .at = (N_CHUNKS - 1) * CHUNK,
 				  .act = commit_and_collect};
@@ -233,7 +233,20 @@ static void assert_nothing_is_left(struct fixture *f)
 
 static void a_running_commit_keeps_its_chunks(void **state)
 {
-	commit_beside_gc(*state, false);
+	struct fixture *f = *state;
+
+	commit_beside_gc(f, false, f->path);
+}
+
+/* There is one lock file, whatever the store is called by. */
+static void a_running_commit_keeps_its_chunks_from_a_link(void **state)
+{
+	struct fixture *f = *state;
+	char link[192];
+
+	snprintf(link, sizeof(link), "%s/link.wh", f->folder);
+	assert_int_equal(symlink(f->path, link), 0);
+	commit_beside_gc(f, false, link);
 }
 
 /* The first tensor has its row, of the second there are chunks alone. */
@@ -262,7 +275,7 @@ static void a_running_commit_keeps_its_chunks_beside_a_killed_one(void **state)
 	struct fixture *f = *state;
 
 	commit_and_die(f, true, 0);
-	commit_beside_gc(f, true);
+	commit_beside_gc(f, true, f->path);
 	assert_int_equal(ask_integer(f, "select count(*) from lease"), 0);
 }
 
@@ -537,6 +550,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(a_running_commit_keeps_its_chunks),
+		with_store(a_running_commit_keeps_its_chunks_from_a_link),
 		with_store(what_a_killed_commit_stored_goes),
 		with_store(a_killed_commit_that_stored_nothing_leaves_nothing),
 		with_store(
