@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,39 +12,52 @@
 
 #include "base/auto.h"
 #include "base/json_put.h"
+#include "publish/home.h"
 
 #define MAX_JOURNAL ((off_t)64 << 20) /* bytes that are read back */
 
+/* Beside the file itself: a store that is called by a link, too, has one. */
 char *journal_folder_beside(const char *store)
 {
+	char *whole wh_free_auto = realpath(store, NULL);
 	char *folder;
 
-	return asprintf(&folder, "%s-publish", store) < 0 ? NULL : folder;
+	return asprintf(&folder, "%s-publish", whole ? whole : store) < 0
+		       ? NULL
+		       : folder;
 }
 
 char *journal_folder_of_user(void)
 {
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	char *folder = NULL;
+	const char *state = getenv("XDG_STATE_HOME");
+	char *home wh_free_auto = NULL, *folder = NULL;
 
-	if (state && *state && asprintf(&folder, "%s/weighhouse", state) < 0)
-		return NULL;
-	if (!folder && home && *home &&
+	if (state && *state)
+		return asprintf(&folder, "%s/weighhouse", state) < 0 ? NULL
+								     : folder;
+	home = home_folder();
+	if (!home ||
 	    asprintf(&folder, "%s/.local/state/weighhouse", home) < 0)
 		return NULL;
 	return folder;
 }
 
+/* Another user's is closed to this one. */
+static bool can_be_used(const char *folder)
+{
+	char *copy wh_free_auto = strdup(folder);
+
+	if (access(folder, W_OK | X_OK) == 0)
+		return true;
+	return errno == ENOENT && copy &&
+	       access(dirname(copy), W_OK | X_OK) == 0;
+}
+
 char *journal_folder(const char *store)
 {
 	char *beside = journal_folder_beside(store);
-	char *parent wh_free_auto = beside ? strdup(beside) : NULL;
 
-	if (parent && strrchr(parent, '/'))
-		*strrchr(parent, '/') = '\0';
-	else if (parent)
-		strcpy(parent, ".");
-	if (!parent || access(*parent ? parent : "/", W_OK) == 0)
+	if (!beside || can_be_used(beside))
 		return beside;
 	free(beside);
 	return journal_folder_of_user();

@@ -20,8 +20,9 @@
 
 struct journal;
 
-/** Where journals of the store at this path are: beside it; or, for a store on
- *  read-only media, in the user's state folder. malloc'd, or NULL. */
+/** Where journals of the store at this path are: beside it; or, where that
+ *  folder is another user's or can't be made, in the user's state folder.
+ *  malloc'd, or NULL. */
 char *journal_folder(const char *store);
 char *journal_folder_beside(const char *store);
 char *journal_folder_of_user(void);

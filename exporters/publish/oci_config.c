@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "publish/home.h"
 
 static int digit_of(char c)
 {
@@ -111,13 +112,17 @@ enum wh_status oci_login_find(const char *host, struct credentials *credentials,
 		{"REGISTRY_AUTH_FILE", "%s"},
 		{"DOCKER_CONFIG", "%s/config.json"},
 		{"XDG_RUNTIME_DIR", "%s/containers/auth.json"},
+		{"XDG_CONFIG_HOME", "%s/containers/auth.json"},
+		{"HOME", "%s/.config/containers/auth.json"},
 		{"HOME", "%s/.docker/config.json"},
 	};
+	char *home wh_free_auto = home_folder();
 	bool found = false;
 	size_t i;
 
 	for (i = 0; i < sizeof(places) / sizeof(places[0]) && !found; i++) {
-		const char *value = getenv(places[i].variable);
+		bool is_home = strcmp(places[i].variable, "HOME") == 0;
+		const char *value = is_home ? home : getenv(places[i].variable);
 		const char *rest = places[i].format + 2;
 		char *path wh_free_auto = NULL;
 

@@ -320,8 +320,13 @@ static enum wh_status note_row(struct wh_store *store, json_t *row,
 	int fd wh_close_auto = -1;
 
 	json_decref(row);
-	if (!printed || !folder || !beside)
+	if (!printed || !beside)
 		return wh_fail_memory(err);
+	if (!folder)
+		return wh_fail(err, WH_EIO,
+			       "'%s' can't be written, and there is no home "
+			       "folder",
+			       beside);
 	name = strcmp(folder, beside) == 0 ? name_beside(path)
 					   : name_of_user(path);
 	if (!name)

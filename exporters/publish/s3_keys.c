@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "publish/home.h"
 
 #define DEFAULT_REGION "us-east-1"
 
@@ -97,7 +98,7 @@ static void read_file(struct s3_keys *keys, const char *path,
 static void read_shared(struct s3_keys *keys, const char *path_variable,
 			const char *name, const char *profile)
 {
-	const char *home = getenv("HOME");
+	char *home wh_free_auto = home_folder();
 	char *path wh_free_auto = variable(path_variable);
 
 	if (!path && home && asprintf(&path, "%s/.aws/%s", home, name) < 0)

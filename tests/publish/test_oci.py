@@ -153,6 +153,12 @@ def test_the_login_is_dockers(wh, locked_registry):
     wh.ok("publish", place)
     (docker / "config.json").write_text("{")
     assert "config.json" in wh.fails(2, "publish", place)
+    # Where Podman looks when there is no session, as in cron.
+    podman = wh.folder / "home" / ".config" / "containers"
+    podman.mkdir(parents=True)
+    (podman / "auth.json").write_text(json.dumps(
+        {"auths": {locked_registry.host: {"auth": pair}}}))
+    wh.ok("publish", place)
 
 
 def test_a_login_from_the_environment(wh, locked_registry):

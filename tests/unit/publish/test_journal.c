@@ -1,10 +1,16 @@
 #include "support/assert.h"
+#include "support/child.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "publish/journal.h"
 
 static char folder[64];
@@ -129,6 +135,64 @@ static void without_a_folder_it_is_in_memory(void **state)
 	rmdir(folder);
 }
 
+/* ---- Where they are -------------------------------------------------------
+ */
+
+static void assert_folder(const char *store, const char *base, const char *rest)
+{
+	char *found wh_free_auto = journal_folder(store), expected[200];
+
+	snprintf(expected, sizeof(expected), "%s%s", base, rest);
+	assert_string_equal(found, expected);
+}
+
+/* In a child, which is not root: root may use anything. */
+static void find_folders(void)
+{
+	char store[100], link[100], beside[120];
+
+	snprintf(store, sizeof(store), "%s/w.wh", folder);
+	snprintf(link, sizeof(link), "%s/link.wh", folder);
+	snprintf(beside, sizeof(beside), "%s/w.wh-publish", folder);
+	unsetenv("XDG_STATE_HOME");
+	setenv("HOME", "/home/of", 1);
+	assert_int_equal(close(open(store, O_CREAT | O_RDWR, 0666)), 0);
+	assert_int_equal(symlink("w.wh", link), 0);
+	assert_folder(store, beside, "");
+	assert_folder(link, beside, "");
+	assert_int_equal(mkdir(beside, 0700), 0);
+	assert_folder(store, beside, "");
+	assert_int_equal(chmod(beside, 0), 0); /* as if it were another's */
+	assert_folder(store, "/home/of", "/.local/state/weighhouse");
+	unsetenv("HOME");
+	assert_folder(store, getpwuid(geteuid())->pw_dir,
+		      "/.local/state/weighhouse");
+	setenv("XDG_STATE_HOME", "/state", 1);
+	assert_folder(store, "/state", "/weighhouse");
+}
+
+static void journals_are_where_they_can_be_written(void **state)
+{
+	char command[160];
+	pid_t child;
+	int status;
+
+	(void)state;
+	assert_int_equal(chmod(folder, 0777), 0);
+	child = fork();
+	if (child == 0) {
+		if (geteuid() == 0 && setuid(65534))
+			end_child(2);
+		find_folders();
+		end_child(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	snprintf(command, sizeof(command), "chmod -f 700 %s/*; rm -rf %s",
+		 folder, folder);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +200,8 @@ int main(void)
 		cmocka_unit_test_setup(a_torn_line_is_skipped, set_up),
 		cmocka_unit_test_setup(what_is_under_way_is_held, set_up),
 		cmocka_unit_test_setup(without_a_folder_it_is_in_memory,
+				       set_up),
+		cmocka_unit_test_setup(journals_are_where_they_can_be_written,
 				       set_up),
 	};
 
