@@ -1,12 +1,29 @@
 /* Places as callers name them, and what they can do. */
 #include "publishing.h"
 
+#include <string.h>
+#include <strings.h>
+
 #include "publish/alias_list.h"
 #include "publish/probe.h"
 
 bool wh_is_place(const char *text)
 {
 	return place_is_url(text);
+}
+
+/* Points into the URL: nothing has to be freed. */
+const char *wh_place_alias(const char *url, const char *alias)
+{
+	const char *host = strstr(url, "://"), *slash, *colon;
+
+	if (alias && strcmp(alias, "latest") != 0)
+		return alias;
+	slash = host ? strchr(host + 3, '/') : NULL;
+	colon = slash ? strchr(slash, ':') : NULL;
+	if (colon && strncasecmp(url, "oci", 3) == 0)
+		return colon + 1;
+	return "latest";
 }
 
 struct place_settings place_settings_of(const char *url,

@@ -33,6 +33,7 @@ struct publishing {
 	struct journal *journal;
 	json_t *elsewhere; /* place_settings.elsewhere */
 	struct place *place;
+	const char **aliases; /* as the place has them; NULL-terminated */
 };
 
 /* ---- The run, for tracking servers ----------------------------------------
@@ -328,9 +329,7 @@ static enum wh_status record_aliases(const struct publication *publication,
 				     struct wh_publication_alias **aliases,
 				     struct wh_error *err)
 {
-	static const char *const latest[] = {"latest", NULL};
-	const char *const *alias =
-		publication->aliases ? publication->aliases : latest;
+	const char *const *alias = publication->aliases;
 	size_t n = 0;
 
 	while (alias[n])
@@ -455,6 +454,33 @@ static void forward_file(void *arg, const struct publish_file *file)
 	options->told(options->arg, &told);
 }
 
+/* Each once, under the name that is protected, and goes on record. */
+static enum wh_status name_aliases(struct publishing *publishing,
+				   const char *url, struct wh_error *err)
+{
+	static const char *const latest[] = {"latest", NULL};
+	const char *const *alias = publishing->options->aliases;
+	size_t n = 0, i, k;
+
+	if (!alias)
+		alias = latest;
+	while (alias[n])
+		n++;
+	publishing->aliases = calloc(n + 1, sizeof(*publishing->aliases));
+	if (!publishing->aliases)
+		return wh_fail_memory(err);
+	for (i = 0, n = 0; alias[i]; i++) {
+		const char *name = wh_place_alias(url, alias[i]);
+
+		for (k = 0; k < n; k++)
+			if (strcmp(publishing->aliases[k], name) == 0)
+				break;
+		if (k == n)
+			publishing->aliases[n++] = name;
+	}
+	return WH_OK;
+}
+
 static enum wh_status publish_all(struct publishing *publishing,
 				  struct wh_store *store, const char *url,
 				  struct wh_error *err)
@@ -474,7 +500,8 @@ static enum wh_status publish_all(struct publishing *publishing,
 
 	WH_TRY(plan_all(publishing, err));
 	WH_TRY(note_run(store, publication, err));
-	publication->aliases = options->aliases;
+	WH_TRY(name_aliases(publishing, url, err));
+	publication->aliases = publishing->aliases;
 	publication->protected = options->protected_aliases;
 	publication->now = ref_now();
 	WH_TRY(open_journal(publishing, store, url, err));
@@ -552,6 +579,7 @@ enum wh_status wh_publish(struct wh_store *store, const char *revision,
 	for (i = 0; i < publishing.n_plans; i++)
 		wh_plan_free(publishing.plans[i]);
 	free(publishing.plans);
+	free(publishing.aliases);
 	wh_source_close(publishing.source);
 	return status;
 }

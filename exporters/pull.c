@@ -70,7 +70,7 @@ enum wh_status wh_pull(const char *url, const char *folder,
 	const struct wh_pull_options *options = given ? given : &default_pull;
 	struct place_settings settings =
 		place_settings_of(url, &options->place);
-	struct pull_options pulling = {.alias = options->alias,
+	struct pull_options pulling = {.alias = wh_place_alias(url, options->alias),
 				       .snapshot = options->snapshot,
 				       .format = options->format,
 				       .progress = forward_pull,

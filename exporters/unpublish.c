@@ -70,15 +70,14 @@ static enum wh_status note_all(struct withdrawal *withdrawal,
  */
 
 static enum wh_status end(struct wh_store *store, const char *place,
-			  const struct wh_unpublish_options *options,
+			  const struct withdrawal *withdrawal,
 			  struct wh_error *err)
 {
-	const char *alias = options->alias ? options->alias : "latest";
-
-	if (options->dry_run)
+	if (withdrawal->dry_run)
 		return WH_OK;
-	return record_end(store, place, options->snapshot ? NULL : alias,
-			  options->snapshot, (int64_t)time(NULL), err);
+	return record_end(store, place,
+			  withdrawal->snapshot ? NULL : withdrawal->alias,
+			  withdrawal->snapshot, (int64_t)time(NULL), err);
 }
 
 enum wh_status wh_unpublish(struct wh_store *store, const char *url,
@@ -90,7 +89,7 @@ enum wh_status wh_unpublish(struct wh_store *store, const char *url,
 	struct place_settings settings =
 		place_settings_of(url, &options->place);
 	struct withdrawal withdrawal = {
-		.alias = options->alias ? options->alias : "latest",
+		.alias = wh_place_alias(url, options->alias),
 		.snapshot = options->snapshot,
 		.protected = options->protected_aliases,
 		.grace_s = options->has_grace ? options->grace_s : WH_GRACE_S,
@@ -110,6 +109,8 @@ enum wh_status wh_unpublish(struct wh_store *store, const char *url,
 	if (!status)
 		status = withdraw(&withdrawal, err);
 	place_close(withdrawal.place);
+	if (!status)
+		status = end(store, place, &withdrawal, err);
 	withdraw_free(&withdrawal);
-	return status ? status : end(store, place, options, err);
+	return status;
 }

@@ -16,7 +16,6 @@ struct oci_place {
 	struct http *http;
 	char *root;	      /* "https://registry:port" */
 	char *repository;     /* "team/model" */
-	char *tag;	      /* of the URL; or NULL */
 	pthread_mutex_t lock; /* of all below */
 	enum oci_auth auth;
 	struct credentials credentials;
@@ -30,9 +29,6 @@ struct oci_place {
 enum wh_status oci_open(const struct place_settings *settings,
 			struct oci_place **place, struct wh_error *err);
 void oci_close(struct oci_place *place);
-
-/** The tag that an alias means: the URL's own one for "latest". */
-const char *oci_tag(const struct oci_place *place, const char *alias);
 
 /** http_authorize_fn: asks the registry what it wants, once, and fetches
  *  tokens as they expire. */

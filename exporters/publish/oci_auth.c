@@ -27,7 +27,6 @@ void oci_close(struct oci_place *place)
 	free(place->service);
 	free(place->root);
 	free(place->repository);
-	free(place->tag);
 	json_decref(place->layers);
 	pthread_mutex_destroy(&place->lock);
 	free(place);
@@ -54,11 +53,6 @@ static bool is_tag(const char *text)
 		    !(*text >= '0' && *text <= '9') && !strchr("._-", *text))
 			return false;
 	return true;
-}
-
-const char *oci_tag(const struct oci_place *place, const char *alias)
-{
-	return place->tag && strcmp(alias, "latest") == 0 ? place->tag : alias;
 }
 
 static bool is_this_machine(const char *host)
@@ -88,16 +82,15 @@ static enum wh_status parse(struct oci_place *place,
 	place->repository =
 		colon ? strndup(slash + 1, (size_t)(colon - slash - 1))
 		      : strdup(slash + 1);
-	place->tag = colon ? strdup(colon + 1) : NULL;
-	if (!registry || !place->repository || (colon && !place->tag))
+	if (!registry || !place->repository)
 		return wh_fail_memory(err);
 	if (!is_name(place->repository) ||
 	    place_check_path(place->repository, NULL))
 		return wh_fail(err, WH_EINVAL, "'%s' can't be a repository",
 			       place->repository);
-	if (place->tag && !is_tag(place->tag))
+	if (colon && !is_tag(colon + 1)) /* wh_place_alias's */
 		return wh_fail(err, WH_EINVAL, "'%s' can't be a tag",
-			       place->tag);
+			       colon + 1);
 	if (asprintf(&place->root, "%s://%s",
 		     plain || is_this_machine(registry) ? "http" : "https",
 		     registry) < 0) {

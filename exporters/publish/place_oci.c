@@ -95,8 +95,7 @@ static enum wh_status put_tag(struct oci_place *place, const char *tag,
 	return status;
 }
 
-/* Under the snapshot's id first, which stays, then under the tag that moves.
- * The URL's own tag stands for "latest". */
+/* Under the snapshot's id first, which stays, then under the tag that moves. */
 static enum wh_status point(struct place *base,
 			    const struct publication *publication,
 			    const char *alias, struct wh_error *err)
@@ -110,7 +109,7 @@ static enum wh_status point(struct place *base,
 	WH_TRY(put_config(place, &config_text, &config, err));
 	WH_TRY(oci_print_manifest(publication, &config, &manifest, err));
 	WH_TRY(put_tag(place, publication->snapshot, &manifest, err));
-	return put_tag(place, oci_tag(place, alias), &manifest, err);
+	return put_tag(place, alias, &manifest, err);
 }
 
 /* ---- Getting --------------------------------------------------------------
@@ -218,7 +217,7 @@ static enum wh_status resolve(struct place *base, const char *alias,
 	json_t *root;
 
 	memset(pointer, 0, sizeof(*pointer));
-	WH_TRY(read_manifest(place, oci_tag(place, alias), &text, err));
+	WH_TRY(read_manifest(place, alias, &text, err));
 	root = json_loadb((const char *)text.data, text.size, 0, NULL);
 	status = resolve_layers(place, root, pointer, err);
 	json_decref(root);
@@ -255,7 +254,7 @@ static enum wh_status unpoint(struct place *base, const char *alias,
 {
 	struct oci_place *place = (struct oci_place *)base;
 	enum wh_status status =
-		delete_manifest(place, oci_tag(place, alias), err);
+		delete_manifest(place, alias, err);
 
 	if (status == WH_EUNSUPPORTED)
 		wh_error_prefix(err,

@@ -65,9 +65,7 @@ static enum wh_status find_manifest(struct place *place,
 				    struct wh_error *err)
 {
 	if (!options->snapshot)
-		return read_pointer(place,
-				    options->alias ? options->alias : "latest",
-				    pointer, err);
+		return read_pointer(place, options->alias, pointer, err);
 	if (place->kind->resolve)
 		return read_pointer(place, options->snapshot, pointer, err);
 	snprintf(pointer->manifest, sizeof(pointer->manifest),

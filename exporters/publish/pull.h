@@ -6,7 +6,7 @@
 #include "publish/place.h"
 
 struct pull_options {
-	const char *alias;    /* NULL: "latest" */
+	const char *alias;
 	const char *snapshot; /* 64 digits, instead of an alias; or NULL */
 	const char *format;   /* only its files; NULL: all */
 	unsigned parallel;

@@ -260,3 +260,28 @@ def test_tokens_are_fetched_again_when_they_expire(wh, registry):
     expected = "Basic " + base64.b64encode(b"user:pass word").decode()
     assert set(gate.logins) == {expected}
     gate.shutdown()
+
+
+def test_the_tag_of_a_url_is_protected_and_on_record(wh, registry):
+    place = f"oci://{registry.host}/lab/named"
+    assert wh.rows("publish", "HEAD~1", f"{place}:v1")[-1]["pointer"] == "v1"
+    assert "'v1' is this" in wh.ok("publish", "HEAD~1", f"{place}:v1")
+    assert [row["aliases"][0]["alias"] for row in wh.rows(
+        "publish", "--list", f"{place}:v1")] == ["v1"]
+    wh.ok("config", "protected-aliases", "v1")
+    assert "'v1' is protected" in wh.fails(14, "publish", "HEAD",
+                                           f"{place}:v1")
+    assert "'v1' is protected" in wh.fails(14, "unpublish", f"{place}:v1",
+                                           "latest")
+    assert "published as 'v2'" in wh.fails(4, "pull", f"{place}:v2", "-o", "x")
+
+
+def test_latest_beside_a_urls_tag_keeps_its_snapshot(wh, registry):
+    place = f"oci://{registry.host}/lab/kept"
+    wh.ok("publish", "HEAD~1", place)
+    wh.ok("publish", "HEAD", f"{place}:v1")
+    older = wh.row("show", "HEAD~1")["snapshot"]
+    assert "'latest'" in wh.fails(14, "unpublish", f"{place}:v1", older,
+                                  "--grace", "0")
+    assert {row["alias"]: row["snapshot"] for row in wh.rows(
+        "remote", "ls", f"{place}:v1")}["latest"] == older

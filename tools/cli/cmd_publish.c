@@ -66,7 +66,7 @@ static void tell_warning(void *arg, const char *sentence)
 static void tell_end(struct telling *telling, const char *url,
 		     const char *const *aliases)
 {
-	const char *first = aliases && *aliases ? *aliases : "latest";
+	const char *first = wh_place_alias(url, aliases ? *aliases : NULL);
 	bool dry_run = cli_flag(telling->cli, "dry-run");
 
 	if (cli_json(telling->cli)) {

@@ -201,6 +201,10 @@ WH_API enum wh_status wh_place_test(const char *url,
 /** Whether `text` is a URL that can be published to, in any build. */
 WH_API bool wh_is_place(const char *text);
 
+/** What an alias is called at that place: `alias`, but for "latest", or NULL,
+ *  the tag of an oci://REGISTRY/REPOSITORY:TAG. It lives as long as they do. */
+WH_API const char *wh_place_alias(const char *url, const char *alias);
+
 /** A zeroed struct pulls all files of "latest". */
 struct wh_pull_options {
 	struct wh_place_options place;
