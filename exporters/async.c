@@ -84,6 +84,7 @@ static const struct wh_source_ops frozen_ops = {
 	.read = read_frozen,
 	.close = close_frozen,
 	.concurrent = true,
+	.scattered = true,
 };
 
 static enum wh_status copy_payload(struct wh_source *from, uint32_t index,

@@ -136,6 +136,7 @@ enum wh_status filter_cast(struct wh_source *inner, const struct wh_cast *casts,
 		.unchanged = inner->ops->unchanged ? check_inner : NULL,
 		.close = close_filter,
 		.concurrent = inner->ops->concurrent,
+		.scattered = inner->ops->scattered,
 	};
 	filter->base.ops = &filter->ops;
 	status = copy_manifest(filter, casts, n_casts, err);

@@ -124,6 +124,7 @@ enum wh_status subset_new(struct wh_source *inner, const bool *wanted,
 		.unchanged = inner->ops->unchanged ? check_inner : NULL,
 		.close = close_subset,
 		.concurrent = inner->ops->concurrent,
+		.scattered = inner->ops->scattered,
 	};
 	subset->base.ops = &subset->ops;
 	subset->base.manifest.origin_format = inner->manifest.origin_format;

@@ -68,6 +68,7 @@ static const struct wh_source_ops copy_ops = {
 	.unchanged = copy_unchanged,
 	.close = keep_copy,
 	.concurrent = true,
+	.scattered = true,
 };
 
 static enum wh_status place_payloads(struct copied_source *copy,

@@ -37,10 +37,13 @@ static bool is_candidate(const struct wh_tensor *tensor)
 	return tensor->nbytes >= WEIGH_SMALL && !(tensor->weighed & WH_SHA256);
 }
 
-/* One chunk is read again sooner than taken back. */
-static bool may_be_eager(const struct wh_tensor *tensor)
+/* One chunk is read again sooner than taken back, and to read a tensor again
+ * takes less than to hash it by itself, if it could be hashed with others. */
+static bool may_be_eager(const struct wh_tensor *tensor,
+			 const struct weigh_probe *probe)
 {
-	return is_candidate(tensor) && tensor->nbytes > SCALE_CHUNK;
+	return is_candidate(tensor) && tensor->nbytes > SCALE_CHUNK &&
+	       !probe->in_lanes;
 }
 
 static bool has_candidates(const struct wh_manifest *manifest)
@@ -73,7 +76,8 @@ static void skip_all(const struct wh_manifest *manifest,
 	uint32_t i;
 
 	for (i = 0; i < manifest->n_tensors; i++)
-		probes[i].skip = may_be_eager(&manifest->tensors[i]);
+		probes[i].skip =
+			may_be_eager(&manifest->tensors[i], &probes[i]);
 }
 
 /* The CRC-32C of the first chunk of a tensor of the parent. */
@@ -90,7 +94,7 @@ static enum wh_status read_first(struct db *db, int64_t storage,
 	WH_TRY(stmt_step(stmt, &row, err));
 	if (row) {
 		probe->has_first = true;
-		probe->skips_unlike = may_be_eager(tensor);
+		probe->skips_unlike = may_be_eager(tensor, probe);
 		probe->first_crc32c = (uint32_t)column_integer(stmt, 2);
 	}
 	stmt_reset(stmt);
@@ -200,6 +204,8 @@ enum wh_status commit_weigh(struct commit *commit, struct wh_error *err)
 		       sizeof(*commit->probes));
 	if (!commit->probes)
 		return wh_fail_memory(err);
+	WH_TRY(weigh_mark_lanes(commit->source, WEIGH_COMMITTED,
+				commit->options->threads, commit->probes, err));
 	WH_TRY(choose(commit, commit->probes, err));
 	WH_TRY(weigh(commit, err));
 	if (!are_few(manifest, commit->probes))

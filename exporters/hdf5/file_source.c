@@ -74,7 +74,7 @@ static enum wh_status make_source(int fd, struct h5_source **out,
 		close(fd);
 		return wh_fail_memory(err);
 	}
-	source->base.ops = &h5_source_ops;
+	source->base.ops = &h5_flat_ops;
 	source->input.fd = fd;
 	source->input.max_read = UINT64_MAX;
 	*out = source;
@@ -231,6 +231,8 @@ enum wh_status h5_source_keep(struct h5_source *source,
 							    : MAX_CHUNKS + 1;
 	WH_TRY(check_total(source, max_nbytes, err));
 	WH_TRY(copy_dataset(&source->arena, dataset, &own, err));
+	if (own.packed)
+		source->base.ops = &h5_packed_ops;
 	*kept = &source->datasets[source->n_datasets++];
 	**kept = own;
 	return WH_OK;
@@ -354,9 +356,17 @@ static enum wh_status check_unchanged(struct wh_source *base,
 	return h5_check_unchanged(source->input.fd, &source->opened, err);
 }
 
-const struct wh_source_ops h5_source_ops = {
+const struct wh_source_ops h5_packed_ops = {
 	.read = read_source,
 	.unchanged = check_unchanged,
 	.close = close_source,
 	.concurrent = true,
+};
+
+const struct wh_source_ops h5_flat_ops = {
+	.read = read_source,
+	.unchanged = check_unchanged,
+	.close = close_source,
+	.concurrent = true,
+	.scattered = true,
 };

@@ -41,7 +41,9 @@ struct h5_source {
 	struct skeleton skeleton;
 };
 
-extern const struct wh_source_ops h5_source_ops;
+/* The second once a dataset is packed. */
+extern const struct wh_source_ops h5_flat_ops, h5_packed_ops;
+
 /** The skeleton's `read`; `arg` is the struct h5_source. */
 enum wh_status h5_read_run(void *arg, const struct skeleton_run *run,
 			   uint64_t skip, void *buf, size_t len,

@@ -114,6 +114,7 @@ enum wh_status overlay_new(struct wh_source *model, struct wh_source *from,
 		.unchanged = check_unchanged,
 		.close = close_overlay,
 		.concurrent = model->ops->concurrent && from->ops->concurrent,
+		.scattered = model->ops->scattered && from->ops->scattered,
 	};
 	overlay->base.ops = &overlay->ops;
 	status = copy_manifest(overlay, pairing->source_of, err);

@@ -244,6 +244,7 @@ const struct wh_source_ops npz_flat_ops = {
 	.unchanged = check_unchanged,
 	.close = close_source,
 	.concurrent = true,
+	.scattered = true,
 };
 
 const struct wh_source_ops npz_packed_ops = {

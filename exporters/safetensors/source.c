@@ -45,6 +45,7 @@ const struct wh_source_ops st_source_ops = {
 	.unchanged = check_unchanged,
 	.close = close_source,
 	.concurrent = true,
+	.scattered = true,
 };
 
 /* ---- Template

@@ -212,4 +212,5 @@ const struct wh_source_ops tf_source_ops = {
 	.unchanged = unchanged,
 	.close = tf_source_close,
 	.concurrent = true,
+	.scattered = true,
 };

@@ -165,6 +165,7 @@ static const struct wh_source_ops memory_ops = {
 	.read = read_array,
 	.close = close_source,
 	.concurrent = true,
+	.scattered = true,
 };
 static const struct wh_source_ops callback_ops = {
 	.read = read_array,
@@ -178,6 +179,7 @@ static const struct wh_source_ops mapped_ops = {
 	.unchanged = check_unchanged,
 	.close = close_source,
 	.concurrent = true,
+	.scattered = true,
 };
 
 void wh_builder_free(struct wh_builder *builder)

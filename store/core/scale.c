@@ -16,7 +16,8 @@ struct scale {
 	unsigned missing; /* what is asked for, and not there */
 	bool has_crc32c;  /* of chunks, and so of the whole */
 	bool has_statistics;
-	uint64_t n_bytes;
+	uint64_t n_bytes; /* of whole chunks */
+	size_t chunk_bytes; /* of the one under way */
 	uint32_t crc32c, crc32, chunk_crc32c;
 	struct statistics_sum sum;
 };
@@ -56,14 +57,31 @@ enum wh_status scale_begin(struct scale *scale, struct wh_tensor *tensor,
 	scale->has_statistics = (scale->missing & WH_STATISTICS) &&
 				statistics_has(tensor->dtype);
 	scale->n_bytes = 0;
+	scale->chunk_bytes = 0;
 	scale->crc32c = scale->crc32 = scale->chunk_crc32c = 0;
 	statistics_begin(&scale->sum, tensor->dtype);
 	return scale->missing & WH_SHA256 ? begin_hash(scale, err) : WH_OK;
 }
 
-static enum wh_status add_piece(struct scale *scale, const uint8_t *piece,
-				size_t len, struct wh_error *err)
+static void end_chunk(struct scale *scale)
 {
+	size_t len = scale->chunk_bytes;
+
+	statistics_end_chunk(&scale->sum);
+	if (scale->n_bytes)
+		scale->crc32c =
+			crc32c_combine(scale->crc32c, scale->chunk_crc32c, len);
+	else
+		scale->crc32c = scale->chunk_crc32c;
+	scale->n_bytes += len;
+	scale->chunk_bytes = 0;
+}
+
+enum wh_status scale_add_piece(struct scale *scale, const uint8_t *piece,
+			       size_t len, bool ends, struct wh_error *err)
+{
+	if (!scale->chunk_bytes)
+		scale->chunk_crc32c = 0;
 	if (scale->has_crc32c)
 		scale->chunk_crc32c =
 			crc32c_update(scale->chunk_crc32c, piece, len);
@@ -72,26 +90,23 @@ static enum wh_status add_piece(struct scale *scale, const uint8_t *piece,
 	if (scale->has_statistics)
 		statistics_add(&scale->sum, piece, len);
 	if (scale->missing & WH_SHA256)
-		return sha256_update(scale->hash, piece, len, err);
+		WH_TRY(sha256_update(scale->hash, piece, len, err));
+	scale->chunk_bytes += len;
+	if (ends)
+		end_chunk(scale);
 	return WH_OK;
 }
 
 enum wh_status scale_add(struct scale *scale, const uint8_t *bytes, size_t len,
 			 struct wh_error *err)
 {
-	size_t at;
+	size_t at, some;
 
-	scale->chunk_crc32c = 0;
-	for (at = 0; at < len; at += PIECE)
-		WH_TRY(add_piece(scale, bytes + at,
-				 len - at < PIECE ? len - at : PIECE, err));
-	statistics_end_chunk(&scale->sum);
-	if (scale->n_bytes)
-		scale->crc32c =
-			crc32c_combine(scale->crc32c, scale->chunk_crc32c, len);
-	else
-		scale->crc32c = scale->chunk_crc32c;
-	scale->n_bytes += len;
+	for (at = 0; at < len; at += some) {
+		some = len - at < PIECE ? len - at : PIECE;
+		WH_TRY(scale_add_piece(scale, bytes + at, some,
+				       at + some == len, err));
+	}
 	return WH_OK;
 }
 

@@ -2,6 +2,8 @@
 #ifndef WH_CORE_SCALE_H
 #define WH_CORE_SCALE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include <weighhouse/tensor.h>
 
@@ -21,7 +23,11 @@ enum wh_status scale_begin(struct scale *scale, struct wh_tensor *tensor,
 enum wh_status scale_add(struct scale *scale, const uint8_t *bytes, size_t len,
 			 struct wh_error *err);
 
-/** CRC-32C of the bytes that were added last, if that was asked for. */
+/** As scale_add, a chunk in pieces of whole elements; the last one ends it. */
+enum wh_status scale_add_piece(struct scale *scale, const uint8_t *piece,
+			       size_t len, bool ends, struct wh_error *err);
+
+/** CRC-32C of the chunk that was added last, if that was asked for. */
 uint32_t scale_chunk_crc32c(const struct scale *scale);
 
 /** After the last byte: fills the tensor's fields, and says so in `weighed`.

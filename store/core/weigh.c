@@ -1,13 +1,12 @@
 /* Weighing: every digest of every tensor, in one bounded pass.
  *
  * Tensors are hashed in parallel, each by one thread, since SHA-256 is a
- * chain. A thread reads a MiB, then runs all digests over it.
+ * chain. A thread reads a MiB, then runs all digests over it; or it takes a
+ * group of tensors, piece by piece (weigh_lanes.c).
  */
-#include "core/weigh.h"
+#include "core/weigh_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,32 +14,11 @@
 
 #include "base/crc.h"
 #include "base/error.h"
-#include "core/scale.h"
 
 #define SMALL_MODEL   ((uint64_t)4 << 20) /* bytes: threads don't pay below */
 #define MAX_THREADS   16u
 #define PROGRESS_MS   100
 #define PROGRESS_EACH ((uint64_t)8 << 20)
-
-struct weighing {
-	struct wh_source *source;
-	struct weigh_probe *probes; /* or NULL */
-	unsigned needs;
-	uint32_t n_tensors;
-	atomic_uint next; /* tensor to take */
-	atomic_ullong done_bytes;
-	atomic_bool stopped;
-	uint64_t total_bytes;
-	pthread_mutex_t lock; /* of `failure` and `n_running` */
-	pthread_cond_t ended;
-	unsigned n_running; /* helper threads */
-	struct wh_error failure;
-};
-
-struct weigher { /* what one thread works with */
-	struct scale *scale;
-	uint8_t *buffer;
-};
 
 static enum wh_status weigher_new(struct weigher *weigher, struct wh_error *err)
 {
@@ -53,10 +31,11 @@ static enum wh_status weigher_new(struct weigher *weigher, struct wh_error *err)
 static void weigher_free(struct weigher *weigher)
 {
 	scale_free(weigher->scale);
+	weigh_lanes_free(weigher->lanes);
 	free(weigher->buffer);
 }
 
-static bool is_to_be_weighed(const struct weighing *all, uint32_t index)
+bool weigh_is_wanted(const struct weighing *all, uint32_t index)
 {
 	const struct weigh_probe *probe =
 		all->probes ? &all->probes[index] : NULL;
@@ -64,6 +43,12 @@ static bool is_to_be_weighed(const struct weighing *all, uint32_t index)
 	if (probe && (probe->skip || probe->is_alike))
 		return false;
 	return all->needs & ~all->source->manifest.tensors[index].weighed;
+}
+
+void weigh_probe_first(struct weigh_probe *probe, uint32_t crc32c)
+{
+	probe->is_alike = crc32c == probe->first_crc32c;
+	probe->skip = !probe->is_alike && probe->skips_unlike;
 }
 
 /* What the first chunk says. */
@@ -75,18 +60,13 @@ static enum wh_status look_at_first(struct weighing *all,
 
 	if (!probe || !probe->has_first)
 		return WH_OK;
-	probe->is_alike =
-		crc32c_update(0, weigher->buffer, len) == probe->first_crc32c;
-	probe->skip = !probe->is_alike && probe->skips_unlike;
+	weigh_probe_first(probe, crc32c_update(0, weigher->buffer, len));
 	if (!probe->is_alike)
 		return WH_OK;
 	return scale_begin(weigher->scale,
 			   &all->source->manifest.tensors[index],
 			   all->needs & WEIGH_IDENTITY, err);
 }
-
-typedef enum wh_status chunk_done_fn(struct weighing *all, void *arg,
-				     struct wh_error *err);
 
 /* All chunks of a tensor; none if the first one says to skip it. */
 static enum wh_status weigh_chunks(struct weighing *all,
@@ -123,7 +103,7 @@ static enum wh_status weigh_tensor(struct weighing *all,
 {
 	struct wh_tensor *tensor = &all->source->manifest.tensors[index];
 
-	if (!is_to_be_weighed(all, index))
+	if (!weigh_is_wanted(all, index))
 		return WH_OK;
 	WH_TRY(scale_begin(weigher->scale, tensor, all->needs, err));
 	WH_TRY(weigh_chunks(all, weigher, index, chunk_done, arg, err));
@@ -143,12 +123,21 @@ static enum wh_status weigh_some(struct weighing *all,
 	enum wh_status status = weigher_new(&weigher, err);
 
 	while (!status && !atomic_load(&all->stopped)) {
+		uint32_t group = atomic_fetch_add(&all->next_group, 1);
+
+		if (group >= all->groups.n_groups)
+			break;
+		status = weigh_group(all, &weigher, group, chunk_done, arg,
+				     err);
+	}
+	while (!status && !atomic_load(&all->stopped)) {
 		uint32_t index = atomic_fetch_add(&all->next, 1);
 
 		if (index >= all->n_tensors)
 			break;
-		status = weigh_tensor(all, &weigher, index, chunk_done, arg,
-				      err);
+		if (!all->groups.has || !all->groups.has[index])
+			status = weigh_tensor(all, &weigher, index, chunk_done,
+					      arg, err);
 	}
 	weigher_free(&weigher);
 	return status;
@@ -226,27 +215,40 @@ static enum wh_status await_helpers(struct weighing *all,
 	return status;
 }
 
-static unsigned count_helpers(const struct weighing *all, unsigned threads)
+static unsigned count_threads(const struct weighing *all, unsigned threads)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (!all->source->ops->concurrent || all->total_bytes < SMALL_MODEL)
-		return 0;
+		return 1;
 	if (threads == 0)
 		threads = cores > 0 ? (unsigned)cores : 1;
 	if (threads > MAX_THREADS)
 		threads = MAX_THREADS;
 	if (threads > all->n_tensors)
 		threads = all->n_tensors;
-	return threads - 1;
+	return threads;
 }
 
-static enum wh_status weigh_all(struct weighing *all, unsigned n_helpers,
-				struct reporter *reporter, struct wh_error *err)
+/* What is to be weighed, by how many threads. */
+static void size_up(struct weighing *all, unsigned threads)
+{
+	const struct wh_manifest *manifest = &all->source->manifest;
+	uint32_t i;
+
+	all->n_tensors = manifest->n_tensors + manifest->n_hidden;
+	for (i = 0; i < all->n_tensors; i++)
+		if (weigh_is_wanted(all, i))
+			all->total_bytes += manifest->tensors[i].nbytes;
+	all->n_threads = count_threads(all, threads);
+}
+
+static enum wh_status weigh_all(struct weighing *all, struct reporter *reporter,
+				struct wh_error *err)
 {
 	pthread_t helpers[MAX_THREADS];
 	enum wh_status status, awaited;
-	unsigned i, n_started = 0;
+	unsigned i, n_started = 0, n_helpers = all->n_threads - 1;
 	struct wh_error first;
 
 	all->n_running = n_helpers;
@@ -277,23 +279,46 @@ enum wh_status weigh_unlike(struct wh_source *source, unsigned needs,
 			    void *arg, struct weigh_probe *probes,
 			    struct wh_error *err)
 {
-	const struct wh_manifest *manifest = &source->manifest;
 	struct weighing all = {
 		.source = source, .probes = probes, .needs = needs};
 	struct reporter reporter = {.progress = progress, .arg = arg};
 	enum wh_status status;
-	uint32_t i;
 
-	all.n_tensors = manifest->n_tensors + manifest->n_hidden;
-	for (i = 0; i < all.n_tensors; i++)
-		if (is_to_be_weighed(&all, i))
-			all.total_bytes += manifest->tensors[i].nbytes;
+	size_up(&all, threads);
+	WH_TRY(weigh_find_groups(&all, err));
 	pthread_mutex_init(&all.lock, NULL);
 	pthread_cond_init(&all.ended, NULL);
-	status = weigh_all(&all, count_helpers(&all, threads), &reporter, err);
+	status = weigh_all(&all, &reporter, err);
 	pthread_cond_destroy(&all.ended);
 	pthread_mutex_destroy(&all.lock);
+	weigh_free_groups(&all.groups);
 	return status;
+}
+
+/* More than this may be gone from memory when it is read again. */
+static uint64_t kept_bytes(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 4 : 0;
+}
+
+enum wh_status weigh_mark_lanes(struct wh_source *source, unsigned needs,
+				unsigned threads, struct weigh_probe *probes,
+				struct wh_error *err)
+{
+	struct weighing all = {
+		.source = source, .probes = probes, .needs = needs};
+	uint32_t i;
+
+	size_up(&all, threads);
+	if (all.total_bytes > kept_bytes())
+		return WH_OK;
+	WH_TRY(weigh_find_groups(&all, err));
+	for (i = 0; all.groups.has && i < all.n_tensors; i++)
+		probes[i].in_lanes = all.groups.has[i];
+	weigh_free_groups(&all.groups);
+	return WH_OK;
 }
 
 enum wh_status wh_source_weigh(struct wh_source *source, unsigned needs,

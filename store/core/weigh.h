@@ -10,6 +10,7 @@ struct weigh_probe {
 	bool skips_unlike; /* nor if its first chunk is another: sets `skip` */
 	bool is_alike;	   /* set where its first chunk is the one named */
 	bool has_first;
+	bool in_lanes; /* see weigh_mark_lanes */
 	uint32_t first_crc32c; /* that its first SCALE_CHUNK bytes may have */
 };
 
@@ -23,6 +24,13 @@ enum wh_status weigh_unlike(struct wh_source *source, unsigned needs,
 			    unsigned threads, wh_progress_fn *progress,
 			    void *arg, struct weigh_probe *probes,
 			    struct wh_error *err);
+
+/** Marks the tensors that weigh_unlike would hash side by side, which takes
+ *  less than to hash each while it is stored, and reads them once more: none if
+ *  their bytes may not stay in memory until then. */
+enum wh_status weigh_mark_lanes(struct wh_source *source, unsigned needs,
+				unsigned threads, struct weigh_probe *probes,
+				struct wh_error *err);
 
 /* What a commit asks for. */
 #define WEIGH_COMMITTED                                                        \

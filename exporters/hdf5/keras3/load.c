@@ -106,6 +106,8 @@ static enum wh_status read_parts(struct loader *loader, struct wh_error *err)
 				       "its weights are no HDF5 file (file "
 				       "signature not found)");
 		WH_TRY(read_part(loader, i, err));
+		if (source->base.ops == &h5_packed_ops)
+			loader->opened.source->base.ops = &keras3_packed_ops;
 		h5_source_close_classic(source);
 	}
 	return WH_OK;

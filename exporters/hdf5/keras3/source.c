@@ -28,7 +28,7 @@ enum wh_status keras3_source_new(uint32_t n_files, uint32_t n_parts,
 
 	if (!source)
 		return wh_fail_memory(err);
-	source->base.ops = &keras3_source_ops;
+	source->base.ops = &keras3_flat_ops;
 	source->files =
 		arena_alloc(&source->arena, n_files, sizeof(*source->files));
 	source->parts =
@@ -136,7 +136,15 @@ static enum wh_status check_unchanged(struct wh_source *base,
 	return WH_OK;
 }
 
-const struct wh_source_ops keras3_source_ops = {
+const struct wh_source_ops keras3_flat_ops = {
+	.read = read_source,
+	.unchanged = check_unchanged,
+	.close = close_source,
+	.concurrent = true,
+	.scattered = true,
+};
+
+const struct wh_source_ops keras3_packed_ops = {
 	.read = read_source,
 	.unchanged = check_unchanged,
 	.close = close_source,

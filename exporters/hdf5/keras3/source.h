@@ -30,7 +30,9 @@ struct keras3_source {
 	struct skeleton skeleton;
 };
 
-extern const struct wh_source_ops keras3_source_ops;
+/* The second where a dataset of a part is packed. */
+extern const struct wh_source_ops keras3_flat_ops, keras3_packed_ops;
+
 /** The skeleton's `read`; `arg` is the struct keras3_source. */
 enum wh_status keras3_read_run(void *arg, const struct skeleton_run *run,
 			       uint64_t skip, void *buf, size_t len,

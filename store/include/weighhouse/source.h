@@ -145,6 +145,10 @@ struct wh_source_ops {
 	/** Frees the source and all that it owns. */
 	void (*close)(struct wh_source *source);
 	bool concurrent;
+	/** Pieces of some ten KiB, here and there, cost what they do in order:
+	 *  payloads lie flat, in memory or in a file. Several tensors are then
+	 *  hashed side by side. */
+	bool scattered;
 };
 
 /** Made by an importer, wh_snapshot_open or wh_builder_finish; the caller

@@ -6,6 +6,8 @@
 
 #include <weighhouse/store.h>
 
+#include "base/sha256_lanes.h"
+
 #define LARGE ((uint64_t)9 << 20) /* more than waits in memory */
 
 static enum wh_status say_unchanged(struct wh_source *source,
@@ -17,17 +19,24 @@ static enum wh_status say_unchanged(struct wh_source *source,
 
 /* As a file's source does: it knows whether it has changed, so nobody has to
  * look for that. */
-static void commit_file(struct fixture *f, struct wh_source *source,
-			const struct wh_commit_options *options)
+static void commit_as(struct fixture *f, struct wh_source *source,
+		      const struct wh_commit_options *options, bool scattered)
 {
 	const struct wh_source_ops *own = source->ops;
 	struct wh_source_ops ops = *own;
 
 	ops.unchanged = say_unchanged;
+	ops.scattered = scattered;
 	source->ops = &ops;
 	assert_ok(wh_commit(f->store, source, options, &f->result, &f->err),
 		  &f->err);
 	source->ops = own;
+}
+
+static void commit_file(struct fixture *f, struct wh_source *source,
+			const struct wh_commit_options *options)
+{
+	commit_as(f, source, options, false);
 }
 
 static void commit_parts(struct fixture *f, struct part *parts, size_t n)
@@ -213,6 +222,48 @@ static void what_is_little_is_weighed_first(void **state)
 	assert_readings(&parts[1], 3, 2);
 }
 
+/* ---- Hashed side by side ---------------------------------------------------
+ */
+
+static void commit_scattered(struct fixture *f, struct part *parts, size_t n)
+{
+	struct wh_source *source = make_parts(parts, n);
+
+	commit_as(f, source, NULL, true);
+	wh_source_close(source);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+}
+
+/* They have the digests that each has by itself: then they are known. */
+static void what_is_hashed_with_others_is_read_again_to_be_stored(void **state)
+{
+	struct fixture *f = *state;
+	struct part parts[] = {{.name = "a", .nbytes = LARGE, .rest = 1},
+			       {.name = "b", .nbytes = LARGE, .rest = 2},
+			       {.name = "c", .nbytes = LARGE - 1, .rest = 3},
+			       {.name = "d", .nbytes = LARGE, .rest = 4},
+			       {.name = "e", .nbytes = LARGE + 9, .rest = 5},
+			       {.name = "f", .nbytes = LARGE, .rest = 6}};
+	int i;
+
+	sha256_lanes_force(SHA256_LANES);
+	if (!sha256_lanes_width())
+		skip();
+	commit_scattered(f, parts, 6);
+	for (i = 0; i < 6; i++)
+		assert_readings(&parts[i], 2, 2);
+	for (i = 0; i < 6; i++)
+		parts[i].first = 1;
+	commit_scattered(f, parts, 6); /* its first chunks are looked at */
+	for (i = 0; i < 6; i++)
+		assert_readings(&parts[i], 3, 2);
+	assert_int_equal(f->result.n_new_tensors, 6);
+	sha256_lanes_force(0);
+	commit_scattered(f, parts, 6);
+	assert_int_equal(f->result.n_new_tensors, 0);
+	sha256_lanes_force(-1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +276,8 @@ int main(void)
 		with_store(what_changed_later_is_read_twice),
 		with_store(what_has_no_parent_is_weighed_first),
 		with_store(what_is_little_is_weighed_first),
+		with_store(
+			what_is_hashed_with_others_is_read_again_to_be_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
