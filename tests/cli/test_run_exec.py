@@ -236,6 +236,19 @@ def test_a_signal_is_passed_on_and_the_last_checkpoint_taken(store, trainer,
     assert status(store, "r") == ("failed", 9)
 
 
+def test_under_nohup_the_trainer_outlives_the_session(store, trainer):
+    watch = Watching(store, "run", "exec", "r", "--watch", "ckpt", "--",
+                     *trainer(1, 2, "wait"), preexec_fn=lambda:
+                     signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    watch.line("saved")
+    watch.process.send_signal(signal.SIGHUP)
+    time.sleep(0.1)
+    (store.folder / "go").touch()
+    watch.end(number=None)
+    assert steps(store, "r") == [1, 2, 3]
+    assert status(store, "r") == ("finished", 0)
+
+
 def test_one_that_dies_of_it_was_killed(store, trainer):
     watch = Watching(store, "run", "exec", "r", "--watch", "ckpt", "--",
                      "sh", "-c", "echo saved; exec sleep 60")

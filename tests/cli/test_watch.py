@@ -484,7 +484,8 @@ def test_rules_of_keep_are_applied_after_each(store, ckpt):
                                     signal.SIGHUP])
 def test_a_signal_ends_it_when_what_is_complete_is_taken(store, ckpt,
                                                          watching, number):
-    watch = watching(settle=30000)
+    watch = watching(settle=30000, preexec_fn=lambda:  # and not ignored
+                     signal.signal(number, signal.SIG_DFL))
     put(ckpt / "complete.h5", 1)
     with open(ckpt / "open.h5", "wb") as out:
         out.write(epoch(2).read_bytes()[:1000])

@@ -55,6 +55,15 @@ void watch_signals_pass_on(pid_t group)
 	passed_on = group;
 }
 
+/* nohup: neither we nor what we run ends with the session. */
+static bool is_ignored(int signal)
+{
+	struct sigaction now;
+
+	return signal == SIGHUP && sigaction(signal, NULL, &now) == 0 &&
+	       now.sa_handler == SIG_IGN;
+}
+
 void watch_signals_catch(void)
 {
 	struct sigaction action = {.sa_handler = note_stop};
@@ -65,7 +74,8 @@ void watch_signals_catch(void)
 	n_signals = cli_interrupted();
 	sigemptyset(&action.sa_mask);
 	for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
-		sigaction(stops[i], &action, NULL);
+		if (!is_ignored(stops[i]))
+			sigaction(stops[i], &action, NULL);
 	action.sa_handler = note_child;
 	action.sa_flags = (int)SA_RESTART;
 	sigaction(SIGCHLD, &action, NULL);
