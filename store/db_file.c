@@ -208,15 +208,42 @@ static bool put_in_place(const char *aside, const char *path)
 	return !link(aside, path);
 }
 
+/* What a store of this name has left that isn't there any more: SQLite would
+ * roll it back into the new one. */
+static void remove_orphans(const char *path)
+{
+	static const char *const suffixes[] = {"-journal", "-wal"};
+	size_t i;
+
+	for (i = 0; i < 2 && access(path, F_OK) != 0; i++) {
+		char *name wh_free_auto = NULL;
+
+		if (asprintf(&name, "%s%s", path, suffixes[i]) < 0)
+			name = NULL;
+		if (name)
+			unlink(name);
+	}
+}
+
 enum wh_status db_put_in_place(const char *aside, const char *path,
 			       struct wh_error *err)
 {
+	remove_orphans(path);
 	if (!put_in_place(aside, path))
 		return errno == EEXIST
 			       ? wh_fail(err, WH_EEXISTS,
 					 "'%s' is there already", path)
 			       : wh_fail_errno(err, errno, "'%s'", path);
 	return sync_folder_of(path, err);
+}
+
+/* A copy is for nobody whom the store itself is closed to. */
+static void limit_mode(const struct db *db, int fd)
+{
+	struct stat store, copy;
+
+	if (!stat(db->path, &store) && !fstat(fd, &copy))
+		(void)!fchmod(fd, copy.st_mode & (store.st_mode | 0600) & 0666);
 }
 
 enum wh_status db_backup(struct db *db, const char *path, struct wh_error *err)
@@ -233,6 +260,7 @@ enum wh_status db_backup(struct db *db, const char *path, struct wh_error *err)
 	fd = temporary_open(path, &aside);
 	if (fd < 0)
 		return wh_fail_errno(err, errno, "'%s'", path);
+	limit_mode(db, fd);
 	close(fd);
 	status = copy_aside(db, aside, path, err);
 	unlink(aside);

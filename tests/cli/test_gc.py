@@ -232,6 +232,46 @@ def test_a_store_that_can_only_be_read_can_be_backed_up(history):
     assert len(history.rows("log", "-s", "copy.wh")) == 5
 
 
+def test_a_backup_is_read_by_nobody_else_than_the_store(history):
+    (history.folder / "weights.wh").chmod(0o600)
+    history.ok("backup", "copy.wh", "-q")
+    assert (history.folder / "copy.wh").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_is_no_stream(history):
+    assert "stdout" in history.fails(2, "backup", "-")
+    assert not (history.folder / "-").exists()
+
+
+def leave_a_journal(folder):
+    """As who is killed in the middle of a transaction that has spilled."""
+    with sqlite3.connect(folder / "weights.wh", isolation_level=None) as other:
+        other.execute("PRAGMA cache_size = 1")
+        other.execute("BEGIN")
+        other.execute("CREATE TABLE user_notes (text)")
+        for _ in range(100):
+            other.execute("INSERT INTO user_notes VALUES (zeroblob(9999))")
+        left = (folder / "weights.wh-journal").read_bytes()
+        other.execute("ROLLBACK")
+    (folder / "weights.wh-journal").write_bytes(left)
+
+
+def test_a_backup_takes_the_place_of_a_store_that_crashed(history):
+    history.ok("backup", "copy.wh", "-q")
+    history.ok("commit", epoch(6), "-q")
+    history.ok("gc", "--compact", "-q")
+    leave_a_journal(history.folder)
+    (history.folder / "weights.wh").unlink()
+    history.ok("-s", "copy.wh", "backup", "weights.wh", "-q")
+    assert history.row("verify", "--read-data")["errors"] == []
+    assert len(history.rows("log")) == 5
+    # Nor is it rolled back into a new store.
+    leave_a_journal(history.folder)
+    (history.folder / "weights.wh").unlink()
+    history.ok("init", "-q")
+    assert history.row("verify")["errors"] == []
+
+
 def explained(wh, by="file"):
     *parts, total = wh.rows("du", "--by", by)
     size = (wh.folder / "weights.wh").stat().st_size

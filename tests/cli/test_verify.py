@@ -112,7 +112,7 @@ def test_damaged_pages_are_explained_before_sqlite_speaks(history):
     assert done.returncode == 3 and not done.stderr
     assert done.stdout.startswith("damaged: pages of the store's file, so")
     meaning, said = done.stdout.split("SQLite says:\n")
-    assert "'wh backup'" in meaning and "'wh save-weights'" in meaning
+    assert "'wh help backup'" in meaning and "'wh save-weights'" in meaning
     detail = said.split("\n")[0]
     assert detail.startswith("    ") and f" {page}" in detail
     assert "***" not in said and r"\x0a" not in said

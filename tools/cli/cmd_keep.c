@@ -286,8 +286,11 @@ int cmd_gc(struct cli *cli)
 int cmd_backup(struct cli *cli)
 {
 	const char *path = cli->args[0];
-	int code = cli_open(cli, WH_OPEN_READ);
+	int code;
 
+	if (strcmp(path, "-") == 0)
+		return cli_usage(cli, "a store can't be written to stdout");
+	code = cli_open(cli, WH_OPEN_READ);
 	if (code)
 		return code;
 	cli->subject = path;

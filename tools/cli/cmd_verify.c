@@ -164,8 +164,8 @@ static void note_page(void *arg, const char *line)
 		return;
 	if (first)
 		puts("damaged: pages of the store's file, so snapshots may be "
-		     "lost; commit nothing\nto it any more, and put a copy "
-		     "that 'wh backup' made in its place: without\none, "
+		     "lost; commit nothing\nto it any more. 'wh help backup' "
+		     "says how a backup takes its place; without\none, "
 		     "'wh save-weights' still gives what can be read. SQLite "
 		     "says:");
 	printf("    %s\n", cli_escape(line));

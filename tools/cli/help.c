@@ -78,6 +78,11 @@ const char *verb_notes(const struct verb *verb)
 	static const struct {
 		const char *verb, *text;
 	} notes[] = {
+		{"backup",
+		 "To go back to a backup, move STORE away, with a STORE-journal "
+		 "that a crash has left, and run 'wh -s BACKUP backup STORE'. "
+		 "SQLite would apply that journal to any file that is copied "
+		 "beside it."},
 		{"config",
 		 "KEY is codec: how new payloads are stored (fast without it; "
 		 "none, dense); alarms: what commits look for (warn without "
