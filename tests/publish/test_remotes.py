@@ -35,7 +35,7 @@ def test_remotes_are_listed_changed_and_removed(wh):
         {"name": "lab", "url": "s3://bucket/x", "profile": None,
          "endpoint": "https://s3.example", "token_env": None,
          "token_file": None, "protect": None},
-        {"name": "other", "url": "file:models", "profile": None,
+        {"name": "other", "url": f"file:{wh.folder}/models", "profile": None,
          "endpoint": None, "token_env": None, "token_file": None,
          "protect": None}]
     wh.ok("remote", "rm", "lab")
@@ -70,3 +70,19 @@ def test_a_token_that_is_not_there_is_told(wh, server):
     ("add", "x", "https://user:hush@host/x"), ("rm",), ("turn", "x")])
 def test_what_cannot_be_is_refused(wh, words):
     assert "hush" not in wh.fails(2, "remote", *words)
+
+
+def test_a_folder_is_the_same_one_for_jobs_that_run_elsewhere(wh):
+    wh.ok("remote", "add", "here", "file:models", "--token-file", "token")
+    (remote,) = wh.rows("remote")
+    assert remote["url"] == f"file:{wh.folder}/models"
+    assert remote["token_file"] == f"{wh.folder}/token"
+    wh.ok("config", "remote.here.url", "file://other")
+    assert wh.rows("remote")[0]["url"] == f"file:{wh.folder}/other"
+    wh.ok("config", "remote.here.url", "file:///other")
+    assert wh.rows("remote")[0]["url"] == "file:///other"
+    wh.ok("publish", "HEAD", "file:rules", "--save")
+    assert wh.row("publish", "--policies")["remote"] == \
+        f"file:{wh.folder}/rules"
+    wh.ok("publish", "file:rules", "--drop")
+    assert not wh.rows("publish", "--policies")

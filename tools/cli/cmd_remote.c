@@ -2,7 +2,10 @@
  * remote says which variable or file holds one. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
+#include "base/auto.h"
 #include "base/error.h"
 #include "place_options.h"
 
@@ -177,14 +180,53 @@ static int list_remotes(struct cli *cli)
 /* ---- Changing -------------------------------------------------------------
  */
 
+/* The part of `value` that is a path, if that depends on the folder. */
+static const char *relative_path(const char *key, const char *value)
+{
+	const char *dot = strrchr(key, '.'), *path = value;
+
+	if (!dot)
+		return NULL;
+	if (strcmp(dot, ".url") == 0) {
+		if (strncasecmp(value, "file:", 5) != 0)
+			return NULL;
+		path += strncmp(value + 5, "//", 2) == 0 ? 7 : 5;
+	} else if (strcmp(dot, ".token-file") != 0) {
+		return NULL;
+	}
+	return *path == '/' ? NULL : path;
+}
+
+char *remote_kept(const char *key, const char *value)
+{
+	const char *path = relative_path(key, value);
+	char *folder wh_free_auto = path ? getcwd(NULL, 0) : NULL;
+	char *kept;
+
+	if (!path)
+		return strdup(value);
+	if (!folder ||
+	    asprintf(&kept, "%s%s/%s", path == value ? "" : "file:", folder,
+		     path) < 0)
+		return NULL;
+	return kept;
+}
+
 static int set(struct cli *cli, const char *name, const char *key,
 	       const char *value)
 {
-	char whole[KEY_SIZE];
+	char whole[KEY_SIZE], *kept wh_free_auto = NULL;
 
 	key_of(name, key, whole);
-	if (wh_config_set(cli->store, whole, value, &cli->err))
+	if (value) {
+		kept = remote_kept(whole, value);
+		if (!kept)
+			return cli_no_memory(cli);
+	}
+	if (wh_config_set(cli->store, whole, kept, &cli->err))
 		return cli_fail(cli);
+	if (kept && strcmp(key, "url") == 0)
+		cli_say(cli, "%s is %s", name, cli_escape(kept));
 	return EXIT_DONE;
 }
 
@@ -218,8 +260,6 @@ static int add_remote(struct cli *cli, const char *name, const char *url)
 		code = set(cli, name, keys[i], cli_text(cli, keys[i]));
 	if (!code)
 		code = set(cli, name, "url", url);
-	if (!code)
-		cli_say(cli, "%s is %s", name, cli_escape(url));
 	return code;
 }
 

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/auto.h"
 #include "base/text.h"
 #include "cli.h"
+#include "place_options.h"
 
 /* ---- du
  * ---------------------------------------------------------------------- */
@@ -94,6 +96,17 @@ static int print_one_setting(struct cli *cli, const char *key)
 	return EXIT_DONE;
 }
 
+static int change_setting(struct cli *cli, const char *key, const char *value)
+{
+	char *kept wh_free_auto = value ? remote_kept(key, value) : NULL;
+
+	if (value && !kept)
+		return cli_no_memory(cli);
+	if (wh_config_set(cli->store, key, kept, &cli->err))
+		return cli_fail(cli);
+	return EXIT_DONE;
+}
+
 int cmd_config(struct cli *cli)
 {
 	bool unset = cli_flag(cli, "unset");
@@ -106,9 +119,10 @@ int cmd_config(struct cli *cli)
 		return cli_usage(cli, "--unset takes a KEY");
 	if (cli->n_args == 1 && !unset)
 		return print_one_setting(cli, cli->args[0]);
-	if (changes ? wh_config_set(cli->store, cli->args[0],
-				    unset ? NULL : cli->args[1], &cli->err)
-		    : wh_config_list(cli->store, print_setting, cli, &cli->err))
+	if (changes)
+		return change_setting(cli, cli->args[0],
+				      unset ? NULL : cli->args[1]);
+	if (wh_config_list(cli->store, print_setting, cli, &cli->err))
 		return cli_fail(cli);
 	return EXIT_DONE;
 }

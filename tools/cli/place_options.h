@@ -24,6 +24,10 @@ enum wh_status remote_load(struct cli *cli, const char *name,
 			   struct remote *remote);
 void remote_free(struct remote *remote);
 
+/** How a setting is kept: a path of a remote's URL (file:) or token file as an
+ *  absolute one, since other commands are run in other folders. malloc'd. */
+char *remote_kept(const char *key, const char *value);
+
 /** Whether `text` is the name of a remote, by its form. */
 bool remote_is_name(const char *text);
 /** The same, or such a name with ":PATH" behind it. */

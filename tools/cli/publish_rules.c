@@ -54,10 +54,12 @@ int cli_set_rule(struct cli *cli)
 	const char *given = cli_text(cli, "alias");
 	const char *formats = cli_text(cli, "save-format");
 	char *aliases wh_free_auto = strdup(given ? given : "latest");
+	char *place wh_free_auto =
+		remote_kept(".url", cli->args[cli->n_args - 1]);
 	const char *words[MAX_WORDS];
 	bool drops = cli_flag(cli, "drop");
 	struct wh_publish_rule rule = {
-		.remote = cli->args[cli->n_args - 1],
+		.remote = place,
 		.revision = cli->n_args == 2 && !drops ? cli->args[0] : NULL,
 		.formats = formats ? formats : "h5"};
 	struct remote remote = {0};
@@ -66,7 +68,7 @@ int cli_set_rule(struct cli *cli)
 	if (drops ? cli->n_args != 1 : cli->n_args != 2)
 		return cli_usage(cli, drops ? "--drop takes URL|REMOTE"
 					    : "--save takes REV URL|REMOTE");
-	code = check_formats(cli, rule.formats);
+	code = place ? check_formats(cli, rule.formats) : cli_no_memory(cli);
 	if (!code)
 		code = split_words(cli, aliases, words);
 	if (!code)
