@@ -4,6 +4,7 @@
  */
 #include "db_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -113,12 +114,36 @@ char *db_name_lock(const char *path)
 								    : name;
 }
 
+/* What a relative path means stays the file that it meant when it was opened,
+ * wherever the process goes. */
+static enum wh_status name_files(struct db *db, const char *path,
+				 struct wh_error *err)
+{
+	db->path = strdup(path);
+	if (!db->path)
+		return wh_fail_memory(err);
+	db->file = realpath(path, NULL);
+	if (!db->file)
+		return wh_fail_errno(err, errno, "store '%s'", path);
+	db->lock_path = db_name_lock(db->file);
+	return db->lock_path ? WH_OK : wh_fail_memory(err);
+}
+
+static enum wh_status open_handle(struct db *db, int flags,
+				  struct wh_error *err)
+{
+	int code = sqlite3_open_v2(
+		db->file, &db->handle,
+		flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+
+	return code ? db_failed(db, code, err) : WH_OK;
+}
+
 enum wh_status db_connect(const char *path, int flags, bool check,
 			  struct db **out, struct wh_error *err)
 {
 	struct db *db = calloc(1, sizeof(*db));
 	enum wh_status status;
-	int code;
 
 	if (!db)
 		return wh_fail_memory(err);
@@ -126,16 +151,9 @@ enum wh_status db_connect(const char *path, int flags, bool check,
 	db->forks = forks;
 	db->lock_fd = -1;
 	db->data_fd = -1;
-	db->path = strdup(path);
-	db->lock_path = db_name_lock(path);
-	if (!db->path || !db->lock_path) {
-		db_close(db);
-		return wh_fail_memory(err);
-	}
-	code = sqlite3_open_v2(
-		path, &db->handle,
-		flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-	status = code ? db_failed(db, code, err) : WH_OK;
+	status = name_files(db, path, err);
+	if (!status)
+		status = open_handle(db, flags, err);
 	if (!status && check)
 		status = db_check_header(db, err);
 	if (!status)
@@ -162,6 +180,7 @@ void db_close(struct db *db)
 	if (db->lock_fd >= 0)
 		close(db->lock_fd);
 	free(db->path);
+	free(db->file);
 	free(db->lock_path);
 	free(db);
 }
@@ -169,6 +188,11 @@ void db_close(struct db *db)
 const char *db_path(const struct db *db)
 {
 	return db->path;
+}
+
+const char *db_file(const struct db *db)
+{
+	return db->file;
 }
 
 bool db_is_writable(const struct db *db)

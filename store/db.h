@@ -38,7 +38,10 @@ enum wh_status db_create(const char *path, struct wh_error *err);
 enum wh_status db_open(const char *path, enum db_mode mode, struct db **db,
 		       struct wh_error *err);
 void db_close(struct db *db);
+/** As it was given, for messages; and the file's own, absolute and without
+ *  links. */
 const char *db_path(const struct db *db);
+const char *db_file(const struct db *db);
 bool db_is_writable(const struct db *db);
 /** Open for reading, of an older schema. */
 bool db_is_older(const struct db *db);

@@ -42,7 +42,7 @@ enum wh_status db_file_size(struct db *db, uint64_t *nbytes,
 {
 	struct stat at;
 
-	if (stat(db->path, &at))
+	if (stat(db->file, &at))
 		return wh_fail_errno(err, errno, "store '%s'", db->path);
 	*nbytes = (uint64_t)at.st_size;
 	return WH_OK;

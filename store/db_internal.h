@@ -14,7 +14,10 @@ struct stmt {
 
 struct db {
 	sqlite3 *handle;
-	char *path, *lock_path;
+	char *path; /* as it was given: for messages */
+	/* The file's own, whatever link it was opened by and wherever the
+	 * process goes: all who use the file have one lock. */
+	char *file, *lock_path;
 	unsigned forks; /* that this process is away from the first one */
 	dev_t device;	/* of the file when it was opened */
 	ino_t inode;

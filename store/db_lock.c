@@ -26,7 +26,7 @@ static void follow_store(const struct db *db, int fd)
 {
 	struct stat store;
 
-	if (stat(db->path, &store))
+	if (stat(db->file, &store))
 		return;
 	(void)!fchown(fd, geteuid() == 0 ? store.st_uid : (uid_t)-1,
 		      store.st_gid);
@@ -79,7 +79,7 @@ static enum wh_status open_successor(struct db *db, struct db **out,
 	wh_auto(db) now = NULL;
 	char before[64], after[64];
 
-	WH_TRY(db_open(db->path, DB_READ, &now, err));
+	WH_TRY(db_open(db->file, DB_READ, &now, err));
 	WH_TRY(read_id(db, before, err));
 	WH_TRY(read_id(now, after, err));
 	if (!*before || strcmp(before, after) != 0)
@@ -107,6 +107,7 @@ static enum wh_status reopen(struct db *db, struct wh_error *err)
 	db->handle = now->handle;
 	db->device = now->device;
 	db->inode = now->inode;
+	db->version = now->version;
 	now->handle = old;
 	db_close(now); /* and the old file with it */
 	return WH_OK;
@@ -127,7 +128,7 @@ static enum wh_status check_same_file(struct db *db, struct wh_error *err)
 {
 	struct stat named;
 
-	if (stat(db->path, &named))
+	if (stat(db->file, &named))
 		return wh_fail_errno(err, errno, "store '%s'", db->path);
 	if (named.st_dev == db->device && named.st_ino == db->inode)
 		return WH_OK;

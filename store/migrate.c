@@ -77,7 +77,7 @@ enum wh_status db_note_identity(struct db *db, struct wh_error *err)
 {
 	struct stat at;
 
-	if (stat(db->path, &at))
+	if (stat(db->file, &at))
 		return wh_fail_errno(err, errno, "store '%s'", db->path);
 	db->device = at.st_dev;
 	db->inode = at.st_ino;
@@ -211,7 +211,7 @@ enum wh_status db_clone(const struct db *db, struct db **out,
 {
 	wh_auto(db) clone = NULL;
 
-	WH_TRY(db_connect(db->path, SQLITE_OPEN_READONLY, false, &clone, err));
+	WH_TRY(db_connect(db->file, SQLITE_OPEN_READONLY, false, &clone, err));
 	clone->device = db->device;
 	clone->inode = db->inode;
 	clone->version = db->version;

@@ -26,7 +26,7 @@ static enum wh_status open_writer(struct wh_store *store, struct db **own,
 	*db = store->db;
 	if (db_is_writable(store->db))
 		return WH_OK;
-	WH_TRY(db_open(db_path(store->db), DB_WRITE, own, err));
+	WH_TRY(db_open(db_file(store->db), DB_WRITE, own, err));
 	*db = *own;
 	return WH_OK;
 }

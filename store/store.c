@@ -59,7 +59,7 @@ const char *wh_store_network(const struct wh_store *store)
 	struct statfs at;
 	size_t i;
 
-	if (statfs(db_path(store->db), &at))
+	if (statfs(db_file(store->db), &at))
 		return NULL;
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if ((uint32_t)at.f_type == kinds[i].magic)

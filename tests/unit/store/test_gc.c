@@ -249,6 +249,21 @@ static void a_running_commit_keeps_its_chunks_from_a_link(void **state)
 	commit_beside_gc(f, false, link);
 }
 
+/* By a path that begins in the folder that was the current one then. */
+static void a_running_commit_keeps_its_chunks_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	const char *given = strrchr(f->path, '/') + 1;
+
+	wh_store_close(f->store);
+	assert_int_equal(chdir(f->folder), 0);
+	assert_ok(wh_store_open(given, WH_OPEN_WRITE, &f->store, &f->err),
+		  &f->err);
+	assert_int_equal(chdir("/"), 0);
+	commit_beside_gc(f, false, f->path);
+	assert_string_equal(wh_store_path(f->store), given);
+}
+
 /* The first tensor has its row, of the second there are chunks alone. */
 static void what_a_killed_commit_stored_goes(void **state)
 {
@@ -551,6 +566,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_store(a_running_commit_keeps_its_chunks),
 		with_store(a_running_commit_keeps_its_chunks_from_a_link),
+		with_store(a_running_commit_keeps_its_chunks_elsewhere),
 		with_store(what_a_killed_commit_stored_goes),
 		with_store(a_killed_commit_that_stored_nothing_leaves_nothing),
 		with_store(
