@@ -1,5 +1,8 @@
 """Pulls that were cut off: what is there is not fetched again, and what changed
 on the server is not mixed with it. On each kind of server."""
+import fcntl
+import os
+
 from conftest import DIGITS, commit_large
 from fault_server import Fault, FaultServer
 from proxy import Proxy
@@ -70,3 +73,20 @@ def test_what_an_earlier_pull_left_may_be_wrong(wh, anywhere, elsewhere):
     out = begin(elsewhere, bytes(len(EPOCH_2)))
     elsewhere.ok("pull", anywhere.url, "-o", "out", env=anywhere.env)
     assert (out / "model.h5").read_bytes() == EPOCH_2
+
+
+def test_two_pulls_into_a_store_take_turns(wh, nginx):
+    url = f"{nginx.url}/turns"
+    wh.ok("publish", "HEAD", url)
+    folder = wh.folder / "weights.wh-pull"
+    folder.mkdir()
+    other = os.open(folder, os.O_RDONLY)  # of another pull under way
+    fcntl.flock(other, fcntl.LOCK_EX)
+    pull = wh.start("pull", url, "-b", "pulled")
+    assert "this one waits" in pull.stderr.readline()
+    assert not list(folder.iterdir())
+    folder.rmdir()  # it has ended
+    os.close(other)
+    assert pull.wait() == 0
+    assert wh.row("show", "pulled")["tree"] == wh.row("show", "HEAD")["tree"]
+    assert not folder.exists()

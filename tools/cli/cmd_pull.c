@@ -1,12 +1,15 @@
 /* pull: what was published, as files or as a snapshot. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/error.h"
 #include "base/text.h"
 #include "place_options.h"
 
@@ -139,10 +142,58 @@ static void remove_files(const char *folder, const struct wh_pulled *pulled)
 	rmdir(folder);
 }
 
+/* A turn: also one that was given up, once its folder is gone. */
+static enum wh_status wait_for_turn(struct cli *cli, int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return WH_OK;
+	if (errno == EWOULDBLOCK)
+		cli_warn(cli, "another pull into this store is under way; "
+			      "this one waits for it");
+	while (flock(fd, LOCK_EX)) {
+		if (errno != EINTR)
+			return WH_OK; /* a file system without locks */
+		if (cli_interrupted())
+			return wh_fail(&cli->err, WH_ECANCELLED, "cancelled");
+	}
+	return WH_OK;
+}
+
+/* Two that pull at once would commit each other's files. */
+static enum wh_status hold_folder(struct cli *cli, const char *folder, int *out)
+{
+	struct stat held, named;
+
+	for (;;) {
+		int fd;
+
+		if (mkdir(folder, 0777) && errno != EEXIST)
+			break;
+		fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			continue; /* it went meanwhile */
+		if (fd < 0)
+			break;
+		if (wait_for_turn(cli, fd)) {
+			close(fd);
+			return WH_ECANCELLED;
+		}
+		if (fstat(fd, &held) == 0 && stat(folder, &named) == 0 &&
+		    held.st_dev == named.st_dev &&
+		    held.st_ino == named.st_ino) {
+			*out = fd;
+			return WH_OK;
+		}
+		close(fd);
+	}
+	return wh_fail_errno(&cli->err, errno, "'%s'", folder);
+}
+
 static int pull_to_store(struct cli *cli)
 {
 	struct wh_pulled pulled = {0};
 	char *folder wh_free_auto = NULL;
+	int held wh_close_auto = -1;
 	int code = cli_open(cli, WH_OPEN_WRITE);
 
 	if (code)
@@ -151,8 +202,8 @@ static int pull_to_store(struct cli *cli)
 		folder = NULL;
 		return cli_no_memory(cli);
 	}
-	if (mkdir(folder, 0777) && errno != EEXIST)
-		return cli_usage(cli, "'%s' can't be made", folder);
+	if (hold_folder(cli, folder, &held))
+		return cli_fail(cli);
 	code = pull_into(cli, folder, &pulled);
 	if (!code) {
 		code = commit_pulled(cli, &pulled);
