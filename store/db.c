@@ -54,7 +54,13 @@ enum wh_status db_failed(struct db *db, int code, struct wh_error *err)
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
-		return wh_fail(err, WH_EIO, "'%s' can't be written", path);
+		return wh_fail(err, WH_EIO,
+			       code == SQLITE_READONLY_ROLLBACK
+				       ? "'%s-journal' was left by a crash: "
+					 "use the store once where both can be "
+					 "written, which rolls it back"
+				       : "'%s' can't be written",
+			       path);
 	case SQLITE_CANTOPEN:
 		return wh_fail(err, WH_EIO, "'%s' can't be opened", path);
 	case SQLITE_CORRUPT:

@@ -244,7 +244,7 @@ static const struct {
 	const char *hint;
 } hints[] = {
 	{401, "the server wants credentials, or does not take these"},
-	{403, "these credentials do not allow it"},
+	{403, "these credentials, or having none, do not allow it"},
 	{405, "the server does not take this method there (nginx: "
 	      "dav_methods)"},
 	{407, "it is the proxy that wants credentials"},

@@ -413,6 +413,51 @@ static void what_cannot_be_written_opens_for_reading(void **state)
 	assert_only_read(f, ": lock file '");
 }
 
+/* As of who was killed in the middle of a transaction that has spilled. */
+static void leave_a_journal(struct fixture *f)
+{
+	sqlite3 *other;
+
+	assert_int_equal(sqlite3_open(f->path, &other), 0);
+	assert_int_equal(
+		sqlite3_exec(other,
+			     "PRAGMA cache_size = 1; BEGIN;"
+			     "CREATE TABLE user_n (t);"
+			     "INSERT INTO user_n VALUES (zeroblob(99999));"
+			     "INSERT INTO user_n SELECT t FROM user_n;",
+			     NULL, NULL, NULL),
+		0);
+	shell(f, "cp $p $d/x; cp $p-journal $d/x-journal");
+	sqlite3_close(other);
+	shell(f, "mv $d/x $p; mv $d/x-journal $p-journal");
+}
+
+static void what_a_crash_left_is_told_where_it_stays(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t child;
+
+	commit_model(f, 1.0f);
+	close_store(f);
+	leave_a_journal(f);
+	shell(f, "chmod 0444 $p; chmod 0555 $d");
+	child = fork();
+	if (child == 0) {
+		if (geteuid() == 0 && setuid(65534))
+			end_child(2);
+		end_child(try_open(f, WH_OPEN_READ) == WH_EIO &&
+					  strstr(f->err.message, "by a crash")
+				  ? 0
+				  : 4);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	shell(f, "chmod 0755 $d; chmod 0644 $p");
+	assert_ok(try_open(f, WH_OPEN_WRITE), &f->err);
+	assert_ok(read_all(f, "HEAD"), &f->err);
+}
+
 /* Who is first, and with which umask, locks nobody out. */
 static void a_lock_file_is_for_those_that_the_store_is_for(void **state)
 {
@@ -631,6 +676,7 @@ int main(void)
 		with_store(pages_are_chosen_for_many_small_tensors),
 		with_store(a_handle_is_refused_after_a_fork),
 		with_store(what_cannot_be_written_opens_for_reading),
+		with_store(what_a_crash_left_is_told_where_it_stays),
 		with_store(a_lock_file_is_for_those_that_the_store_is_for),
 		with_store(a_reader_makes_no_lock_file),
 		with_store(a_second_handle_leaves_the_first_one_its_lock),
