@@ -1,4 +1,6 @@
 """gc: what goes, what stays, what is left of it."""
+import ctypes
+import os
 import sqlite3
 
 import h5py
@@ -200,6 +202,25 @@ def test_compacting_keeps_everything_but_the_gaps(history):
     assert history.row("verify", "--read-data")["errors"] == []
     history.ok("commit", epoch(6), "-q")
     assert history.names() == ["weights.wh", "weights.wh-lock"]
+
+
+def test_compacting_copies_through_the_stores_folder(history):
+    noise = numpy.random.default_rng(3).standard_normal(1 << 21)
+    numpy.savez(history.folder / "large.npz", **{"noise/kernel": noise})
+    history.ok("commit", "large.npz", "-q", "-b", "large", "--root")
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    created = 0x100  # IN_CREATE
+    assert libc.inotify_add_watch(watch, str(history.folder).encode(),
+                                  created) > 0
+    history.ok("gc", "--compact", "-q", env={"TMPDIR": None})
+    assert b"etilqs" in os.read(watch, 65536)  # SQLite's, gone at once
+    elsewhere = history.folder / "elsewhere"
+    elsewhere.mkdir()
+    os.read(watch, 65536)
+    history.ok("gc", "--compact", "-q", env={"TMPDIR": str(elsewhere)})
+    assert b"etilqs" not in os.read(watch, 65536)
+    os.close(watch)
 
 
 def test_compacting_keeps_the_files_mode(history):

@@ -1,10 +1,12 @@
 /* keep: which snapshots stay. */
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <weighhouse/keep.h>
 
+#include "base/auto.h"
 #include "cli.h"
 
 #define MAX_RULES 64
@@ -229,6 +231,16 @@ int cmd_keep(struct cli *cli)
 /* ---- gc, backup ------------------------------------------------------------
  */
 
+/* Compacting copies through a file as large as the store, for which /var/tmp
+ * has no room as a rule. SQLite asks for the variable when it is first used. */
+static void copy_beside(const char *store)
+{
+	char *whole wh_free_auto = realpath(store, NULL);
+
+	if (whole && !getenv("SQLITE_TMPDIR") && !getenv("TMPDIR"))
+		setenv("SQLITE_TMPDIR", dirname(whole), 0);
+}
+
 int cmd_gc(struct cli *cli)
 {
 	struct wh_gc_options options = {
@@ -245,6 +257,8 @@ int cmd_gc(struct cli *cli)
 
 	if (!code && options.codec && !options.deep)
 		code = cli_usage(cli, "--codec goes with --deep");
+	if (options.compact)
+		copy_beside(cli_store_path(cli));
 	if (!code)
 		code = cli_open(cli,
 				options.dry_run ? WH_OPEN_READ : WH_OPEN_WRITE);

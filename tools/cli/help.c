@@ -90,6 +90,10 @@ const char *verb_notes(const struct verb *verb)
 		 "--norm-limit and --stuck; protected-aliases: A,A that only "
 		 "--force moves; or of a remote, remote.NAME.url and its "
 		 "kind."},
+		{"gc",
+		 "--compact needs room for the store twice: a copy in TMPDIR, or "
+		 "in the store's folder where that isn't set, and a journal "
+		 "beside it."},
 		{"metric",
 		 "A value is also one of the run's snapshots at that step, so "
 		 "that best:K finds them, also after their commit."},

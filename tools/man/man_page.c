@@ -7,7 +7,7 @@
 
 #include "cli.h"
 
-#define PAGE_DATE "2026-11-26" /* of the last change to the texts below */
+#define PAGE_DATE "2026-11-27" /* of the last change to the texts below */
 
 /* Text as roff takes it literally: a backslash is \e, a hyphen that a user
  * types is \-, a line may not begin with a dot or a quote. */
@@ -137,7 +137,8 @@ static void print_environment(void)
 	print_term("SOURCE_DATE_EPOCH",
 		   "The time of new snapshots and of the pointers of what is "
 		   "published, in UTC seconds.");
-	print_term("TMPDIR", "Where what comes from stdin is spooled.");
+	print_term("TMPDIR", "Where what comes from stdin is spooled, and what "
+			     "gc --compact copies through.");
 }
 
 static const char *const description[] = {
