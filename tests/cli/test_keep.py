@@ -342,3 +342,15 @@ def test_a_forgotten_snapshot_can_be_committed_anew(history):
     again = wh.row("commit", epoch(6), "-b", "side", "--parent", parent, *date)
     assert again["snapshot"] == first["snapshot"]
     assert wh.row("show", "side")["snapshot"] == first["snapshot"]
+
+
+def test_a_mistyped_metric_is_told(history):
+    history.ok("metric", "main", "loss=1", "--step", "1")
+    for words in (["--dry-run"], []):
+        done = history("keep", "--last", "1", "--best", "2:los:min",
+                       "--best", "2:loss", *words)
+        assert done.returncode == 0
+        assert done.stderr == ("wh keep: --best 2:los:min holds nothing: no "
+                               "snapshot has a value of it\n")
+    # Rules may be kept before there is anything.
+    assert not history("keep", "--best", "2:los:min", "--save").stderr

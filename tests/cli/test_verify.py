@@ -246,3 +246,4 @@ def test_a_sample_is_read(history):
     total = history.row("verify", "--read-data")["tensors"]
     done = history.row("verify", "--read-data", "--sample", "20%")
     assert done["tensors"] < total
+    assert 0 < history.row("verify", "--sample", "20%")["tensors"] < total

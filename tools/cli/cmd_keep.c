@@ -57,7 +57,9 @@ static int take_rules(struct cli *cli, struct rules *rules)
 }
 
 struct listing {
-	const struct cli *cli;
+	struct cli *cli;
+	const char *const *rules;
+	bool holds[MAX_RULES]; /* of each: any snapshot */
 	uint64_t n_kept, n_gone, frees;
 };
 
@@ -92,10 +94,42 @@ static void print_line(const struct cli *cli, const struct wh_kept *kept)
 	putchar('\n');
 }
 
+/* "best 3:loss" is told of the rule "best=3:loss". */
+static void note_rules(struct listing *listing, const char *why)
+{
+	size_t i, name = strcspn(why, " ");
+
+	for (i = 0; why[name] && listing->rules[i]; i++)
+		if (strncmp(listing->rules[i], why, name) == 0 &&
+		    strcmp(listing->rules[i] + name + 1, why + name + 1) == 0)
+			listing->holds[i] = true;
+}
+
+/* A mistyped metric forgets the best ones. */
+static void warn_of_metrics(const struct listing *listing)
+{
+	char sentence[300];
+	size_t i;
+
+	for (i = 0; listing->n_gone && listing->rules[i]; i++) {
+		if (listing->holds[i] ||
+		    strncmp(listing->rules[i], "best=", 5) != 0)
+			continue;
+		snprintf(sentence, sizeof(sentence),
+			 "--best %.200s holds nothing: no snapshot has a "
+			 "value of it",
+			 listing->rules[i] + 5);
+		cli_warn(listing->cli, sentence);
+	}
+}
+
 static int tell(void *arg, const struct wh_kept *kept)
 {
 	struct listing *listing = arg;
+	size_t i;
 
+	for (i = 0; kept->why[i]; i++)
+		note_rules(listing, kept->why[i]);
 	listing->n_kept += kept->keep;
 	listing->n_gone += !kept->keep;
 	listing->frees += kept->frees;
@@ -108,10 +142,11 @@ static int tell(void *arg, const struct wh_kept *kept)
 
 static int run_keep(struct cli *cli, const struct wh_keep_options *options)
 {
-	struct listing listing = {.cli = cli};
+	struct listing listing = {.cli = cli, .rules = options->rules};
 
 	if (wh_keep(cli->store, options, tell, &listing, &cli->err))
 		return cli_fail(cli);
+	warn_of_metrics(&listing);
 	cli_say(cli, "%" PRIu64 " kept, %" PRIu64 " %s; gc will free %s%s",
 		listing.n_kept, listing.n_gone,
 		options->dry_run ? "would be forgotten" : "forgotten",

@@ -343,7 +343,7 @@ static int fill_options(struct cli *cli, struct wh_verify_options *options,
 	options->resume = cli_flag(cli, "continue");
 	/* What is looked for in parts, or restored, is payload. */
 	options->read_data = cli_flag(cli, "read-data") || options->resume ||
-			     options->time_limit_s ||
+			     options->time_limit_s || options->sample > 0 ||
 			     cli_flag(cli, "repair-from");
 	*mode = options->resume || options->time_limit_s ||
 				cli_flag(cli, "repair-from")

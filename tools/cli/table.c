@@ -374,7 +374,7 @@ static const struct option ref_options[] = {
 
 static const struct option verify_options[] = {
 	{"read-data", 0, OPTION_FLAG, NULL, "read and hash every payload"},
-	{"sample", 0, OPTION_TEXT, "P%", "of them only a share"},
+	{"sample", 0, OPTION_TEXT, "P%", "read and hash only a share"},
 	{"for", 0, OPTION_TEXT, "10m", "end then, and note how far it went"},
 	{"continue", 0, OPTION_FLAG, NULL, "go on where the last one ended"},
 	{"repair-from", 0, OPTION_LIST, "FROM",
