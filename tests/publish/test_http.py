@@ -203,3 +203,11 @@ def test_what_a_format_leaves_out_is_told_with_its_name(wh, tmp_path):
     done = wh("publish", f"file:{tmp_path}/models", "--save-format", "tf,h5")
     assert done.returncode == 0
     assert done.stderr == "wh publish: h5: left out: 14 optimizer tensors\n"
+
+
+@pytest.mark.parametrize("words", [
+    ("--verify", "fast"), ("--tries", "-1"), ("--stall-time", "-1"),
+    ("--reply-time", "-1"), ("--parallel", "-1"), ("--max-shard-size", "-3")])
+def test_an_option_that_means_nothing_is_refused(wh, words):
+    assert words[1] in wh.fails(2, "publish", "HEAD", "file:models", *words)
+    assert not (wh.folder / "models").exists()

@@ -89,13 +89,12 @@ static void tell_end(struct telling *telling, const char *url,
 
 static void fill_flags(struct cli *cli, struct wh_publish_options *options)
 {
-	const char *verify = cli_text(cli, "verify");
 	int64_t size;
 
 	options->dry_run = cli_flag(cli, "dry-run");
 	options->force = cli_flag(cli, "force");
 	options->canonical = cli_flag(cli, "canonical");
-	options->verify_full = verify && strcmp(verify, "full") == 0;
+	options->verify_full = cli_text(cli, "verify") != NULL;
 	if (cli_integer(cli, "max-shard-size", &size) && size > 0)
 		options->plan.max_shard_size = (uint64_t)size;
 }
@@ -124,6 +123,7 @@ int cli_publish(struct cli *cli, const char *revision, const char *url)
 {
 	const char *formats = cli_text(cli, "save-format");
 	const char *aliases = cli_text(cli, "alias");
+	const char *verify = cli_text(cli, "verify");
 	char *format_list = formats ? strdup(formats) : NULL;
 	char *alias_list = aliases ? strdup(aliases) : NULL;
 	const char *format_words[MAX_WORDS], *alias_words[MAX_WORDS];
@@ -132,6 +132,8 @@ int cli_publish(struct cli *cli, const char *revision, const char *url)
 	struct remote remote = {0};
 	int code = remote_find(cli, url, &remote);
 
+	if (!code && verify && strcmp(verify, "full") != 0)
+		code = cli_usage(cli, "--verify is full, not '%s'", verify);
 	/* Without its words it would publish other files, or move "latest". */
 	if (!code && ((formats && !format_list) || (aliases && !alias_list)))
 		code = cli_no_memory(cli);
