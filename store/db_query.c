@@ -186,14 +186,15 @@ static enum wh_status hand_out(FILE *spool, int n, uint64_t n_rows,
 	return status;
 }
 
-static enum wh_status run_query(const struct query *query, sqlite3_stmt *stmt,
-				db_row_fn *fn, void *arg, struct wh_error *err)
+/* Who gets the rows may use the store: it isn't bound as the query was. */
+static enum wh_status hand_out_spooled(const struct query *query,
+				       sqlite3_stmt *stmt, uint64_t n_rows,
+				       db_row_fn *fn, void *arg,
+				       struct wh_error *err)
 {
 	const char *names[MAX_COLUMNS];
 	int i, n = sqlite3_column_count(stmt);
-	uint64_t n_rows;
 
-	WH_TRY(spool_rows(query, stmt, &n_rows, err));
 	for (i = 0; i < n; i++)
 		names[i] = sqlite3_column_name(stmt, i);
 	return hand_out(query->spool, n, n_rows, names, fn, arg, err);
@@ -216,6 +217,7 @@ enum wh_status db_query(struct db *db, const char *sql,
 			      .options = options ? options : &defaults};
 	sqlite3_stmt *stmt = NULL;
 	enum wh_status status;
+	uint64_t n_rows = 0;
 
 	query.limit_s = query.options->time_limit_s
 				? query.options->time_limit_s
@@ -227,10 +229,12 @@ enum wh_status db_query(struct db *db, const char *sql,
 	sqlite3_progress_handler(db->handle, STEPS_A_CHECK, must_end, &query);
 	status = prepare(&query, sql, &stmt, err);
 	if (!status)
-		status = run_query(&query, stmt, fn, arg, err);
-	sqlite3_finalize(stmt);
+		status = spool_rows(&query, stmt, &n_rows, err);
 	sqlite3_progress_handler(db->handle, 0, NULL, NULL);
 	sqlite3_set_authorizer(db->handle, NULL, NULL);
+	if (!status)
+		status = hand_out_spooled(&query, stmt, n_rows, fn, arg, err);
+	sqlite3_finalize(stmt);
 	fclose(query.spool);
 	return status;
 }

@@ -84,23 +84,27 @@ static const struct setting {
 	const char *key;
 	const char *const *values; /* NULL: a number, or text */
 	const char *meaning;	   /* of values, for messages; NULL: text */
+	bool whole;		   /* no fraction, no exponent */
 } settings[] = {
 	{"codec", (const char *const[]){"none", "fast", "dense", NULL},
-	 "one of none, fast, dense"},
+	 "one of none, fast, dense", false},
 	{"alarms", (const char *const[]){"off", "warn", "strict", NULL},
-	 "one of off, warn, strict"},
-	{"protected-aliases", NULL, NULL}, /* any list of words */
-	{"alarms.norm", NULL, "how many times a norm may grow"},
-	{"alarms.stuck", NULL, "a number of snapshots"},
+	 "one of off, warn, strict", false},
+	{"protected-aliases", NULL, NULL, false}, /* any list of words */
+	{"alarms.norm", NULL, "how many times a norm may grow", false},
+	{"alarms.stuck", NULL, "a number of snapshots", true},
 };
 
 static bool is_value_of(const struct setting *setting, const char *value)
 {
 	double number;
+	int64_t whole;
 	size_t i;
 
 	if (!setting->meaning)
 		return true;
+	if (setting->whole && !text_to_i64(value, &whole))
+		return false;
 	if (!setting->values)
 		return text_to_double(value, &number) && number > 0 &&
 		       number < 1e15;

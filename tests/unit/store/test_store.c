@@ -127,6 +127,33 @@ static void an_endless_query_ends(void **state)
 	assert_int_equal(rows.n, 0);
 }
 
+static int tag_head(void *arg, int n, const char *const *names,
+		    const struct wh_cell *cells)
+{
+	struct fixture *f = arg;
+
+	(void)n, (void)names;
+	if (cells)
+		assert_ok(wh_tag_create(f->store, cells[0].text, NULL, false,
+					&f->err),
+			  &f->err);
+	return 0;
+}
+
+/* The authorizer and the time limit are the query's, not the callback's. */
+static void who_gets_the_rows_may_use_the_store(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_model(f, 1.0f);
+	assert_ok(wh_sql(f->store, "VALUES ('a'), ('b')", NULL, tag_head, f,
+			 &f->err),
+		  &f->err);
+	assert_int_equal(ask_integer(f, "SELECT count(*) FROM ref "
+					"WHERE name IN ('a', 'b')"),
+			 2);
+}
+
 /* ---- Settings
  * ------------------------------------------------------------------ */
 
@@ -160,6 +187,14 @@ static void settings_are_set_listed_and_unset(void **state)
 	assert_null(value);
 	assert_fails(wh_config_set(f->store, "codec", "slow", &f->err), &f->err,
 		     WH_EINVAL, "can't be 'slow'");
+	assert_ok(wh_config_set(f->store, "alarms.norm", "2.5", &f->err),
+		  &f->err);
+	assert_ok(wh_config_set(f->store, "alarms.stuck", "3", &f->err),
+		  &f->err);
+	assert_fails(wh_config_set(f->store, "alarms.stuck", "2.5", &f->err),
+		     &f->err, WH_EINVAL, "it is a number of snapshots");
+	assert_fails(wh_config_set(f->store, "alarms.stuck", "1e3", &f->err),
+		     &f->err, WH_EINVAL, "it is a number of snapshots");
 	assert_fails(wh_config_set(f->store, "colour", "red", &f->err), &f->err,
 		     WH_EINVAL, "there is no setting 'colour'");
 	assert_fails(wh_config_get(f->store, "id", &value, &f->err), &f->err,
@@ -278,6 +313,7 @@ int main(void)
 		with_store(a_query_gives_typed_cells),
 		with_store(what_is_no_single_reading_query_is_refused),
 		with_store(an_endless_query_ends),
+		with_store(who_gets_the_rows_may_use_the_store),
 		with_store(settings_are_set_listed_and_unset),
 		with_store(parts_cost_what_is_theirs),
 		with_store(who_is_told_of_usage_may_use_the_store),
