@@ -25,7 +25,7 @@ struct manifest_builder {
 	struct wh_tensor *tensors;
 	uint8_t *owned; /* one a tensor: it has its variable */
 	uint32_t n_tensors;
-	size_t tensors_capacity;
+	size_t tensors_capacity, owned_capacity;
 	struct layer_draft *layers;
 	uint32_t n_layers;
 	size_t layers_capacity;
@@ -123,17 +123,11 @@ static enum wh_status append_tensor(struct manifest_builder *builder,
 				    const struct wh_tensor *tensor,
 				    struct wh_error *err)
 {
-	size_t capacity = builder->tensors_capacity;
-	uint8_t *owned;
-
 	WH_TRY(array_grow(&builder->tensors, builder->n_tensors,
 			  &builder->tensors_capacity, sizeof(*tensor), err));
-	if (capacity != builder->tensors_capacity) {
-		owned = realloc(builder->owned, builder->tensors_capacity);
-		if (!owned)
-			return wh_fail_memory(err);
-		builder->owned = owned;
-	}
+	WH_TRY(array_grow(&builder->owned, builder->n_tensors,
+			  &builder->owned_capacity, sizeof(*builder->owned),
+			  err));
 	builder->tensors[builder->n_tensors] = *tensor;
 	builder->owned[builder->n_tensors] = 0;
 	builder->n_tensors++;
