@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/auto.h"
 #include "engine.h"
 
@@ -21,7 +22,8 @@ struct wh_pending_save {
 	struct wh_source *source;
 	struct wh_save_options options;
 	struct wh_checkpoint_options checkpoint;
-	char *filepath, *save_format, *model_config, *map;
+	const char *filepath;
+	struct arena arena; /* what the options point to */
 	struct wh_saved saved;
 	enum wh_status status;
 	struct wh_error err;
@@ -152,41 +154,69 @@ static void pending_free(struct wh_pending_save *pending)
 		return;
 	wh_source_close(pending->source);
 	wh_saved_free(&pending->saved);
-	free(pending->filepath);
-	free(pending->save_format);
-	free(pending->model_config);
-	free(pending->map);
+	arena_free(&pending->arena);
 	free(pending);
 }
 
 WH_DEFINE_AUTO(wh_pending_save, pending_free);
 
-static bool copy_text(const char *from, char **to)
+static bool copy_text(struct arena *arena, const char **text)
 {
-	*to = from ? strdup(from) : NULL;
-	return !from || *to;
+	if (*text)
+		*text = arena_strdup(arena, *text);
+	return !arena->failed;
+}
+
+static bool copy_casts(struct arena *arena, struct wh_plan_options *plan)
+{
+	struct wh_cast *casts =
+		arena_alloc(arena, plan->n_casts, sizeof(*casts));
+
+	if (casts && plan->n_casts)
+		memcpy(casts, plan->casts, plan->n_casts * sizeof(*casts));
+	plan->casts = casts;
+	return casts;
+}
+
+static bool copy_callbacks(struct arena *arena,
+			   struct wh_checkpoint_options *options)
+{
+	size_t n = options->n_write_callbacks;
+	void (**callbacks)(const char *, void *) =
+		arena_alloc(arena, n, sizeof(*callbacks));
+
+	if (callbacks && n)
+		memcpy(callbacks, options->experimental_write_callbacks,
+		       n * sizeof(*callbacks));
+	options->experimental_write_callbacks = callbacks;
+	return callbacks;
 }
 
 static enum wh_status copy_options(struct wh_pending_save *pending,
 				   const char *filepath,
-				   const struct wh_save_options *options,
+				   const struct wh_save_options *given,
 				   struct wh_error *err)
 {
-	if (options)
-		pending->options = *options;
-	if (pending->options.options)
-		pending->checkpoint = *pending->options.options;
+	struct wh_save_options *options = &pending->options;
+	const char **texts[] = {&pending->filepath, &options->save_format,
+				&options->plan.object,
+				&options->plan.model_config,
+				&options->plan.map};
+	size_t i;
+
+	if (given)
+		*options = *given;
+	if (options->options)
+		pending->checkpoint = *options->options;
 	pending->checkpoint.enable_async = true;
-	if (!copy_text(filepath, &pending->filepath) ||
-	    !copy_text(pending->options.save_format, &pending->save_format) ||
-	    !copy_text(pending->options.plan.model_config,
-		       &pending->model_config) ||
-	    !copy_text(pending->options.plan.map, &pending->map))
+	options->options = &pending->checkpoint;
+	pending->filepath = filepath;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (!copy_text(&pending->arena, texts[i]))
+			return wh_fail_memory(err);
+	if (!copy_casts(&pending->arena, &options->plan) ||
+	    !copy_callbacks(&pending->arena, &pending->checkpoint))
 		return wh_fail_memory(err);
-	pending->options.options = &pending->checkpoint;
-	pending->options.save_format = pending->save_format;
-	pending->options.plan.model_config = pending->model_config;
-	pending->options.plan.map = pending->map;
 	return WH_OK;
 }
 

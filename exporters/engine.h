@@ -12,6 +12,9 @@ enum wh_status write_files(struct wh_plan *plan, const char *path,
 			   const struct wh_save_options *options,
 			   struct wh_saved *saved, struct wh_error *err);
 
+/** write.c: what the plan's source read from is as it was. WH_EMISMATCH. */
+enum wh_status check_source(struct wh_plan *plan, struct wh_error *err);
+
 /** copy.c: the bytes of one image into an open file, by several threads where
  *  the source allows. Each tensor's CRC-32C is held against the weighed one:
  *  WH_EMISMATCH. */

@@ -12,7 +12,8 @@
 #include "engine.h"
 #include "plan_internal.h"
 
-#define PIECE ((size_t)1 << 20)
+#define PIECE	      ((size_t)1 << 20)
+#define PROGRESS_EACH (8 * PIECE)
 
 static const struct wh_save_options default_options;
 
@@ -397,7 +398,17 @@ enum wh_status wh_save_weights(struct wh_store *store, const char *revision,
 /* ---- Streams
  * ------------------------------------------------------------------------ */
 
+static enum wh_status report(const struct wh_save_options *options,
+			     uint64_t done, uint64_t size, struct wh_error *err)
+{
+	if (!options->progress || (done % PROGRESS_EACH && done < size) ||
+	    options->progress(options->arg, "writing", done, size))
+		return WH_OK;
+	return wh_fail(err, WH_ECANCELLED, "cancelled");
+}
+
 static enum wh_status write_stream(struct wh_plan *plan, int fd,
+				   const struct wh_save_options *options,
 				   struct wh_error *err)
 {
 	uint64_t offset, size = wh_plan_image(plan, 0)->size;
@@ -412,8 +423,9 @@ static enum wh_status write_stream(struct wh_plan *plan, int fd,
 		WH_TRY(wh_plan_read(plan, 0, offset, piece, len, err));
 		if (!write_on(fd, piece, len))
 			return wh_fail_errno(err, errno, "stream");
+		WH_TRY(report(options, offset + len, size, err));
 	}
-	return WH_OK;
+	return check_source(plan, err);
 }
 
 enum wh_status wh_save_stream(struct wh_source *source,
@@ -438,7 +450,7 @@ enum wh_status wh_save_stream(struct wh_source *source,
 	if (!status)
 		tell_warnings(plan, options);
 	if (!status)
-		status = write_stream(plan, fd, err);
+		status = write_stream(plan, fd, options, err);
 	wh_plan_free(plan);
 	return status;
 }

@@ -106,7 +106,7 @@ static enum wh_status open_target(struct target *target, uint64_t size,
 		return wh_fail_errno(err, errno, "'%s'", target->shown);
 	/* A full disk is told before the first byte, where it can be. */
 	if (size && fallocate(target->fd, 0, 0, (off_t)size) &&
-	    errno != EOPNOTSUPP && errno != ENOSYS)
+	    errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR)
 		return wh_fail_errno(err, errno, "'%s'", target->shown);
 	return WH_OK;
 }
@@ -199,7 +199,7 @@ static enum wh_status fill_targets(struct writing *writing,
 	return WH_OK;
 }
 
-static enum wh_status check_source(struct wh_plan *plan, struct wh_error *err)
+enum wh_status check_source(struct wh_plan *plan, struct wh_error *err)
 {
 	struct wh_source *source = wh_plan_source(plan);
 

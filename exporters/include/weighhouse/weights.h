@@ -102,8 +102,9 @@ WH_API enum wh_status wh_save_source(struct wh_source *source,
 				     struct wh_saved *saved,
 				     struct wh_error *err);
 
-/** The same as one stream of bytes into `fd`, for formats of one file.
- *  WH_EINVAL for others. */
+/** The same as one stream of bytes into `fd`, for formats of one file. What
+ *  was written before an error is in it. WH_EINVAL for others; WH_EMISMATCH if
+ *  the file that the source reads from was changed meanwhile. */
 WH_API enum wh_status wh_save_stream(struct wh_source *source,
 				     const struct wh_format *format, int fd,
 				     const struct wh_save_options *options,
@@ -153,10 +154,10 @@ struct wh_pending_save;
  *  memory, so that the trainer may go on changing its arrays, and writes them
  *  in a thread of its own. One such save is in flight in a process: the next
  *  one waits for it first. Errors of the choice of format and of the copy
- *  come from this call, all others from wh_save_wait. The source itself must
- * stay open until then; so must what callbacks use, which are called in that
- * thread: `confirm` too. The files are those of TensorFlow's asynchronous save.
- */
+ *  come from this call, all others from wh_save_wait. The options are copied,
+ *  but for `library`. The source itself must stay open until then; so must the
+ *  library and what callbacks use, which are called in that thread: `confirm`
+ *  too. The files are those of TensorFlow's asynchronous save. */
 WH_API enum wh_status
 wh_save_weights_async(struct wh_source *source, const char *filepath,
 		      const struct wh_save_options *options,

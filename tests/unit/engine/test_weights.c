@@ -2,10 +2,14 @@
  * without a format has nothing to show here. */
 #include "support/assert.h"
 
+#include <fcntl.h>
 #include <locale.h>
+#include <stdatomic.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "engine/folder.h"
+#include <weighhouse/library.h>
 #include <weighhouse/weights.h>
 
 #define STATE(name)                                                            \
@@ -362,6 +366,131 @@ static void a_cancelled_save_leaves_the_checkpoint_before(void **state)
 	assert_memory_equal(after, before + n, 32);
 }
 
+/* ---- Streams */
+
+static enum wh_status stream(struct folder *f,
+			     const struct wh_save_options *options)
+{
+	int fd = open("w", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	enum wh_status status;
+
+	assert_true(fd >= 0);
+	status = wh_save_stream(f->source,
+				wh_format_by_name(NULL, "safetensors"), fd,
+				options, &f->err);
+	close(fd);
+	return status;
+}
+
+static bool note_progress(void *arg, const char *what, uint64_t done,
+			  uint64_t total)
+{
+	assert_string_equal(what, "writing");
+	assert_int_equal(done, total);
+	++*(int *)arg;
+	return true;
+}
+
+static void a_stream_tells_how_far_it_is_and_can_be_cancelled(void **state)
+{
+	static const struct wh_save_options cancelled = {.progress = cancel};
+	int n_told = 0;
+	const struct wh_save_options told = {.progress = note_progress,
+					     .arg = &n_told};
+
+	assert_ok(stream(*state, &told), &((struct folder *)*state)->err);
+	assert_int_equal(n_told, 1);
+	assert_int_equal(stream(*state, &cancelled), WH_ECANCELLED);
+}
+
+static enum wh_status say_changed(struct wh_source *source,
+				  struct wh_error *err)
+{
+	(void)source;
+	return wh_fail(err, WH_EMISMATCH, "the file was written to");
+}
+
+static void a_stream_of_what_changed_meanwhile_fails(void **state)
+{
+	struct folder *f = *state;
+	static struct wh_source_ops ops;
+
+	ops = *f->source->ops;
+	ops.unchanged = say_changed;
+	f->source->ops = &ops;
+	assert_fails(stream(f, NULL), &f->err, WH_EMISMATCH, "was written to");
+}
+
+/* ---- In the background */
+
+static atomic_bool is_overwritten;
+static char planned_object[16];
+
+static enum wh_status plan_late(struct wh_source *source,
+				const struct wh_plan_options *options,
+				struct wh_plan **plan, struct wh_error *err)
+{
+	while (!atomic_load(&is_overwritten))
+		usleep(1000);
+	snprintf(planned_object, sizeof(planned_object), "%s",
+		 options->object ? options->object : "");
+	return wh_format_by_name(NULL, "safetensors")
+		->plan(source, options, plan, err);
+}
+
+static void called(const char *path, void *arg)
+{
+	(void)path;
+	++*(int *)arg;
+}
+
+static void not_called(const char *path, void *arg)
+{
+	(void)path;
+	*(int *)arg += 10;
+}
+
+static void the_options_of_a_save_in_the_background_are_copied(void **state)
+{
+	static const char *const suffixes[] = {".late", NULL};
+	static const struct wh_format late = {
+		.name = "late",
+		.summary = "plans late",
+		.suffixes = suffixes,
+		.plan = plan_late,
+		.takes_checkpoint_options = true,
+	};
+	struct folder *f = *state;
+	struct wh_pending_save *pending;
+	struct wh_library *library;
+	char object[] = "net", path[] = "w.late";
+	int n_called = 0;
+	void (*callbacks[])(const char *, void *) = {called};
+	struct wh_checkpoint_options checkpoint = {
+		.experimental_write_callbacks = callbacks,
+		.n_write_callbacks = 1,
+		.write_callbacks_arg = &n_called};
+	struct wh_save_options options = {.options = &checkpoint,
+					  .plan.object = object};
+
+	assert_ok(wh_library_new(&library, &f->err), &f->err);
+	assert_ok(wh_library_add(library, &late, &f->err), &f->err);
+	options.library = library;
+	assert_ok(wh_save_weights_async(f->source, path, &options, &pending,
+					&f->err),
+		  &f->err);
+	memset(object, 'x', sizeof(object) - 1);
+	memset(path, 'x', sizeof(path) - 1);
+	callbacks[0] = not_called;
+	memset(&checkpoint, 0, sizeof(checkpoint));
+	atomic_store(&is_overwritten, true);
+	assert_ok(wh_save_wait(pending, NULL, &f->err), &f->err);
+	assert_string_equal(planned_object, "net");
+	assert_int_equal(n_called, 1);
+	assert_holds(".", "w.late");
+	wh_library_free(library);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +509,9 @@ int main(void)
 		in_folder(async_adds_a_save_counter),
 		in_folder(locales_time_zones_and_threads_change_nothing),
 		in_folder(a_cancelled_save_leaves_the_checkpoint_before),
+		in_folder(a_stream_tells_how_far_it_is_and_can_be_cancelled),
+		in_folder(a_stream_of_what_changed_meanwhile_fails),
+		in_folder(the_options_of_a_save_in_the_background_are_copied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
