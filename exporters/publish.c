@@ -82,19 +82,25 @@ static bool add_params(struct publication *publication,
 	return true;
 }
 
+struct noting {
+	struct publication *publication;
+	bool failed; /* there was no memory for one of them */
+};
+
 /* Newest first: the last one that is seen began the run. */
 static int note_of_run(void *arg, const struct wh_snapshot *snapshot)
 {
-	struct publication *publication = arg;
+	struct noting *noting = arg;
+	struct publication *publication = noting->publication;
 	size_t i;
 
 	publication->run_started = snapshot->time;
-	if (!publication->params && !add_params(publication, snapshot))
-		return 1;
-	for (i = 0; i < snapshot->n_metrics; i++)
-		if (!add_metric(publication, snapshot, &snapshot->metrics[i]))
-			return 1;
-	return 0;
+	noting->failed =
+		!publication->params && !add_params(publication, snapshot);
+	for (i = 0; i < snapshot->n_metrics && !noting->failed; i++)
+		noting->failed = !add_metric(publication, snapshot,
+					     &snapshot->metrics[i]);
+	return noting->failed;
 }
 
 static enum wh_status note_run(struct wh_store *store,
@@ -103,6 +109,7 @@ static enum wh_status note_run(struct wh_store *store,
 {
 	struct wh_log_options options = {.all = true,
 					 .run = publication->run_name};
+	struct noting noting = {.publication = publication};
 	char *text wh_free_auto = NULL;
 	const char *uuid;
 	size_t size;
@@ -113,7 +120,8 @@ static enum wh_status note_run(struct wh_store *store,
 	if (uuid)
 		snprintf(publication->run_uuid, sizeof(publication->run_uuid),
 			 "%.*s", (int)strcspn(uuid + 5, "\n"), uuid + 5);
-	return wh_log(store, &options, note_of_run, publication, err);
+	WH_TRY(wh_log(store, &options, note_of_run, &noting, err));
+	return noting.failed ? wh_fail_memory(err) : WH_OK;
 }
 
 static int note_snapshot(void *arg, const struct wh_snapshot *snapshot)

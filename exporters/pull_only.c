@@ -329,6 +329,10 @@ static enum wh_status fill(struct choosing *choosing, struct wh_pulled *pulled,
 		return wh_fail_memory(err);
 	memcpy(pulled->snapshot, manifest->snapshot, sizeof(pulled->snapshot));
 	memcpy(pulled->tree, manifest->tree, sizeof(pulled->tree));
+	pulled->has_step = manifest->has_step;
+	pulled->step = manifest->step;
+	pulled->has_epoch = manifest->has_epoch;
+	pulled->epoch = manifest->epoch;
 	pulled->files = saved->files;
 	pulled->n_files = saved->n_files;
 	saved->files = NULL;
