@@ -3,10 +3,9 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "core/manifest.h"
 #include "core/name_map.h"
 #include "plan_internal.h"
-
-#define WIDEST_ELEMENT 16u /* complex128 has two of 8; opaque ones up to 16 */
 
 /* One past the last byte that the extent takes; false if that overflows. */
 static bool find_end(const struct wh_extent *extent, uint64_t *end)

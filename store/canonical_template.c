@@ -8,6 +8,7 @@
 #include "base/auto.h"
 #include "base/checked.h"
 #include "base/text.h"
+#include "core/manifest.h"
 #include "core/order.h"
 
 /* ---- Attributes: KIND PATH <tab> KEY <tab> VALUE --------------------------
@@ -232,7 +233,7 @@ static enum wh_status read_extent(struct line_reader *reader,
 	    !text_to_u64(fields[2], &at->start) ||
 	    !text_to_u64(fields[3], &at->run) ||
 	    !text_to_u64(fields[4], &at->stride) ||
-	    !text_to_u64(fields[5], &swap) || swap > 16)
+	    !text_to_u64(fields[5], &swap) || swap > WIDEST_ELEMENT)
 		return line_bad(reader, err);
 	at->offset = *offset;
 	at->tensor = (uint32_t)tensor;

@@ -84,9 +84,12 @@ const struct wh_attribute *manifest_packed(const struct wh_manifest *manifest);
 enum wh_status name_check(const char *what, const char *name,
 			  struct wh_error *err);
 
-/** What the builder above sees to, of a manifest that another program filled:
- *  sizes, names, indexes, and that each listed tensor has one variable.
- *  WH_EINVAL. */
+/** Of an extent's `swap`: complex128 has two of 8, opaque ones up to 16. */
+#define WIDEST_ELEMENT 16u
+
+/** What the builder above sees to, of a manifest that another program filled,
+ *  and what can't be stored of its graph and template: sizes, names, kinds,
+ *  indexes, and that each listed tensor has one variable. WH_EINVAL. */
 enum wh_status manifest_check(const struct wh_manifest *manifest,
 			      struct wh_error *err);
 

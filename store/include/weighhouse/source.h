@@ -155,9 +155,10 @@ struct wh_source_ops {
  *  owns it and ends it with wh_source_close. Complete before anyone reads. A
  *  program may fill one by itself: what commits or saves it gives WH_EINVAL for
  *  a tensor whose nbytes aren't what dtype and shape need (strings and variants
- *  have any), for a name that is missing, a key that is there twice, an index of
- *  no tensor, and a layer before its container; each listed tensor needs exactly
- *  one variable. */
+ *  have any), for a name that is missing, a key that is there twice, a value
+ *  that an enum doesn't have, an index of no tensor, layer or node, a layer
+ *  before its container, and a template whose extents have gaps; each listed
+ *  tensor needs exactly one variable. */
 struct wh_source {
 	const struct wh_source_ops *ops;
 	struct wh_manifest manifest;

@@ -180,6 +180,128 @@ static void turn_inside_out(struct wh_manifest *manifest)
 	manifest->layers[0].container = 0;
 }
 
+static void kind_of_none(struct wh_manifest *manifest)
+{
+	manifest->layers[0].kind = (enum wh_layer_kind)9;
+}
+
+static void role_of_none(struct wh_manifest *manifest)
+{
+	manifest->layers[0].variables[0].role = (enum wh_role)9;
+}
+
+static void train_somehow(struct wh_manifest *manifest)
+{
+	manifest->layers[0].variables[0].trainable = (enum wh_trainable)9;
+}
+
+static void class_in_latin_1(struct wh_manifest *manifest)
+{
+	manifest->layers[0].class_name = "D\xe9nse";
+}
+
+static void too_many_beside(struct wh_manifest *manifest)
+{
+	static struct wh_layer layers[5];
+	uint32_t i;
+
+	for (i = 0; i < 4; i++)
+		layers[i] = (struct wh_layer){.name = "state",
+					      .kind = WH_LAYER_STATE,
+					      .container = WH_NO_LAYER};
+	layers[4] = manifest->layers[0];
+	manifest->layers = layers;
+	manifest->n_layers = 5;
+}
+
+static void attribute_of(struct wh_manifest *manifest,
+			 struct wh_attribute attribute)
+{
+	static struct wh_attribute kept;
+
+	kept = attribute;
+	manifest->attributes = &kept;
+	manifest->n_attributes = 1;
+}
+
+static void attribute_without_key(struct wh_manifest *manifest)
+{
+	attribute_of(manifest, (struct wh_attribute){.path = "", .text = ""});
+}
+
+static void attribute_without_text(struct wh_manifest *manifest)
+{
+	attribute_of(manifest,
+		     (struct wh_attribute){.path = "", .key = "k", .size = 3});
+}
+
+static void attribute_of_no_kind(struct wh_manifest *manifest)
+{
+	attribute_of(manifest, (struct wh_attribute){
+				       .path = "",
+				       .key = "k",
+				       .kind = (enum wh_value_kind)9});
+}
+
+static void edge_to_nowhere(struct wh_manifest *manifest)
+{
+	static struct wh_graph_edge edge = {.node = 1, .name = "next"};
+	static struct wh_graph_node node = {.edges = &edge, .n_edges = 1};
+	static struct wh_graph graph = {.nodes = &node, .n_nodes = 1};
+
+	manifest->graph = &graph;
+}
+
+static void value_without_key(struct wh_manifest *manifest)
+{
+	static struct wh_graph_attribute value = {.name = "VARIABLE_VALUE"};
+	static struct wh_graph_node node = {.attributes = &value,
+					    .n_attributes = 1};
+	static struct wh_graph graph = {.nodes = &node, .n_nodes = 1};
+
+	manifest->graph = &graph;
+}
+
+static void template_of(struct wh_manifest *manifest, const char *suffix,
+			uint64_t offset, uint32_t tensor, uint32_t skeleton)
+{
+	static struct wh_extent extent;
+	static struct wh_template_file file;
+	static struct wh_template template_;
+
+	extent = (struct wh_extent){
+		.offset = offset, .length = 8, .tensor = tensor};
+	file = (struct wh_template_file){.suffix = suffix,
+					 .size = 8,
+					 .extents = &extent,
+					 .n_extents = 1};
+	template_ = (struct wh_template){.format = "npz",
+					 .files = &file,
+					 .n_files = 1,
+					 .skeleton = skeleton};
+	manifest->template_ = &template_;
+}
+
+static void file_elsewhere(struct wh_manifest *manifest)
+{
+	template_of(manifest, "/../x", 0, 0, WH_LITERAL);
+}
+
+static void file_with_a_gap(struct wh_manifest *manifest)
+{
+	template_of(manifest, "", 1, 0, WH_LITERAL);
+}
+
+static void extent_of_nothing(struct wh_manifest *manifest)
+{
+	template_of(manifest, "", 0, 1u << 30, WH_LITERAL);
+}
+
+static void skeleton_of_nothing(struct wh_manifest *manifest)
+{
+	template_of(manifest, "", 0, 0, manifest->n_tensors);
+}
+
 /* Sources of other programs, which fill their manifests by themselves: what
  * verify would call damage, or what crashed. Saving looks as well. */
 static void a_manifest_that_can_not_be_is_refused(void **state)
@@ -196,6 +318,20 @@ static void a_manifest_that_can_not_be_is_refused(void **state)
 		{own_twice, "belongs to two variables"},
 		{own_none, "belongs to no layer"},
 		{turn_inside_out, "in one that doesn't come before it"},
+		{kind_of_none, "there is no kind of layer 9"},
+		{role_of_none, "there is no role 9"},
+		{train_somehow, "there is no trainable 9"},
+		{class_in_latin_1, "is not valid UTF-8"},
+		{too_many_beside, "beside the model's"},
+		{attribute_without_key, "a name of an attribute is missing"},
+		{attribute_without_text, "has no text"},
+		{attribute_of_no_kind, "there is no kind of attribute 9"},
+		{edge_to_nowhere, "the graph has no node 1"},
+		{value_without_key, "a graph's key is missing"},
+		{file_elsewhere, "leaves the folder"},
+		{file_with_a_gap, "not sound at byte 0"},
+		{extent_of_nothing, "not sound at byte 0"},
+		{skeleton_of_nothing, "is not the hidden tensor"},
 	};
 	struct fixture *f = *state;
 	size_t i;
