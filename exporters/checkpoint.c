@@ -22,13 +22,13 @@
 static const struct wh_format *find_missing(const char *path)
 {
 	int fd wh_close_auto = open(path, O_RDONLY | O_CLOEXEC);
-	char *index wh_free_auto = NULL;
+	char *index wh_free_auto = wh_image_path(path, ".index");
 	uint8_t head[8];
 
 	if (fd >= 0 && pread(fd, head, sizeof(head), 0) == sizeof(head) &&
 	    memcmp(head, "\x89HDF\r\n\x1a\n", sizeof(head)) == 0)
 		return wh_format_by_name(NULL, "h5");
-	if (asprintf(&index, "%s.index", path) >= 0 && access(index, F_OK) == 0)
+	if (index && access(index, F_OK) == 0)
 		return wh_format_by_name(NULL, "tf");
 	return NULL;
 }

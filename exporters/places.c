@@ -72,7 +72,9 @@ enum wh_status wh_place_test(const char *url,
 			     wh_place_test_fn *fn, void *arg,
 			     struct wh_error *err)
 {
-	struct place_settings settings = place_settings_of(url, options);
+	static const struct wh_place_options defaults;
+	struct place_settings settings =
+		place_settings_of(url, options ? options : &defaults);
 	struct telling telling = {fn, arg};
 	struct place *place;
 	enum wh_status status;

@@ -478,6 +478,8 @@ enum wh_status transaction_begin(struct transaction *tx, struct db *db,
 static enum wh_status begin_reading(struct transaction *tx, struct db *db,
 				    bool follow, struct wh_error *err)
 {
+	enum wh_status status;
+
 	WH_TRY(db_check_process(db, err));
 	/* A read within a write sees the same anyway. */
 	if (!sqlite3_get_autocommit(db->handle))
@@ -487,9 +489,10 @@ static enum wh_status begin_reading(struct transaction *tx, struct db *db,
 	db_lock_shared(db);
 	if (follow)
 		db_follow(db);
-	if (db_exec(db, "BEGIN", err)) {
+	status = db_exec(db, "BEGIN", err);
+	if (status) {
 		db_unlock(db);
-		return err ? err->status : WH_EIO;
+		return status;
 	}
 	tx->db = db;
 	return WH_OK;

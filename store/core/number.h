@@ -1,7 +1,6 @@
 /* core/number.h: elements of every real dtype as doubles.
  *
- * float16 and bfloat16 are IEEE 754 binary16 and the high half of binary32;
- * the float8 kinds are not widened yet (number_is_real is false for them).
+ * float16 and bfloat16 are IEEE 754 binary16 and the high half of binary32.
  */
 #ifndef WH_CORE_NUMBER_H
 #define WH_CORE_NUMBER_H

@@ -191,8 +191,9 @@ WH_API enum wh_status wh_place_aliases(const char *url,
 typedef void wh_place_test_fn(void *arg, const char *check, int answer,
 			      const char *detail);
 /** Tries a place with a file of 4 MiB that it removes again, and tells of each
- *  check, from another thread. The status is of what a publication can't do
- * without: looking, writing, reading; WH_EREMOTE with the server's reason. */
+ *  check, from another thread; `options` may be NULL. The status is of what a
+ *  publication can't do without: looking, writing, reading; WH_EREMOTE with the
+ *  server's reason. */
 WH_API enum wh_status wh_place_test(const char *url,
 				    const struct wh_place_options *options,
 				    wh_place_test_fn *fn, void *arg,

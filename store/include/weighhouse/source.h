@@ -222,7 +222,9 @@ WH_API enum wh_status wh_builder_new(struct wh_builder **builder,
 WH_API void wh_builder_free(struct wh_builder *builder);
 
 /** Begins the next layer; `class_name` may be NULL. Names are copied.
- *  WH_EEXISTS if the model has a layer of that name. */
+ *  WH_EEXISTS if the model has a layer of that name; WH_ECORRUPT, as from the
+ *  calls below, if a name is no valid UTF-8 or longer than WH_MAX_NAME, or if
+ *  there are too many. */
 WH_API enum wh_status wh_builder_layer(struct wh_builder *builder,
 				       const char *name, const char *class_name,
 				       struct wh_error *err);
@@ -230,7 +232,9 @@ WH_API enum wh_status wh_builder_layer(struct wh_builder *builder,
 /** Adds a weight to the layer begun last, or, before any layer, to the model
  *  itself. The array's memory is borrowed: it must stay as it is until the
  *  source is closed; a change between the two times that a commit reads it
- *  is noticed and refused. */
+ *  is noticed and refused. WH_EINVAL for an array without name or data, with a
+ *  dtype of no fixed size, or too large; WH_ECORRUPT if the layer has a weight
+ *  of that name. */
 WH_API enum wh_status wh_builder_weight(struct wh_builder *builder,
 					const struct wh_array *array,
 					struct wh_error *err);

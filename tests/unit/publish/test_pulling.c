@@ -44,10 +44,30 @@ static void step_and_epoch_come_with_a_part_too(void **state)
 	}
 }
 
+static void note_check(void *arg, const char *check, int answer,
+		       const char *detail)
+{
+	(void)check, (void)answer, (void)detail;
+	++*(int *)arg;
+}
+
+static void a_place_is_tried_without_options(void **state)
+{
+	struct folder *f = *state;
+	int n_checks = 0;
+
+	assert_int_equal(mkdir("place", 0777), 0);
+	assert_ok(wh_place_test("file:place", NULL, note_check, &n_checks,
+				&f->err),
+		  &f->err);
+	assert_true(n_checks > 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_folder(step_and_epoch_come_with_a_part_too),
+		in_folder(a_place_is_tried_without_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
