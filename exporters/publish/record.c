@@ -218,28 +218,29 @@ static void remove_folder_of(const char *name)
 		rmdir(folder); /* goes if it is empty */
 }
 
-/* The rows of a file, in order; NULL if there are none. */
-static json_t *read_rows(int fd)
+/* The rows of a file, in order, after those of `rows`. False unless the file
+ * could be read to its end: it must stay then. */
+static bool read_rows(int fd, json_t *rows)
 {
 	struct stat at;
-	char *text wh_free_auto = NULL, *line, *end;
-	json_t *rows = NULL, *row;
-	ssize_t got;
+	char *text wh_free_auto = NULL, *line, *end, *last;
+	json_t *row;
 
 	if (fstat(fd, &at) || at.st_size > MAX_RECORDS)
-		return NULL;
+		return false;
 	text = malloc((size_t)at.st_size + 1);
-	got = text ? pread(fd, text, (size_t)at.st_size, 0) : 0;
-	for (line = text; got > 0 && line < text + got; line = end + 1) {
-		end = memchr(line, '\n', (size_t)(text + got - line));
+	if (!text || pread(fd, text, (size_t)at.st_size, 0) != at.st_size)
+		return false;
+	last = text + at.st_size;
+	for (line = text; line < last; line = end + 1) {
+		end = memchr(line, '\n', (size_t)(last - line));
 		if (!end)
 			break;
 		row = json_loadb(line, (size_t)(end - line), 0, NULL);
-		rows = rows ? rows : json_array();
-		if (row)
-			json_array_append_new(rows, row);
+		if (row && json_array_append_new(rows, row))
+			return false;
 	}
-	return rows;
+	return true;
 }
 
 /* ---- Into the store -------------------------------------------------------
@@ -273,7 +274,9 @@ static enum wh_status take_file(struct wh_store *store, const char *name,
 
 	if (fd < 0)
 		return WH_OK;
-	rows = read_rows(fd);
+	rows = json_array();
+	if (!rows || !read_rows(fd, rows))
+		status = wh_fail(err, WH_EIO, "'%s' can't be read", name);
 	json_array_foreach(rows, i, row) if (!status) status =
 		take_row(store, row, err);
 	json_decref(rows);
@@ -463,10 +466,9 @@ static void add_rows(json_t *rows, const char *name)
 {
 	int fd wh_close_auto =
 		name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	json_t *more = fd >= 0 ? read_rows(fd) : NULL;
 
-	json_array_extend(rows, more);
-	json_decref(more);
+	if (fd >= 0)
+		read_rows(fd, rows);
 }
 
 enum wh_status record_list(struct wh_store *store, const char *place,

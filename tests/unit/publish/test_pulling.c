@@ -1,4 +1,4 @@
-/* What a pull says of the snapshot, whether all of it came or a part. */
+/* What is published and pulled by the calls for programs. */
 #include <weighhouse/publish.h>
 
 #include "../engine/folder.h"
@@ -44,6 +44,24 @@ static void step_and_epoch_come_with_a_part_too(void **state)
 	}
 }
 
+/* What was published while the store couldn't be written lies beside it until
+ * it is taken in: too much of it, or an error of the disk, is no reason to
+ * forget it. */
+static void records_that_cannot_be_read_stay(void **state)
+{
+	static const struct wh_commit_options as = {.message = "m"};
+	static const char name[] = "weights.wh-publish/published.jsonl";
+	struct folder *f = *state;
+	struct stat at;
+
+	assert_int_equal(mkdir("weights.wh-publish", 0700), 0);
+	put(name, "");
+	assert_int_equal(truncate(name, 65 << 20), 0);
+	publish_one(f, &as);
+	assert_int_equal(stat(name, &at), 0);
+	assert_true(at.st_size > 65 << 20); /* with this publication's */
+}
+
 static void note_check(void *arg, const char *check, int answer,
 		       const char *detail)
 {
@@ -67,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_folder(step_and_epoch_come_with_a_part_too),
+		in_folder(records_that_cannot_be_read_stay),
 		in_folder(a_place_is_tried_without_options),
 	};
 
