@@ -2,9 +2,7 @@
  *
  * Layers that both have are the same row and need no look; of the others, the
  * parent's rows are read once, and paired by layer and weight. A layer that has
- * no namesake may have another name: Keras counts the names it chooses up as
- * long as a process lives, so in a model that is built anew "dense_1" is
- * "dense_3".
+ * no namesake may have another name (core/renumbered.h).
  *
  * Who is told may write to a terminal that stands still, and a transaction, be
  * it one that only reads, keeps all others from committing: so what is found is
@@ -22,6 +20,7 @@
 #include "base/text.h"
 #include "commit.h"
 #include "core/name_map.h"
+#include "core/renumbered.h"
 #include "core/statistics.h"
 #include "core/weigh.h"
 #include "lineage.h"
@@ -238,24 +237,11 @@ static enum wh_status read_weights(struct look *look, struct old_layer *old,
 	return arena->failed ? wh_fail_memory(err) : WH_OK;
 }
 
-/* Without the number at the end: of "dense" for "dense_12". */
-static size_t stem_length(const char *name)
-{
-	size_t all = strlen(name), n = all;
-
-	while (n && name[n - 1] >= '0' && name[n - 1] <= '9')
-		n--;
-	return n > 1 && n < all && name[n - 1] == '_' ? n - 1 : all;
-}
-
 static bool same_sort(const struct old_layer *old, const struct wh_layer *now)
 {
-	size_t len = stem_length(old->name);
-
 	if (old->class_name && now->class_name)
 		return strcmp(old->class_name, now->class_name) == 0;
-	return stem_length(now->name) == len &&
-	       memcmp(old->name, now->name, len) == 0;
+	return renumbered_same(old->name, now->name);
 }
 
 static bool same_forms(const struct look *look, const struct old_layer *old,

@@ -2,7 +2,10 @@
  *
  * The same tensor, by key, of the nearest ancestor that has it in this dtype
  * and shape; of one that only grew in its outermost dimension the chunks that
- * both have. Texts and skeletons follow those of the parent.
+ * both have. A tensor of a key that none of them has follows the parent's whose
+ * key differs in Keras's numbers alone (core/renumbered.h): a base of other
+ * values costs nothing, as chunks that it doesn't help are coded without it.
+ * Texts and skeletons follow those of the parent.
  *
  * Along a tensor's own versions the bases make skip-deltas: how many
  * differences a version is made of is said by its number alone (storage.c), and
@@ -10,10 +13,14 @@
  * made of more than four, of more than eighteen in `dense`, few of them reach
  * far back, and every 64th version is whole. README.md has the figures.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/auto.h"
 #include "commit.h"
 #include "core/name_map.h"
+#include "core/renumbered.h"
 #include "snapshot.h"
 #include "tensor.h"
 
@@ -65,27 +72,36 @@ static bool is_comparable(const struct wh_tensor *tensor, const char *dtype,
 	return true;
 }
 
-static enum wh_status consider(struct search *search, struct stmt *stmt,
-			       struct wh_error *err)
+/* The version before, if it is of the item's kind. */
+static enum wh_status take_version(struct search *search, struct item *item,
+				   const char *dtype, const char *shape_text,
+				   int64_t storage, struct wh_error *err)
 {
-	const char *key = column_text(stmt, 0);
-	const char *dtype = column_text(stmt, 1), *text = column_text(stmt, 2);
-	uint32_t found, rank;
 	const uint64_t *shape;
-	struct item *item;
+	uint32_t rank;
 
-	found = key ? name_map_find(&search->wanted, key) : UINT32_MAX;
-	if (found == UINT32_MAX || !dtype || !text)
-		return WH_OK;
-	item = search->todo[found];
-	WH_TRY(tensor_parse_shape(text, &search->commit->arena, &rank, &shape,
-				  err));
+	WH_TRY(tensor_parse_shape(shape_text, &search->commit->arena, &rank,
+				  &shape, err));
 	if (item->has_version ||
 	    !is_comparable(item_tensor(item), dtype, rank, shape))
 		return WH_OK;
 	item->has_version = true;
 	search->n_left--;
-	return choose_base(search, item, column_integer(stmt, 3), err);
+	return choose_base(search, item, storage, err);
+}
+
+static enum wh_status consider(struct search *search, struct stmt *stmt,
+			       struct wh_error *err)
+{
+	const char *key = column_text(stmt, 0);
+	const char *dtype = column_text(stmt, 1), *text = column_text(stmt, 2);
+	uint32_t found;
+
+	found = key ? name_map_find(&search->wanted, key) : UINT32_MAX;
+	if (found == UINT32_MAX || !dtype || !text)
+		return WH_OK;
+	return take_version(search, search->todo[found], dtype, text,
+			    column_integer(stmt, 3), err);
 }
 
 static enum wh_status search_tree(struct search *search, int64_t tree,
@@ -126,6 +142,12 @@ static enum wh_status search_ancestors(struct search *search,
 	return WH_OK;
 }
 
+static bool is_weight(const struct commit *commit, const struct item *item)
+{
+	return item->source == commit->source &&
+	       item->index < commit->source->manifest.n_tensors;
+}
+
 static enum wh_status list_wanted(struct search *search, struct wh_error *err)
 {
 	const struct commit *commit = search->commit;
@@ -138,14 +160,161 @@ static enum wh_status list_wanted(struct search *search, struct wh_error *err)
 		item->base = 0;
 		item->generation = 0;
 		item->has_version = false;
-		if (item->source != commit->source ||
-		    item->index >= commit->source->manifest.n_tensors)
+		if (!is_weight(commit, item))
 			continue;
 		WH_TRY(name_map_add(&search->wanted, item_tensor(item)->key, i,
 				    &added, err));
 		search->n_left += added;
 	}
 	return WH_OK;
+}
+
+/* ---- Tensors of layers that Keras numbered anew ----------------------------
+ */
+
+/* The parent's tensors of keys that the new model lacks. */
+struct former {
+	struct name_map now; /* the new model's keys */
+	bool *is_kept;	     /* of a new tensor: the parent has its key */
+	struct arena arena;
+	const char **keys;
+	struct former_tensor {
+		const char *dtype, *shape;
+		int64_t storage;
+	} * tensors; /* in the order of `keys` */
+	size_t n, keys_room, room;
+};
+
+static void former_free(struct former *former)
+{
+	name_map_free(&former->now);
+	free(former->is_kept);
+	arena_free(&former->arena);
+	free(former->keys);
+	free(former->tensors);
+}
+
+static enum wh_status add_former(struct former *former, const char *key,
+				 struct stmt *stmt, struct wh_error *err)
+{
+	const char *dtype = column_text(stmt, 1), *shape = column_text(stmt, 2);
+	struct arena *arena = &former->arena;
+
+	if (!dtype || !shape)
+		return WH_OK;
+	WH_TRY(array_grow(&former->keys, former->n, &former->keys_room,
+			  sizeof(*former->keys), err));
+	WH_TRY(array_grow(&former->tensors, former->n, &former->room,
+			  sizeof(*former->tensors), err));
+	former->keys[former->n] = arena_strdup(arena, key);
+	former->tensors[former->n++] = (struct former_tensor){
+		.dtype = arena_strdup(arena, dtype),
+		.shape = arena_strdup(arena, shape),
+		.storage = column_integer(stmt, 3)};
+	return arena->failed ? wh_fail_memory(err) : WH_OK;
+}
+
+static enum wh_status list_now(struct former *former,
+			       const struct wh_manifest *manifest,
+			       struct wh_error *err)
+{
+	uint32_t i;
+	bool added;
+
+	former->is_kept = calloc((size_t)manifest->n_tensors + 1,
+				 sizeof(*former->is_kept));
+	if (!former->is_kept)
+		return wh_fail_memory(err);
+	for (i = 0; i < manifest->n_tensors; i++)
+		WH_TRY(name_map_add(&former->now, manifest->tensors[i].key, i,
+				    &added, err));
+	return WH_OK;
+}
+
+static enum wh_status list_former(struct former *former, struct db *db,
+				  int64_t tree, struct wh_error *err)
+{
+	AUTO_STMT *stmt = NULL;
+	bool row;
+
+	WH_TRY(db_stmt(db, STMT_TREE_STORAGES, &stmt, err));
+	stmt_integer(stmt, 1, tree);
+	for (;;) {
+		const char *key;
+		uint32_t found;
+
+		WH_TRY(stmt_step(stmt, &row, err));
+		if (!row)
+			break;
+		key = column_text(stmt, 0);
+		found = key ? name_map_find(&former->now, key) : UINT32_MAX;
+		if (found != UINT32_MAX)
+			former->is_kept[found] = true;
+		else if (key)
+			WH_TRY(add_former(former, key, stmt, err));
+	}
+	return WH_OK;
+}
+
+/* versions[i]: which of the parent's the new model's tensor i follows. */
+static enum wh_status pair_former(const struct former *former,
+				  const struct wh_manifest *manifest,
+				  uint32_t *versions, struct wh_error *err)
+{
+	size_t room = (size_t)manifest->n_tensors + 1;
+	const char **keys wh_free_auto = calloc(room, sizeof(*keys));
+	uint32_t *pair wh_free_auto = calloc(room, sizeof(*pair));
+	uint32_t i, n = 0;
+
+	if (!keys || !pair)
+		return wh_fail_memory(err);
+	for (i = 0; i < manifest->n_tensors; i++)
+		if (!former->is_kept[i])
+			keys[n++] = manifest->tensors[i].key;
+	WH_TRY(renumbered_pair(former->keys, (uint32_t)former->n, keys, n, pair,
+			       err));
+	for (i = n = 0; i < manifest->n_tensors; i++)
+		versions[i] = former->is_kept[i] ? UINT32_MAX : pair[n++];
+	return WH_OK;
+}
+
+static enum wh_status follow_former(struct search *search,
+				    const struct former *former,
+				    struct wh_error *err)
+{
+	const struct commit *commit = search->commit;
+	const struct wh_manifest *manifest = &commit->source->manifest;
+	uint32_t *versions wh_free_auto =
+		calloc((size_t)manifest->n_tensors + 1, sizeof(*versions));
+	uint32_t i;
+
+	if (!versions)
+		return wh_fail_memory(err);
+	WH_TRY(pair_former(former, manifest, versions, err));
+	for (i = 0; i < search->n_todo; i++) {
+		struct item *item = search->todo[i];
+		const struct former_tensor *tensor;
+
+		if (!is_weight(commit, item) ||
+		    versions[item->index] == UINT32_MAX)
+			continue;
+		tensor = &former->tensors[versions[item->index]];
+		WH_TRY(take_version(search, item, tensor->dtype, tensor->shape,
+				    tensor->storage, err));
+	}
+	return WH_OK;
+}
+
+static enum wh_status search_renumbered(struct search *search, int64_t tree,
+					struct wh_error *err)
+{
+	__attribute__((cleanup(former_free))) struct former former = {.n = 0};
+
+	if (!search->n_left)
+		return WH_OK;
+	WH_TRY(list_now(&former, &search->commit->source->manifest, err));
+	WH_TRY(list_former(&former, search->db, tree, err));
+	return former.n ? follow_former(search, &former, err) : WH_OK;
 }
 
 /* ---- Texts and skeletons --------------------------------------------------
@@ -225,6 +394,7 @@ static enum wh_status run_search(struct search *search, struct wh_error *err)
 		return WH_OK;
 	WH_TRY(snapshot_load(search->db, id, &commit->arena, &parent, err));
 	WH_TRY(search_ancestors(search, &parent, err));
+	WH_TRY(search_renumbered(search, parent.tree_id, err));
 	WH_TRY(follow_tree(search, parent.tree_id, err));
 	return follow_template(search, &parent, err);
 }
