@@ -15,6 +15,8 @@
 #include <string.h>
 
 #include "chunk_reader.h"
+#include "former_names.h"
+#include "lineage.h"
 #include "mark.h"
 #include "recode.h"
 #include "storage.h"
@@ -22,7 +24,6 @@
 #define BATCH	   256 /* changes; the query's LIMIT */
 #define GAIN	   3u  /* percent, below which nothing moves */
 #define MAX_PASSES 4
-#define MAX_LINES  10000 /* to look for a version before */
 
 struct deep {
 	struct gc *gc;
@@ -30,6 +31,7 @@ struct deep {
 	struct chunk_reader *reader;
 	enum codec_effort effort;
 	struct bitmap seen; /* tensors of this pass */
+	struct former_names names;
 	bool first_pass;
 	uint64_t n_moved; /* in this pass */
 	uint64_t done, total;
@@ -37,43 +39,48 @@ struct deep {
 
 /* A weight's tensor from a place of a line on. */
 struct change {
-	int64_t weight, line, generation, tensor;
+	int64_t weight, line, generation, tensor, snapshot;
 };
 
 /* ---- What a tensor may be coded against ------------------------------------
  */
 
-/* The version before the first one of a line: where the line left another. */
-static enum wh_status before_line(struct db *db, const struct change *change,
-				  int64_t *tensor, struct wh_error *err)
+/* Of one weight, in one line. */
+static bool is_beside(const struct change *a, const struct change *b)
 {
-	int64_t line = change->line;
-	int i;
+	return a->weight == b->weight && a->line == b->line;
+}
 
-	*tensor = 0;
-	for (i = 0; i < MAX_LINES; i++) {
-		int64_t generation;
-		struct stmt *stmt;
-		bool row;
+static enum wh_status version_of(struct deep *deep, int64_t weight,
+				 const struct change *before, int64_t *tensor,
+				 struct wh_error *err)
+{
+	const struct lineage_range range = {before->line,
+					    before->generation - 1};
 
-		WH_TRY(db_stmt(db, STMT_DEEP_LINE, &stmt, err));
-		stmt_integer(stmt, 1, line);
-		WH_TRY(stmt_step(stmt, &row, err));
-		line = row ? column_integer(stmt, 0) : 0;
-		generation = row ? column_integer(stmt, 1) : 0;
-		stmt_reset(stmt);
-		if (!line)
-			break;
-		WH_TRY(db_stmt(db, STMT_DEEP_VERSION, &stmt, err));
-		stmt_integer(stmt, 1, change->weight);
-		stmt_integer(stmt, 2, line);
-		stmt_integer(stmt, 3, generation);
-		WH_TRY(stmt_step(stmt, &row, err));
-		*tensor = row ? column_integer(stmt, 0) : 0;
-		stmt_reset(stmt);
-		if (row)
-			break;
-	}
+	return lineage_version(deep->gc->db, weight, range, tensor, err);
+}
+
+/* 0: there is none. Where a line begins it is in the one that it left; where a
+ * weight begins it may have had another name, and where it comes back `latest`
+ * is what it had in this line. */
+static enum wh_status version_before(struct deep *deep,
+				     const struct change *change,
+				     const struct change *last, int64_t latest,
+				     int64_t *tensor, struct wh_error *err)
+{
+	int64_t former;
+
+	*tensor = last->tensor;
+	if (!is_beside(change, last))
+		WH_TRY(version_of(deep, change->weight, change, tensor, err));
+	if (*tensor || !change->tensor)
+		return WH_OK;
+	WH_TRY(former_name(deep->gc->db, &deep->names, change->weight,
+			   change->snapshot, &former, err));
+	if (former)
+		return version_of(deep, former, change, tensor, err);
+	*tensor = latest;
 	return WH_OK;
 }
 
@@ -275,6 +282,7 @@ static enum wh_status changes_after(struct db *db, const struct change *last,
 			.line = column_integer(stmt, 1),
 			.generation = column_integer(stmt, 2),
 			.tensor = column_integer(stmt, 3),
+			.snapshot = column_integer(stmt, 4),
 		};
 	}
 	return WH_OK;
@@ -282,22 +290,24 @@ static enum wh_status changes_after(struct db *db, const struct change *last,
 
 static enum wh_status walk(struct deep *deep, struct wh_error *err)
 {
-	struct change batch[BATCH], last = {0, 0, 0, 0};
+	struct change batch[BATCH], last = {.weight = 0};
+	int64_t latest = 0;
 	size_t n, i;
 
 	do {
 		WH_TRY(changes_after(deep->gc->db, &last, batch, &n, err));
 		for (i = 0; i < n; i++) {
 			const struct change *change = &batch[i];
-			int64_t previous = last.tensor;
+			int64_t previous;
 
-			if (change->weight != last.weight ||
-			    change->line != last.line)
-				WH_TRY(before_line(deep->gc->db, change,
-						   &previous, err));
+			if (!is_beside(change, &last))
+				latest = 0;
+			WH_TRY(version_before(deep, change, &last, latest,
+					      &previous, err));
 			if (change->tensor)
 				WH_TRY(look_at(deep, change->tensor, previous,
 					       err));
+			latest = change->tensor ? change->tensor : latest;
 			last = *change;
 		}
 	} while (n);
@@ -377,5 +387,6 @@ enum wh_status gc_deepen(struct gc *gc, struct wh_error *err)
 	recoder_free(deep.recoder);
 	chunk_reader_free(deep.reader);
 	bitmap_free(&deep.seen);
+	former_names_free(&deep.names);
 	return status;
 }

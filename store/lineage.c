@@ -199,6 +199,29 @@ enum wh_status lineage_next(struct db *db, struct lineage_range *range,
 	return WH_OK;
 }
 
+enum wh_status lineage_version(struct db *db, int64_t weight,
+			       struct lineage_range range, int64_t *tensor,
+			       struct wh_error *err)
+{
+	bool row = false;
+
+	*tensor = 0;
+	while (range.line && !row) {
+		struct stmt *stmt;
+
+		WH_TRY(db_stmt(db, STMT_CHANGE_VERSION, &stmt, err));
+		stmt_integer(stmt, 1, weight);
+		stmt_integer(stmt, 2, range.line);
+		stmt_integer(stmt, 3, range.generation);
+		WH_TRY(stmt_step(stmt, &row, err));
+		*tensor = row ? column_integer(stmt, 0) : 0;
+		stmt_reset(stmt);
+		if (!row)
+			WH_TRY(lineage_next(db, &range, err));
+	}
+	return WH_OK;
+}
+
 enum wh_status lineage_contains(struct db *db, int64_t ancestor, int64_t of,
 				bool *yes, struct wh_error *err)
 {

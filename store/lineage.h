@@ -40,6 +40,12 @@ enum wh_status lineage_of(struct db *db, int64_t snapshot,
 enum wh_status lineage_next(struct db *db, struct lineage_range *range,
 			    struct wh_error *err);
 
+/** A weight's tensor at the end of a range, 0: it is not there. The older ranges
+ *  that follow are looked through too. */
+enum wh_status lineage_version(struct db *db, int64_t weight,
+			       struct lineage_range range, int64_t *tensor,
+			       struct wh_error *err);
+
 /** Whether `ancestor` is `of`, or comes before it. */
 enum wh_status lineage_contains(struct db *db, int64_t ancestor, int64_t of,
 				bool *yes, struct wh_error *err);

@@ -186,19 +186,9 @@ SELECT (SELECT count(*) FROM tensor),
 
 -- name: deep_changes
 -- ?1 weight, ?2 line, ?3 generation: after this one
-SELECT weight_id, line_id, generation, tensor_id FROM change
+SELECT weight_id, line_id, generation, tensor_id, snapshot_id FROM change
 WHERE (weight_id, line_id, generation) > (?1, ?2, ?3)
 ORDER BY weight_id, line_id, generation LIMIT 256;
-
--- name: deep_line
--- ?1 line
-SELECT parent_id, parent_generation FROM line WHERE id = ?1;
-
--- name: deep_version
--- ?1 weight, ?2 line, ?3 up to this generation
-SELECT tensor_id FROM change
-WHERE weight_id = ?1 AND line_id = ?2 AND generation <= ?3
-ORDER BY generation DESC LIMIT 1;
 
 -- name: deep_named
 -- ?1 storage

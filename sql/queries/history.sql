@@ -123,6 +123,18 @@ WHERE p.tree_id = ?1;
 -- ?1 snapshot
 SELECT weight_id FROM change WHERE snapshot_id = ?1;
 
+-- name: change_names
+-- ?1 snapshot
+SELECT c.weight_id, w.layer, w.name, c.tensor_id, c.line_id, c.generation
+FROM change AS c JOIN weight AS w ON w.id = c.weight_id
+WHERE c.snapshot_id = ?1 ORDER BY c.weight_id;
+
+-- name: change_version
+-- ?1 weight, ?2 line, ?3 up to this generation
+SELECT tensor_id FROM change
+WHERE weight_id = ?1 AND line_id = ?2 AND generation <= ?3
+ORDER BY generation DESC LIMIT 1;
+
 -- name: change_below
 -- ?1 weight, ?2 line, ?3 up to this generation
 SELECT generation FROM change

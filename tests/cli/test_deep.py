@@ -2,6 +2,7 @@
 import random
 import sqlite3
 
+import numpy
 import pytest
 
 from conftest import epoch
@@ -21,8 +22,9 @@ def is_whole(wh, files):
     done = wh.row("verify", "--read-data")
     assert done["errors"] == []
     for snapshot, path in files.items():
-        wh.ok("save-weights", snapshot, "back.h5", "-q")
-        assert (wh.folder / "back.h5").read_bytes() == path.read_bytes()
+        back = wh.folder / f"back{path.suffix}"
+        wh.ok("save-weights", snapshot, back, "-q")
+        assert back.read_bytes() == path.read_bytes()
     assert ask(wh, "SELECT count(*) FROM lease") == [(0,)]
     assert ask(wh, "SELECT count(*) FROM chunk WHERE id >> 24 NOT IN"
                    " (SELECT id FROM storage)") == [(0,)]
@@ -120,6 +122,45 @@ def test_over_random_histories_nothing_is_lost(store, seed):
             before = payload(store)
             store.ok("gc", "--deep", "-q", "--codec",
                      chance.choice(["fast", "dense"]))
+            assert payload(store) <= before
+            is_whole(store, files)
+    store.ok("gc", "--deep", "-q")
+    is_whole(store, files)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_over_models_that_are_built_anew_nothing_is_lost(store, seed):
+    """Keras counts names up, by one process after the other; a layer comes
+    or goes now and then."""
+    chance = random.Random(3100 + seed)
+    numbers = numpy.random.default_rng(seed)
+    layers = [numbers.normal(size=(40, 40)).astype("f4") for _ in range(4)]
+    first, files = 0, {}
+    for place in range(24):
+        act = chance.choice(["commit"] * 6 + ["anew", "keep", "deep"])
+        if act == "commit" or not files:
+            layers = [layer * (1 + numbers.normal(scale=1e-3, size=(40, 40)))
+                      .astype("f4") for layer in layers]
+            shown = layers[:chance.choice([4, 4, 4, 3])]
+            path = store.folder / f"{place}.npz"
+            numpy.savez(path, **{
+                f"dense{f'_{first + i}' if first + i else ''}/kernel": layer
+                for i, layer in enumerate(shown)})
+            first += len(shown)
+            done = store.row("commit", path, "--no-alarms", "--codec",
+                             chance.choice(["none", "fast", "dense"]))
+            files[done["snapshot"]] = path
+        elif act == "anew":
+            first = chance.choice([0, 0, 4])
+        elif act == "keep":
+            store.ok("keep", "--last", "4", "-q")
+            store.ok("gc", "--grace", "0", "-q")
+            alive = {row["snapshot"] for row in store.rows("log")}
+            files = {name: path for name, path in files.items()
+                     if name in alive}
+        else:
+            before = payload(store)
+            store.ok("gc", "--deep", "-q")
             assert payload(store) <= before
             is_whole(store, files)
     store.ok("gc", "--deep", "-q")

@@ -46,6 +46,7 @@ static void step(void)
 
 /* Two weights of a layer, as they are now. */
 struct model {
+	const char *layer; /* NULL: "fc" */
 	float a[N], b[N];
 	struct wh_commit_options options;
 };
@@ -65,7 +66,9 @@ static void commit(struct fixture *f, const struct model *model)
 	struct wh_source *source = NULL;
 
 	assert_ok(wh_builder_new(&builder, &f->err), &f->err);
-	assert_ok(wh_builder_layer(builder, "fc", "Dense", &f->err), &f->err);
+	assert_ok(wh_builder_layer(builder, model->layer ? model->layer : "fc",
+				   "Dense", &f->err),
+		  &f->err);
 	array.name = "a";
 	array.data = model->a;
 	assert_ok(wh_builder_weight(builder, &array, &f->err), &f->err);
@@ -199,6 +202,73 @@ static void each_version_follows_the_one_before(void **state)
 	assert_clean(f, 0);
 	assert_int_equal(collect(f, &guess).n_recoded, 0);
 	assert_int_equal(collect(f, &deep).n_recoded, 0);
+}
+
+/* Keras numbers the layers of a model that is built anew: here in two processes
+ * one after the other, so that names come back. `fast` has found the bases. */
+static void recode_renumbered(struct fixture *f, const char *codec)
+{
+	static const char *const layers[] = {"dense",	"dense_1", "dense_2",
+					     "dense",	"dense_1", "dense_1",
+					     "dense_2", "dense_10"};
+	struct model model = {.options.codec = codec};
+	const int n = sizeof(layers) / sizeof(layers[0]);
+	int64_t before;
+	int i;
+
+	start(1);
+	for (i = 0; i < n; i++) {
+		model.layer = layers[i];
+		fill(model.a);
+		fill(model.b);
+		commit(f, &model);
+	}
+	before = ask_integer(f, "select sum(length(data)) from chunk");
+	collect(f, &deep);
+	assert_in_range(ask_integer(f, "select sum(length(data)) from chunk"),
+			1, before - 1);
+	for (i = 2; i < 2 * n; i++) {
+		assert_int_not_equal(base_of(f, i), -1);
+		assert_int_equal(base_of(f, i) % 2, i % 2);
+	}
+	assert_clean(f, 0);
+	assert_int_equal(collect(f, &deep).n_recoded, 0);
+}
+
+static void a_weight_goes_on_under_another_number(void **state)
+{
+	recode_renumbered(*state, "none");
+}
+
+static void what_follows_another_number_stays_a_difference(void **state)
+{
+	recode_renumbered(*state, "fast");
+}
+
+/* Those that are gone are remembered: of the two left one is whole. */
+static void what_follows_a_forgotten_number_stays_a_difference(void **state)
+{
+	static const char *const layers[] = {"dense", "dense_1", "dense_2",
+					     "dense_3"};
+	static const char *const rules[] = {"last=2", NULL};
+	const struct wh_keep_options keep = {.rules = rules};
+	struct model model = {.layer = NULL};
+	struct fixture *f = *state;
+	int i;
+
+	start(1);
+	for (i = 0; i < 4; i++) {
+		model.layer = layers[i];
+		fill(model.a);
+		fill(model.b);
+		commit(f, &model);
+	}
+	assert_ok(wh_keep(f->store, &keep, NULL, NULL, &f->err), &f->err);
+	collect(f, &plain);
+	collect(f, &deep);
+	assert_clean(f, 0);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(base_of(f, i), i - 2 < 0 ? -1 : i - 2);
 }
 
 /* Three lines, of which the second changes `a` alone. */
@@ -601,6 +671,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(each_version_follows_the_one_before),
+		with_store(a_weight_goes_on_under_another_number),
+		with_store(what_follows_another_number_stays_a_difference),
+		with_store(what_follows_a_forgotten_number_stays_a_difference),
 		with_store(a_branch_goes_on_from_where_it_left),
 		with_store(no_tensor_is_coded_against_itself),
 		with_store(what_moves_leaves_nothing_behind),
