@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/auto.h"
 #include "base/error.h"
 #include "core/compare.h"
 #include "core/name_map.h"
 #include "core/number.h"
+#include "core/renumbered.h"
 
 #define PIECE	((size_t)1 << 20) /* bytes of each side in memory */
 #define NO_PAIR UINT32_MAX
@@ -30,7 +32,7 @@ struct side {
 	uint32_t *pair; /* the other side's tensor, or NO_PAIR */
 };
 
-static const char by_digest[] = "sha256";
+static const char by_number[] = "number", by_digest[] = "sha256";
 
 struct comparison {
 	struct side a, b;
@@ -128,6 +130,58 @@ static enum wh_status pair_by(struct comparison *all, name_fn *name,
 	return status;
 }
 
+/* Names of tensors that have no pair yet. */
+struct lone {
+	const char **names;
+	uint32_t *indexes, n;
+};
+
+static void lone_free(struct lone *lone)
+{
+	free(lone->names);
+	free(lone->indexes);
+}
+
+static enum wh_status list_lone(const struct side *side, name_fn *name,
+				struct lone *lone, struct wh_error *err)
+{
+	uint32_t i, n = side->manifest->n_tensors;
+
+	lone->names = calloc((size_t)n + 1, sizeof(*lone->names));
+	lone->indexes = calloc((size_t)n + 1, sizeof(*lone->indexes));
+	if (!lone->names || !lone->indexes)
+		return wh_fail_memory(err);
+	for (i = 0; i < n; i++)
+		if (side->pair[i] == NO_PAIR && name(side, i)) {
+			lone->names[lone->n] = name(side, i);
+			lone->indexes[lone->n++] = i;
+		}
+	return WH_OK;
+}
+
+static enum wh_status pair_renumbered(struct comparison *all, name_fn *name,
+				      struct wh_error *err)
+{
+	__attribute__((cleanup(lone_free))) struct lone a = {.n = 0};
+	__attribute__((cleanup(lone_free))) struct lone b = {.n = 0};
+	uint32_t *pair wh_free_auto = NULL, i;
+
+	WH_TRY(list_lone(&all->a, name, &a, err));
+	WH_TRY(list_lone(&all->b, name, &b, err));
+	pair = calloc((size_t)b.n + 1, sizeof(*pair));
+	if (!pair)
+		return wh_fail_memory(err);
+	WH_TRY(renumbered_pair(a.names, a.n, b.names, b.n, pair, err));
+	for (i = 0; i < b.n; i++) {
+		if (pair[i] == UINT32_MAX)
+			continue;
+		all->b.pair[b.indexes[i]] = a.indexes[pair[i]];
+		all->a.pair[a.indexes[pair[i]]] = b.indexes[i];
+		all->by[b.indexes[i]] = by_number;
+	}
+	return WH_OK;
+}
+
 static bool same_payload(const struct wh_tensor *x, const struct wh_tensor *y)
 {
 	return x->dtype == y->dtype && x->rank == y->rank &&
@@ -212,13 +266,20 @@ static void fill_norms(const struct compare_sum *sum, struct wh_difference *d)
 /* ---- The whole
  * -------------------------------------------------------------------- */
 
+static const char *tensor_name(const struct side *side, uint32_t index)
+{
+	const struct wh_variable *v = side->variables[index];
+
+	return v ? v->name : side->manifest->tensors[index].key;
+}
+
 static void name_difference(const struct side *side, uint32_t index,
 			    struct wh_difference *d)
 {
 	const struct wh_variable *v = side->variables[index];
 
 	d->layer = side->layers[index] ? side->layers[index]->name : "";
-	d->name = v ? v->name : side->manifest->tensors[index].key;
+	d->name = tensor_name(side, index);
 	d->weight = v && v->object_path ? v->object_path : d->name;
 }
 
@@ -238,21 +299,21 @@ static enum wh_status compare_pair(struct comparison *all, uint32_t a,
 				  .rtol = all->options->rtol};
 
 	name_difference(&all->b, b, &d);
-	if (same_payload(x, y)) {
-		d.change = WH_CHANGE_RENAMED;
-		if (d.by == by_digest)
-			all->stopped = all->fn(all->arg, &d);
-		return WH_OK;
-	}
-	d.change = x->dtype != y->dtype ? WH_CHANGE_RETYPED
+	if (d.by == by_number || d.by == by_digest)
+		d.former = tensor_name(&all->a, a);
+	d.change = same_payload(x, y)	? WH_CHANGE_RENAMED
+		   : x->dtype != y->dtype ? WH_CHANGE_RETYPED
 		   : !same_shape(x, y)	? WH_CHANGE_RESHAPED
 					: WH_CHANGE_CHANGED;
 	if (d.change == WH_CHANGE_CHANGED && number_is_real(y->dtype)) {
 		WH_TRY(sum_up(all, a, b, &sum, err));
 		if (sum.n_changed == 0)
-			return WH_OK; /* all within the tolerance */
-		fill_norms(&sum, &d);
+			d.change = WH_CHANGE_RENAMED; /* within the tolerance */
+		else
+			fill_norms(&sum, &d);
 	}
+	if (d.change == WH_CHANGE_RENAMED && !d.former)
+		return WH_OK;
 	all->stopped = all->fn(all->arg, &d);
 	return WH_OK;
 }
@@ -302,6 +363,8 @@ static enum wh_status run_diff(struct comparison *all, struct wh_source *a,
 		all->total_bytes += b->manifest.tensors[i].nbytes;
 	WH_TRY(pair_by(all, key_of, "key", err));
 	WH_TRY(pair_by(all, path_of, "path", err));
+	WH_TRY(pair_renumbered(all, key_of, err));
+	WH_TRY(pair_renumbered(all, path_of, err));
 	pair_by_payload(all);
 	return compare_all(all, err);
 }

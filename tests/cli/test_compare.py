@@ -9,7 +9,8 @@ import pytest
 from conftest import GOLDEN, epoch
 
 FIELDS = {"layer", "weight", "name", "change", "by", "l2", "max_abs",
-          "mean_abs", "cosine", "changed", "nan", "inf", "new_nan", "new_inf"}
+          "mean_abs", "cosine", "changed", "nan", "inf", "new_nan", "new_inf",
+          "former"}
 
 
 def weights_of(path):
@@ -159,11 +160,55 @@ def test_diff_names_every_kind_of_change(wh):
         "d/new:0": "added", "d/gone:0": "removed", "d/other:0": "renamed",
         "d/shape:0": "reshaped", "d/type:0": "retyped"}
     assert rows["d/other:0"]["by"] == "sha256"
+    assert rows["d/other:0"]["former"] == "d/old:0"
+    assert rows["d/new:0"]["former"] is None
     assert all(set(row) == FIELDS for row in rows.values())
     assert rows["d/new:0"]["l2"] is None
     lines = wh.ok("diff", "file:a.h5", "file:b.h5", "--stat").splitlines()
     assert lines[-1] == ("1 added, 1 removed, 1 reshaped, 1 retyped, "
                          "1 renamed")
+
+
+def save_layers(path, layers):
+    """A Keras 2 file of a kernel a layer."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        for name, array in layers.items():
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/kernel:0".encode()]
+            group.create_dataset(f"{name}/kernel:0", data=array)
+
+
+def test_diff_of_a_model_that_was_built_anew(wh):
+    """Keras numbers the layers anew: what changed in them is told."""
+    x = np.arange(4, dtype="f4")
+    save_layers(wh.folder / "a.h5", {"dense_8": x, "dense_9": x + 1,
+                                     "conv": x, "norm": x + 5})
+    save_layers(wh.folder / "b.h5", {"dense_10": x + 2, "dense_11": x + 1,
+                                     "conv_1": x, "conv_2": x + 8,
+                                     "norm_1": x[:2]})
+    rows = {row["name"]: row for row in wh.rows("diff", "file:a.h5",
+                                                "file:b.h5")}
+    assert {name: (row["change"], row["former"], row["by"], row["l2"])
+            for name, row in rows.items()} == {
+        "dense_10/kernel:0": ("changed", "dense_8/kernel:0", "number", 4),
+        "dense_11/kernel:0": ("renamed", "dense_9/kernel:0", "number", None),
+        "norm_1/kernel:0": ("reshaped", "norm/kernel:0", "number", None),
+        # Two for one: which it is, is known by the values alone.
+        "conv_1/kernel:0": ("renamed", "conv/kernel:0", "sha256", None),
+        "conv_2/kernel:0": ("added", None, None, None)}
+    lines = wh.ok("diff", "file:a.h5", "file:b.h5").splitlines()
+    assert lines[0].startswith("changed   dense_10/kernel:0 ")
+    assert lines[0].endswith(" l2 4  max 2  cosine 0.945611  100.0 %"
+                             "  was dense_8/kernel:0")
+    assert lines[1].split() == ["renamed", "dense_11/kernel:0", "was",
+                                "dense_9/kernel:0"]
+    lines = wh.ok("diff", "file:a.h5", "file:b.h5", "--stat").splitlines()
+    assert lines[0].endswith("l2 4  was dense_8/kernel:0")
+    assert lines[-1] == "1 added, 1 changed, 1 reshaped, 2 renamed"
+    lines = wh.ok("diff", "file:a.h5", "file:b.h5", "--atol", "2",
+                  "--", "dense*").splitlines()
+    assert [line.split()[0] for line in lines] == ["renamed", "renamed"]
 
 
 def test_diff_tolerances(wh):

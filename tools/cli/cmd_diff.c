@@ -77,7 +77,15 @@ static void print_json(const struct wh_difference *d)
 	add_count(row, d, "inf", d->n_inf);
 	add_count(row, d, "new_nan", d->n_new_nan);
 	add_count(row, d, "new_inf", d->n_new_inf);
+	json_object_set_new(row, "former", json_text(d->former));
 	cli_print_json(row);
+}
+
+static void end_line(const struct wh_difference *d)
+{
+	if (d->former)
+		printf("  was %s", cli_escape(d->former));
+	putchar('\n');
 }
 
 /* How far a tensor went, against its own size: a full bar at 1. */
@@ -89,7 +97,8 @@ static void print_bar(const struct wh_difference *d)
 	printf("%-40s |", cli_escape(d->name));
 	for (i = 0; i < BAR_WIDTH; i++)
 		putchar(i < full ? '#' : ' ');
-	printf("| %6.2f %%  l2 %.4g\n", d->relative * 100, d->l2);
+	printf("| %6.2f %%  l2 %.4g", d->relative * 100, d->l2);
+	end_line(d);
 }
 
 static void print_line(const struct cli *cli, const struct wh_difference *d)
@@ -105,7 +114,7 @@ static void print_line(const struct cli *cli, const struct wh_difference *d)
 	if (d->n_nan || d->n_inf)
 		printf("  %" PRIu64 " NaN, %" PRIu64 " Inf (%" PRIu64 " new)",
 		       d->n_nan, d->n_inf, d->n_new_nan + d->n_new_inf);
-	putchar('\n');
+	end_line(d);
 }
 
 static int show(void *arg, const struct wh_difference *d)

@@ -34,7 +34,7 @@ static const struct {
 		 "nan, inf"},
 	{"diff", "a line a tensor that differs: layer, weight, name, change, "
 		 "by, l2, max_abs, mean_abs, cosine, changed, nan, inf, "
-		 "new_nan, new_inf"},
+		 "new_nan, new_inf, former (A's name where it has another)"},
 	{"ls", "a line a tensor: layer, weight, name, dtype, shape, nbytes, "
 	       "sha256, role, with --stats stats " STATS},
 	{"save-weights", SAVED},
