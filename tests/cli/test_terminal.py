@@ -170,8 +170,10 @@ def test_quick_work_shows_no_progress(store):
     for number in range(1, 17):
         start = time.monotonic()
         _, screen = store.terminal("commit", epoch(number), env=ON).end()
-        if time.monotonic() - start < 0.4:  # on a busy machine it may not be
+        if time.monotonic() - start < 0.4:
             break
+    else:
+        pytest.skip("no work is quick on this machine now")
     assert "\r" not in screen and "left" not in screen
 
 
@@ -196,6 +198,17 @@ def give_way(process):
     os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
 
 
+def go_on(process):
+    """It was met: beside other work it would take minutes for the rest. Not
+    all users may do this."""
+    for path in glob.glob(f"/proc/{process.pid}/task/*"):
+        try:
+            os.sched_setscheduler(int(os.path.basename(path)), os.SCHED_OTHER,
+                                  os.sched_param(0))
+        except (PermissionError, ProcessLookupError):
+            pass
+
+
 def has_open(process, name):
     try:
         return any(os.readlink(path).endswith(name) for path in
@@ -211,6 +224,7 @@ def test_a_stopped_call_counts_as_slow(large):
     while not has_open(terminal.process, "large.h5"):
         assert terminal.process.poll() is None
     os.killpg(terminal.process.pid, signal.SIGSTOP)
+    go_on(terminal.process)
     time.sleep(0.6)
     os.killpg(terminal.process.pid, signal.SIGCONT)
     code, screen = terminal.end()
@@ -224,8 +238,9 @@ def interrupted(wh, *words):
     give_way(process)
     shown = process.stderr.read(1)
     process.send_signal(signal.SIGINT)
+    go_on(process)
     rest = process.stderr.read()
-    return process.wait(30), (shown + rest).decode()
+    return process.wait(60), (shown + rest).decode()
 
 
 def test_ctrl_c_rolls_a_commit_back(large):
@@ -256,7 +271,7 @@ def test_ctrl_c_ends_a_query(history):
     while not has_open(process, "weights.wh"):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(60) == 130
 
 
 def test_sigterm_is_as_ctrl_c(large):
@@ -265,8 +280,9 @@ def test_sigterm_is_as_ctrl_c(large):
     give_way(process)
     process.stderr.read(1)
     process.terminate()
+    go_on(process)
     process.stderr.read()
-    assert process.wait(30) == 130
+    assert process.wait(60) == 130
     assert large.rows("log") == []
 
 

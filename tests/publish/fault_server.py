@@ -40,6 +40,8 @@ class Fault:
     stored: bool = False  # ... but what came was stored
     stall: tuple = ()  # (per cent, seconds): stops reading
     think: float = 0  # seconds before the reply
+    # Ends a stall or a thought before its time.
+    go_on: threading.Event = field(default_factory=threading.Event)
     damage: object = None  # bytes -> bytes to store, or None: nothing
     cut: int = 100  # the line closes after this share of the reply's body
     reply: str = ""  # short, junk, half-header, hang
@@ -178,7 +180,7 @@ class Line:
                     self.cut(reset)
             if fault.stall and share >= fault.stall[0] and not stalled:
                 stalled = True
-                time.sleep(fault.stall[1])
+                fault.go_on.wait(fault.stall[1])
             if request.received >= length:
                 return b"".join(parts)
             if fault.drip:
@@ -202,7 +204,7 @@ class Line:
             self.line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = self.read_body(request, fault, length)
         if fault.think:
-            time.sleep(fault.think)
+            fault.go_on.wait(fault.think)
         self.answer(request, fault, body)
 
     # -- Answering ----------------------------------------------------------
@@ -242,7 +244,7 @@ class Line:
             status, headers, data = reply
             self.send(request, status,
                       [*headers, f"Content-Length: {len(data) + 100}"], data)
-            time.sleep(30 if fault.reply == "hang" else 0)
+            time.sleep(100 if fault.reply == "hang" else 0)
             raise Gone
         if fault.cut < 100:
             status, headers, data = reply

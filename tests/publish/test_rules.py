@@ -71,12 +71,12 @@ def test_a_signal_ends_the_publication_of_a_watch(wh, server, candidate):
     folder = wh.folder / "ckpt"
     folder.mkdir()
     shutil.copy(DIGITS / "epoch-03.h5", folder / "e3-0.50.h5")
-    server.faults.append(Fault("PUT .*model.h5", times=1, think=30))
+    server.faults.append(Fault("PUT .*model.h5", times=1, think=100))
     watch = wh.start("watch", "ckpt", "--pattern", "e{epoch}-{loss}.h5")
     while not server.seen("PUT .*model.h5"):
         assert watch.poll() is None
     watch.terminate()
-    assert "was not published" in watch.communicate(timeout=20)[1]
+    assert "was not published" in watch.communicate(timeout=60)[1]
     assert watch.returncode == 0 and not candidate()
     server.faults.clear()
     better = commit(wh, 4, 0.1)
