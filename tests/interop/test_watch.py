@@ -27,7 +27,7 @@ def log(wh, run):
     return [json.loads(line) for line in lines][::-1]
 
 
-def until(condition, process=None, seconds=300):
+def until(condition, process=None, seconds=900):
     """A condition of the outside, which has no other way of being told."""
     end = time.monotonic() + seconds
     while not condition():
@@ -107,13 +107,13 @@ def test_200_epochs_with_both_killed_on_the_way(wh, keras, suffix, n_tf):
     process = start(wh, *words)
     until((folder / f"epoch-120{suffix}").exists, process)
     kill_child_of(process)()
-    assert process.wait(60) == 137
+    assert process.wait(300) == 137
     shown = json.loads(wh("run", "show", "long", "--json"))
     assert (shown["status"], shown["exit_status"]) == ("killed", 137)
     # To its end.
     hold.unlink()
     process = start(wh, *words)
-    assert process.wait(300) == 0, process.stderr.read()
+    assert process.wait(900) == 0, process.stderr.read()
 
     paths = [path if path.suffix == ".h5" else path.with_suffix("")
              for path in (*folder.glob("*.h5"), *folder.glob("*/*.index"))]
@@ -150,7 +150,7 @@ def test_the_example_with_each_kind_of_file(wh, keras, suffix):
     kill_trainer()
     last = len({path.name[:9] for path in folder.glob("epoch-*")}) + 4
     process = start(wh, *words, "--epochs", last)
-    assert process.wait(300) == 0, process.stderr.read()
+    assert process.wait(900) == 0, process.stderr.read()
 
     rows = log(wh, "digits")
     steps = [row["step"] for row in rows]
@@ -190,7 +190,7 @@ def test_400_epochs_of_a_c_program_killed_twice(wh):
         process = start(wh, *words, stdout=told)
         until(lambda: count_snapshots(wh) >= enough, process)
         kill_child_of(process)()
-        assert process.wait(60) == 137
+        assert process.wait(300) == 137
         os.close(told)
         os.close(unread)
     assert wh.run(*words).returncode == 0

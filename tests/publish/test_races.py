@@ -134,14 +134,16 @@ class InMlflow:
 
 
 class Reader(threading.Thread):
-    """Follows the pointer all the time."""
+    """Follows the pointer all the time, and once more when all is done."""
 
     def __init__(self, place):
         super().__init__(daemon=True)
         self.place, self.done, self.wrong, self.n = place, False, [], 0
 
     def run(self):
-        while not self.done:
+        last = False
+        while not last:
+            last = self.done
             try:
                 self.place.follow()
                 self.n += 1

@@ -46,7 +46,7 @@ class Tally:
                 f"{self.skipped} skipped")
 
 
-def run(*command, env=None, cwd=TOP, quiet=False, timeout=3600):
+def run(*command, env=None, cwd=TOP, quiet=False, timeout=10800):
     """The command's exit code; its output is shown unless `quiet`, and then
     only where it failed."""
     merged = dict(os.environ, **(env or {}))

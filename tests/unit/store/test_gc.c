@@ -142,7 +142,8 @@ static void commit_and_collect(struct stopped *stopped)
 	assert_ok(wh_commit(store, source, &options, NULL, &err), &err);
 	n_strays = ask_file(stopped->path, N_STRAYS);
 	collect(store);
-	assert_int_equal(ask_file(stopped->path, N_STRAYS), n_strays);
+	/* More may have come: those that were under way. */
+	assert_true(ask_file(stopped->path, N_STRAYS) >= n_strays);
 	wh_source_close(source);
 	wh_store_close(store);
 }
