@@ -49,11 +49,14 @@ static unsigned class_of(uint64_t nbytes)
 	return class < SMALLEST_CLASS ? SMALLEST_CLASS : class;
 }
 
-/* Hidden ones are put together as they are read. */
+/* Hidden ones are put together as they are read; one whose first chunk decides
+ * whether it is weighed at all is not begun with others. */
 static bool is_eligible(const struct weighing *all, uint32_t index)
 {
 	const struct wh_tensor *tensor = &all->source->manifest.tensors[index];
 
+	if (all->probes && all->probes[index].skips_unlike)
+		return false;
 	return index < all->source->manifest.n_tensors && tensor->nbytes &&
 	       !(tensor->weighed & WH_SHA256) && weigh_is_wanted(all, index);
 }

@@ -250,7 +250,7 @@ static void none_is_marked_where_threads_are_sooner_done(void **state)
 	wh_source_close(&watched->base);
 }
 
-static void of_what_is_alike_only_its_identity_is_found(void **state)
+static void first_chunks_say_what_is_found(void **state)
 {
 	struct weigh_probe probes[N_TENSORS] = {0};
 	struct wh_source *source;
@@ -268,14 +268,17 @@ static void of_what_is_alike_only_its_identity_is_found(void **state)
 			crc32c_update(0, bytes + 4 * i,
 				      (size_t)(size < MIB ? size : MIB)) ^
 			(i % 4 == 1);
+		probes[i].skips_unlike = i % 8 == 5;
 	}
 	assert_ok(weigh_unlike(source, ALL, 1, NULL, NULL, probes, &err), &err);
 	for (i = 0; i < N_TENSORS; i++) {
 		bool alike = i % 4 == 3 && size_of(i);
+		bool skip = i % 8 == 5 && size_of(i);
+		unsigned found = skip ? 0 : alike ? WEIGH_IDENTITY : ALL;
 
 		assert_int_equal(probes[i].is_alike, alike);
-		assert_int_equal(source->manifest.tensors[i].weighed,
-				 alike ? WEIGH_IDENTITY : ALL);
+		assert_int_equal(probes[i].skip, skip);
+		assert_int_equal(source->manifest.tensors[i].weighed, found);
 	}
 	wh_source_close(source);
 }
@@ -334,7 +337,7 @@ int main(void)
 		cmocka_unit_test(
 			a_tensor_that_is_larger_than_all_others_is_alone),
 		cmocka_unit_test(none_is_marked_where_threads_are_sooner_done),
-		cmocka_unit_test(of_what_is_alike_only_its_identity_is_found),
+		cmocka_unit_test(first_chunks_say_what_is_found),
 		cmocka_unit_test(a_read_that_fails_is_told),
 		cmocka_unit_test(a_cancel_reads_no_further),
 	};
