@@ -141,8 +141,14 @@ void option_head(const struct option *option, char *head, size_t size);
 bool cli_json(const struct cli *cli);
 /** Tells the error of `cli->err`, and gives its exit code. */
 int cli_fail(struct cli *cli);
-/** As cli_fail, where memory ran out for what the command keeps itself. */
-int cli_no_memory(struct cli *cli);
+void cli_tell_no_memory(struct cli *cli);
+/** As cli_fail, where memory ran out for what the command keeps itself. Here,
+ *  so that whoever reads a caller alone sees that it is never EXIT_DONE. */
+static inline int cli_no_memory(struct cli *cli)
+{
+	cli_tell_no_memory(cli);
+	return EXIT_FAILED;
+}
 /** Tells that nothing has this name, and gives its exit code. */
 int cli_no_tensor(struct cli *cli, const char *name);
 /** Tells a usage error. */

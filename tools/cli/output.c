@@ -144,10 +144,10 @@ int cli_fail(struct cli *cli)
 	return (int)code_of(err);
 }
 
-int cli_no_memory(struct cli *cli)
+void cli_tell_no_memory(struct cli *cli)
 {
 	wh_fail_memory(&cli->err);
-	return cli_fail(cli);
+	cli_fail(cli);
 }
 
 int cli_no_tensor(struct cli *cli, const char *name)
