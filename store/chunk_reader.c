@@ -90,11 +90,12 @@ static enum wh_status make_values(struct chunk_reader *reader, size_t size,
 	reader->room = size < MEDIUM_CHUNK ? MEDIUM_CHUNK : (size_t)CHUNK_SIZE;
 	free(reader->values[0]);
 	reader->values[0] = malloc(N_VALUES * reader->room);
+	if (!reader->values[0]) {
+		reader->room = 0;
+		return wh_fail_memory(err);
+	}
 	reader->values[1] = reader->values[0] + reader->room;
-	if (reader->values[0])
-		return WH_OK;
-	reader->room = 0;
-	return wh_fail_memory(err);
+	return WH_OK;
 }
 
 static enum wh_status load_chain(struct chunk_reader *reader, int64_t storage,

@@ -2,9 +2,10 @@
  *
  * flock on STORE-lock, a file of its own: closing any descriptor of the
  * database itself would drop SQLite's POSIX locks. It is made at the first
- * write, has the store's mode, group and owner, and is never deleted. Whoever gets the lock checks that the path still
- * names the file that it has open: a compacted store is a new file, and goes on
- * to be used; another store under the same path is refused.
+ * write, has the store's mode, group and owner, and is never deleted. Whoever
+ * gets the lock checks that the path still names the file that it has open: a
+ * compacted store is a new file, and goes on to be used; another store under the
+ * same path is refused.
  */
 #include "db_internal.h"
 
