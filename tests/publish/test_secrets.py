@@ -68,8 +68,8 @@ def test_secrets_are_nowhere(wh, kind):
 
 
 # Where tests put secrets, as users do, and servers want them.
-THEIR_PLACE = {".netrc", "credentials", "config", "config.json", "token",
-               "lab-token", "htpasswd"}
+THEIR_PLACE = {".netrc", "auth.json", "credentials", "config", "config.json",
+               "token", "lab-token", "htpasswd"}
 
 
 def files_with(secrets, folder):
