@@ -70,8 +70,7 @@ enum wh_status wh_pull(const char *url, const char *folder,
 	const struct wh_pull_options *options = given ? given : &default_pull;
 	struct place_settings settings =
 		place_settings_of(url, &options->place);
-	struct pull_options pulling = {.alias = wh_place_alias(url, options->alias),
-				       .snapshot = options->snapshot,
+	struct pull_options pulling = {.snapshot = options->snapshot,
 				       .format = options->format,
 				       .progress = forward_pull,
 				       .arg = (void *)(uintptr_t)options};
@@ -80,6 +79,7 @@ enum wh_status wh_pull(const char *url, const char *folder,
 	struct place *place;
 	enum wh_status status;
 
+	pulling.alias = wh_place_alias(url, options->alias);
 	WH_TRY(place_open(&settings, &place, err));
 	if (options->only) {
 		status =

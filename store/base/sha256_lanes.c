@@ -34,38 +34,38 @@ static const uint32_t constants[64] = {
 	0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-#define NAME(x)	       x##_avx512
-#define TARGET	       __attribute__((target("avx512f,avx512bw")))
-#define LANES	       16
-#define VECTOR	       __m512i
-#define ADD(x, y)      _mm512_add_epi32(x, y)
-#define RIGHT(x, n)    _mm512_srli_epi32(x, n)
-#define ROTATE(x, n)   _mm512_ror_epi32(x, n)
-#define XOR3(x, y, z)  _mm512_ternarylogic_epi32(x, y, z, 0x96)
+#define NAME(x)         x##_avx512
+#define TARGET          __attribute__((target("avx512f,avx512bw")))
+#define LANES           16
+#define VECTOR          __m512i
+#define ADD(x, y)       _mm512_add_epi32(x, y)
+#define RIGHT(x, n)     _mm512_srli_epi32(x, n)
+#define ROTATE(x, n)    _mm512_ror_epi32(x, n)
+#define XOR3(x, y, z)   _mm512_ternarylogic_epi32(x, y, z, 0x96)
 #define CHOOSE(x, y, z) _mm512_ternarylogic_epi32(x, y, z, 0xca)
-#define MOST(x, y, z)  _mm512_ternarylogic_epi32(x, y, z, 0xe8)
-#define LOAD(at)       _mm512_loadu_si512(at)
-#define STORE(at, x)   _mm512_storeu_si512(at, x)
-#define SPREAD(x)      _mm512_set1_epi32((int)(x))
+#define MOST(x, y, z)   _mm512_ternarylogic_epi32(x, y, z, 0xe8)
+#define LOAD(at)        _mm512_loadu_si512(at)
+#define STORE(at, x)    _mm512_storeu_si512(at, x)
+#define SPREAD(x)       _mm512_set1_epi32((int)(x))
 #include "base/sha256_rounds.h"
 
-#define NAME(x)	       x##_avx2
-#define TARGET	       __attribute__((target("avx2")))
-#define LANES	       8
-#define VECTOR	       __m256i
-#define ADD(x, y)      _mm256_add_epi32(x, y)
-#define RIGHT(x, n)    _mm256_srli_epi32(x, n)
+#define NAME(x)         x##_avx2
+#define TARGET          __attribute__((target("avx2")))
+#define LANES           8
+#define VECTOR          __m256i
+#define ADD(x, y)       _mm256_add_epi32(x, y)
+#define RIGHT(x, n)     _mm256_srli_epi32(x, n)
 #define ROTATE(x, n)                                                           \
 	_mm256_or_si256(_mm256_srli_epi32(x, n), _mm256_slli_epi32(x, 32 - (n)))
-#define XOR3(x, y, z)  _mm256_xor_si256(x, _mm256_xor_si256(y, z))
+#define XOR3(x, y, z)   _mm256_xor_si256(x, _mm256_xor_si256(y, z))
 #define CHOOSE(x, y, z)                                                        \
 	_mm256_xor_si256(z, _mm256_and_si256(x, _mm256_xor_si256(y, z)))
 #define MOST(x, y, z)                                                          \
 	_mm256_or_si256(_mm256_and_si256(x, y),                                \
 			_mm256_and_si256(z, _mm256_or_si256(x, y)))
-#define LOAD(at)       _mm256_loadu_si256((const __m256i *)(const void *)(at))
-#define STORE(at, x)   _mm256_storeu_si256((__m256i *)(void *)(at), x)
-#define SPREAD(x)      _mm256_set1_epi32((int)(x))
+#define LOAD(at)        _mm256_loadu_si256((const __m256i *)(const void *)(at))
+#define STORE(at, x)    _mm256_storeu_si256((__m256i *)(void *)(at), x)
+#define SPREAD(x)       _mm256_set1_epi32((int)(x))
 #include "base/sha256_rounds.h"
 
 /* Of leaf 7: what gcc and clang don't ask for by name in all versions. */
@@ -140,8 +140,8 @@ void sha256_lanes_force(int width)
 void sha256_lanes_begin(struct sha256_lanes *lanes)
 {
 	static const uint32_t first[8] = {
-		0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-		0x1f83d9ab, 0x5be0cd19,
+		0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+		0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 	};
 	unsigned i, lane;
 

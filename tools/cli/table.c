@@ -404,15 +404,15 @@ static const struct option sql_options[] = {
 	 "http: generic, webdav, artifactory, nexus or gitlab"},               \
 		{"endpoint", 0, OPTION_TEXT, "URL",                            \
 		 "s3: a store of your own; else the environment's"},           \
-		{"parallel", 0, OPTION_COUNT, "N",                           \
+		{"parallel", 0, OPTION_COUNT, "N",                             \
 		 "transfers at a time; 4 without it"},                         \
 		{"limit-rate", 0, OPTION_TEXT, "RATE",                         \
 		 "bytes per second, as '500K' or '20M'"},                      \
-		{"tries", 0, OPTION_COUNT, "N",                              \
+		{"tries", 0, OPTION_COUNT, "N",                                \
 		 "of a request; 6 without it"},                                \
-		{"stall-time", 0, OPTION_COUNT, "SECONDS",                   \
+		{"stall-time", 0, OPTION_COUNT, "SECONDS",                     \
 		 "give up below 1 KB/s for so long"},                          \
-		{"reply-time", 0, OPTION_COUNT, "SECONDS",                   \
+		{"reply-time", 0, OPTION_COUNT, "SECONDS",                     \
 		 "wait so long for a reply after the last byte"},              \
 		{"allow-http", 0, OPTION_FLAG, NULL,                           \
 		 "http: beyond this machine too"},                             \
