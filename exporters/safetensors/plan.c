@@ -24,6 +24,7 @@
 
 #define ALIGNMENT 8u
 #define SUFFIX	  ".safetensors"
+#define OF	  "-of-"
 
 WH_DEFINE_AUTO(wh_plan, wh_plan_free);
 
@@ -364,8 +365,9 @@ static enum wh_status add_shards(struct layout *layout, struct wh_error *err)
 		while (first + n < layout->n_items &&
 		       layout->items[first + n].shard == shard)
 			n++;
-		snprintf(suffix, sizeof(suffix), SUFFIX "*-%05u-of-%05u" SUFFIX,
-			 shard + 1, layout->n_shards);
+		snprintf(suffix, sizeof(suffix),
+			 SUFFIX "*-%05u" OF "%05u" SUFFIX, shard + 1,
+			 layout->n_shards);
 		shards[shard] = shard_name(layout, suffix);
 		if (!shards[shard])
 			return wh_fail_memory(err);
@@ -410,13 +412,16 @@ enum wh_status st_plan(struct wh_source *source,
 	return status;
 }
 
-/* "-00001-of-00002.safetensors" */
+/* "-00001-of-00002.safetensors": what is called otherwise, with fewer digits
+ * say, is none of ours. */
 static bool is_shard_suffix(const char *suffix)
 {
-	int end = 0;
+	const char *at = text_starts(suffix, "-") ? suffix + 1 : NULL;
 
-	sscanf(suffix, "-%*5u-of-%*5u" SUFFIX "%n", &end);
-	return end && !suffix[end];
+	at = at ? text_after_counter(at) : NULL;
+	at = at && text_starts(at, OF) ? text_after_counter(at + strlen(OF))
+				       : NULL;
+	return at && strcmp(at, SUFFIX) == 0;
 }
 
 enum wh_beside st_beside(const struct wh_plan *plan, const char *path,

@@ -213,6 +213,13 @@ bool text_to_double(const char *text, double *value)
 	return true;
 }
 
+const char *text_after_counter(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+
+	return n >= 5 ? text + n : NULL;
+}
+
 bool text_starts(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;

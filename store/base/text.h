@@ -38,6 +38,10 @@ bool text_to_i64(const char *text, int64_t *value);
 /** A whole string as a double, whatever the locale: "0.41", "1e-3", "nan". */
 bool text_to_double(const char *text, double *value);
 
+/** What follows a number as "%05u" writes it, of five digits or more; NULL
+ *  where none begins the text. */
+const char *text_after_counter(const char *text);
+
 bool text_starts(const char *text, const char *prefix);
 bool text_ends(const char *text, const char *suffix);
 

@@ -367,7 +367,8 @@ def test_shards_and_one_file_replace_each_other(wh):
     target = wh.folder / "out"
     target.mkdir()
     for other in ("m-extra.safetensors", "n.safetensors",
-                  "m-00001-of-00002.safetensors.bak"):
+                  "m-00001-of-00002.safetensors.bak",
+                  "m-1-of-2.safetensors", "m- 0001-of-00002.safetensors"):
         (target / other).write_bytes(b"another's")
     others = sorted(path.name for path in target.iterdir())
     one = ["m.safetensors"]

@@ -319,6 +319,7 @@ def test_shards_that_the_new_map_lacks_are_removed(made, wh):
     model.save_weights(str(wh.folder / "in.weights.h5"))
     target = wh.folder / "out"
     target.mkdir()
+    (target / "m_1.weights.h5").write_bytes(b"another epoch's")
     counts, sizes = [], [a.nbytes for a in zoo.arrays(model)]
     for size in (max(sizes), sum(sizes)):
         wh("convert", "in.weights.h5", "out/m.weights.json",
@@ -326,7 +327,7 @@ def test_shards_that_the_new_map_lacks_are_removed(made, wh):
         held = json.loads((target / "m.weights.json").read_text())
         used = {file for files in held["weight_map"].values()
                 for file in ([files] if isinstance(files, str) else files)}
-        assert sorted([*used, "m.weights.json"]) == sorted(
+        assert sorted([*used, "m.weights.json", "m_1.weights.h5"]) == sorted(
             path.name for path in target.iterdir())
         counts.append(len(used))
     assert counts[0] > counts[1]

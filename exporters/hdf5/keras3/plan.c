@@ -311,13 +311,13 @@ bool keras3_fits(const struct wh_manifest *manifest, const char *filepath)
 	return text_ends(filepath, ".h5") && !sharded && !archive;
 }
 
-/* "_00001.weights.h5" */
+/* "_00001.weights.h5"; "_1.weights.h5" is a model's of that epoch. */
 static bool is_shard_suffix(const char *suffix)
 {
-	int end = 0;
+	const char *at = text_starts(suffix, "_") ? suffix + 1 : NULL;
 
-	sscanf(suffix, "_%*5u" HDF5_SUFFIX "%n", &end);
-	return end && !suffix[end];
+	at = at ? text_after_counter(at) : NULL;
+	return at && strcmp(at, HDF5_SUFFIX) == 0;
 }
 
 enum wh_beside keras3_beside(const struct wh_plan *plan, const char *path,
