@@ -9,6 +9,7 @@
 #include "npz/header.h"
 #include "npz/npz.h"
 #include "zip/layout.h"
+#include "zip/read.h"
 #include "zip/write.h"
 
 WH_DEFINE_AUTO(wh_plan, wh_plan_free);
@@ -21,19 +22,6 @@ struct layout {
 	const char **keys; /* NULL: left out */
 	uint32_t n_written;
 };
-
-/* A member is a path below the folder that the archive is unpacked into. */
-static bool is_member_name(const char *key)
-{
-	const char *at = key;
-
-	if (*key == '/' || strchr(key, '\\'))
-		return false;
-	for (; (at = strstr(at, "..")); at += 2)
-		if ((at == key || at[-1] == '/') && at[2] == '/')
-			return false;
-	return true;
-}
 
 static enum wh_status refuse(struct layout *layout, uint32_t index,
 			     const char *what, const char *name,
@@ -62,9 +50,6 @@ static enum wh_status choose_tensors(struct layout *layout,
 		if (!npy_descr(dtype))
 			WH_TRY(refuse(layout, i, "NumPy has no dtype",
 				      wh_dtype_name(dtype), err));
-		else if (!is_member_name(layout->keys[i]))
-			WH_TRY(refuse(layout, i, "an archive has no member",
-				      layout->keys[i], err));
 		else
 			layout->n_written++;
 	}
@@ -90,6 +75,34 @@ static enum wh_status add_array(struct layout *layout, uint32_t index,
 /* ---- An archive
  * ---------------------------------------------------------------- */
 
+static const char *member_name(struct layout *layout, uint32_t index)
+{
+	return arena_printf(&layout->arena, "%s" NPY_SUFFIX,
+			    layout->keys[index]);
+}
+
+/* What would not be read back isn't written. */
+static enum wh_status check_names(struct layout *layout, struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < layout->source->manifest.n_tensors; i++) {
+		const char *name;
+
+		if (!layout->keys[i])
+			continue;
+		name = member_name(layout, i);
+		if (!name)
+			return wh_fail_memory(err);
+		if (zip_is_name(name))
+			continue;
+		layout->n_written--;
+		WH_TRY(refuse(layout, i, "an archive has no member", name,
+			      err));
+	}
+	return WH_OK;
+}
+
 static enum wh_status add_member(struct layout *layout,
 				 struct zip_writer *writer, uint32_t index,
 				 struct wh_error *err)
@@ -98,8 +111,7 @@ static enum wh_status add_member(struct layout *layout,
 	struct zip_entry entry = {.zip64 = true};
 	enum wh_status status = add_array(layout, index, &content, err);
 
-	entry.name = arena_printf(&layout->arena, "%s" NPY_SUFFIX,
-				  layout->keys[index]);
+	entry.name = member_name(layout, index);
 	if (!status && !entry.name)
 		status = wh_fail_memory(err);
 	if (!status)
@@ -155,6 +167,8 @@ static enum wh_status fill_archive(struct layout *layout, struct wh_error *err)
 	struct zip_writer writer = {.source = layout->source};
 	enum wh_status status = choose_tensors(layout, err);
 
+	if (!status)
+		status = check_names(layout, err);
 	if (!status)
 		status = add_members(layout, &writer, err);
 	zip_writer_free(&writer);

@@ -14,8 +14,7 @@
 #include "base/json_scan.h"
 #include <weighhouse/tensor.h>
 
-#define MAX_INDEX  ((uint64_t)100000000) /* bytes, as a header's limit */
-#define MAX_SHARDS 10000u
+#define MAX_INDEX ((uint64_t)100000000) /* bytes, as a header's limit */
 
 struct reading {
 	struct scan scan;
@@ -52,9 +51,10 @@ static enum wh_status find_shard(struct reading *r, const char *name,
 	*shard = name_map_find(&r->shards, name);
 	if (!added)
 		return WH_OK;
-	if (r->index.n_shards >= MAX_SHARDS)
+	if (r->index.n_shards >= ST_MAX_SHARDS)
 		return wh_fail(r->err, WH_ECORRUPT,
-			       "the index has more than %u shards", MAX_SHARDS);
+			       "the index has more than %u shards",
+			       ST_MAX_SHARDS);
 	WH_TRY(array_grow(&r->index.shards, r->index.n_shards, &r->shards_room,
 			  sizeof(*r->index.shards), r->err));
 	r->index.shards[r->index.n_shards++] = name;

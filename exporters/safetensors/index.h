@@ -14,6 +14,7 @@
 #include <weighhouse/buffer.h>
 
 #define ST_INDEX_SUFFIX ".index.json"
+#define ST_MAX_SHARDS	10000u
 
 struct st_index {
 	const char **shards; /* file names, each once, in the map's order */

@@ -1,10 +1,10 @@
 #include "safetensors/packed.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/checked.h"
+#include "base/json_scan.h"
 
 static const struct {
 	const char *name;
@@ -73,21 +73,22 @@ enum wh_status st_packed_note(struct manifest_builder *builder, const char *key,
 	return status;
 }
 
-/* How many values "[3,8]" has; false if it is no such text. */
+/* How many values "[3,8]" has; false if it is no such text: it goes into a
+ * header as it is. */
 static bool count_values(const char *shape, uint64_t *n)
 {
-	char *end;
+	bool first = true;
+	struct scan scan;
+	uint64_t dim;
 
 	*n = 1;
-	if (*shape != '[')
+	scan_begin(&scan, shape, strlen(shape));
+	if (!scan_open(&scan, '['))
 		return false;
-	for (shape++; *shape >= '0' && *shape <= '9'; shape = end) {
-		if (!checked_mul(*n, strtoull(shape, &end, 10), n))
+	while (scan_more(&scan, ']', &first))
+		if (!scan_unsigned(&scan, &dim) || !checked_mul(*n, dim, n))
 			return false;
-		if (*end == ',')
-			end++;
-	}
-	return strcmp(shape, "]") == 0;
+	return scan_end(&scan);
 }
 
 bool st_packed_read(const struct wh_attribute *attribute,

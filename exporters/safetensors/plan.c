@@ -389,6 +389,12 @@ static enum wh_status fill_plan(struct layout *layout, struct wh_error *err)
 			st_dtype_rank(dtype_name(&layout->items[i]));
 	qsort(layout->items, layout->n_items, sizeof(*layout->items),
 	      by_layout);
+	/* What can't be read back isn't written. */
+	if (layout->n_shards > ST_MAX_SHARDS)
+		return wh_fail(err, WH_EINVAL,
+			       "the shard size would make %u files; at most %u "
+			       "are read",
+			       layout->n_shards, ST_MAX_SHARDS);
 	if (layout->n_shards > 1)
 		return add_shards(layout, err);
 	return add_shard(layout, layout->items, layout->n_items, "", err);

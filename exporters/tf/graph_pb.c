@@ -303,6 +303,37 @@ enum wh_status graph_pb_read(const uint8_t *bytes, size_t len,
 /* ---- Writing
  * -------------------------------------------------------------------- */
 
+/* What can't be read back isn't written. */
+static enum wh_status check_name(const char *text, struct wh_error *err)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	if (len <= WH_MAX_NAME)
+		return WH_OK;
+	return wh_fail(err, WH_EUNSUPPORTED,
+		       "a name in the object graph, '%.60s...', would have %zu "
+		       "bytes; at most %u are read",
+		       text, len, WH_MAX_NAME);
+}
+
+static enum wh_status check_names(const struct wh_graph_node *node,
+				  struct wh_error *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < node->n_edges; i++)
+		WH_TRY(check_name(node->edges[i].name, err));
+	for (i = 0; i < node->n_attributes; i++) {
+		WH_TRY(check_name(node->attributes[i].name, err));
+		WH_TRY(check_name(node->attributes[i].full_name, err));
+		WH_TRY(check_name(node->attributes[i].checkpoint_key, err));
+	}
+	for (i = 0; i < node->n_slots; i++)
+		WH_TRY(check_name(node->slots[i].name, err));
+	WH_TRY(check_name(node->saver_name, err));
+	return check_name(node->saver_object, err);
+}
+
 /* Sizes with tag and length; what proto3 leaves out has none. */
 
 static size_t message_size(size_t len)
@@ -448,8 +479,15 @@ enum wh_status graph_pb_write(const struct wh_graph *graph, struct wh_buf *out,
 	uint8_t *at;
 	uint32_t i;
 
-	for (i = 0; i < graph->n_nodes; i++)
+	for (i = 0; i < graph->n_nodes; i++) {
+		WH_TRY(check_names(&graph->nodes[i], err));
 		size += message_size(node_size(&graph->nodes[i]));
+	}
+	if (size > GRAPH_MAX)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "the object graph would take %zu bytes; at most "
+			       "%llu are read",
+			       size, (unsigned long long)GRAPH_MAX);
 	WH_TRY(wh_buf_reserve(out, size + 1, err));
 	at = out->data + out->size;
 	for (i = 0; i < graph->n_nodes; i++)

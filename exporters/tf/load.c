@@ -25,7 +25,7 @@
 #include "tf/wire.h"
 
 #define MAX_INDEX   ((size_t)1 << 30)
-#define MAX_GRAPH   ((uint64_t)256 << 20)
+#define MAX_GRAPH   (GRAPH_MAX + VARINT_MAX + 4) /* with its head */
 #define MAX_STRINGS ((uint64_t)16 << 20)  /* elements of all tensors */
 #define MAX_KEYS    ((uint64_t)256 << 20) /* bytes: they share prefixes */
 /* Tensors may share bytes of a shard, but not so that few become many. */
@@ -100,7 +100,9 @@ static enum wh_status take_entry(void *arg, const uint8_t *key, size_t key_len,
 	if (key_len > WH_MAX_NAME ||
 	    !text_is_name((const char *)key, key_len) || key_len == 0)
 		return wh_fail(err, WH_ECORRUPT,
-			       "a key of the index is not valid UTF-8");
+			       "a key of the index is not valid UTF-8 of 1 "
+			       "to %u bytes",
+			       WH_MAX_NAME);
 	loading->key_bytes += key_len;
 	if (loading->key_bytes > MAX_KEYS)
 		return wh_fail(err, WH_ECORRUPT,

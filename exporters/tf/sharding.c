@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "base/checked.h"
+#include "tf/bundle.h"
 
 #define OVERSIZE UINT32_MAX /* a shard of its own behind all others */
 
@@ -76,7 +77,7 @@ struct cutting {
 	struct arena *arena;
 	uint64_t limit, room; /* of a shard; of the current one */
 	uint32_t shard;
-	bool is_cut;
+	uint32_t n_slices; /* 0: it may still stay whole */
 	uint64_t start[WH_MAX_RANK], length[WH_MAX_RANK];
 };
 
@@ -135,7 +136,7 @@ static enum wh_status put_part(struct cutting *cutting, uint32_t index,
 	size_t size = item->rank * sizeof(uint64_t);
 	uint64_t *start, *length;
 
-	if (!cutting->is_cut && part == cutting->length[axis])
+	if (!cutting->n_slices && part == cutting->length[axis])
 		return add_piece(cutting->sharding, index, shard, NULL, NULL,
 				 err);
 	start = arena_alloc(cutting->arena, item->rank, sizeof(*start));
@@ -145,7 +146,12 @@ static enum wh_status put_part(struct cutting *cutting, uint32_t index,
 	memcpy(start, cutting->start, size);
 	memcpy(length, cutting->length, size);
 	length[axis] = part;
-	cutting->is_cut = true;
+	/* What can't be read back isn't written. */
+	if (++cutting->n_slices > MAX_SLICES)
+		return wh_fail(err, WH_EINVAL,
+			       "the shard size would cut a tensor into more "
+			       "than %u slices",
+			       MAX_SLICES);
 	return add_piece(cutting->sharding, index, shard, start, length, err);
 }
 
@@ -180,7 +186,7 @@ static enum wh_status cut_tensor(struct cutting *cutting, uint32_t index,
 {
 	uint64_t left;
 
-	cutting->is_cut = false;
+	cutting->n_slices = 0;
 	memset(cutting->start, 0, sizeof(cutting->start));
 	memcpy(cutting->length, item->shape, item->rank * sizeof(*item->shape));
 	while ((left = bytes_left(cutting, item)) > cutting->room) {
@@ -272,5 +278,9 @@ enum wh_status sharding_assign(struct sharding *sharding,
 	else
 		WH_TRY(assign_whole(sharding, limit, items, n, err));
 	number_shards(sharding);
+	if (sharding->n_shards > MAX_SHARDS)
+		return wh_fail(err, WH_EINVAL,
+			       "the shard size would make more than %u shards",
+			       MAX_SHARDS);
 	return WH_OK;
 }

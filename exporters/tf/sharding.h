@@ -28,7 +28,8 @@ struct sharding {
 
 /** Assigns `n` items, in order, to shards of at most `limit` bytes (0: one
  *  shard). WH_SHARD_WHOLE keeps tensors whole. WH_SHARD_TENSORFLOW has the
- *  outcome of MaxShardSizePolicy. Pieces are malloc'd: free(pieces). */
+ *  outcome of MaxShardSizePolicy. Pieces are malloc'd: free(pieces), also when
+ *  it fails. WH_EINVAL for more shards or slices than are read. */
 enum wh_status sharding_assign(struct sharding *sharding,
 			       enum wh_shard_policy policy, uint64_t limit,
 			       const struct shardable *items, uint32_t n,

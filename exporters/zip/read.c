@@ -57,30 +57,39 @@ const struct zip_member *zip_find(const struct zip_archive *archive,
 /* ---- Names ------------------------------------------------------------ */
 
 /* Members are found by name and never written to disk under it; but who lists
- * or unpacks the same archive elsewhere must see what we see. */
-static bool is_safe(const char *name)
+ * or unpacks the same archive elsewhere must see what we see. "w:0" is what
+ * TensorFlow calls a variable; "w:/0" would be a drive's. */
+static bool leaves_folder(const char *name)
 {
 	const char *end;
 
-	if (strchr(name, '\\') || (name[0] && name[1] == ':'))
-		return false;
+	if (strchr(name, '\\') || (name[0] && text_starts(name + 1, ":/")))
+		return true;
 	do {
 		end = strchrnul(name, '/');
 		if (end == name || (end == name + 1 && name[0] == '.') ||
 		    (end == name + 2 && name[0] == '.' && name[1] == '.'))
-			return false;
+			return true;
 		name = end + 1;
 	} while (*end && *name); /* a folder's entry ends in a slash */
-	return true;
+	return false;
+}
+
+static bool is_text(const char *name, size_t len)
+{
+	return len > 0 && len <= WH_MAX_NAME && text_is_name(name, len);
+}
+
+bool zip_is_name(const char *name)
+{
+	return is_text(name, strlen(name)) && !leaves_folder(name);
 }
 
 static enum wh_status keep_name(struct arena *arena, const uint8_t *bytes,
 				size_t len, const char **name,
 				struct wh_error *err)
 {
-	const char *text = (const char *)bytes;
-
-	if (len == 0 || len > WH_MAX_NAME || !text_is_name(text, len))
+	if (!is_text((const char *)bytes, len))
 		return wh_fail(err, WH_ECORRUPT,
 			       "the zip archive has a member whose name is no "
 			       "UTF-8 of 1 to %u bytes",
@@ -88,7 +97,7 @@ static enum wh_status keep_name(struct arena *arena, const uint8_t *bytes,
 	*name = arena_bytes(arena, bytes, len);
 	if (!*name)
 		return wh_fail_memory(err);
-	if (!is_safe(*name))
+	if (leaves_folder(*name))
 		return wh_fail(err, WH_ECORRUPT,
 			       "the zip archive's member '%s' has a name that "
 			       "leaves its folder",

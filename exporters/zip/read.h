@@ -45,6 +45,9 @@ bool zip_probe(int fd);
 enum wh_status zip_open(int fd, uint64_t size, struct arena *arena,
 			struct zip_archive *archive, struct wh_error *err);
 
+/** Whether a member may be called so: else no archive that has it is read. */
+bool zip_is_name(const char *name);
+
 /** The member of that name, or NULL. */
 const struct zip_member *zip_find(const struct zip_archive *archive,
 				  const char *name);

@@ -275,6 +275,36 @@ def test_headers_in_other_words_are_read_as_the_library_does(header, wh):
     assert (wh.folder / "back.safetensors").read_bytes() == data
 
 
+def test_names_that_look_like_paths(wh):
+    """What is written is read again; NumPy would take all of them."""
+    value = np.arange(3, dtype=np.float32)
+    np.savez(wh.folder / "v.npz", **{"w:0": value, "b:0": value})
+    wh("convert", "v.npz", "again.npz", "--canonical")
+    same(load_npz(wh.folder / "again.npz"), {"w:0": value, "b:0": value})
+    kept = {"x": value, "a/": value, "..": value, "k" * 4092: value}
+    odd = ["/x", "a//b", "./x", "a/../b", "c:/x", "a\\b", "k" * 4093]
+    for name in odd:
+        save_file({name: value, **kept}, wh.folder / "in.safetensors")
+        said = wh.refused("convert", "in.safetensors", "out.npz")
+        assert "an archive has no member" in said or len(name) > 9
+        wh("convert", "in.safetensors", "out.npz", "--skip-unsupported")
+        wh("convert", "out.npz", "back.npz", "--canonical")
+        same(load_npz(wh.folder / "back.npz"), kept)
+        # One array has no name.
+        save_file({name: value}, wh.folder / "in.safetensors")
+        wh("convert", "in.safetensors", "out.npy")
+        assert np.array_equal(np.load(wh.folder / "out.npy"), value)
+
+
+def test_more_shards_than_are_read_are_not_written(wh):
+    tensors = {f"t{i:05}": np.zeros(1, np.uint8) for i in range(10001)}
+    save_file(tensors, wh.folder / "in.safetensors")
+    done = wh.run("convert", "in.safetensors", "out.safetensors",
+                  "--max-shard-size", 1)
+    assert done.returncode == 2
+    assert "at most 10000 are read" in done.stderr
+
+
 def test_more_members_than_16_bits_count(wh, tmp_path):
     """Beyond 65,535 zip's own count is in its 64-bit end record."""
     arrays_ = {f"l/{i:05d}": np.array(i, "<u4") for i in range(65600)}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tf/graph_pb.h"
+#include <weighhouse/tensor.h>
 
 static struct wh_error err;
 static struct arena arena;
@@ -116,6 +117,33 @@ static void damaged_ones_are_refused(void **state)
 		     WH_ECORRUPT, "not valid UTF-8");
 }
 
+/* What would be refused when it is read. */
+static void too_much_is_not_written(void **state)
+{
+	const uint32_t n = 70000; /* edges of 4 KiB: over 256 MiB */
+	char name[WH_MAX_NAME + 2] = "";
+	struct wh_graph_node root = {.n_edges = 1};
+	struct wh_graph graph = {.nodes = &root, .n_nodes = 1};
+	struct wh_buf out = {0};
+	uint32_t i;
+
+	(void)state;
+	root.edges = calloc(n, sizeof(*root.edges));
+	assert_non_null(root.edges);
+	memset(name, 'k', WH_MAX_NAME);
+	for (i = 0; i < n; i++)
+		root.edges[i].name = name;
+	assert_ok(graph_pb_write(&graph, &out, &err), &err);
+	root.n_edges = n;
+	assert_fails(graph_pb_write(&graph, &out, &err), &err, WH_EUNSUPPORTED,
+		     "bytes; at most 268435456 are read");
+	name[WH_MAX_NAME] = 'k';
+	assert_fails(graph_pb_write(&graph, &out, &err), &err, WH_EUNSUPPORTED,
+		     "kkk...', would have 4097 bytes");
+	free(root.edges);
+	wh_buf_free(&out);
+}
+
 /* 17 million empty nodes: 34 MB that would take more than 1 GiB. */
 static void memory_is_bounded(void **state)
 {
@@ -145,6 +173,7 @@ int main(void)
 		cmocka_unit_test_teardown(names_and_ids_have_defaults,
 					  free_arena),
 		cmocka_unit_test_teardown(damaged_ones_are_refused, free_arena),
+		cmocka_unit_test(too_much_is_not_written),
 		cmocka_unit_test_teardown(memory_is_bounded, free_arena),
 	};
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tf/bundle.h"
 #include "tf/rectangle.h"
 #include "tf/sharding.h"
 
@@ -216,6 +217,47 @@ static void whole_tensors_are_never_cut(void **state)
 	arena_free(&arena);
 }
 
+/* A reader takes so many of each. */
+static void too_many_parts_are_refused(void **state)
+{
+	static const uint64_t shapes[] = {MAX_SLICES, MAX_SLICES + 1};
+	struct shardable row = {4 * MAX_SLICES, 4, 1, shapes};
+	struct shardable *items = calloc(MAX_SHARDS + 1, sizeof(*items));
+	struct sharding sharding = {0};
+	struct arena arena = {0};
+	struct wh_error err;
+	uint32_t i;
+
+	(void)state;
+	assert_non_null(items);
+	for (i = 0; i <= MAX_SHARDS; i++)
+		items[i] = (struct shardable){4, 4, 1, shapes};
+	assert_ok(sharding_assign(&sharding, WH_SHARD_WHOLE, 4, items,
+				  MAX_SHARDS, &arena, &err),
+		  &err);
+	assert_int_equal(sharding.n_shards, MAX_SHARDS);
+	free(sharding.pieces);
+	sharding = (struct sharding){0};
+	assert_fails(sharding_assign(&sharding, WH_SHARD_WHOLE, 4, items,
+				     MAX_SHARDS + 1, &arena, &err),
+		     &err, WH_EINVAL, "more than 100000 shards");
+	free(sharding.pieces);
+	free(items);
+	sharding = (struct sharding){0};
+	assert_ok(sharding_assign(&sharding, WH_SHARD_TENSORFLOW, 4, &row, 1,
+				  &arena, &err),
+		  &err);
+	assert_int_equal(sharding.n_pieces, MAX_SLICES);
+	free(sharding.pieces);
+	sharding = (struct sharding){0};
+	row = (struct shardable){row.nbytes + 4, 4, 1, shapes + 1};
+	assert_fails(sharding_assign(&sharding, WH_SHARD_TENSORFLOW, 4, &row, 1,
+				     &arena, &err),
+		     &err, WH_EINVAL, "more than 4096 slices");
+	free(sharding.pieces);
+	arena_free(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +267,7 @@ int main(void)
 		cmocka_unit_test(
 			a_row_that_fits_nowhere_has_a_shard_of_its_own),
 		cmocka_unit_test(whole_tensors_are_never_cut),
+		cmocka_unit_test(too_many_parts_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
