@@ -10,13 +10,25 @@
 
 #define BATCH ((size_t)64 << 10) /* bytes; a multiple of every element */
 
+static void drop_stream(struct npz_source *source)
+{
+	zip_stream_close(source->stream);
+	source->stream = NULL;
+}
+
+static void drop_spool(struct npz_source *source)
+{
+	if (source->spool >= 0)
+		close(source->spool);
+	source->spool = -1;
+}
+
 static void close_source(struct wh_source *base)
 {
 	struct npz_source *source = (struct npz_source *)base;
 
-	zip_stream_close(source->stream);
-	if (source->spool >= 0)
-		close(source->spool);
+	drop_stream(source);
+	drop_spool(source);
 	reader_close(&source->reader);
 	ahead_free(&source->ahead);
 	arena_free(&source->arena);
@@ -56,36 +68,44 @@ static enum wh_status read_stream(struct npz_source *source, uint32_t index,
 				  struct wh_error *err)
 {
 	const struct npz_place *place = &source->places[index];
+	enum wh_status status = WH_OK;
 
 	if (!source->stream || source->streamed != index) {
-		zip_stream_close(source->stream);
-		source->stream = NULL;
+		drop_stream(source);
 		WH_TRY(zip_stream_open(&source->archive, place->packed,
 				       &source->stream, err));
 		source->streamed = index;
 	}
 	offset += place->header.size;
 	if (zip_stream_tell(source->stream) != offset)
-		WH_TRY(zip_stream_seek(source->stream, offset, err));
-	return zip_stream_read(source->stream, buf, len, err);
+		status = zip_stream_seek(source->stream, offset, err);
+	if (!status)
+		status = zip_stream_read(source->stream, buf, len, err);
+	/* It may be further than it says. */
+	if (status)
+		drop_stream(source);
+	return status;
 }
 
 static enum wh_status fill_spool(struct npz_source *source, uint32_t index,
 				 struct wh_error *err)
 {
+	enum wh_status status;
 	FILE *file;
 
-	if (source->spool >= 0)
-		close(source->spool);
-	source->spool = -1;
+	drop_spool(source);
 	file = tmpfile();
 	if (file)
 		source->spool = fcntl(fileno(file), F_DUPFD_CLOEXEC, 0);
 	if (!file || fclose(file) || source->spool < 0)
 		return wh_fail_errno(err, errno, "a temporary file");
 	source->spooled = index;
-	return zip_unpack(&source->archive, source->places[index].packed,
-			  source->spool, err);
+	status = zip_unpack(&source->archive, source->places[index].packed,
+			    source->spool, err);
+	/* What is damaged is there, but is nothing to be read. */
+	if (status)
+		drop_spool(source);
+	return status;
 }
 
 static enum wh_status read_spool(struct npz_source *source, uint32_t index,

@@ -3,6 +3,9 @@
  * their templates. */
 #include "support/flat.h"
 
+#include <unistd.h>
+
+#include "base/endian.h"
 #include "npz/header.h"
 
 static const char *const tails[] = {".npz", ".npy", NULL};
@@ -49,6 +52,75 @@ static void any_range_can_be_read(void **state)
 {
 	(void)state;
 	flat_each(GOLDEN "/npz", tails, check_ranges);
+}
+
+#define SIDE	201u /* elements: more than is read of a member to open it */
+#define HEADER	128u
+#define MEMBER	(HEADER + SIDE * SIDE)
+#define PACKED	(5 + MEMBER) /* one block of deflate, as it is */
+#define LOCAL	(30 + 5)
+#define ARCHIVE (LOCAL + PACKED + 46 + 5 + 22)
+
+/* What both headers of the member say, from the version on. */
+static void put_member(uint8_t *at)
+{
+	at[0] = 20;
+	at[4] = 8; /* deflated */
+	put_le32(at + 10, 0xbad);
+	put_le32(at + 14, PACKED);
+	put_le32(at + 18, MEMBER);
+	at[22] = 5;
+}
+
+/* "f.npy", an array in Fortran's order, with a checksum that isn't its own. */
+static void put_archive(uint8_t *at)
+{
+	uint8_t *end = at + LOCAL + PACKED + 46 + 5;
+
+	memcpy(at, "PK\3\4", 4);
+	put_member(at + 4);
+	memcpy(at + 30, "f.npy", 5);
+	at += LOCAL;
+	at[0] = 1;
+	put_le16(at + 1, (uint16_t)MEMBER);
+	put_le16(at + 3, (uint16_t)~MEMBER);
+	memset(at + 5, ' ', HEADER);
+	memcpy(at + 5, NPY_MAGIC "\1\0\166\0", 10);
+	at += 5 + snprintf((char *)at + 15, 118,
+			   "{'descr': '|u1', 'fortran_order': True, "
+			   "'shape': (%u, %u)}",
+			   SIDE, SIDE);
+	at[10] = ' '; /* where the text ended */
+	at = end - 46 - 5;
+	memcpy(at, "PK\1\2", 4);
+	put_member(at + 6);
+	memcpy(at + 46, "f.npy", 5);
+	memcpy(end, "PK\5\6", 4);
+	end[8] = end[10] = 1;
+	put_le32(end + 12, 46 + 5);
+	put_le32(end + 16, LOCAL + PACKED);
+}
+
+/* It is unpacked first, into a file, which is no less damaged later. */
+static void damage_is_told_each_time(void **state)
+{
+	static uint8_t bytes[ARCHIVE], payload[SIDE * SIDE];
+	char name[] = "/tmp/wh-npz-XXXXXX";
+	int i, fd = mkstemp(name);
+	struct wh_source *source;
+	struct wh_error err;
+
+	(void)state;
+	put_archive(bytes);
+	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	close(fd);
+	assert_ok(wh_checkpoint_open(name, "npz", NULL, &source, &err), &err);
+	unlink(name);
+	for (i = 0; i < 3; i++)
+		assert_fails(wh_source_read(source, 0, 0, payload,
+					    sizeof(payload), &err),
+			     &err, WH_ECORRUPT, "CRC-32");
+	wh_source_close(source);
 }
 
 static enum wh_status read_text(const char *text, uint8_t major,
@@ -146,6 +218,7 @@ int main(void)
 		cmocka_unit_test(manifests_are_what_numpy_says),
 		cmocka_unit_test(files_are_given_back_byte_for_byte),
 		cmocka_unit_test(any_range_can_be_read),
+		cmocka_unit_test(damage_is_told_each_time),
 		cmocka_unit_test(headers_are_read_as_numpy_reads_them),
 		cmocka_unit_test(other_headers_are_refused),
 	};
