@@ -2,7 +2,6 @@
  * speaks of any more. CheckpointManager's rules are those of
  * python/checkpoint/checkpoint_management.py, 2.21. */
 #include <dirent.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,14 +119,19 @@ static enum wh_status recover(const char *folder, double clock,
 	return WH_OK;
 }
 
-static enum wh_status append(struct state *state, const char *base,
-			     struct wh_error *err)
+/* However the list calls it: else it would be deleted with the old ones. */
+static enum wh_status append(const char *folder, struct state *state,
+			     const char *base, struct wh_error *err)
 {
 	uint32_t i;
 
-	for (i = 0; i < state->n_entries; i++)
-		if (strcmp(state->entries[i].path, base) == 0)
+	for (i = 0; i < state->n_entries; i++) {
+		const char *name =
+			name_in_folder(folder, state->entries[i].path);
+
+		if (name && strcmp(name, base) == 0)
 			state_remove(state, i--);
+	}
 	free(state->latest);
 	state->latest = strdup(base);
 	if (!state->latest)
@@ -168,7 +172,7 @@ static enum wh_status manage(const char *folder, const char *base,
 	uint32_t i;
 
 	WH_TRY(recover(folder, now(), &state, err));
-	WH_TRY(append(&state, base, err));
+	WH_TRY(append(folder, &state, base, err));
 	while (options->max_to_keep && state.n_entries > options->max_to_keep) {
 		char *path wh_free_auto = NULL;
 

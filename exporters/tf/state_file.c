@@ -12,8 +12,10 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/folder.h"
 #include "base/temporary.h"
 #include "base/text.h"
+#include "base/write.h"
 
 #define MAX_STATE   ((size_t)1 << 20)
 #define MAX_ENTRIES 10000u /* of a file: checkpoints, and their timestamps */
@@ -241,18 +243,18 @@ static enum wh_status write_whole(const char *path, const struct wh_buf *text,
 {
 	char *temporary wh_free_auto = NULL;
 	int fd = temporary_open(path, &temporary);
+	enum wh_status status;
 	bool good;
 
 	if (fd < 0)
 		return wh_fail_errno(err, errno, "state file '%s'", path);
-	good = write(fd, text->data, text->size) == (ssize_t)text->size &&
-	       fsync(fd) == 0;
+	good = write_on(fd, text->data, text->size) && fsync(fd) == 0;
 	good = close(fd) == 0 && good;
 	if (good && rename(temporary, path) == 0)
-		return WH_OK;
-	wh_fail_errno(err, errno, "state file '%s'", path);
+		return sync_folder(path, err);
+	status = wh_fail_errno(err, errno, "state file '%s'", path);
 	unlink(temporary);
-	return WH_EIO;
+	return status;
 }
 
 static bool same_bits(double a, double b)
@@ -267,13 +269,14 @@ static void print_number(double value, char text[64])
 	int digits;
 
 	for (digits = 1; digits <= 17; digits++) {
-		char *comma;
+		int len = snprintf(text, 64, "%.*f", digits, value);
+		size_t whole = strspn(text, "-0123456789");
 
-		snprintf(text, 64, "%.*f", digits, value);
-		/* Whatever the locale. */
-		comma = strchr(text, ',');
-		if (comma)
-			*comma = '.';
+		/* What stands between is the locale's, of several bytes in
+		 * some. */
+		text[whole] = '.';
+		memmove(text + whole + 1, text + len - digits,
+			(size_t)digits + 1);
 		if (text_to_double(text, &back) && same_bits(back, value))
 			return;
 	}

@@ -55,6 +55,16 @@ def test_older_checkpoints_go_as_with_the_manager(saved, wh):
     assert tf.train.latest_checkpoint(str(wh.folder / "d")).endswith("ckpt-5")
 
 
+def test_what_was_just_saved_stays_whatever_the_list_calls_it(saved, wh):
+    save(wh, 1, "--max-to-keep", 1)
+    state = wh.folder / "d" / "checkpoint"
+    state.write_text(state.read_text().replace(
+        "ckpt-1", str(state.resolve().with_name("ckpt-1"))))
+    save(wh, 1, "--max-to-keep", 1)
+    assert present(wh) == ["ckpt-1.index"]
+    assert fields(wh).count("all_model_checkpoint_paths") == 1
+
+
 def test_the_state_file_has_the_managers_lines(saved, wh):
     """Field by field; the real one's own file is written beside it."""
     for number in range(1, 4):
