@@ -55,7 +55,7 @@ struct loading {
 		opened; /* bytes of tensors, of the shards they are in */
 	struct slice *slices;
 	size_t slices_room;
-	uint32_t n_slices;
+	uint32_t n_slices, n_listed; /* there, and named by tensors */
 	struct manifest_builder *builder;
 	struct wh_graph *graph;
 };
@@ -371,6 +371,13 @@ static enum wh_status open_slices(struct loading *loading,
 		return wh_fail(err, WH_ECORRUPT,
 			       "sliced tensor '%s' has a bad shape",
 			       whole->key);
+	/* Each has an entry of its own. An empty one, of a few bytes, could
+	 * else be named again and again. */
+	if (entry->n_slices > loading->n_slices - loading->n_listed)
+		return wh_fail(err, WH_ECORRUPT,
+			       "tensor '%s' has more slices than the index",
+			       whole->key);
+	loading->n_listed += entry->n_slices;
 	place->kind = TF_SLICED;
 	place->swap = swap_width(loading, entry->dtype);
 	place->n_slices = entry->n_slices;

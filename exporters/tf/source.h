@@ -53,10 +53,10 @@ extern const struct wh_source_ops tf_source_ops;
 enum wh_status tf_read_run(void *arg, const struct skeleton_run *run,
 			   uint64_t skip, void *buf, size_t len,
 			   struct wh_error *err);
-/* Its members, for the first version's sources. */
 /** Whether one more than `n` tensors, or slices of them, are still read. */
 enum wh_status tf_check_count(uint32_t n, struct wh_error *err);
 
+/* Members of tf_source_ops, for the first version's sources. */
 enum wh_status tf_source_read(struct wh_source *base, uint32_t index,
 			      uint64_t offset, void *buf, size_t len,
 			      struct wh_error *err);

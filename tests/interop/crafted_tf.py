@@ -216,6 +216,8 @@ named("header-missing", "the index has no header",
       lambda: (bundle.make_table([(b"a", entry()), (b"w", entry())]),
                shards(VALUES)))
 named("header-alone", None, lambda: made([]))
+one_entry("key-of-4097-bytes", "UTF-8 of 1 to 4096 bytes", entry(),
+          b"w" * 4097)
 one_entry("key-not-utf8", "not valid UTF-8", entry(), b"w\xff\xfe")
 one_entry("key-with-zero", "not valid UTF-8", entry(), b"w\0x")
 one_entry("key-of-5000-bytes", "the index", entry(), b"w" * 5000)
@@ -344,10 +346,20 @@ for name, extent in {"tag": b"\xff", "unknown-cut": b"\x4a\x09",
                      "start-cut": field(1, b"\x08")}.items():
     one_entry(f"slices-{name}", "can't be read", bundle.entry_proto(
         FLOAT, (8,), 0, b"", slices=[extent]))
-slices_case("slices-missing", "is missing or is not as", TWO[:1], listed=TWO)
+slices_case("slices-missing", "is missing or is not as",
+            [[(0, 4)], [(4, 3)]], listed=TWO)
+slices_case("slices-fewer-than-listed", "more slices than the index", TWO[:1],
+            listed=TWO)
 slices_case("slices-too-few", "sufficient slices", TWO[:1])
 slices_case("slices-overlap", "slices overlap", [[(0, 5)], [(4, 4)]])
-slices_case("slices-twice", "slices overlap", TWO, listed=TWO + TWO)
+slices_case("slices-twice", "slices overlap", TWO, listed=TWO[:1] * 2)
+# 4 bytes each, which took 544 of memory.
+named("slices-without-a-byte", "more slices than the index", lambda: made(
+    [pair for k in range(40) for pair in (
+        (b"w%02d" % k, bundle.entry_proto(
+            FLOAT, (0,), 0, b"", slices=[field(1, b"")] * 4096)),
+        (b"\0w%02d\0\x01\x01\x01\x80\x7f" % k, entry((0,), payload=b"")))],
+    b""))
 slices_case("slices-beyond", "is missing or is not as", [[(0, 4)], [(5, 4)]])
 slices_case("slices-other-shape", "is missing or is not as", TWO,
             shapes=[(4,), (2, 2)])
