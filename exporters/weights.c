@@ -346,6 +346,17 @@ static enum wh_status save_plan(struct wh_plan *plan,
 	return WH_OK;
 }
 
+static enum wh_status check_options(const struct wh_save_options *options,
+				    struct wh_error *err)
+{
+	if ((unsigned)options->overwrite <= WH_OVERWRITE_REFUSE &&
+	    (unsigned)options->state.state <= WH_STATE_UNTOUCHED)
+		return WH_OK;
+	return wh_fail(err, WH_EINVAL,
+		       "there is no way %d to overwrite, or no state %d",
+		       (int)options->overwrite, (int)options->state.state);
+}
+
 enum wh_status wh_save_source(struct wh_source *source, const char *filepath,
 			      const struct wh_save_options *given,
 			      struct wh_saved *saved, struct wh_error *err)
@@ -358,6 +369,7 @@ enum wh_status wh_save_source(struct wh_source *source, const char *filepath,
 	enum wh_status status;
 	struct wh_plan *plan;
 
+	WH_TRY(check_options(options, err));
 	WH_TRY(wh_choose_format(filepath, options->save_format,
 				options->library, &format, err));
 	planning = plan_options(options, format, filepath);

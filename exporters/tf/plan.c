@@ -286,6 +286,11 @@ enum wh_status tf_plan(struct wh_source *source,
 	struct layout layout = {.source = source, .options = options};
 	enum wh_status status;
 
+	if ((unsigned)options->root > WH_ROOT_MODEL ||
+	    (unsigned)options->shard_policy > WH_SHARD_TENSORFLOW)
+		return wh_fail(err, WH_EINVAL,
+			       "there is no root %d, or no shard policy %d",
+			       (int)options->root, (int)options->shard_policy);
 	WH_TRY(wh_source_weigh(source, WH_CRC32C, 0, NULL, NULL, err));
 	WH_TRY(wh_plan_new(source, &layout.plan, err));
 	status = fill_plan(&layout, err);

@@ -165,8 +165,16 @@ static bool is_name_based(const struct wh_manifest *manifest)
 static enum wh_status keep_names(struct layout *layout, struct wh_error *err)
 {
 	const struct wh_manifest *manifest = &layout->source->manifest;
+	const struct wh_plan_options *options = layout->options;
 	uint32_t i;
 
+	if (options->object)
+		return wh_fail(err, WH_EUNSUPPORTED,
+			       "a name-based checkpoint has no objects");
+	if (options->root || options->save_counter)
+		WH_TRY(wh_plan_warn(layout->plan, err,
+				    "a name-based checkpoint has no objects: "
+				    "none is its root, or counts saves"));
 	layout->mapping.key_of =
 		arena_alloc(&layout->arena, manifest->n_tensors,
 			    sizeof(*layout->mapping.key_of));
@@ -194,9 +202,6 @@ enum wh_status layout_choose_graph(struct layout *layout, struct wh_error *err)
 	struct mapping_hints hints = {options->model_config, options->map};
 
 	layout->has_graph = !is_name_based(manifest);
-	if (!layout->has_graph && options->object)
-		return wh_fail(err, WH_EUNSUPPORTED,
-			       "a name-based checkpoint has no objects");
 	if (!layout->has_graph)
 		return keep_names(layout, err);
 	WH_TRY(mapping_graph_by(manifest, &hints, &layout->arena,

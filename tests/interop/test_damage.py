@@ -224,6 +224,10 @@ def test_tf_15_without_a_graph_it_is_name_based(bundle, wh):
     wh("save-weights", "ours", "--save-format", "tf", "--canonical")
     bundle.prefix = wh.folder / "ours"
     assert np.array_equal(read(bundle), VALUE)
+    for option in ("--root=model", "--save-counter=3"):
+        done = wh.run("convert", "p", "other", option)
+        assert done.returncode == 0
+        assert "a name-based checkpoint has no objects" in done.stderr
 
 
 def test_tf_15_a_key_of_the_graph_that_is_not_in_the_bundle(bundle, wh):

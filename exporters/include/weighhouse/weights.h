@@ -95,7 +95,8 @@ WH_API enum wh_status wh_save_weights(struct wh_store *store,
 				      struct wh_error *err);
 
 /** The same from any source, with what was written in `*saved` (may be
- *  NULL). */
+ *  NULL). WH_EINVAL, before anything is written, for a value that an enum of
+ *  the options doesn't have. */
 WH_API enum wh_status wh_save_source(struct wh_source *source,
 				     const char *filepath,
 				     const struct wh_save_options *options,

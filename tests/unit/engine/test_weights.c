@@ -84,6 +84,27 @@ static void asking_is_only_for_what_exists(void **state)
 	assert_int_equal(a.asked, 2);
 }
 
+static void values_that_no_enum_has_are_refused(void **state)
+{
+	const int none = 9;
+	const struct wh_save_options bad[] = {
+		{.overwrite = (enum wh_overwrite)none},
+		{.state.state = (enum wh_state)none},
+		{.plan.root = (enum wh_root)none},
+		{.plan.shard_policy = (enum wh_shard_policy)none},
+	};
+	struct folder *f = *state;
+	size_t i;
+
+	if (lacks("tf"))
+		return;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_fails(save(f, "w", &bad[i]), &f->err, WH_EINVAL,
+			     "there is no");
+		assert_int_equal(access("w.index", F_OK), -1);
+	}
+}
+
 /* Of tf only the index counts, as in Keras: data alone is no checkpoint. */
 static void of_a_prefix_the_index_is_asked_for(void **state)
 {
@@ -496,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		in_folder(an_existing_file_is_replaced_silently),
 		in_folder(asking_is_only_for_what_exists),
+		in_folder(values_that_no_enum_has_are_refused),
 		in_folder(of_a_prefix_the_index_is_asked_for),
 		in_folder(a_prefix_has_data_index_and_state),
 		in_folder(a_model_without_weights_is_a_checkpoint_too),
