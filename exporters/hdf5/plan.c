@@ -22,27 +22,23 @@ WH_DEFINE_AUTO(sparse_image, sparse_image_free);
 WH_DEFINE_AUTO(classic_writer, classic_writer_close);
 
 static const char *attribute_text(const struct wh_manifest *manifest,
-				  const char *path, const char *key)
+				  const char *key)
 {
-	const struct wh_attribute *at = manifest_attribute(manifest, path, key);
+	const struct wh_attribute *at = mapping_h5_attribute(manifest, key);
 
 	return at && at->kind == WH_VALUE_TEXT ? at->text : NULL;
 }
 
 /* The attributes decide how loaders convert, so they stay as they were, absent
- * ones too. A full model's are those of its group of weights. */
+ * ones too. */
 static void choose_attributes(const struct wh_manifest *manifest,
 			      struct layout_model *model)
 {
-	bool full =
-		manifest_attribute(manifest, "", "model_config") ||
-		manifest_attribute(manifest, "model_weights", "keras_version");
-	const char *path = full ? "model_weights" : "";
 	bool from_h5 = manifest->origin_format &&
 		       strcmp(manifest->origin_format, "h5") == 0;
 
-	model->backend = attribute_text(manifest, path, "backend");
-	model->keras_version = attribute_text(manifest, path, "keras_version");
+	model->backend = attribute_text(manifest, "backend");
+	model->keras_version = attribute_text(manifest, "keras_version");
 	if (from_h5 || model->backend || model->keras_version)
 		return;
 	model->backend = DEFAULT_BACKEND;

@@ -24,8 +24,7 @@ bool legacy_is_keras1(const struct wh_manifest *manifest)
 {
 	return manifest->origin_format &&
 	       strcmp(manifest->origin_format, "h5") == 0 &&
-	       !manifest_attribute(manifest, "", "keras_version") &&
-	       !manifest_attribute(manifest, "model_weights", "keras_version");
+	       !mapping_h5_attribute(manifest, "keras_version");
 }
 
 /* ---- Names --------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 #include "loading/pairing.h"
 
 /** Whether Keras takes the file for one of Keras 1: an HDF5 file that says no
- *  `keras_version`. */
+ *  `keras_version` where it lists its layers. */
 bool legacy_is_keras1(const struct wh_manifest *manifest);
 
 /** The layer `from` as the layer `to` wants it: its own weights, or tensors

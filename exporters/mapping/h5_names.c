@@ -324,6 +324,23 @@ static enum wh_status fill_layer(struct naming *naming, uint32_t index,
 	return name_layer(naming, index, out, err);
 }
 
+/* Keras 1 gave a whole model's root a version and the group of its weights
+ * nothing; roots that list layers themselves say the backend, too. */
+static bool is_whole_model(const struct wh_manifest *manifest)
+{
+	return manifest_attribute(manifest, "model_weights", "keras_version") ||
+	       manifest_attribute(manifest, "model_weights", "backend") ||
+	       (manifest_attribute(manifest, "", "model_config") &&
+		!manifest_attribute(manifest, "", "backend"));
+}
+
+const struct wh_attribute *
+mapping_h5_attribute(const struct wh_manifest *manifest, const char *key)
+{
+	return manifest_attribute(
+		manifest, is_whole_model(manifest) ? "model_weights" : "", key);
+}
+
 enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
 				   const struct mapping_hints *hints,
 				   struct arena *arena, struct mapping_h5 *out,

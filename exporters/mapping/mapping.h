@@ -65,6 +65,12 @@ enum wh_status mapping_h5_names(const struct wh_manifest *manifest,
 				const char *model_config, struct arena *arena,
 				struct mapping_h5 *out, struct wh_error *err);
 
+/** `keras_version` or `backend` of the group that lists the layers of a legacy
+ *  HDF5 file, by which Keras converts; that of a whole model is
+ *  `model_weights`, and what its root says doesn't count. NULL: absent. */
+const struct wh_attribute *
+mapping_h5_attribute(const struct wh_manifest *manifest, const char *key);
+
 /** WH_EUNSUPPORTED, naming the layer, where Keras would take the weights in
  *  another order than `names` has. */
 enum wh_status mapping_h5_check_order(const struct mapping_h5 *names,

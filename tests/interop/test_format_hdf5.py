@@ -757,6 +757,18 @@ def test_hdf5_8_51_an_absent_keras_version_stays_absent(wh):
     assert all((w.numpy() == 1).all() for w in model.weights)
 
 
+def test_a_configuration_beside_the_layers_hides_no_version(wh):
+    model = sequential(K2)
+    model.save_weights(wh.folder / "theirs.h5")
+    with h5py.File(wh.folder / "theirs.h5", "r+") as file:
+        said = dict(file.attrs)
+        file.attrs["model_config"] = model.to_json()
+    wh("convert", "theirs.h5", "ours.h5", "--canonical")
+    with h5py.File(wh.folder / "ours.h5") as file:
+        assert [file.attrs[key] for key in ("keras_version", "backend")] == [
+            said["keras_version"], said["backend"]]
+
+
 def listing_without_top(path):
     with h5py.File(path) as file:
         return [(layer, name, sha256(file[layer][name][()]))

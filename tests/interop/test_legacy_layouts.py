@@ -15,15 +15,21 @@ def values(*shape):
     return RNG.uniform(-1, 1, shape).astype("float32")
 
 
-def write(path, layers, version=None):
-    """{layer: {weight: values}} as Keras wrote it; no version: Keras 1."""
+def write(path, layers, version=None, whole=False):
+    """{layer: {weight: values}} as Keras wrote it; no version: Keras 1, which
+    gave one to the root of a whole model only."""
     with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [name.encode() for name in layers]
+        root = file
+        if whole:
+            file.attrs["keras_version"] = b"1.2.2"
+            file.attrs["model_config"] = b"{}"
+            root = file.create_group("model_weights")
+        root.attrs["layer_names"] = [name.encode() for name in layers]
         if version:
-            file.attrs["keras_version"] = version.encode()
-            file.attrs["backend"] = b"tensorflow"
+            root.attrs["keras_version"] = version.encode()
+            root.attrs["backend"] = b"tensorflow"
         for layer, weights in layers.items():
-            group = file.create_group(layer)
+            group = root.create_group(layer)
             group.attrs["weight_names"] = [name.encode() for name in weights]
             for name, array in weights.items():
                 group[name] = array
@@ -196,6 +202,15 @@ def test_a_kernel_of_keras_1_is_turned_as_its_class_says(make, shape, needs,
         assert "meant in two ways" in said and "--model-config" in said
     else:
         check(wh, model, "theirs.h5")
+
+
+def test_a_whole_model_of_keras_1_has_its_version_elsewhere(wh):
+    model = Sequential([Input((9, 9, 2)), L.Conv2DTranspose(2, 3)])
+    write(wh.folder / "theirs.h5", {"c_1": {
+        "c_1_W:0": values(3, 3, 2, 2), "c_1_b:0": values(2)}}, whole=True)
+    check(wh, model, "theirs.h5", *config(wh, model))
+    wh("convert", "theirs.h5", "again.h5", "--canonical")
+    check(wh, model, "again.h5", *config(wh, model))
 
 
 @pytest.mark.parametrize("make, shape, axes", [
