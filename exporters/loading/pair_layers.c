@@ -188,6 +188,11 @@ static enum wh_status pair_model(struct pairing *pairing,
 	uint32_t a = pair.to ? pair.to->n_weights : 0;
 	uint32_t b = pair.from ? pair.from->n_weights : 0;
 
+	/* Keras looks at what an HDF5 file has; that of early versions has no
+	 * such group. */
+	if (!pair.from && pairing->from->origin_format &&
+	    strcmp(pairing->from->origin_format, "h5") == 0)
+		return WH_OK;
 	if (a == b)
 		return a ? pair_layer(pairing, &pair, err) : WH_OK;
 	if (skips_count(pairing, &pair)) {

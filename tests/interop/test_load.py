@@ -25,6 +25,39 @@ def loaded(wh, *words):
     return json.loads(wh("load-weights", "HEAD", "--json", *words))
 
 
+class Own(keras.Model):
+    """One weight is the model's itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(2, name="inner")
+        self.own = self.add_weight(name="own", shape=(2,))
+
+    def call(self, inputs):
+        return self.inner(inputs) + self.own
+
+
+@pytest.mark.parametrize("words", [(), ("--by-name",)],
+                         ids=["in order", "by name"])
+def test_an_early_file_says_nothing_of_the_models_own_weights(words, wh):
+    model = Own()
+    model(np.zeros((1, 3), "float32"))
+    fill(model, 1)
+    model.save_weights(wh.folder / "theirs.h5")
+    with h5py.File(wh.folder / "theirs.h5", "r+") as file:
+        del file["top_level_model_weights"]
+    wh.commit("theirs.h5")
+    fill(model, 2)
+    model.save_weights(wh.folder / "into.h5")
+    model.load_weights(wh.folder / "theirs.h5", by_name=bool(words))
+    expected = arrays(model)
+    row = loaded(wh, "--into", "into.h5", *words)
+    assert (row["loaded"], row["kept"], row["unused"]) == (2, 1, 0)
+    fill(model, 3)
+    model.load_weights(wh.folder / "into.h5")
+    check_arrays(model, expected)
+
+
 @pytest.mark.parametrize("name", ["dense_sequential", "batch_norm", "lstm",
                                   "bidirectional", "multi_head_attention",
                                   "nested_with_a_frozen_layer",
