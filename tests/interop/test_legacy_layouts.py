@@ -170,6 +170,16 @@ def test_gates_of_keras_1_are_joined(kind, wh):
     check(wh, model, "theirs.h5")
 
 
+def test_gates_in_doubles_are_joined_and_rounded(wh):
+    write(wh.folder / "theirs.h5", {"r_1": {
+        name: array.astype("float64") / 3
+        for name, array in gates("lstm", 4, 3, "r_1").items()}})
+    model = Sequential([Input((6, 3)), L.LSTM(4)])
+    check(wh, model, "theirs.h5", "--cast")
+    assert "would be rounded" in wh.refused(
+        "load-weights", "file:theirs.h5", "--into", "into.h5")
+
+
 def test_gates_of_a_convolutional_cell_are_joined(wh):
     write(wh.folder / "theirs.h5", {"c_1": gates("lstm", 3, 2, "c_1",
                                                  (2, 2))})
