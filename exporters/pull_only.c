@@ -21,6 +21,7 @@
 #include "base/folder.h"
 #include "base/text.h"
 #include "config.h"
+#include "core/skeleton.h"
 #include "engine.h"
 #include "hdf5/hdf5.h"
 #include "publish/partial.h"
@@ -283,10 +284,11 @@ static enum wh_status fetch_weights(struct choosing *choosing,
 		choosing->source->manifest.template_;
 	uint32_t i;
 
-	if (!template_)
+	if (!template_ ||
+	    !skeleton_places(&choosing->source->manifest, choosing->wanted))
 		return wh_fail(err, WH_EUNSUPPORTED,
-			       "its weights don't lie in one piece each: pull "
-			       "it whole");
+			       "its weights don't lie in one piece each, or "
+			       "share one: pull it whole");
 	for (i = 0; i < template_->n_files; i++) {
 		const struct wh_template_file *file = &template_->files[i];
 		struct partial_file *ours =

@@ -8,6 +8,7 @@
 #include "base/crc.h"
 #include "engine.h"
 #include "core/convert.h"
+#include "core/skeleton.h"
 #include "loading/converted.h"
 #include "loading/legacy.h"
 #include "loading/overlay.h"
@@ -450,7 +451,7 @@ enum wh_status wh_load_checkpoint(const char *filepath,
  * ------------------------------------------------------------ */
 
 /* Whether the file's own layout takes other values as they are: it has no
- * checksum of them, and none changes its size. */
+ * checksum of them, a place for each, and none changes its size. */
 static bool keeps_layout(const struct wh_source *overlay,
 			 const struct wh_source *file,
 			 const struct wh_format *format)
@@ -464,7 +465,8 @@ static bool keeps_layout(const struct wh_source *overlay,
 		if (overlay->manifest.tensors[i].nbytes !=
 		    file->manifest.tensors[i].nbytes)
 			return false;
-	return template_->files[0].canonical || format->needs == 0;
+	return template_->files[0].canonical ||
+	       (format->needs == 0 && skeleton_places(&file->manifest, NULL));
 }
 
 /* Whether the file holds what its format's planner would leave out. */
@@ -491,12 +493,13 @@ static enum wh_status check_loss(const struct loading *loading,
 	if (holds_more(loading->model))
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "its weights don't lie flat in it (compressed, "
-			       "or in chunks), so that what it holds beside "
-			       "them could not be kept: convert it first");
+			       "in chunks, or several in one place), so that "
+			       "what it holds beside them could not be kept: "
+			       "convert it first");
 	pairing_warn(&loading->pairing,
-		     "its weights don't lie flat in it, or have checksums "
-		     "there: it is laid out anew, as its format's own writer "
-		     "does");
+		     "its weights don't lie flat in it, each by itself, or "
+		     "have checksums there: it is laid out anew, as its "
+		     "format's own writer does");
 	return WH_OK;
 }
 

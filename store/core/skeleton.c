@@ -124,6 +124,31 @@ enum wh_status skeleton_cover(struct skeleton *skeleton,
 	return cover_gap(skeleton, number, &at, file->size, file, err);
 }
 
+/* Those without bytes have no place. An empty string has none in the files, so
+ * strings don't count. */
+static bool is_counted(const struct wh_manifest *manifest, uint32_t index,
+		       const bool *wanted)
+{
+	return index < manifest->n_tensors && (!wanted || wanted[index]) &&
+	       manifest->tensors[index].nbytes &&
+	       manifest->tensors[index].dtype != WH_STRING;
+}
+
+bool skeleton_places(const struct wh_manifest *manifest, const bool *wanted)
+{
+	const struct wh_template *template_ = manifest->template_;
+	uint32_t i, k, n_tensors = 0, n_places = 0;
+
+	for (i = 0; i < manifest->n_tensors; i++)
+		n_tensors += is_counted(manifest, i, wanted);
+	for (i = 0; i < template_->n_files; i++)
+		for (k = 0; k < template_->files[i].n_extents; k++)
+			n_places += is_counted(
+				manifest, template_->files[i].extents[k].tensor,
+				wanted);
+	return n_places >= n_tensors;
+}
+
 /* ---- Reading ------------------------------------------------------------- */
 
 /* The run that byte `offset` is in. */

@@ -75,6 +75,10 @@ enum wh_status skeleton_cover(struct skeleton *skeleton,
 			      struct wh_template_file *file,
 			      struct wh_error *err);
 
+/** Whether each tensor (of those that are `wanted`; NULL: all) has a place of
+ *  its own in the template's files. */
+bool skeleton_places(const struct wh_manifest *manifest, const bool *wanted);
+
 /** `len` bytes of the skeleton from `offset` on; all must be there. */
 enum wh_status skeleton_read(const struct skeleton *skeleton, uint64_t offset,
 			     void *buf, size_t len, struct wh_error *err);

@@ -58,6 +58,22 @@ def test_an_early_file_says_nothing_of_the_models_own_weights(words, wh):
     check_arrays(model, expected)
 
 
+def test_weights_that_share_their_bytes_get_a_value_each(wh):
+    model = make(units=(5, 5))
+    fill(model, 1)
+    expected = arrays(model)
+    model.save_weights(wh.folder / "theirs.h5")
+    wh.commit("theirs.h5")
+    model.save_weights(wh.folder / "into.h5")
+    with h5py.File(wh.folder / "into.h5", "r+") as file:
+        del file["fc2/fc2/kernel:0"]
+        file["fc2/fc2/kernel:0"] = file["fc1/fc1/kernel:0"]
+    loaded(wh, "--into", "into.h5")
+    fill(model, 2)
+    model.load_weights(wh.folder / "into.h5")
+    check_arrays(model, expected)
+
+
 @pytest.mark.parametrize("name", ["dense_sequential", "batch_norm", "lstm",
                                   "bidirectional", "multi_head_attention",
                                   "nested_with_a_frozen_layer",

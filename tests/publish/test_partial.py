@@ -122,6 +122,19 @@ def test_h5_that_needs_libhdf5_is_told(wh, server, elsewhere):
     assert not (elsewhere.folder / "out").exists()
 
 
+def test_weights_that_share_their_bytes_are_pulled_whole(wh, server,
+                                                         elsewhere):
+    make_wide(wh)
+    with h5py.File(wh.folder / "wide.h5", "r+") as file:
+        del file["dense_05/dense_05/kernel:0"]
+        file["dense_05/dense_05/kernel:0"] = file["dense_03/dense_03/kernel:0"]
+    wh.ok("commit", "-q", "wide.h5")
+    wh.ok("publish", f"{server.url}/m", "--save-format", "h5")
+    assert "share one" in elsewhere.fails(
+        15, "pull", f"{server.url}/m", "-o", "out", "--only", "dense_05")
+    assert not (elsewhere.folder / "out").exists()
+
+
 def test_what_cannot_be_is_told(wh, server, elsewhere):
     wh.ok("publish", f"{server.url}/m", "--save-format", "npz")
     for words, code, sentence in (
