@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/json_python.h"
 #include "base/text.h"
 #include <weighhouse/tensor.h>
 
@@ -238,7 +239,9 @@ enum wh_status config_parse(const char *json, struct arena *arena,
 		return wh_fail_memory(err);
 	if (size > MAX_CONFIG_SIZE)
 		return fail_shape(err, "more than 64 MiB");
-	root = json_loadb(json, size, 0, &why);
+	root = json_from_python(json, size, &why);
+	if (!root && json_error_code(&why) == json_error_out_of_memory)
+		return wh_fail_memory(err);
 	if (!root)
 		return wh_fail(err, WH_EINVAL,
 			       "model configuration: line %d: %s", why.line,

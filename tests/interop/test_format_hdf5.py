@@ -3,6 +3,7 @@ Each test carries the number of its row in README.md; the judges are tf-keras,
 Keras 3 and h5py. Rows of other suites are named in the README only."""
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -767,6 +768,33 @@ def test_a_configuration_beside_the_layers_hides_no_version(wh):
     with h5py.File(wh.folder / "ours.h5") as file:
         assert [file.attrs[key] for key in ("keras_version", "backend")] == [
             said["keras_version"], said["backend"]]
+
+
+@pytest.mark.parametrize("K", [K2, K3], ids=["tf-keras", "keras-3"])
+def test_a_configuration_may_have_numbers_that_json_has_not(K, wh):
+    """NaN and Infinity, as Python writes them."""
+    def make():
+        inner = K.Sequential([
+            K.Input((4, 3)), K.layers.Dense(3, name="i1"),
+            K.layers.BatchNormalization(name="bn"),
+            K.layers.Dense(3, name="i2")], name="inner")
+        return K.Sequential([
+            K.Input((4, 3)), K.layers.Masking(float("nan")), inner,
+            K.layers.ReLU(float("inf")), K.layers.Dense(2, name="out")])
+    model = make()
+    fill(model, 1)
+    expected = values(model)
+    assert {"NaN", "Infinity"} <= set(re.findall(r"\w+", model.to_json()))
+    model.save(wh.folder / "theirs.keras")
+    model.save_weights(wh.folder / "theirs.weights.h5")
+    wh("convert", "theirs.keras", "archive.h5")
+    wh("convert", "theirs.weights.h5", "weights.h5", *config(wh, model))
+    wh("convert", "theirs.keras", "ours.keras", "--canonical",
+       "--save-format", "keras3")
+    for path in ("archive.h5", "weights.h5"):
+        check_load(make(), wh.folder / path, expected)
+    again = K.saving.load_model(wh.folder / "ours.keras")
+    assert bits(values(again)) == bits(expected)
 
 
 def listing_without_top(path):

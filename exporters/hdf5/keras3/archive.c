@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json_put.h"
+#include "base/json_python.h"
 #include "core/manifest.h"
 #include "hdf5/keras3/plan.h"
 #include "zip/write.h"
@@ -24,8 +25,11 @@ static const char *metadata(const struct wh_manifest *manifest, const char *key,
 /* Keras 2's to_json() is another text than its archives' config.json. */
 static enum wh_status check_config(const char *text, struct wh_error *err)
 {
-	json_auto_t *root = json_loads(text, 0, NULL);
+	json_error_t why = {0};
+	json_auto_t *root = json_from_python(text, strlen(text), &why);
 
+	if (!root && json_error_code(&why) == json_error_out_of_memory)
+		return wh_fail_memory(err);
 	if (json_is_string(json_object_get(root, "module")))
 		return WH_OK;
 	return wh_fail(err, WH_EUNSUPPORTED,

@@ -1,11 +1,12 @@
 /* What json_out writes is held against jansson, which wrote descriptions
- * before; what json_scan takes against what is meant. */
+ * before; what json_scan and json_python take against what is meant. */
 #include "support/assert.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "base/json_out.h"
+#include "base/json_python.h"
 #include "base/json_scan.h"
 
 static void put_each_byte(struct json_out *out)
@@ -278,6 +279,36 @@ static void strings_are_unescaped_or_refused(void **state)
 	arena_free(&arena);
 }
 
+static json_t *from_python(const char *text)
+{
+	json_error_t why;
+
+	return json_from_python(text, strlen(text), &why);
+}
+
+static void what_python_writes_beyond_json_is_read(void **state)
+{
+	json_auto_t *root = from_python(
+		"{\"a\": [NaN, Infinity, -Infinity, 18446744073709551616],"
+		" \"NaN \\\" Infinity\": \"NaN\\\\\", \"z\": \"0\\u0000\"}");
+	const json_t *list = json_object_get(root, "a");
+	size_t i;
+
+	(void)state;
+	assert_int_equal(json_array_size(list), 4);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(json_number_value(json_array_get(list, i)), 0);
+	assert_true(json_number_value(json_array_get(list, 3)) > 1e19);
+	assert_string_equal(json_string_value(json_object_get(
+				    root, "NaN \" Infinity")),
+			    "NaN\\");
+	assert_int_equal(json_string_length(json_object_get(root, "z")), 2);
+	assert_null(from_python("[Nan]"));
+	assert_null(from_python("[1, NaN"));
+	assert_null(from_python("\"NaN\\"));
+	assert_null(from_python("Infinit"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +321,7 @@ int main(void)
 		cmocka_unit_test(values_are_nested_127_deep),
 		cmocka_unit_test(numbers_of_64_bits_end_there),
 		cmocka_unit_test(strings_are_unescaped_or_refused),
+		cmocka_unit_test(what_python_writes_beyond_json_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
