@@ -301,44 +301,53 @@ def parse_arguments():
     return suites
 
 
-# Takes as long as most others together, on one core: it has a process of its
-# own when all are run.
-ASIDE = "interop"
+# Python on one core for most of the time, the last as long as most others
+# together: these have a process of their own when all are run.
+ASIDE = ("cli", "publish", "interop")
 
 
 def start_aside(said):
-    """The suite beside the others, once what it tests is built."""
+    """The suites beside the others, once what they test is built."""
     build("main")
-    return subprocess.Popen([sys.executable, __file__, ASIDE], stdout=said,
+    return subprocess.Popen([sys.executable, __file__, *ASIDE], stdout=said,
                             stderr=subprocess.STDOUT)
 
 
 def end_aside(process, said):
-    """Waits for it, and prints what it said."""
+    """Waits for them, and prints what they said: their lines and sum."""
     process.wait()
     said.seek(0)
-    text = said.read().decode(errors="replace")
+    text, _, lines = said.read().decode(errors="replace").rpartition("\n==\n")
     print(text, flush=True)
-    last = re.search(r"^(\d+) passed, (\d+) failed, (\d+) skipped\s*\Z", text,
+    last = re.search(r"^(\d+) passed, (\d+) failed, (\d+) skipped\s*\Z", lines,
                      re.M)
     tally = Tally(*map(int, last.groups())) if last else Tally(failed=1)
     if process.returncode and not tally.failed:
         tally.failed = 1
-    return tally
+    return lines.splitlines()[:-1], tally
 
 
-def run_suites(suites, said):
-    aside = start_aside(said) if set(suites) == set(SUITES) else None
+def run_here(suites):
+    """These one after the other: their lines and sum."""
     total, lines = Tally(), []
     for name in suites:
         print(f"== {name}", flush=True)
         start = time.monotonic()
-        if aside and name == ASIDE:
-            tally = end_aside(aside, said)
-        else:
-            tally = SUITES[name]()
+        tally = SUITES[name]()
         lines.append(f"{name:10} {tally}  ({time.monotonic() - start:.0f} s)")
         total += tally
+    return lines, total
+
+
+def run_suites(suites, said):
+    if set(suites) == set(SUITES):
+        aside = start_aside(said)
+        lines, total = run_here([name for name in suites
+                                 if name not in ASIDE])
+        more, tally = end_aside(aside, said)
+        lines, total = lines + more, total + tally
+    else:
+        lines, total = run_here(suites)
     print("==")
     print("\n".join(lines))
     print(total, flush=True)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
+#include "support/checked.h"
 
 /* Without WH_FAULT_ALL=1 every fifth call does, fewer where all is slow. */
 #define STRIDE	    5u
@@ -217,25 +218,13 @@ int __wrap_open64(const char *path, int flags, ...)
 /* ---- One after the other --------------------------------------------------
  */
 
-static bool is_slow(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-	return true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	return true;
-#endif
-#endif
-	return getenv("WH_UNDER_VALGRIND") != NULL;
-}
-
 static unsigned stride(void)
 {
 	const char *all = getenv("WH_FAULT_ALL");
 
 	if (all && *all && strcmp(all, "0") != 0)
 		return 1;
-	return is_slow() ? SLOW_STRIDE : STRIDE;
+	return is_checked() ? SLOW_STRIDE : STRIDE;
 }
 
 static void check_told(const struct attempt *attempt, enum failing kind,
