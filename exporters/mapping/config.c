@@ -18,18 +18,26 @@
 #define MAX_CONFIG_SIZE ((size_t)64 << 20)
 #define MAX_DEPTH	32u
 #define MAX_CELLS	256u
+/* Of all parts: of each Bidirectional one layer is two, so that nesting them
+ * doubles, and the text stays small. */
+#define MAX_PARTS ((size_t)2 * WH_MAX_LAYERS)
+
+struct parse {
+	struct arena *arena;
+	size_t n; /* parts so far */
+};
 
 static enum wh_status read_layer(const json_t *json, unsigned depth,
-				 struct arena *arena, struct config_layer *out,
+				 struct parse *parse, struct config_layer *out,
 				 struct wh_error *err);
 
 /* `*copy` stays as it is where there is no string. */
-static enum wh_status copy_string(const json_t *json, struct arena *arena,
+static enum wh_status copy_string(const json_t *json, struct parse *parse,
 				  const char **copy, struct wh_error *err)
 {
 	if (!json_is_string(json))
 		return WH_OK;
-	*copy = arena_bytes(arena, json_string_value(json),
+	*copy = arena_bytes(parse->arena, json_string_value(json),
 			    json_string_length(json));
 	return *copy ? WH_OK : wh_fail_memory(err);
 }
@@ -41,15 +49,16 @@ static enum wh_status fail_shape(struct wh_error *err, const char *what)
 
 static enum wh_status make_children(struct config_layer *out,
 				    enum config_kind kind, size_t n,
-				    struct arena *arena, struct wh_error *err)
+				    struct parse *parse, struct wh_error *err)
 {
 	/* A Sequential lists its input, which is no layer of it. */
-	if (n > (size_t)WH_MAX_LAYERS + 1)
+	if (n > (size_t)WH_MAX_LAYERS + 1 || n > MAX_PARTS - parse->n)
 		return wh_fail(err, WH_EINVAL,
 			       "model configuration: more than %u layers",
 			       WH_MAX_LAYERS);
+	parse->n += n;
 	out->kind = kind;
-	out->children = arena_alloc(arena, n, sizeof(*out->children));
+	out->children = arena_alloc(parse->arena, n, sizeof(*out->children));
 	return out->children ? WH_OK : wh_fail_memory(err);
 }
 
@@ -67,7 +76,7 @@ static bool is_class(const json_t *layer, const char *class_name)
 
 /* A model's list of layers. A Sequential's `layers` leaves its input out. */
 static enum wh_status read_layers(const json_t *list, unsigned depth,
-				  struct arena *arena, struct config_layer *out,
+				  struct parse *parse, struct config_layer *out,
 				  struct wh_error *err)
 {
 	bool sequential =
@@ -75,13 +84,13 @@ static enum wh_status read_layers(const json_t *list, unsigned depth,
 	const json_t *item;
 	size_t i;
 
-	WH_TRY(make_children(out, CONFIG_MODEL, json_array_size(list), arena,
+	WH_TRY(make_children(out, CONFIG_MODEL, json_array_size(list), parse,
 			     err));
 	json_array_foreach(list, i, item)
 	{
 		if (sequential && is_class(item, "InputLayer"))
 			continue;
-		WH_TRY(read_layer(item, depth + 1, arena,
+		WH_TRY(read_layer(item, depth + 1, parse,
 				  &out->children[out->n_children], err));
 		out->n_children++;
 	}
@@ -89,7 +98,7 @@ static enum wh_status read_layers(const json_t *list, unsigned depth,
 }
 
 static enum wh_status read_cells(const json_t *cells, unsigned depth,
-				 struct arena *arena, struct config_layer *out,
+				 struct parse *parse, struct config_layer *out,
 				 struct wh_error *err)
 {
 	const json_t *item;
@@ -97,11 +106,11 @@ static enum wh_status read_cells(const json_t *cells, unsigned depth,
 
 	if (json_array_size(cells) > MAX_CELLS)
 		return fail_shape(err, "too many cells in an RNN");
-	WH_TRY(make_children(out, CONFIG_CELLS, json_array_size(cells), arena,
+	WH_TRY(make_children(out, CONFIG_CELLS, json_array_size(cells), parse,
 			     err));
 	json_array_foreach(cells, i, item)
 	{
-		WH_TRY(read_layer(item, depth + 1, arena,
+		WH_TRY(read_layer(item, depth + 1, parse,
 				  &out->children[out->n_children], err));
 		out->n_children++;
 	}
@@ -110,7 +119,7 @@ static enum wh_status read_cells(const json_t *cells, unsigned depth,
 
 /* Without a "backward_layer" the backward one is a copy of the forward one. */
 static enum wh_status read_wrapped(const json_t *config, unsigned depth,
-				   struct arena *arena,
+				   struct parse *parse,
 				   struct config_layer *out,
 				   struct wh_error *err)
 {
@@ -120,17 +129,17 @@ static enum wh_status read_wrapped(const json_t *config, unsigned depth,
 		    strcmp(out->class_name, "Bidirectional") == 0;
 
 	WH_TRY(make_children(out, both ? CONFIG_BIDIRECTIONAL : CONFIG_WRAPPER,
-			     both ? 2 : 1, arena, err));
-	WH_TRY(read_layer(layer, depth + 1, arena, &out->children[0], err));
+			     both ? 2 : 1, parse, err));
+	WH_TRY(read_layer(layer, depth + 1, parse, &out->children[0], err));
 	if (both)
 		WH_TRY(read_layer(json_is_object(backward) ? backward : layer,
-				  depth + 1, arena, &out->children[1], err));
+				  depth + 1, parse, &out->children[1], err));
 	out->n_children = both ? 2 : 1;
 	return WH_OK;
 }
 
 static enum wh_status read_inside(const json_t *config, unsigned depth,
-				  struct arena *arena, struct config_layer *out,
+				  struct parse *parse, struct config_layer *out,
 				  struct wh_error *err)
 {
 	const json_t *layers = json_object_get(config, "layers");
@@ -139,11 +148,11 @@ static enum wh_status read_inside(const json_t *config, unsigned depth,
 	const json_t *cells = json_object_get(cell_config, "cells");
 
 	if (json_is_array(layers))
-		return read_layers(layers, depth, arena, out, err);
+		return read_layers(layers, depth, parse, out, err);
 	if (json_is_array(cells))
-		return read_cells(cells, depth, arena, out, err);
+		return read_cells(cells, depth, parse, out, err);
 	if (json_is_object(json_object_get(config, "layer")))
-		return read_wrapped(config, depth, arena, out, err);
+		return read_wrapped(config, depth, parse, out, err);
 	return WH_OK;
 }
 
@@ -174,7 +183,7 @@ static bool is_operation(const json_t *layer, const json_t *config)
 }
 
 static enum wh_status read_layer(const json_t *json, unsigned depth,
-				 struct arena *arena, struct config_layer *out,
+				 struct parse *parse, struct config_layer *out,
 				 struct wh_error *err)
 {
 	const json_t *config = json_object_get(json, "config");
@@ -187,9 +196,9 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 	if (!json_is_string(name))
 		name = json_object_get(json, "name");
 	out->name = "";
-	WH_TRY(copy_string(json_object_get(json, "class_name"), arena,
+	WH_TRY(copy_string(json_object_get(json, "class_name"), parse,
 			   &out->class_name, err));
-	WH_TRY(copy_string(name, arena, &out->name, err));
+	WH_TRY(copy_string(name, parse, &out->name, err));
 	out->trainable = !json_is_false(json_object_get(config, "trainable"));
 	out->scales = !json_is_false(json_object_get(config, "scale"));
 	out->centers = !json_is_false(json_object_get(config, "center"));
@@ -197,8 +206,8 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 	out->holds_table = holds_table(json, config);
 	out->is_operation = is_operation(json, config);
 	if (json_is_array(config))
-		return read_layers(config, depth, arena, out, err);
-	return read_inside(config, depth, arena, out, err);
+		return read_layers(config, depth, parse, out, err);
+	return read_inside(config, depth, parse, out, err);
 }
 
 /* to_json() of Keras 2 says its version; Keras 3 names the module of every
@@ -231,6 +240,7 @@ enum wh_status config_parse(const char *json, struct arena *arena,
 			    struct wh_error *err)
 {
 	struct config_layer *made = arena_alloc(arena, 1, sizeof(*made));
+	struct parse parse = {.arena = arena};
 	json_error_t why;
 	json_auto_t *root = NULL;
 	size_t size = strlen(json);
@@ -246,7 +256,7 @@ enum wh_status config_parse(const char *json, struct arena *arena,
 		return wh_fail(err, WH_EINVAL,
 			       "model configuration: line %d: %s", why.line,
 			       why.text);
-	WH_TRY(read_layer(root, 0, arena, made, err));
+	WH_TRY(read_layer(root, 0, &parse, made, err));
 	mark_keras2(made, is_of_keras2(root, json));
 	if (made->kind != CONFIG_MODEL)
 		return fail_shape(err, "it lists no layers");

@@ -34,8 +34,8 @@ struct config_layer {
 };
 
 /** The model that `json` describes; everything lies in the arena.
- *  WH_EINVAL for a text that is no model configuration, is over 64 MiB or
- *  nests deeper than 32 models. */
+ *  WH_EINVAL for a text that is no model configuration, is over 64 MiB,
+ *  nests deeper than 32 models or has more than 200,000 layers in all. */
 enum wh_status config_parse(const char *json, struct arena *arena,
 			    const struct config_layer **model,
 			    struct wh_error *err);

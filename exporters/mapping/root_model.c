@@ -133,18 +133,21 @@ static enum wh_status lift_edges(const struct lifting *lifting, uint32_t at,
 {
 	struct wh_graph_edge *edges =
 		arena_alloc(lifting->arena, node->n_edges + 1, sizeof(*edges));
-	uint32_t i;
+	uint32_t i, n = 0;
 
 	if (!edges)
 		return wh_fail_memory(err);
+	/* Below a slot nothing was reached. */
 	for (i = 0; i < node->n_edges; i++)
-		edges[i] = (struct wh_graph_edge){
-			lifting->number[node->edges[i].node],
-			node->edges[i].name};
+		if (!is_new(lifting, node->edges[i].node))
+			edges[n++] = (struct wh_graph_edge){
+				lifting->number[node->edges[i].node],
+				node->edges[i].name};
 	/* save_weights attaches the model to itself. */
 	if (at == 0)
-		edges[node->n_edges++] = (struct wh_graph_edge){0, "root"};
+		edges[n++] = (struct wh_graph_edge){0, "root"};
 	node->edges = edges;
+	node->n_edges = n;
 	return WH_OK;
 }
 
@@ -161,7 +164,8 @@ static enum wh_status lift_slots(const struct lifting *lifting,
 	for (i = 0; i < node->n_slots; i++) {
 		const struct wh_graph_slot *slot = &node->slots[i];
 
-		if (lifting->number[slot->original] == NOWHERE)
+		if (is_new(lifting, slot->original) ||
+		    is_new(lifting, slot->slot))
 			continue;
 		slots[n++] = (struct wh_graph_slot){
 			lifting->number[slot->original],

@@ -367,6 +367,29 @@ static void a_deep_configuration_is_refused(void **state)
 	model_end(&model);
 }
 
+/* Each Bidirectional has its layer twice. */
+static void a_configuration_that_doubles_is_refused(void **state)
+{
+	struct mapping_graph graph;
+	struct model model;
+	const char *text = LAYER("LSTM", "d", "");
+	int i;
+
+	(void)state;
+	begin_two_dense(&model);
+	model_finish(&model, "h5");
+	for (i = 0; i < 20; i++)
+		text = arena_printf(&model.arena,
+				    LAYER("Bidirectional", "b",
+					  ", \"layer\": %s"),
+				    text);
+	text = arena_printf(&model.arena, MODEL("Sequential", "s", "%s"), text);
+	assert_fails(mapping_graph(&model.manifest, text, &model.arena, &graph,
+				   &model.err),
+		     &model.err, WH_EINVAL, "layers");
+	model_end(&model);
+}
+
 static void the_optimizer_is_left_out_with_a_note(void **state)
 {
 	struct mapping_graph graph;
@@ -533,6 +556,42 @@ static void slots_and_the_save_counter_move_with_the_root(void **state)
 	model_end(&model);
 }
 
+/* A slot's children and slots belong to nobody: TensorFlow makes none. */
+static void below_a_slot_nothing_moves(void **state)
+{
+	static const char v[] = "net/w/.ATTRIBUTES/VARIABLE_VALUE";
+	struct wh_graph_attribute value = {"VARIABLE_VALUE", "w", v, false};
+	struct wh_graph_edge root_edges[] = {{1, "net"}, {2, "save_counter"}};
+	struct wh_graph_edge net_edges[] = {{3, "w"}, {4, "optimizer"}};
+	struct wh_graph_edge slot_edges[] = {{2, "aside"}, {3, "w"}};
+	struct wh_graph_slot slots[] = {{3, 5, "m"}}, odd[] = {{3, 2, "n"}};
+	struct wh_graph_node nodes[] = {
+		{.edges = root_edges, .n_edges = 2},
+		{.edges = net_edges, .n_edges = 2},
+		{0},
+		{.attributes = &value, .n_attributes = 1},
+		{.slots = slots, .n_slots = 1},
+		{.edges = slot_edges, .n_edges = 2, .slots = odd, .n_slots = 1},
+	};
+	const char *keys[] = {v};
+	struct mapping_graph graph = {.graph = {nodes, 6}, .key_of = keys};
+	struct model model;
+
+	(void)state;
+	model_begin(&model);
+	model_layer(&model, "net");
+	model_weight(&model, "w");
+	model_finish(&model, "tf");
+	assert_ok(mapping_root_model(&model.manifest, "net", &model.arena,
+				     &graph, &model.err),
+		  &model.err);
+	assert_int_equal(graph.graph.n_nodes, 4);
+	assert_int_equal(graph.graph.nodes[2].slots[0].slot, 3);
+	assert_string_equal(show_edges(&model, &graph, 3), "w>1");
+	assert_int_equal(graph.graph.nodes[3].n_slots, 0);
+	model_end(&model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,6 +609,7 @@ int main(void)
 		cmocka_unit_test(an_inner_name_that_is_there_twice_is_refused),
 		cmocka_unit_test(a_bad_configuration_is_named),
 		cmocka_unit_test(a_deep_configuration_is_refused),
+		cmocka_unit_test(a_configuration_that_doubles_is_refused),
 		cmocka_unit_test(the_optimizer_is_left_out_with_a_note),
 		cmocka_unit_test(the_models_own_weights_hang_on_the_root),
 		cmocka_unit_test(a_trainers_paths_are_taken_as_they_are),
@@ -557,6 +617,7 @@ int main(void)
 		cmocka_unit_test(a_checkpoint_root_holds_the_model),
 		cmocka_unit_test(a_model_without_a_class_counts_its_inputs),
 		cmocka_unit_test(slots_and_the_save_counter_move_with_the_root),
+		cmocka_unit_test(below_a_slot_nothing_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
