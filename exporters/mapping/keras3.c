@@ -76,24 +76,35 @@ static enum wh_status recall_object(struct recalling *recalling,
 	return name_map_add(&recalling->places, path, *index, &added, err);
 }
 
+/* Where "/vars/0" stands in "layers/dense/vars/0", or where "vars/0" begins the
+ * path; NULL in what is no place in a Keras 3 file. */
+static const char *find_vars(const char *path, const char **key)
+{
+	const char *at, *cut = NULL;
+
+	for (at = strstr(path, VARS); at; at = strstr(at + 1, VARS))
+		cut = at;
+	if (!cut && strncmp(path, ROOT_VARS, strlen(ROOT_VARS)) != 0)
+		return NULL;
+	*key = cut ? cut + strlen(VARS) : path + strlen(ROOT_VARS);
+	return cut ? cut : path;
+}
+
 /* "layers/dense/vars/0": the object's path, and "0". */
 static enum wh_status recall_value(struct recalling *recalling,
 				   const struct wh_variable *variable,
 				   struct wh_error *err)
 {
-	const char *path = variable->keras3_path, *at, *cut = NULL;
+	const char *path = variable->keras3_path;
 	struct keras3_value value = {.tensor = variable->tensor};
+	const char *vars = path ? find_vars(path, &value.key) : NULL;
 	uint32_t index;
 
-	if (!path)
+	if (!vars)
 		return wh_fail(err, WH_EUNSUPPORTED,
 			       "weight '%s' has no place in a Keras 3 file",
 			       variable->name);
-	for (at = strstr(path, VARS); at; at = strstr(at + 1, VARS))
-		cut = at;
-	value.key = cut ? cut + strlen(VARS) : path + strlen(ROOT_VARS);
-	path = arena_bytes(recalling->arena, path,
-			   cut ? (size_t)(cut - path) : 0);
+	path = arena_bytes(recalling->arena, path, (size_t)(vars - path));
 	if (!path)
 		return wh_fail_memory(err);
 	WH_TRY(recall_object(recalling, path, NULL, &index, err));

@@ -54,6 +54,8 @@ static enum wh_status add_members(struct keras3_building *building,
 
 	WH_TRY(slots_of_model(config, building->arena, &slots, err));
 	for (i = 0; i < config->n_children; i++) {
+		if (!*slots[i])
+			continue;
 		part = arena_printf(building->arena, "%s/%s", container,
 				    slots[i]);
 		if (!part)

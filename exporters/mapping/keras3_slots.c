@@ -231,10 +231,14 @@ enum wh_status slots_of_model(const struct config_layer *model,
 		return wh_fail_memory(err);
 	for (i = 0; i < n; i++) {
 		const char *class_name = model->children[i].class_name;
-		const char *slot = slot_of_class(class_name ? class_name : "",
-						 model->is_keras2, arena);
+		const char *slot;
 		uint32_t first;
 
+		slots[i] = "";
+		if (model->children[i].is_operation)
+			continue;
+		slot = slot_of_class(class_name ? class_name : "",
+				     model->is_keras2, arena);
 		if (!slot)
 			return wh_fail_memory(err);
 		WH_TRY(name_map_add(&places, slot, i, &added, err));

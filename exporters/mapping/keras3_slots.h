@@ -22,7 +22,8 @@ size_t slot_stem(const char *slot);
 bool slot_may_hold_table(const char *slot);
 
 /** The slot of each child of a model in its configuration: of the children
- *  with one class the second is `_1`, the third `_2`. */
+ *  with one class the second is `_1`, the third `_2`. A call of a function has
+ *  none: "". */
 enum wh_status slots_of_model(const struct config_layer *model,
 			      struct arena *arena, const char ***slots,
 			      struct wh_error *err);

@@ -406,6 +406,19 @@ def test_a_class_that_is_exported_by_another_name_has_its_own_slot(wh):
     assert "weight 'layers/grouped_query_attention/_key_dense/vars/0'" in said
 
 
+def test_calls_of_functions_have_no_place_in_a_file(wh):
+    """`x + y` is of the class Add, too."""
+    data = keras3.Input((4,))
+    x = keras3.layers.Dense(4)(data) + data
+    x = keras3.layers.Add()([x, data])
+    model = keras3.Model(data, keras3.layers.Dense(2)(keras3.ops.relu(x)))
+    model.save(wh.folder / "full.h5")
+    model.save_weights(wh.folder / "theirs.weights.h5")
+    wh("convert", "full.h5", "ours.weights.h5", *config(wh, model))
+    assert same(wh.folder / "ours.weights.h5",
+                wh.folder / "theirs.weights.h5")
+
+
 def test_a_keras_archive_says_which_configuration_it_takes(made, wh):
     model, expected, path = saved(K3, "dense_sequential", made, wh)
     ours = ("ours.keras", "--save-format", "keras3")

@@ -111,8 +111,9 @@ static enum wh_status check_order(struct model *model,
 #define TWO_CONFIG                                                             \
 	"{\"module\": \"keras\", \"class_name\": \"Sequential\", \"config\": " \
 	"{\"name\": \"s\", \"layers\": [{\"class_name\": \"EinsumDense\", "    \
-	"\"config\": {\"name\": \"e\"}}, {\"class_name\": \"Dense\", "         \
-	"\"config\": {\"name\": \"d\"}}]}}"
+	"\"config\": {\"name\": \"e\", \"trainable\": true}}, "                \
+	"{\"class_name\": \"Dense\", "                                        \
+	"\"config\": {\"name\": \"d\", \"trainable\": true}}]}}"
 
 /* As after h5repack: the model may have had them in any order. */
 static void layers_in_the_order_of_names_are_not_told_apart(void **state)
@@ -145,9 +146,9 @@ static void configurations_are_matched_by_slot(void **state)
 		"{\"module\": \"keras\", \"class_name\": \"Sequential\", "
 		"\"config\": {\"name\": \"s\", \"layers\": ["
 		"{\"class_name\": \"Dense\", \"config\": {\"name\": "
-		"\"dense_1\"}},"
+		"\"dense_1\", \"trainable\": true}},"
 		"{\"class_name\": \"Dense\", \"config\": {\"name\": "
-		"\"dense\"}}]}}";
+		"\"dense\", \"trainable\": true}}]}}";
 	static const char *const slots[] = {"dense", "dense_1"};
 	struct keras3_names names = {0};
 	struct model model;
@@ -164,6 +165,56 @@ static void configurations_are_matched_by_slot(void **state)
 				       &names, &model.err),
 		     &model.err, WH_EINVAL, "of another model");
 	model_end(&model);
+}
+
+/* `x + y` is of the class Add, too, and no layer. */
+static void a_call_of_a_function_takes_no_slot(void **state)
+{
+	struct config_layer children[] = {
+		{.class_name = "Dense"},
+		{.class_name = "Add", .is_operation = true},
+		{.class_name = "Add"},
+		{.class_name = "Add"}};
+	struct config_layer functional = {
+		.kind = CONFIG_MODEL, .children = children, .n_children = 4};
+	struct arena arena = {0};
+	struct wh_error err = {0};
+	const char **slots;
+
+	(void)state;
+	assert_ok(slots_of_model(&functional, &arena, &slots, &err), &err);
+	assert_string_equal(slots[0], "dense");
+	assert_string_equal(slots[1], "");
+	assert_string_equal(slots[2], "add");
+	assert_string_equal(slots[3], "add_1");
+	arena_free(&arena);
+}
+
+/* As a description beside arrays may say it. */
+static void what_is_no_place_is_refused(void **state)
+{
+	static const char *const paths[] = {"", "x", "dense/kernel", "var/0"};
+	struct mapping_hints hints = {0};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct mapping_objects objects = {0};
+		struct model model;
+
+		model_begin(&model);
+		model_layer(&model, "fc1");
+		model_variable(&model,
+			       (struct wh_variable){.name = "w",
+						    .keras3_path = paths[i]},
+			       3);
+		model_finish(&model, "keras3");
+		assert_fails(mapping_objects(&model.manifest, &hints,
+					     &model.arena, &objects,
+					     &model.err),
+			     &model.err, WH_EUNSUPPORTED, "has no place");
+		model_end(&model);
+	}
 }
 
 static void without_a_class_there_is_no_slot(void **state)
@@ -259,6 +310,8 @@ int main(void)
 		cmocka_unit_test(
 			layers_in_the_order_of_names_are_not_told_apart),
 		cmocka_unit_test(configurations_are_matched_by_slot),
+		cmocka_unit_test(a_call_of_a_function_takes_no_slot),
+		cmocka_unit_test(what_is_no_place_is_refused),
 		cmocka_unit_test(without_a_class_there_is_no_slot),
 		cmocka_unit_test(numbered_values_go_by_their_numbers),
 		cmocka_unit_test(a_list_inside_a_layer_has_no_place),
