@@ -202,6 +202,8 @@ static enum wh_status read_layer(const json_t *json, unsigned depth,
 	out->trainable = !json_is_false(json_object_get(config, "trainable"));
 	out->scales = !json_is_false(json_object_get(config, "scale"));
 	out->centers = !json_is_false(json_object_get(config, "center"));
+	out->has_scale = !json_is_false(json_object_get(config, "use_scale"));
+	out->concatenates = has_text(config, "score_mode", "concat");
 	out->channels_first = has_text(config, "data_format", "channels_first");
 	out->holds_table = holds_table(json, config);
 	out->is_operation = is_operation(json, config);

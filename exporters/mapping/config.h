@@ -22,6 +22,8 @@ struct config_layer {
 	enum config_kind kind;
 	bool trainable;
 	bool scales, centers; /* a normalization has gamma, beta */
+	bool has_scale;	      /* an attention, if it has weights */
+	bool concatenates;    /* an attention has concat_score_weight */
 	bool channels_first;  /* its data_format */
 	bool holds_table;     /* a vocabulary that it learned: a weight of a
 				 layer in Keras 2, though no variable */

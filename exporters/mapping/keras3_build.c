@@ -181,7 +181,8 @@ static enum wh_status make_model(const struct keras3_building *building,
 					       .class_name = layer->class_name,
 					       .trainable = true,
 					       .scales = true,
-					       .centers = true};
+					       .centers = true,
+					       .has_scale = true};
 		of[i] = child;
 		model->n_children++;
 	}

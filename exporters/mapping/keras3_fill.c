@@ -106,13 +106,23 @@ static enum wh_status go_on(struct walk *walk, const char *part,
 		  err);
 }
 
-/* A wrapper owns nothing itself: names that don't show it go on inside. */
+/* TimeDistributed owns nothing itself: names that don't show it go on inside.
+ * Of other wrappers that isn't known, and SpectralNormalization has the kernel
+ * of the layer inside a second time. */
 static enum wh_status enter_wrapper(struct walk *walk, const char *part,
 				    struct wh_error *err)
 {
-	while (walk->config && walk->config->kind == CONFIG_WRAPPER &&
-	       strcmp(part, "layer") != 0)
+	while (walk->config && walk->config->kind == CONFIG_WRAPPER) {
+		const char *name = walk->class_name ? walk->class_name : "";
+		bool is_inside = strcmp(part, "layer") == 0;
+
+		if (strcmp(name, "SpectralNormalization") == 0 ||
+		    (!is_inside && strcmp(name, "TimeDistributed") != 0))
+			return refuse(walk, name, err);
+		if (is_inside)
+			return WH_OK;
 		WH_TRY(go_on(walk, "layer", err));
+	}
 	return WH_OK;
 }
 

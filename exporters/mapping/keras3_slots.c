@@ -9,7 +9,8 @@
 #include "core/name_map.h"
 
 /* Keras's own classes by the variables that they make, in their order. A last
- * `bias` is there or not; so are gamma and beta, as the configuration says. */
+ * `bias` is there or not; so are gamma, beta and an attention's two, as the
+ * configuration says. */
 static const struct {
 	const char *class_names, *leaves;
 } classes[] = {
@@ -26,7 +27,8 @@ static const struct {
 	{"Normalization", "mean variance count"},
 	{"Embedding", "embeddings"},
 	{"PReLU", "alpha"},
-	{"RMSNormalization Attention AdditiveAttention", "scale"},
+	{"RMSNormalization AdditiveAttention", "scale"},
+	{"Attention", "scale concat_score_weight"},
 	{"LSTMCell GRUCell SimpleRNNCell ConvLSTM1DCell ConvLSTM2DCell "
 	 "ConvLSTM3DCell ConvLSTMCell",
 	 "kernel recurrent_kernel bias"},
@@ -281,6 +283,7 @@ static const char *static_leaf(const char *word, size_t len)
 					     "embeddings",
 					     "alpha",
 					     "scale",
+					     "concat_score_weight",
 					     "recurrent_kernel"};
 	size_t i;
 
@@ -294,10 +297,14 @@ static const char *static_leaf(const char *word, size_t len)
 static bool is_there(const char *word, size_t len,
 		     const struct config_layer *config)
 {
-	if (len == 5 && memcmp(word, "gamma", 5) == 0)
+	if (has_word("gamma", word, len))
 		return config->scales;
-	if (len == 4 && memcmp(word, "beta", 4) == 0)
+	if (has_word("beta", word, len))
 		return config->centers;
+	if (has_word("scale", word, len))
+		return config->has_scale;
+	if (has_word("concat_score_weight", word, len))
+		return config->concatenates;
 	return true;
 }
 

@@ -25,6 +25,7 @@ static const struct {
 	{"embeddings", 16},
 	{"alpha", 32},
 	{"scale", 64},
+	{"concat_score_weight", 64},
 };
 
 static unsigned tables_of(const char *leaf)

@@ -18,6 +18,7 @@ static const char *const leaves[] = {
 	"embeddings",
 	"alpha",
 	"scale",
+	"concat_score_weight",
 	"gamma",
 	"beta",
 	"bias",
@@ -26,8 +27,9 @@ static const char *const leaves[] = {
 	"count",
 	"moving_mean",
 	"moving_variance",
+	"vector_u",
 };
-#define FIRST_STATISTIC 10 /* "mean": from here on nothing is trained */
+#define FIRST_STATISTIC 11 /* "mean": from here on nothing is trained */
 
 uint32_t leaf_rank(const char *leaf)
 {
@@ -132,12 +134,13 @@ static bool is_bare_variable(const char *rest)
 	return strcmp(rest, "Variable") == 0 || text_starts(rest, "Variable_");
 }
 
-/* "dense_1_W" of layer "dense_1". */
-static bool is_keras1_name(const char *leaf, const char *layer)
+/* "dense_1_W" of layer "dense_1", without the layer's scope. */
+static bool is_keras1_name(const char *name, const char *layer)
 {
 	size_t len = strlen(layer);
 
-	return strncmp(leaf, layer, len) == 0 && leaf[len] == '_';
+	return strncmp(name, layer, len) == 0 && name[len] == '_' &&
+	       !strchr(name, '/');
 }
 
 static enum wh_status check_own(const struct wh_layer *layer,
@@ -159,7 +162,7 @@ static enum wh_status check_own(const struct wh_layer *layer,
 				       "says it, or save the model with "
 				       "save_format='tf'",
 				       layer->name, weights[i].name);
-		if (is_keras1_name(leaf, layer->name))
+		if (is_keras1_name(weights[i].name, layer->name))
 			return wh_fail(err, WH_EUNSUPPORTED,
 				       "layer '%s': weight '%s' is named as "
 				       "Keras 1 did, whose attributes and "

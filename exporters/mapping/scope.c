@@ -207,10 +207,17 @@ static const struct config_layer *child_at(const struct config_layer *config,
 	return &config->children[index];
 }
 
+/* Which of two components is the forward one: what is frozen comes last. */
+static uint32_t forward_of(const struct firsts *firsts)
+{
+	return text_starts(firsts->at[0], "backward_");
+}
+
 static bool is_bidirectional(const struct firsts *firsts)
 {
-	return firsts->n == 2 && text_starts(firsts->at[0], "forward_") &&
-	       text_starts(firsts->at[1], "backward_");
+	return firsts->n == 2 &&
+	       text_starts(firsts->at[forward_of(firsts)], "forward_") &&
+	       text_starts(firsts->at[!forward_of(firsts)], "backward_");
 }
 
 static enum scope_verdict enter_directions(const struct step *step,
@@ -221,10 +228,13 @@ static enum scope_verdict enter_directions(const struct step *step,
 	enum scope_verdict verdict = SCOPE_DECIDED;
 	uint32_t i;
 
-	for (i = 0; i < 2 && verdict == SCOPE_DECIDED; i++)
+	for (i = 0; i < 2 && verdict == SCOPE_DECIDED; i++) {
+		uint32_t at = i ^ forward_of(firsts);
+
 		verdict = enter(
-			step, firsts->at[i], firsts->len[i], attributes[i],
+			step, firsts->at[at], firsts->len[at], attributes[i],
 			false, child_at(step->config, CONFIG_BIDIRECTIONAL, i));
+	}
 	return verdict;
 }
 
@@ -351,14 +361,54 @@ static bool all_start(const struct step *step, const char *word)
 	return true;
 }
 
+static bool is_class(const struct config_layer *config, const char *name)
+{
+	return config->class_name && strcmp(config->class_name, name) == 0;
+}
+
+/* Takes out what a wrapper has of its own. One that Keras doesn't bring may have
+ * a weight whose name no layer has, or the layer inside it may. */
+static enum scope_verdict take_own(const struct step *step, struct step *inner)
+{
+	bool normalizes = is_class(step->config, "SpectralNormalization");
+	bool is_known = normalizes || is_class(step->config, "TimeDistributed");
+	uint32_t i;
+
+	inner->n = 0;
+	for (i = 0; i < step->n; i++) {
+		struct scoped *weight = &step->weights[i];
+
+		if (normalizes && strcmp(weight->rest, "vector_u") == 0) {
+			*weight->path = arena_join(step->arena, step->prefix,
+						   weight->rest, "");
+			if (!*weight->path)
+				return SCOPE_MEMORY;
+			continue;
+		}
+		if (!is_known && is_single(weight->rest) &&
+		    leaf_rank(weight->rest) == UINT32_MAX)
+			return SCOPE_UNKNOWN;
+		inner->weights[inner->n++] = *weight;
+	}
+	return SCOPE_DECIDED;
+}
+
 /* Keras 2 shows nothing of the wrapped layer's name, Keras 3 all of it. */
 static enum scope_verdict resolve_wrapped(const struct step *step)
 {
 	const struct config_layer *wrapped = &step->config->children[0];
 	struct step inner = *step;
+	enum scope_verdict verdict;
 
-	if (*wrapped->name && all_start(step, wrapped->name))
-		return enter(step, wrapped->name, strlen(wrapped->name),
+	inner.weights =
+		arena_alloc(step->arena, step->n, sizeof(*inner.weights));
+	if (!inner.weights)
+		return SCOPE_MEMORY;
+	verdict = take_own(step, &inner);
+	if (verdict != SCOPE_DECIDED)
+		return verdict;
+	if (*wrapped->name && all_start(&inner, wrapped->name))
+		return enter(&inner, wrapped->name, strlen(wrapped->name),
 			     "layer/", false, wrapped);
 	inner.config = wrapped;
 	inner.prefix = arena_printf(step->arena, "%slayer/", step->prefix);

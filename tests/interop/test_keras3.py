@@ -31,7 +31,7 @@ NO_ATTRIBUTE = {"subclassed_with_its_own_weight", "batch_norm",
                 "custom_layer_with_a_layer",
                 "batch_norm_without_center_or_scale",
                 "time_distributed_model_of_two_layers",
-                "time_distributed_convolution"}
+                "time_distributed_convolution", "attention_use_scale"}
 CUSTOM = {"scalars_and_integers", "custom_layer_with_a_layer"}
 
 
@@ -404,6 +404,25 @@ def test_a_class_that_is_exported_by_another_name_has_its_own_slot(wh):
     model.save(wh.folder / "theirs.keras")
     said = wh.refused("convert", "theirs.keras", "ckpt")
     assert "weight 'layers/grouped_query_attention/_key_dense/vars/0'" in said
+
+
+def test_an_attention_of_one_weight_is_told_by_its_configuration(wh):
+    """A scale, or the score's weight: both have no shape."""
+    def make():
+        data = keras2.Input((4, 3))
+        return keras2.Model(data, keras2.layers.Dense(2)(
+            keras2.layers.Attention(score_mode="concat")([data, data])))
+
+    model = make()
+    zoo.fill(model, 1)
+    expected = zoo.arrays(model)
+    model.save_weights(wh.folder / "theirs.weights.h5")
+    said = wh.refused("convert", "theirs.weights.h5", "ckpt")
+    assert "'layers/attention/vars/0'" in said and "--model-config" in said
+    wh.quiet("convert", "theirs.weights.h5", "ckpt", *config(wh, model))
+    other = make()
+    other.load_weights(wh.folder / "ckpt").assert_consumed()
+    zoo.check_arrays(other, expected)
 
 
 def test_calls_of_functions_have_no_place_in_a_file(wh):

@@ -262,6 +262,47 @@ static void time_distributed_is_known_by_its_configuration(void **state)
 	model_end(&model);
 }
 
+static void spectral_normalization_has_a_vector_of_its_own(void **state)
+{
+	static const char config[] =
+		MODEL("Sequential", "m",
+		      LAYER("SpectralNormalization", "sn",
+			    ", \"layer\": " LAYER("Dense", "d", "")));
+	struct mapping_graph graph;
+	struct model model;
+
+	(void)state;
+	model_begin(&model);
+	model_layer(&model, "sn");
+	model_weight(&model, "sn/kernel:0");
+	model_weight(&model, "sn/vector_u:0");
+	make_graph(&model, config, &graph);
+	check_key(&graph, 0, "layer_with_weights-0/layer/kernel");
+	check_key(&graph, 1, "layer_with_weights-0/vector_u");
+	model_end(&model);
+}
+
+static void what_another_wrapper_owns_is_not_known(void **state)
+{
+	static const char config[] =
+		MODEL("Sequential", "m",
+		      LAYER("WeightNormalization", "wn",
+			    ", \"layer\": " LAYER("Dense", "d", "")));
+	struct mapping_graph graph;
+	struct model model;
+
+	(void)state;
+	model_begin(&model);
+	model_layer(&model, "wn");
+	model_weight(&model, "wn/kernel:0");
+	model_weight(&model, "wn/g:0");
+	model_finish(&model, "h5");
+	assert_fails(mapping_graph(&model.manifest, config, &model.arena,
+				   &graph, &model.err),
+		     &model.err, WH_EUNSUPPORTED, "attribute");
+	model_end(&model);
+}
+
 static void cells_find_their_place_by_name(void **state)
 {
 	static const char config[] = MODEL(
@@ -604,6 +645,9 @@ int main(void)
 		cmocka_unit_test(models_in_models_keep_their_depth),
 		cmocka_unit_test(
 			time_distributed_is_known_by_its_configuration),
+		cmocka_unit_test(
+			spectral_normalization_has_a_vector_of_its_own),
+		cmocka_unit_test(what_another_wrapper_owns_is_not_known),
 		cmocka_unit_test(cells_find_their_place_by_name),
 		cmocka_unit_test(a_weight_of_no_configured_layer_is_refused),
 		cmocka_unit_test(an_inner_name_that_is_there_twice_is_refused),

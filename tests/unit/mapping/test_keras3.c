@@ -57,6 +57,7 @@ static void a_slot_says_its_class(void **state)
 static void a_class_says_its_variables(void **state)
 {
 	struct config_layer no_scale = {.centers = true};
+	struct config_layer concat = {.concatenates = true};
 
 	(void)state;
 	assert_string_equal(leaf_of_value("Dense", NULL, 0, 1), "kernel");
@@ -73,6 +74,13 @@ static void a_class_says_its_variables(void **state)
 	assert_string_equal(
 		leaf_of_value("BatchNormalization", &no_scale, 0, 3), "beta");
 	assert_null(leaf_of_value("LayerNormalization", NULL, 0, 1));
+	/* A scale, or what score_mode="concat" has? */
+	assert_null(leaf_of_value("Attention", NULL, 0, 1));
+	assert_string_equal(leaf_of_value("Attention", &concat, 0, 1),
+			    "concat_score_weight");
+	assert_string_equal(leaf_of_value("Attention", NULL, 0, 2), "scale");
+	assert_string_equal(leaf_of_value("AdditiveAttention", NULL, 0, 1),
+			    "scale");
 	assert_null(leaf_of_value("Mine", NULL, 0, 1));
 	assert_null(leaf_of_value(NULL, NULL, 0, 1));
 }

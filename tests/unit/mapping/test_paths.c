@@ -168,6 +168,18 @@ static void bidirectional_has_a_layer_each_way(void **state)
 	       "backward_layer/cell/recurrent_kernel"});
 }
 
+static void a_frozen_direction_stands_last(void **state)
+{
+	(void)state;
+	CHECK("bi", {"bi/backward_l/lstm_cell/kernel:0",
+		     "backward_layer/cell/kernel"},
+	      {"bi/backward_l/lstm_cell/recurrent_kernel:0",
+	       "backward_layer/cell/recurrent_kernel"},
+	      {"bi/forward_l/lstm_cell/kernel:0", "forward_layer/cell/kernel"},
+	      {"bi/forward_l/lstm_cell/recurrent_kernel:0",
+	       "forward_layer/cell/recurrent_kernel"});
+}
+
 static void time_distributed_looks_like_what_it_wraps(void **state)
 {
 	(void)state;
@@ -250,6 +262,14 @@ static void a_keras_1_name_is_refused(void **state)
 	REFUSED("Keras 1", "dense_1", "dense_1_W:0", "dense_1_b:0");
 }
 
+/* Within its layer's scope a name may begin like the layer. */
+static void an_attribute_may_be_called_like_its_layer(void **state)
+{
+	(void)state;
+	CHECK("attn", {"attn/attn_bias:0", "attn_bias"},
+	      {"attn/attn_w:0", "attn_w"});
+}
+
 static void object_paths_stay_as_they_are(void **state)
 {
 	(void)state;
@@ -285,6 +305,7 @@ int main(void)
 		cmocka_unit_test(an_rnn_of_one_listed_cell_has_a_stack),
 		cmocka_unit_test(an_rnn_of_several_cells_is_refused),
 		cmocka_unit_test(bidirectional_has_a_layer_each_way),
+		cmocka_unit_test(a_frozen_direction_stands_last),
 		cmocka_unit_test(time_distributed_looks_like_what_it_wraps),
 		cmocka_unit_test(multi_head_attention_has_four_dense_layers),
 		cmocka_unit_test(the_whole_layer_name_is_stripped),
@@ -296,6 +317,7 @@ int main(void)
 		cmocka_unit_test(a_bare_tf_variable_is_refused),
 		cmocka_unit_test(a_subclassed_model_is_refused),
 		cmocka_unit_test(a_keras_1_name_is_refused),
+		cmocka_unit_test(an_attribute_may_be_called_like_its_layer),
 		cmocka_unit_test(object_paths_stay_as_they_are),
 		cmocka_unit_test(odd_names_do_no_harm),
 	};
