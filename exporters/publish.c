@@ -208,6 +208,21 @@ static enum wh_status find_format(const struct wh_library *library,
 	return WH_OK;
 }
 
+/* Its files would be listed twice. */
+static enum wh_status check_once(const struct publication *publication,
+				 const struct wh_format *format,
+				 struct wh_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < publication->n_files; i++)
+		if (strcmp(publication->files[i].format, format->name) == 0)
+			return wh_fail(err, WH_EINVAL,
+				       "format '%s' is given twice",
+				       format->name);
+	return WH_OK;
+}
+
 static enum wh_status plan_one(struct publishing *publishing, const char *name,
 			       struct wh_error *err)
 {
@@ -218,6 +233,7 @@ static enum wh_status plan_one(struct publishing *publishing, const char *name,
 	uint32_t i;
 
 	WH_TRY(find_format(publishing->options->library, name, &format, err));
+	WH_TRY(check_once(publication, format, err));
 	WH_TRY(wh_plan_for(
 		publishing->source, format, &publishing->options->plan,
 		publishing->options->canonical, &plan, &reproduced, err));

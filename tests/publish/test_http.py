@@ -198,6 +198,11 @@ def test_a_folder_has_the_same_layout(wh, elsewhere, tmp_path):
         (DIGITS / "epoch-02.h5").read_bytes()
 
 
+def test_a_format_is_given_once(wh, tmp_path):
+    assert "format 'h5' is given twice" in wh.fails(
+        2, "publish", f"file:{tmp_path}/models", "--save-format", "h5,tf,h5")
+
+
 def test_what_a_format_leaves_out_is_told_with_its_name(wh, tmp_path):
     wh.ok("commit", "-q", DIGITS.parents[1] / "tf" / "adam-trained" / "ckpt")
     done = wh("publish", f"file:{tmp_path}/models", "--save-format", "tf,h5")
