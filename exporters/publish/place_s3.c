@@ -17,21 +17,97 @@
 	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define PART_SIZE ((uint64_t)16 << 20)
 
+/* ---- Where it is ----------------------------------------------------------
+ */
+
+/* A store of one's own has paths; AWS has a host for each bucket, unless its
+ * name has dots, which certificates don't cover. */
+static bool is_in_host(const struct s3_place *place)
+{
+	const char *style = place->keys.style;
+
+	if (style && strcmp(style, "virtual") == 0)
+		return true;
+	if (style && strcmp(style, "path") == 0)
+		return false;
+	return !place->keys.endpoint && !strchr(place->bucket, '.');
+}
+
+/* "https://host:port", without a '/' at its end; malloc'd. */
+static char *endpoint_of(const struct s3_place *place, const char *region)
+{
+	char *endpoint = NULL;
+	size_t end;
+
+	if (place->keys.endpoint)
+		endpoint = strdup(place->keys.endpoint);
+	else if (asprintf(&endpoint, "https://s3.%s.amazonaws.com%s", region,
+			  text_starts(region, "cn-") ? ".cn" : "") < 0)
+		endpoint = NULL;
+	end = endpoint ? strlen(endpoint) : 0;
+	while (end && endpoint[end - 1] == '/')
+		endpoint[--end] = '\0';
+	return endpoint;
+}
+
+/* malloc'd */
+static char *make_root(const struct s3_place *place, const char *region)
+{
+	char *endpoint wh_free_auto = endpoint_of(place, region);
+	char *root = NULL;
+	size_t scheme;
+	int got;
+
+	if (!endpoint)
+		return NULL;
+	scheme = strcspn(endpoint, "/");
+	scheme += strspn(endpoint + scheme, "/");
+	if (is_in_host(place))
+		got = asprintf(&root, "%.*s%s.%s", (int)scheme, endpoint,
+			       place->bucket, endpoint + scheme);
+	else
+		got = asprintf(&root, "%s/%s", endpoint, place->bucket);
+	return got < 0 ? NULL : root;
+}
+
+/* Also the host, at AWS; false, and all as it was, without memory. */
+static bool use_region(struct s3_place *place, const char *region)
+{
+	char *copy = strdup(region);
+	char *root = copy ? make_root(place, copy) : NULL;
+
+	if (!root) {
+		free(copy);
+		return false;
+	}
+	free(place->keys.region);
+	free(place->root);
+	place->keys.region = copy;
+	place->root = root;
+	return true;
+}
+
 /* ---- Signing and sending --------------------------------------------------
  */
+
+#define REGION_SIZE 64
 
 struct signer {
 	struct s3_place *place;
 	const struct s3_request *request;
+	char region[REGION_SIZE]; /* the URL's */
 };
 
 static enum wh_status authorize(void *arg, const struct http_request *request,
 				bool refresh, struct http_headers *headers,
 				struct wh_error *err)
 {
-	const struct signer *signer = arg;
-	struct s3_place *place = signer->place;
-	struct s3_keys keys = place->keys;
+	struct signer *signer = arg;
+	const struct s3_place *place = signer->place;
+	struct s3_keys keys = {.access = place->keys.access,
+			       .secret = place->keys.secret,
+			       .token = place->keys.token,
+			       .region = signer->region};
 	struct s3_signing signing = {
 		.keys = &keys,
 		.method = request->method,
@@ -42,23 +118,26 @@ static enum wh_status authorize(void *arg, const struct http_request *request,
 		/* At the time of each try: a signature ages. */
 		.time = time(NULL) + atomic_load(&place->skew_s),
 	};
-	char region[64];
 
 	(void)refresh;
-	pthread_mutex_lock(&place->lock);
-	snprintf(region, sizeof(region), "%s", place->keys.region);
-	pthread_mutex_unlock(&place->lock);
-	keys.region = region;
 	return s3_sign(&signing, headers, err);
 }
 
-static enum wh_status url_of(const struct s3_place *place,
-			     const struct s3_request *request, char **url,
+/* The request's URL, and the region that it is signed for. */
+static enum wh_status url_of(struct signer *signer, char **url,
 			     struct wh_error *err)
 {
+	struct s3_place *place = signer->place;
+	const struct s3_request *request = signer->request;
 	struct wh_buf text wh_buf_auto = {0};
+	enum wh_status status;
 
-	WH_TRY(wh_buf_printf(&text, err, "%s/", place->root));
+	pthread_mutex_lock(&place->lock);
+	snprintf(signer->region, sizeof(signer->region), "%s",
+		 place->keys.region);
+	status = wh_buf_printf(&text, err, "%s/", place->root);
+	pthread_mutex_unlock(&place->lock);
+	WH_TRY(status);
 	if (request->path) {
 		WH_TRY(place_check_path(request->path, err));
 		WH_TRY(http_escape(&text, place->prefix, false, err));
@@ -112,27 +191,32 @@ static bool learn_clock(struct s3_place *place,
 	return true;
 }
 
-static bool learn_region(struct s3_place *place,
+/* It becomes a part of a host's name. */
+static bool is_region(const char *text)
+{
+	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
+					   "0123456789-")];
+}
+
+/* A server that names another region than `used`, that of the request: other
+ * requests may have learnt it meanwhile. */
+static bool learn_region(struct s3_place *place, const char *used,
 			 const struct http_response *response)
 {
-	char region[64], *copy;
-	bool changed;
+	char region[REGION_SIZE];
+	bool learnt;
 
 	if (!http_header(response, "x-amz-bucket-region", region,
 			 sizeof(region)) &&
 	    !http_xml(&response->body, "Region", region, sizeof(region)))
 		return false;
-	copy = strdup(region);
+	if (!is_region(region) || strcmp(region, used) == 0)
+		return false;
 	pthread_mutex_lock(&place->lock);
-	changed = copy && strcmp(region, place->keys.region) != 0;
-	if (changed) {
-		free(place->keys.region);
-		place->keys.region = copy;
-		copy = NULL;
-	}
+	learnt = strcmp(region, place->keys.region) == 0 ||
+		 use_region(place, region);
 	pthread_mutex_unlock(&place->lock);
-	free(copy);
-	return changed;
+	return learnt;
 }
 
 static bool is_mute(const struct http_request *http,
@@ -169,21 +253,34 @@ static enum wh_status send_once(struct s3_place *place,
 		       : WH_OK;
 }
 
-enum wh_status s3_send(struct s3_place *place, const struct s3_request *request,
-		       struct http_response *response, struct wh_error *err)
+static enum wh_status send_signed(struct s3_place *place,
+				  const struct s3_request *request,
+				  char used[REGION_SIZE],
+				  struct http_response *response,
+				  struct wh_error *err)
 {
-	struct signer signer = {place, request};
+	struct signer signer = {.place = place, .request = request};
 	char *url wh_free_auto = NULL;
 	struct http_request http;
 
-	WH_TRY(url_of(place, request, &url, err));
+	WH_TRY(url_of(&signer, &url, err));
+	memcpy(used, signer.region, sizeof(signer.region));
 	http = http_of(request, url, &signer);
-	WH_TRY(send_once(place, &http, response, err));
+	return send_once(place, &http, response, err);
+}
+
+enum wh_status s3_send(struct s3_place *place, const struct s3_request *request,
+		       struct http_response *response, struct wh_error *err)
+{
+	char used[REGION_SIZE];
+
+	WH_TRY(send_signed(place, request, used, response, err));
 	if (response->status < 300 ||
-	    (!learn_clock(place, response) && !learn_region(place, response)))
+	    (!learn_clock(place, response) &&
+	     !learn_region(place, used, response)))
 		return WH_OK;
 	http_response_free(response);
-	return send_once(place, &http, response, err);
+	return send_signed(place, request, used, response, err);
 }
 
 enum wh_status s3_refused(struct s3_place *place,
@@ -191,12 +288,12 @@ enum wh_status s3_refused(struct s3_place *place,
 			  const struct http_response *response,
 			  struct wh_error *err)
 {
-	struct signer signer = {place, request};
+	struct signer signer = {.place = place, .request = request};
 	char *url wh_free_auto = NULL;
 	struct http_request http;
 	enum wh_status status;
 
-	WH_TRY(url_of(place, request, &url, err));
+	WH_TRY(url_of(&signer, &url, err));
 	http = http_of(request, url, &signer);
 	status = http_refused(&http, response, err);
 	/* versitygw's word for a key that it doesn't know is a 404. */
@@ -407,6 +504,7 @@ static void close_place(struct place *base)
 	s3_keys_free(&place->keys);
 	pthread_mutex_destroy(&place->lock);
 	free(place->root);
+	free(place->bucket);
 	free(place->prefix);
 	free(place);
 }
@@ -421,51 +519,6 @@ static bool is_bucket(const char *name, size_t len)
 		    name[i] != '.' && name[i] != '_')
 			return false;
 	return len >= 3 && len <= 63;
-}
-
-/* A store of one's own has paths; AWS has a host for each bucket, unless its
- * name has dots, which certificates don't cover. */
-static bool is_in_host(const struct s3_place *place, const char *bucket,
-		       size_t len)
-{
-	const char *style = place->keys.style;
-
-	if (style && strcmp(style, "virtual") == 0)
-		return true;
-	if (style && strcmp(style, "path") == 0)
-		return false;
-	return !place->keys.endpoint && !memchr(bucket, '.', len);
-}
-
-static enum wh_status make_root(struct s3_place *place, const char *bucket,
-				size_t len, struct wh_error *err)
-{
-	char *endpoint wh_free_auto = NULL;
-	size_t scheme, end;
-	int got;
-
-	if (place->keys.endpoint)
-		endpoint = strdup(place->keys.endpoint);
-	else if (asprintf(&endpoint, "https://s3.%s.amazonaws.com",
-			  place->keys.region) < 0)
-		endpoint = NULL;
-	if (!endpoint)
-		return wh_fail_memory(err);
-	end = strlen(endpoint);
-	while (end && endpoint[end - 1] == '/')
-		endpoint[--end] = '\0';
-	scheme = strcspn(endpoint, "/");
-	scheme += strspn(endpoint + scheme, "/");
-	if (is_in_host(place, bucket, len))
-		got = asprintf(&place->root, "%.*s%.*s.%s", (int)scheme,
-			       endpoint, (int)len, bucket, endpoint + scheme);
-	else
-		got = asprintf(&place->root, "%s/%.*s", endpoint, (int)len,
-			       bucket);
-	if (got >= 0)
-		return WH_OK;
-	place->root = NULL;
-	return wh_fail_memory(err);
 }
 
 static enum wh_status make_prefix(struct s3_place *place, const char *path,
@@ -512,7 +565,11 @@ static enum wh_status fill_place(struct s3_place *place,
 		if (!place->keys.endpoint)
 			return wh_fail_memory(err);
 	}
-	WH_TRY(make_root(place, bucket, len, err));
+	place->bucket = strndup(bucket, len);
+	place->root = place->bucket ? make_root(place, place->keys.region)
+				    : NULL;
+	if (!place->root)
+		return wh_fail_memory(err);
 	WH_TRY(make_prefix(place, bucket + len, err));
 	WH_TRY(http_open(&settings->http, &place->http, err));
 	place->base.meter = http_meter(place->http);

@@ -59,10 +59,12 @@ struct s3_place {
 	struct place base; /* first: they are cast into each other */
 	struct http *http;
 	struct s3_keys keys;
-	char *root;   /* "https://host/bucket" or "https://bucket.host" */
-	char *prefix; /* "" or "a/b/" */
+	char *bucket;
+	char *prefix;	      /* "" or "a/b/" */
 	_Atomic long skew_s;  /* the server's clock less ours */
-	pthread_mutex_t lock; /* of keys.region, which a server may correct */
+	pthread_mutex_t lock; /* of keys.region, which a server may correct,
+				 and of what follows from it: */
+	char *root; /* "https://host/bucket" or "https://bucket.host" */
 };
 
 struct s3_request {

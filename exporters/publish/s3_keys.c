@@ -10,13 +10,6 @@
 
 #define DEFAULT_REGION "us-east-1"
 
-static char *variable(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? strdup(value) : NULL;
-}
-
 static char *trim(char *text)
 {
 	size_t len;
@@ -29,14 +22,45 @@ static char *trim(char *text)
 	return text;
 }
 
-static void set(char **slot, const char *value)
+struct finding {
+	struct s3_keys *keys;
+	bool has_keys; /* all of them, or what there is of them */
+	bool no_memory;
+};
+
+static void set(struct finding *finding, char **slot, const char *value)
 {
-	if (!*slot && *value)
-		*slot = strdup(value);
+	if (*slot || !*value)
+		return;
+	*slot = strdup(value);
+	finding->no_memory |= !*slot;
 }
 
-static void take_line(struct s3_keys *keys, char *line)
+static void set_variable(struct finding *finding, char **slot, const char *name)
 {
+	const char *value = getenv(name);
+
+	set(finding, slot, value ? value : "");
+}
+
+/* A pair, and the token of its session, come from one place: parts of two of
+ * them don't fit. */
+static void take_key(struct finding *finding, const char *name,
+		     const char *value)
+{
+	struct s3_keys *keys = finding->keys;
+
+	if (strcmp(name, "aws_access_key_id") == 0)
+		set(finding, &keys->access, value);
+	else if (strcmp(name, "aws_secret_access_key") == 0)
+		set(finding, &keys->secret, value);
+	else if (strcmp(name, "aws_session_token") == 0)
+		set(finding, &keys->token, value);
+}
+
+static void take_line(struct finding *finding, char *line)
+{
+	struct s3_keys *keys = finding->keys;
 	char *equals = strchr(line, '=');
 	char *name, *value;
 
@@ -45,18 +69,14 @@ static void take_line(struct s3_keys *keys, char *line)
 	*equals = '\0';
 	name = trim(line);
 	value = trim(equals + 1);
-	if (strcmp(name, "aws_access_key_id") == 0)
-		set(&keys->access, value);
-	else if (strcmp(name, "aws_secret_access_key") == 0)
-		set(&keys->secret, value);
-	else if (strcmp(name, "aws_session_token") == 0)
-		set(&keys->token, value);
-	else if (strcmp(name, "region") == 0)
-		set(&keys->region, value);
+	if (!finding->has_keys)
+		take_key(finding, name, value);
+	if (strcmp(name, "region") == 0)
+		set(finding, &keys->region, value);
 	else if (strcmp(name, "endpoint_url") == 0)
-		set(&keys->endpoint, value);
+		set(finding, &keys->endpoint, value);
 	else if (strcmp(name, "addressing_style") == 0) /* below "s3 =" */
-		set(&keys->style, value);
+		set(finding, &keys->style, value);
 }
 
 /* "[name]", in the config file "[profile name]". */
@@ -74,7 +94,7 @@ static bool is_section(char *line, const char *profile)
 }
 
 /* A file that isn't there says nothing. */
-static void read_file(struct s3_keys *keys, const char *path,
+static void read_file(struct finding *finding, const char *path,
 		      const char *profile)
 {
 	FILE *file = fopen(path, "re");
@@ -88,53 +108,63 @@ static void read_file(struct s3_keys *keys, const char *path,
 		if (*text == '[')
 			ours = is_section(text, profile);
 		else if (ours && *text != '#' && *text != ';')
-			take_line(keys, text);
+			take_line(finding, text);
 	}
 	free(line);
 	if (file)
 		fclose(file);
+	finding->has_keys |= finding->keys->access || finding->keys->secret;
 }
 
-static void read_shared(struct s3_keys *keys, const char *path_variable,
+static void read_shared(struct finding *finding, const char *path_variable,
 			const char *name, const char *profile)
 {
+	const char *given = getenv(path_variable);
 	char *home wh_free_auto = home_folder();
-	char *path wh_free_auto = variable(path_variable);
+	char *path wh_free_auto = NULL;
 
-	if (!path && home && asprintf(&path, "%s/.aws/%s", home, name) < 0)
+	if (given && *given) {
+		read_file(finding, given, profile);
+		return;
+	}
+	if (!home)
+		return;
+	if (asprintf(&path, "%s/.aws/%s", home, name) < 0) {
 		path = NULL;
-	if (path)
-		read_file(keys, path, profile);
+		finding->no_memory = true;
+		return;
+	}
+	read_file(finding, path, profile);
+}
+
+static void read_environment(struct finding *finding)
+{
+	struct s3_keys *keys = finding->keys;
+
+	set_variable(finding, &keys->access, "AWS_ACCESS_KEY_ID");
+	set_variable(finding, &keys->secret, "AWS_SECRET_ACCESS_KEY");
+	finding->has_keys = keys->access || keys->secret;
+	if (finding->has_keys)
+		set_variable(finding, &keys->token, "AWS_SESSION_TOKEN");
+	set_variable(finding, &keys->region, "AWS_REGION");
+	set_variable(finding, &keys->region, "AWS_DEFAULT_REGION");
+	set_variable(finding, &keys->endpoint, "AWS_ENDPOINT_URL_S3");
+	set_variable(finding, &keys->endpoint, "AWS_ENDPOINT_URL");
 }
 
 enum wh_status s3_keys_find(struct s3_keys *keys, struct wh_error *err)
 {
-	char *profile wh_free_auto = variable("AWS_PROFILE");
+	struct finding finding = {.keys = keys};
+	const char *profile = getenv("AWS_PROFILE");
 
 	memset(keys, 0, sizeof(*keys));
-	keys->access = variable("AWS_ACCESS_KEY_ID");
-	keys->secret = variable("AWS_SECRET_ACCESS_KEY");
-	keys->token = variable("AWS_SESSION_TOKEN");
-	keys->region = variable("AWS_REGION");
-	if (!keys->region)
-		keys->region = variable("AWS_DEFAULT_REGION");
-	keys->endpoint = variable("AWS_ENDPOINT_URL_S3");
-	if (!keys->endpoint)
-		keys->endpoint = variable("AWS_ENDPOINT_URL");
-	/* A token belongs to the keys that it came with. */
-	if (keys->access && !keys->token)
-		keys->token = strdup("");
-	read_shared(keys, "AWS_SHARED_CREDENTIALS_FILE", "credentials",
-		    profile ? profile : "default");
-	read_shared(keys, "AWS_CONFIG_FILE", "config",
-		    profile ? profile : "default");
-	if (keys->token && !*keys->token) {
-		free(keys->token);
-		keys->token = NULL;
-	}
-	if (!keys->region)
-		keys->region = strdup(DEFAULT_REGION);
-	if (!keys->region)
+	profile = profile && *profile ? profile : "default";
+	read_environment(&finding);
+	read_shared(&finding, "AWS_SHARED_CREDENTIALS_FILE", "credentials",
+		    profile);
+	read_shared(&finding, "AWS_CONFIG_FILE", "config", profile);
+	set(&finding, &keys->region, DEFAULT_REGION);
+	if (finding.no_memory)
 		return wh_fail_memory(err);
 	if (!keys->access != !keys->secret)
 		return wh_fail(err, WH_EINVAL,

@@ -75,6 +75,24 @@ static enum wh_status tell_page(const struct s3_place *place,
 	return WH_OK;
 }
 
+/* What isn't seen may name what is to go: so a page that is none, or that goes
+ * on and doesn't say where, is an error. */
+static enum wh_status take_token(const struct wh_buf *body,
+				 char token[MAX_TOKEN], struct wh_error *err)
+{
+	char truncated[8] = "";
+
+	if (!http_xml(body, "IsTruncated", truncated, sizeof(truncated)))
+		return wh_fail(err, WH_EREMOTE,
+			       "what should list the bucket does not");
+	http_xml(body, "NextContinuationToken", token, MAX_TOKEN);
+	if (strlen(token) == MAX_TOKEN - 1 ||
+	    (!*token && strcmp(truncated, "true") == 0))
+		return wh_fail(err, WH_EREMOTE,
+			       "the bucket's list breaks off");
+	return WH_OK;
+}
+
 /* `token`: of this page, then of the next one; "" after the last. */
 static enum wh_status one_page(struct s3_place *place, char token[MAX_TOKEN],
 			       alias_fn *fn, void *arg, struct wh_error *err)
@@ -90,8 +108,8 @@ static enum wh_status one_page(struct s3_place *place, char token[MAX_TOKEN],
 	WH_TRY(s3_send(place, &request, &response, err));
 	if (response.status == 200) {
 		status = tell_page(place, &response.body, fn, arg, err);
-		http_xml(&response.body, "NextContinuationToken", token,
-			 MAX_TOKEN);
+		if (!status)
+			status = take_token(&response.body, token, err);
 	} else if (response.status == 403 || response.status == 501) {
 		status = wh_fail(err, WH_EUNSUPPORTED,
 				 "these keys may not list the bucket");

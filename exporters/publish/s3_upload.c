@@ -105,14 +105,32 @@ static void take_parts(struct upload *upload, const struct wh_buf *body)
 			       sizeof(etag));
 }
 
+/* The part that the next page begins behind; 0: there is none. A page that
+ * goes on before its own beginning is the last, too: what isn't listed is sent
+ * again. */
+static uint64_t next_page(const struct http_response *response, uint64_t behind)
+{
+	char marker[32], truncated[8];
+	uint64_t next;
+
+	if (!http_xml(&response->body, "IsTruncated", truncated,
+		      sizeof(truncated)) ||
+	    strcmp(truncated, "true") != 0 ||
+	    !http_xml(&response->body, "NextPartNumberMarker", marker,
+		      sizeof(marker)) ||
+	    !text_to_u64(marker, &next))
+		return 0;
+	return next > behind && next <= MAX_PARTS ? next : 0;
+}
+
 /* Which parts the server has; `*known` false if it doesn't know the upload. */
 static enum wh_status list_parts(struct upload *upload, bool *known,
 				 struct wh_error *err)
 {
-	char before[64] = "", marker[32], truncated[8] = "true";
+	char before[64] = "";
+	uint64_t behind = 0;
 
-	*known = true;
-	while (*known && strcmp(truncated, "true") == 0) {
+	do {
 		struct s3_request request = {.method = "GET",
 					     .path = upload->content->path};
 		struct wh_buf query wh_buf_auto = {0};
@@ -128,17 +146,12 @@ static enum wh_status list_parts(struct upload *upload, bool *known,
 		else if (response.status != 404)
 			status = s3_refused(upload->place, &request, &response,
 					    err);
-		if (!http_xml(&response.body, "IsTruncated", truncated,
-			      sizeof(truncated)) ||
-		    !http_xml(&response.body, "NextPartNumberMarker", marker,
-			      sizeof(marker)))
-			truncated[0] = '\0';
-		else
-			snprintf(before, sizeof(before),
-				 "part-number-marker=%s&", marker);
+		behind = *known ? next_page(&response, behind) : 0;
+		snprintf(before, sizeof(before), "part-number-marker=%llu&",
+			 (unsigned long long)behind);
 		http_response_free(&response);
 		WH_TRY(status);
-	}
+	} while (behind);
 	return WH_OK;
 }
 
@@ -312,13 +325,21 @@ static void give_up(struct upload *upload)
 		http_response_free(&response);
 }
 
-/* What the server refused won't be taken later either; a server that is down,
- * a line that was cut, or Ctrl-C, leaves parts that the next run goes on with.
- */
+/* What the server refused won't be taken later either; a server that is down or
+ * has too much to do, a line that was cut, or Ctrl-C, leaves parts that the
+ * next run goes on with. */
 static bool is_final(enum wh_status status, const struct wh_error *err)
 {
-	return status != WH_ECANCELLED &&
-	       (!err || (err->http_status >= 400 && err->http_status < 500));
+	switch (err ? err->http_status : 400) {
+	case 408:
+	case 425:
+	case 429:
+		return false;
+	default:
+		return status != WH_ECANCELLED &&
+		       (!err ||
+			(err->http_status >= 400 && err->http_status < 500));
+	}
 }
 
 static enum wh_status run(struct upload *upload, struct wh_error *err)

@@ -240,7 +240,9 @@ def anywhere(request, tmp_path):
 
 
 ISSUED = {"good": ("IP:127.0.0.1", "2"), "name": ("DNS:other.example", "2"),
-          "expired": ("IP:127.0.0.1", "-1")}
+          "expired": ("IP:127.0.0.1", "-1"),
+          "aws": ("DNS:*.s3.us-east-1.amazonaws.com,"
+                  "DNS:*.s3.eu-west-1.amazonaws.com", "2")}
 
 
 def openssl(folder, *words):

@@ -521,6 +521,42 @@ def test_what_s3_refuses_is_aborted(wh, in_parts, server, s3_place):
     assert not server.uploads and not pointers(server)
 
 
+def test_parts_stay_where_s3_has_too_much_to_do(wh, in_parts, server,
+                                                s3_place):
+    server.faults = [Fault("PUT .*partNumber=2", status=429)]
+    wh.fails(1, "publish", s3_place, *QUICK, "--parallel", "1", env=S3_LOGIN)
+    assert server.uploads
+    server.faults.clear()
+    wh.ok("publish", s3_place, env=S3_LOGIN)
+    check_published(server, in_parts)
+    assert len(server.seen("PUT .*partNumber=1")) == 1
+
+
+def test_a_list_of_parts_that_goes_round_ends(wh, in_parts, server, s3_place):
+    server.faults = [Fault("PUT .*partNumber=2", reset=0)]
+    wh.fails(1, "publish", s3_place, *QUICK, "--parallel", "1", env=S3_LOGIN)
+    server.faults = [Fault("GET .*uploadId", times=50, status=200, body=(
+        b"<R><IsTruncated>true</IsTruncated>"
+        b"<NextPartNumberMarker>1</NextPartNumberMarker></R>"))]
+    wh.ok("publish", s3_place, env=S3_LOGIN)
+    check_published(server, in_parts)
+    assert len(server.seen("GET .*uploadId")) == 2
+
+
+@pytest.mark.parametrize("body", [
+    b"<html>Please log in</html>",
+    b"<R><IsTruncated>true</IsTruncated></R>"])
+def test_what_does_not_list_a_bucket_lists_no_aliases(wh, server, s3_place,
+                                                      body):
+    """What isn't seen may name what is to go."""
+    wh.ok("publish", s3_place, env=S3_LOGIN)
+    server.faults = [Fault(r"GET /models/\?", status=200, body=body)]
+    assert "list" in wh.fails(1, "remote", "ls", s3_place, env=S3_LOGIN)
+    wh.fails(1, "unpublish", s3_place, wh.row("show")["snapshot"], "--grace",
+             "0", env=S3_LOGIN)
+    check_published(server)
+
+
 @pytest.mark.parametrize("ahead", [-7200, 3600])
 def test_a_clock_that_is_wrong_is_learnt(wh, in_parts, server, s3_place,
                                          ahead):

@@ -1,6 +1,7 @@
 """S3: versitygw checks every signature and hash; boto3 reads what we wrote."""
 import hashlib
 import json
+import ssl
 import subprocess
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from conftest import DIGITS, commit_large
+from fault_server import Fault, FaultServer
 from proxy import Proxy
 
 
@@ -84,6 +86,39 @@ def test_keys_come_from_the_shared_files_too(wh, s3, place):
     (aws / "config").write_text(
         f"[profile lab]\nregion = {s3.REGION}\nendpoint_url = {s3.url}\n")
     wh.ok("publish", place, env={"AWS_PROFILE": "lab"})
+
+
+def test_keys_of_two_places_are_not_mixed(wh, s3, place):
+    aws = wh.folder / "home" / ".aws"
+    aws.mkdir()
+    (aws / "credentials").write_text(
+        f"[default]\naws_access_key_id = {s3.ACCESS}\n"
+        f"aws_secret_access_key={s3.SECRET}\n")
+    env = {"AWS_ENDPOINT_URL_S3": s3.url, "AWS_REGION": s3.REGION}
+    # A token that is left over from other keys.
+    wh.ok("publish", place, env={**env, "AWS_SESSION_TOKEN": "stale"})
+    assert "one is missing" in wh.fails(
+        2, "publish", place, env={**env, "AWS_ACCESS_KEY_ID": "another"})
+
+
+def test_aws_is_asked_where_the_bucket_is(wh, authority, tmp_path):
+    """Its hosts are of a region each: one of another region says which."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "aws.crt", authority / "aws.key")
+    with FaultServer(tls=context) as server:
+        hosts = [f"models.s3.{region}.amazonaws.com"
+                 for region in ("us-east-1", "eu-west-1")]
+        server.faults = [Fault(".*", times=2, status=301, headers=(
+            "x-amz-bucket-region: eu-west-1",))]
+        with Proxy(hosts={host: server.port for host in hosts}) as proxy:
+            wh.ok("publish", "s3://models/x", "--proxy", proxy.url,
+                  "--ca-file", authority / "ca.crt",
+                  env={"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+                       "AWS_SECRET_ACCESS_KEY": "an S3 secret"})
+            asked = [url for _, url, _ in proxy.log]
+        assert asked[0] == f"{hosts[0]}:443"
+        assert set(asked[1:]) == {f"{hosts[1]}:443"}
+        assert "/x/latest.json" in server.objects
 
 
 def test_the_bucket_may_be_part_of_the_hosts_name(wh, s3, place, elsewhere):
