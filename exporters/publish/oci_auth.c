@@ -9,6 +9,7 @@
 #include "base/text.h"
 
 #define DEFAULT_LIFE_S 60 /* of a token that doesn't say (specification) */
+#define MAX_LIFE_S     86400
 #define MAX_TAG	       128
 
 /* ---- The URL --------------------------------------------------------------
@@ -216,6 +217,7 @@ static enum wh_status take_token(struct oci_place *place,
 	place->token = token ? strdup(token) : NULL;
 	/* A little early: a long PUT begins with a token that lasts. */
 	life = life > 0 ? life : DEFAULT_LIFE_S;
+	life = life < MAX_LIFE_S ? life : MAX_LIFE_S;
 	place->expires = time(NULL) + (time_t)(life * 8 / 10);
 	json_decref(root);
 	if (!place->token)

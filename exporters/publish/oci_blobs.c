@@ -200,6 +200,21 @@ static void cancel_upload(struct oci_place *place, const char *location)
 		http_response_free(&response);
 }
 
+/* What was refused for what it is stays refused; a session may be lost, and a
+ * registry have too much to do. */
+static bool is_final(int http_status)
+{
+	switch (http_status) {
+	case 404:
+	case 408:
+	case 425:
+	case 429:
+		return false;
+	default:
+		return http_status >= 400 && http_status < 500;
+	}
+}
+
 /* `*final`: no other session is worth a try. */
 static enum wh_status put_in_session(struct oci_place *place,
 				     const struct content *content, bool *final,
@@ -216,10 +231,7 @@ static enum wh_status put_in_session(struct oci_place *place,
 	if (!status)
 		return WH_OK;
 	cancel_upload(place, location);
-	/* What was refused for what it is stays refused. */
-	*final = status != WH_EREMOTE ||
-		 (err && err->http_status >= 400 && err->http_status < 500 &&
-		  err->http_status != 404);
+	*final = status != WH_EREMOTE || (err && is_final(err->http_status));
 	return status;
 }
 
@@ -237,9 +249,15 @@ enum wh_status oci_put(struct place *base, const struct content *content,
 	/* The first reason is the one that tells: where the disk is full, later
 	 * ones say "unknown error". */
 	status = put_in_session(place, content, &final, err);
-	for (i = 1; i < SESSIONS && status && !final; i++)
-		if (!put_in_session(place, content, &final, &later))
-			status = WH_OK;
+	for (i = 1; i < SESSIONS && status && !final; i++) {
+		enum wh_status again =
+			put_in_session(place, content, &final, &later);
+
+		if (!again)
+			return WH_OK;
+		if (again == WH_ECANCELLED)
+			return wh_fail(err, again, "%s", later.message);
+	}
 	return status;
 }
 

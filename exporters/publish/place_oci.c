@@ -169,8 +169,10 @@ static enum wh_status note_layers(struct oci_place *place, json_t *root,
 		    strncmp(digest, "sha256:", 7) != 0)
 			continue;
 		if (asprintf(&path, "v/%s/%s", snapshot, title) < 0)
+			path = NULL;
+		if (!path || json_object_set_new(place->layers, path,
+						 json_string(digest)))
 			return wh_fail_memory(err);
-		json_object_set_new(place->layers, path, json_string(digest));
 	}
 	return WH_OK;
 }
@@ -243,8 +245,11 @@ static enum wh_status delete_manifest(struct oci_place *place, const char *name,
 	if (response.status != 202 && response.status != 200 &&
 	    response.status != 404)
 		status = http_refused(&request, &response, err);
-	if (err && (response.status == 405 || response.status == 400))
-		status = err->status = WH_EUNSUPPORTED;
+	if (response.status == 405 || response.status == 400) {
+		status = WH_EUNSUPPORTED;
+		if (err)
+			err->status = status;
+	}
 	http_response_free(&response);
 	return status;
 }
@@ -340,7 +345,13 @@ static enum wh_status list_page(struct oci_place *place, char **url,
 	if (response.status == 200) {
 		root = json_loadb((const char *)response.body.data,
 				  response.body.size, 0, NULL);
-		status = tell_tags(json_object_get(root, "tags"), fn, arg, err);
+		/* What isn't seen may name what is to go. */
+		status = json_is_object(root)
+				 ? tell_tags(json_object_get(root, "tags"), fn,
+					     arg, err)
+				 : wh_fail(err, WH_EREMOTE,
+					   "what should list the registry's "
+					   "tags does not");
 		json_decref(root);
 	} else {
 		status = response.status == 404

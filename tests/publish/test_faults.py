@@ -586,6 +586,20 @@ def test_a_blob_that_breaks_gets_a_new_session(wh, server):
     assert len(server.seen("POST .*/uploads")) > 1
 
 
+def test_a_registry_that_has_too_much_to_do_gets_a_new_session(wh, server):
+    server.faults = [Fault("PUT .*digest=", times=1, status=429)]
+    wh("publish", f"oci://{server.host}/team/model:v1")
+    assert len(server.seen("POST .*/uploads")) > 1
+    assert server.seen("PUT .*/manifests")
+
+
+def test_what_does_not_list_tags_lists_no_aliases(wh, server):
+    server.faults = [Fault("GET .*/tags/list", status=200,
+                           body=b"<html>Please log in</html>")]
+    assert "list" in wh.fails(1, "remote", "ls",
+                              f"oci://{server.host}/team/model")
+
+
 def test_a_wrong_digest_is_final(wh, server):
     server.faults = [Fault("PUT .*digest=", status=400, body=json.dumps(
         {"errors": [{"code": "DIGEST_INVALID", "message": "no"}]}).encode())]
