@@ -19,7 +19,7 @@ struct mlflow_place {
 	_Atomic bool whole; /* the server has no multipart uploads */
 };
 
-/** A call of the REST API: `path` below /api/2.0/, `body` taken (may be NULL).
+/** A call of the REST API: `path` below /api/2.0/, `body` taken (NULL for GET).
  *  On success the reply, which the caller frees. WH_EREMOTE with MLflow's
  *  reason; WH_ENOTFOUND where it says RESOURCE_DOES_NOT_EXIST. */
 enum wh_status mlflow_call(struct mlflow_place *place, const char *method,
@@ -29,6 +29,15 @@ enum wh_status mlflow_call(struct mlflow_place *place, const char *method,
 enum wh_status mlflow_try(struct mlflow_place *place, const char *method,
 			  const char *path, json_t *body, const char *code,
 			  json_t **reply, struct wh_error *err);
+
+/** A POST that makes something new each time: where its reply was lost
+ *  `arrived` is asked before it goes again, and *reply is NULL if it was
+ *  there. */
+enum wh_status mlflow_make(struct mlflow_place *place, const char *path,
+			   json_t *body,
+			   enum wh_status (*arrived)(void *arg, bool *yes,
+						     struct wh_error *err),
+			   void *arg, json_t **reply, struct wh_error *err);
 
 /** http_authorize_fn */
 enum wh_status mlflow_authorize(void *place, const struct http_request *request,

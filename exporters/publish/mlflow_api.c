@@ -62,27 +62,38 @@ static enum wh_status judge(const struct http_request *request,
 	return status;
 }
 
-enum wh_status mlflow_try(struct mlflow_place *place, const char *method,
-			  const char *path, json_t *body, const char *code,
-			  json_t **reply, struct wh_error *err)
+struct call {
+	const char *method, *path, *code;
+	/* http_request's */
+	enum wh_status (*arrived)(void *arg, bool *yes, struct wh_error *err);
+	void *arg;
+};
+
+static enum wh_status send_call(struct mlflow_place *place,
+				const struct call *call, json_t *body,
+				json_t **reply, struct wh_error *err)
 {
 	static const char *const headers[] = {"Content-Type: application/json",
 					      NULL};
 	char *text wh_free_auto = json_to_text(body, JSON_COMPACT);
-	bool lacks_text = body && !text;
+	bool lacks_text = !text && strcmp(call->method, "GET") != 0;
 	char *url wh_free_auto = NULL;
 	struct http_body sent = {.read = read_memory, .arg = text};
-	struct http_request request = {.method = method,
+	struct http_request request = {.method = call->method,
 				       .headers = headers,
 				       .idempotent = true,
 				       .authorize = mlflow_authorize,
-				       .authorize_arg = place};
+				       .authorize_arg = place,
+				       .arrived = call->arrived,
+				       .arrived_arg = call->arg};
 	struct http_response response;
-	enum wh_status status;
+	enum wh_status status = WH_OK;
 
 	json_decref(body);
-	if (lacks_text ||
-	    asprintf(&url, "%s/api/2.0/%s", place->root, path) < 0)
+	*reply = NULL;
+	if (asprintf(&url, "%s/api/2.0/%s", place->root, call->path) < 0)
+		url = NULL;
+	if (lacks_text || !url)
 		return wh_fail_memory(err);
 	request.url = url;
 	if (text) {
@@ -90,9 +101,19 @@ enum wh_status mlflow_try(struct mlflow_place *place, const char *method,
 		request.body = &sent;
 	}
 	WH_TRY(http_send(place->http, &request, &response, err));
-	status = judge(&request, &response, code, reply, err);
+	if (!response.arrived)
+		status = judge(&request, &response, call->code, reply, err);
 	http_response_free(&response);
 	return status;
+}
+
+enum wh_status mlflow_try(struct mlflow_place *place, const char *method,
+			  const char *path, json_t *body, const char *code,
+			  json_t **reply, struct wh_error *err)
+{
+	const struct call call = {method, path, code, NULL, NULL};
+
+	return send_call(place, &call, body, reply, err);
 }
 
 enum wh_status mlflow_call(struct mlflow_place *place, const char *method,
@@ -100,6 +121,17 @@ enum wh_status mlflow_call(struct mlflow_place *place, const char *method,
 			   struct wh_error *err)
 {
 	return mlflow_try(place, method, path, body, NULL, reply, err);
+}
+
+enum wh_status mlflow_make(struct mlflow_place *place, const char *path,
+			   json_t *body,
+			   enum wh_status (*arrived)(void *arg, bool *yes,
+						     struct wh_error *err),
+			   void *arg, json_t **reply, struct wh_error *err)
+{
+	const struct call call = {"POST", path, NULL, arrived, arg};
+
+	return send_call(place, &call, body, reply, err);
 }
 
 enum wh_status mlflow_artifact_url(const struct mlflow_place *place,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/json_put.h"
 #include "publish/publication.h"
 
 #define RUN_TAG	   "weighhouse.run"
@@ -145,12 +146,27 @@ static json_t *tag(const char *key, const char *value)
 	return json_pack("{s:s,s:s}", "key", key, "value", value);
 }
 
+struct making {
+	struct mlflow_place *place;
+	const struct publication *publication;
+	const char *experiment;
+};
+
+static enum wh_status is_there(void *arg, bool *yes, struct wh_error *err)
+{
+	const struct making *making = arg;
+
+	return find_run(making->place, making->publication, making->experiment,
+			yes, err);
+}
+
 enum wh_status mlflow_begin(struct mlflow_place *place,
 			    const struct publication *publication,
 			    struct wh_error *err)
 {
 	char *experiment wh_free_auto = NULL;
-	enum wh_status status;
+	struct making making = {place, publication, NULL};
+	enum wh_status status = WH_OK;
 	json_t *reply;
 	bool found;
 
@@ -158,15 +174,17 @@ enum wh_status mlflow_begin(struct mlflow_place *place,
 	WH_TRY(find_run(place, publication, experiment, &found, err));
 	if (found)
 		return WH_OK;
-	WH_TRY(mlflow_call(
-		place, "POST", "mlflow/runs/create",
+	making.experiment = experiment;
+	WH_TRY(mlflow_make(
+		place, "mlflow/runs/create",
 		json_pack("{s:s,s:s,s:I,s:[o,o]}", "experiment_id", experiment,
 			  "run_name", publication->run_name, "start_time",
 			  (json_int_t)publication->run_started * 1000, "tags",
 			  tag("mlflow.source.name", "weighhouse"),
 			  tag(RUN_TAG, publication->run_uuid)),
-		&reply, err));
-	status = take_run(place, json_object_get(reply, "run"), err);
+		is_there, &making, &reply, err));
+	if (reply)
+		status = take_run(place, json_object_get(reply, "run"), err);
 	json_decref(reply);
 	return status;
 }
@@ -227,8 +245,7 @@ static enum wh_status log_metrics(struct mlflow_place *place,
 
 		for (i = at; i < publication->n_metrics && i < at + MAX_BATCH;
 		     i++)
-			json_array_append_new(
-				batch, metric_json(&publication->metrics[i]));
+			json_add(&batch, metric_json(&publication->metrics[i]));
 		WH_TRY(log_batch(place, batch, json_array(), err));
 	}
 	return WH_OK;
@@ -290,13 +307,15 @@ static enum wh_status log_params(struct mlflow_place *place,
 		cut_value(param->value, value, sizeof(value));
 		if (json_object_get(known, key))
 			continue;
-		json_object_set_new(known, key, json_true());
-		json_array_append_new(batch, tag(key, value));
+		json_put(&known, key, json_true());
+		json_add(&batch, tag(key, value));
 		if (json_array_size(batch) == MAX_PARAMS) {
 			status = log_batch(place, json_array(), batch, err);
 			batch = json_array();
 		}
 	}
+	if (!status && (!known || !batch))
+		status = wh_fail_memory(err);
 	json_decref(known);
 	if (!status && json_array_size(batch))
 		return log_batch(place, json_array(), batch, err);

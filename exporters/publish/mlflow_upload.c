@@ -24,7 +24,7 @@
 struct upload {
 	struct mlflow_place *place;
 	const struct content *content;
-	json_t *created; /* upload_id, credentials */
+	json_t *created; /* upload_id, which Azure has not; credentials */
 	uint64_t part_size;
 	size_t n;
 	char (*etags)[128];
@@ -62,7 +62,7 @@ static enum wh_status call(struct upload *upload, const char *verb,
 		json_decref(body);
 		return status;
 	}
-	json_object_set_new(body, "path", json_string(slash + 1));
+	json_put(&body, "path", json_string(slash + 1));
 	return mlflow_try(upload->place, "POST", (const char *)path.data, body,
 			  code, reply, err);
 }
@@ -89,17 +89,26 @@ static enum wh_status put_part(void *arg, size_t index, struct wh_error *err)
 		return wh_fail(err, WH_EREMOTE,
 			       "MLflow gives no URL for a part");
 	WH_TRY(http_send(upload->place->http, &request, &response, err));
-	if (response.status != 200 ||
-	    !http_header(&response, "ETag", upload->etags[index],
-			 sizeof(upload->etags[index])))
+	/* Azure says 201, and knows a part by its URL alone. */
+	if (response.status == 200 || response.status == 201)
+		http_header(&response, "ETag", upload->etags[index],
+			    sizeof(upload->etags[index]));
+	else
 		status = http_refused(&request, &response, err);
 	http_response_free(&response);
 	return status;
 }
 
+static json_t *with_id(const struct upload *upload)
+{
+	const char *id = text_of(upload->created, "upload_id");
+
+	return id ? json_pack("{s:s}", "upload_id", id) : json_object();
+}
+
 static enum wh_status complete(struct upload *upload, struct wh_error *err)
 {
-	json_t *parts = json_array(), *reply;
+	json_t *body = with_id(upload), *parts = json_array(), *reply;
 	size_t i;
 
 	for (i = 0; i < upload->n; i++) {
@@ -110,11 +119,8 @@ static enum wh_status complete(struct upload *upload, struct wh_error *err)
 					   (int)i + 1, "etag", upload->etags[i],
 					   "url", text_of(credential, "url")));
 	}
-	WH_TRY(call(upload, "complete",
-		    json_pack("{s:s,s:o}", "upload_id",
-			      text_of(upload->created, "upload_id"), "parts",
-			      parts),
-		    NULL, &reply, err));
+	json_put(&body, "parts", parts);
+	WH_TRY(call(upload, "complete", body, NULL, &reply, err));
 	json_decref(reply);
 	return WH_OK;
 }
@@ -123,10 +129,7 @@ static void give_up(struct upload *upload)
 {
 	json_t *reply = NULL;
 
-	call(upload, "abort",
-	     json_pack("{s:s}", "upload_id",
-		       text_of(upload->created, "upload_id")),
-	     NULL, &reply, NULL);
+	call(upload, "abort", with_id(upload), NULL, &reply, NULL);
 	json_decref(reply);
 }
 

@@ -259,37 +259,56 @@ static enum wh_status find_version(struct mlflow_place *place,
 		       place->model);
 }
 
-/* Creating is not idempotent: each call makes a version. */
+struct making {
+	struct mlflow_place *place;
+	const char *snapshot, *manifest;
+	json_t *found;
+};
+
+static enum wh_status is_there(void *arg, bool *yes, struct wh_error *err)
+{
+	struct making *making = arg;
+
+	WH_TRY(find_version(making->place, making->snapshot, making->manifest,
+			    &making->found, err));
+	*yes = making->found != NULL;
+	return WH_OK;
+}
+
+/* Each call makes a version. */
 static enum wh_status have_version(struct mlflow_place *place,
 				   const struct publication *publication,
 				   char version[32], struct wh_error *err)
 {
 	const struct publish_file *file = &publication->manifest;
 	char manifest[700], hex[HEX_SIZE], source[300];
+	struct making making = {place, publication->snapshot, manifest, NULL};
 	const char *number;
-	json_t *found, *reply;
+	json_t *reply;
+	bool found;
 
 	text_hex(file->sha256, DIGEST_SIZE, hex);
 	snprintf(manifest, sizeof(manifest), "%s %s", file->path, hex);
-	WH_TRY(find_version(place, publication->snapshot, manifest, &found,
-			    err));
+	WH_TRY(is_there(&making, &found, err));
 	if (!found) {
 		snprintf(source, sizeof(source), "runs:/%.100s/v/%s",
 			 place->run_id, publication->snapshot);
-		WH_TRY(mlflow_call(
-			place, "POST", "mlflow/model-versions/create",
+		WH_TRY(mlflow_make(
+			place, "mlflow/model-versions/create",
 			json_pack("{s:s,s:s,s:s,s:[{s:s,s:s},{s:s,s:s}]}",
 				  "name", place->model, "source", source,
 				  "run_id", place->run_id, "tags", "key",
 				  SNAPSHOT_TAG, "value", publication->snapshot,
 				  "key", MANIFEST_TAG, "value", manifest),
-			&reply, err));
-		found = json_incref(json_object_get(reply, "model_version"));
+			is_there, &making, &reply, err));
+		if (reply)
+			making.found = json_incref(
+				json_object_get(reply, "model_version"));
 		json_decref(reply);
 	}
-	number = text_of(found, "version");
+	number = text_of(making.found, "version");
 	snprintf(version, 32, "%s", number ? number : "");
-	json_decref(found);
+	json_decref(making.found);
 	return *version ? WH_OK
 			: wh_fail(err, WH_EREMOTE,
 				  "MLflow makes no version of '%s'",
@@ -415,18 +434,28 @@ static enum wh_status erase(struct place *base, const char *snapshot,
 			    struct wh_error *err)
 {
 	struct mlflow_place *place = (struct mlflow_place *)base;
+	char last[32] = "";
 	json_t *found, *reply;
 
 	for (;;) {
 		enum wh_status status;
+		const char *version;
 
 		WH_TRY(find_version(place, snapshot, NULL, &found, err));
 		if (!found)
 			return WH_OK;
+		version = text_of(found, "version");
+		if (!version || strcmp(version, last) == 0) {
+			json_decref(found);
+			return wh_fail(err, WH_EREMOTE,
+				       "MLflow has version %s of '%s' still",
+				       last, place->model);
+		}
+		snprintf(last, sizeof(last), "%s", version);
 		status = mlflow_call(
 			place, "DELETE", "mlflow/model-versions/delete",
-			json_pack("{s:s,s:s?}", "name", place->model, "version",
-				  text_of(found, "version")),
+			json_pack("{s:s,s:s}", "name", place->model, "version",
+				  version),
 			&reply, err);
 		json_decref(found);
 		if (status)
@@ -502,9 +531,10 @@ static enum wh_status parse(struct mlflow_place *place, const char *url,
 	len = second ? (size_t)(second - slash - 1) : strlen(slash + 1);
 	place->experiment = strndup(slash + 1, len);
 	place->model = strdup(second ? second + 1 : slash + 1);
-	if (!place->experiment || !place->model ||
-	    asprintf(&place->root, "%s://%.*s", plain ? "http" : "https",
+	if (asprintf(&place->root, "%s://%.*s", plain ? "http" : "https",
 		     (int)(slash - host), host) < 0)
+		place->root = NULL;
+	if (!place->experiment || !place->model || !place->root)
 		return wh_fail_memory(err);
 	if (strchr(place->model, '/') || strchr(place->model, '\''))
 		return wh_fail(err, WH_EINVAL, "'%s' can't be a model's name",

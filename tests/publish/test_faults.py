@@ -636,8 +636,9 @@ def test_a_registry_whose_disk_is_full(wh, server, status, hint):
 
 # -- MLflow ------------------------------------------------------------------
 
-def mlflow_replies(url):
-    """As much of MLflow as it takes to come to a part's URL."""
+def mlflow_replies(url, **created):
+    """As much of MLflow as it takes to come to a part's URL. `created`: what it
+    says of an upload beside the parts."""
     run = {"info": {"run_id": "r1",
                     "artifact_uri": "mlflow-artifacts:/1/r1/artifacts"},
            "data": {}}
@@ -647,7 +648,7 @@ def mlflow_replies(url):
         "POST .*/runs/search": {"runs": [run]},
         "GET .*/runs/get": {"run": run},
         "GET .*/mlflow-artifacts/artifacts": {"files": []},
-        "POST .*/mpu/create": {"upload_id": "u", "credentials": [
+        "POST .*/mpu/create": {**created, "credentials": [
             {"url": url, "part_number": n + 1} for n in range(5)]},
         "POST .*": {},
     }
@@ -660,7 +661,7 @@ def mlflow_replies(url):
     "file:///etc/passwd", "http://user:pw@127.0.0.1/x"])
 def test_mlflow_may_not_send_parts_anywhere(wh, server, url):
     commit_large(wh, 65)
-    server.faults = mlflow_replies(url)
+    server.faults = mlflow_replies(url, upload_id="u")
     text = wh.fails(1, "publish", f"mlflow+http://{server.host}/lab",
                     "--tries", "1", "--allow-http")
     assert any(word in text for word in ("may not point to", "no URL",
@@ -668,6 +669,28 @@ def test_mlflow_may_not_send_parts_anywhere(wh, server, url):
     assert server.seen("POST .*/mpu/abort")
     assert not server.seen("POST .*/(model-versions|alias)")
     assert not server.seen("PUT")
+
+
+def test_parts_of_azures_have_no_id_and_no_etag(wh, server):
+    """As of mlflow's azure_blob_artifact_repo.py: "Put Block" says 201."""
+    commit_large(wh, 65)
+    server.faults = mlflow_replies(f"{server.url}/blob?comp=block&blockid=1")
+    wh.fails(1, "publish", f"mlflow+http://{server.host}/lab")
+    assert len(server.seen("PUT /blob.* 201")) == 5
+    assert server.seen("POST .*/mpu/complete")
+    assert not server.seen("POST .*/mpu/abort")
+
+
+def test_a_run_whose_reply_is_lost_is_looked_for(wh, server):
+    server.faults = [
+        Fault("POST .*/runs/search", times=1, status=200,
+              body=b'{"runs": []}'),
+        Fault("POST .*/runs/create", times=1, close=100),
+        *mlflow_replies("")]
+    wh.fails(1, "publish", f"mlflow+http://{server.host}/lab", *QUICK)
+    assert len(server.seen("POST .*/runs/create")) == 1
+    assert len(server.seen("POST .*/runs/search")) == 2
+    assert server.seen("PUT .*/r1/artifacts/v/")
 
 
 # -- Pulling -----------------------------------------------------------------
