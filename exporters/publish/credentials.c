@@ -39,9 +39,8 @@ static char *header_from(const char *name, const char *variable)
 	char *value wh_free_auto = from_environment(variable);
 	char *line = NULL;
 
-	if (!value || asprintf(&line, "%s: %s", name, value) < 0)
-		return NULL;
-	return line;
+	return value && asprintf(&line, "%s: %s", name, value) >= 0 ? line
+								    : NULL;
 }
 
 static void find_by_profile(const char *profile,
@@ -180,8 +179,10 @@ static enum wh_status add_basic(const struct credentials *credentials,
 	char *encoded wh_free_auto = NULL;
 
 	if (asprintf(&pair, "%s:%s", credentials->username,
-		     credentials->password ? credentials->password : "") < 0)
+		     credentials->password ? credentials->password : "") < 0) {
+		pair = NULL;
 		return wh_fail_memory(err);
+	}
 	encoded = base64_encode(pair, strlen(pair));
 	if (!encoded)
 		return wh_fail_memory(err);

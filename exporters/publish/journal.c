@@ -36,10 +36,10 @@ char *journal_folder_of_user(void)
 		return asprintf(&folder, "%s/weighhouse", state) < 0 ? NULL
 								     : folder;
 	home = home_folder();
-	if (!home ||
-	    asprintf(&folder, "%s/.local/state/weighhouse", home) < 0)
-		return NULL;
-	return folder;
+	return home && asprintf(&folder, "%s/.local/state/weighhouse", home) >=
+			       0
+		       ? folder
+		       : NULL;
 }
 
 /* Another user's is closed to this one. */

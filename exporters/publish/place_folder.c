@@ -29,8 +29,10 @@ static enum wh_status name_of(struct place *base, const char *path, char **name,
 	const struct folder_place *place = (struct folder_place *)base;
 
 	WH_TRY(place_check_path(path, err));
-	if (asprintf(name, "%s/%s", place->folder, path) < 0)
+	if (asprintf(name, "%s/%s", place->folder, path) < 0) {
+		*name = NULL;
 		return wh_fail_memory(err);
+	}
 	return WH_OK;
 }
 

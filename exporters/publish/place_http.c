@@ -161,8 +161,10 @@ static enum wh_status make_folder(struct http_place *place, const char *url,
 	char *with_slash wh_free_auto = NULL;
 	enum wh_status status = WH_OK;
 
-	if (asprintf(&with_slash, "%s/", url) < 0)
+	if (asprintf(&with_slash, "%s/", url) < 0) {
+		with_slash = NULL;
 		return wh_fail_memory(err);
+	}
 	request = request_of(place, "MKCOL", with_slash);
 	WH_TRY(http_send(place->http, &request, &response, err));
 	if (!is_folder_made(response.status)) {

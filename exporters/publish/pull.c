@@ -302,8 +302,11 @@ static enum wh_status show_files(const struct pulling *pulling,
 		char *part wh_free_auto = NULL;
 		char *final wh_free_auto = NULL;
 
-		if (asprintf(&part, "%s/%s" PART, pulling->folder, path) < 0 ||
-		    asprintf(&final, "%s/%s", pulling->folder, path) < 0)
+		if (asprintf(&part, "%s/%s" PART, pulling->folder, path) < 0)
+			part = NULL;
+		if (asprintf(&final, "%s/%s", pulling->folder, path) < 0)
+			final = NULL;
+		if (!part || !final)
 			return wh_fail_memory(err);
 		if (rename(part, final))
 			return wh_fail_errno(err, errno, "'%s'", final);

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/folder.h"
 #include "base/json_put.h"
+#include "base/json_scan.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "publish/journal.h"
@@ -82,13 +83,19 @@ struct parsed {
 	struct wh_publication_alias *aliases;
 };
 
+static enum wh_status fail_row(struct wh_error *err)
+{
+	return wh_fail(err, WH_EINVAL, "a line that is no publication");
+}
+
 static void free_parsed(struct parsed *parsed)
 {
 	free(parsed->files);
 	free(parsed->aliases);
 }
 
-static bool parse_files(json_t *rows, struct parsed *parsed)
+static enum wh_status parse_files(json_t *rows, struct parsed *parsed,
+				  struct wh_error *err)
 {
 	json_t *row;
 	size_t i;
@@ -96,7 +103,7 @@ static bool parse_files(json_t *rows, struct parsed *parsed)
 	parsed->files =
 		calloc(json_array_size(rows) + 1, sizeof(*parsed->files));
 	if (!parsed->files)
-		return false;
+		return wh_fail_memory(err);
 	json_array_foreach(rows, i, row)
 	{
 		struct wh_publication_file *file = &parsed->files[i];
@@ -107,30 +114,35 @@ static bool parse_files(json_t *rows, struct parsed *parsed)
 		file->size = (uint64_t)json_integer_value(
 			json_object_get(row, "size"));
 		if (!file->path || !file->format || !file->sha256)
-			return false;
+			return fail_row(err);
 	}
 	parsed->publication.files = parsed->files;
 	parsed->publication.n_files = json_array_size(rows);
-	return true;
+	return WH_OK;
 }
 
-static bool parse_aliases(json_t *rows, struct parsed *parsed)
+static enum wh_status parse_aliases(json_t *rows, struct parsed *parsed,
+				    struct wh_error *err)
 {
 	size_t i, n = json_array_size(rows);
 
 	parsed->aliases = calloc(n + 1, sizeof(*parsed->aliases));
-	for (i = 0; parsed->aliases && i < n; i++) {
+	if (!parsed->aliases)
+		return wh_fail_memory(err);
+	for (i = 0; i < n; i++) {
 		parsed->aliases[i].alias =
 			json_string_value(json_array_get(rows, i));
 		if (!parsed->aliases[i].alias)
-			return false;
+			return fail_row(err);
 	}
 	parsed->publication.aliases = parsed->aliases;
 	parsed->publication.n_aliases = n;
-	return parsed->aliases != NULL;
+	return WH_OK;
 }
 
-static bool parse(json_t *row, struct parsed *parsed)
+/* WH_EINVAL for what is no publication. */
+static enum wh_status parse(json_t *row, struct parsed *parsed,
+			    struct wh_error *err)
 {
 	struct wh_publication *p = &parsed->publication;
 
@@ -145,10 +157,11 @@ static bool parse(json_t *row, struct parsed *parsed)
 		.manifest_sha256 = text_of(row, "manifest_sha256"),
 		.who = text_of(row, "who"),
 		.time = json_integer_value(json_object_get(row, "time"))};
-	return p->id && p->place && p->snapshot && p->tree && p->formats &&
-	       p->manifest && p->manifest_sha256 && p->who &&
-	       parse_files(json_object_get(row, "files"), parsed) &&
-	       parse_aliases(json_object_get(row, "aliases"), parsed);
+	if (!p->id || !p->place || !p->snapshot || !p->tree || !p->formats ||
+	    !p->manifest || !p->manifest_sha256 || !p->who)
+		return fail_row(err);
+	WH_TRY(parse_files(json_object_get(row, "files"), parsed, err));
+	return parse_aliases(json_object_get(row, "aliases"), parsed, err);
 }
 
 /* ---- The files ------------------------------------------------------------
@@ -218,6 +231,17 @@ static void remove_folder_of(const char *name)
 		rmdir(folder); /* goes if it is empty */
 }
 
+/* Whether memory alone may have kept a line from being read. */
+static bool is_json(const char *line, size_t len)
+{
+	struct scan scan;
+
+	if (!text_is_name(line, len))
+		return false;
+	scan_begin(&scan, line, len);
+	return scan_skip(&scan) && scan_end(&scan);
+}
+
 /* The rows of a file, in order, after those of `rows`. False unless the file
  * could be read to its end: it must stay then. */
 static bool read_rows(int fd, json_t *rows)
@@ -236,8 +260,10 @@ static bool read_rows(int fd, json_t *rows)
 		end = memchr(line, '\n', (size_t)(last - line));
 		if (!end)
 			break;
+		*end = '\0';
 		row = json_loadb(line, (size_t)(end - line), 0, NULL);
-		if (row && json_array_append_new(rows, row))
+		if (row ? json_array_append_new(rows, row) != 0
+			: is_json(line, (size_t)(end - line)))
 			return false;
 	}
 	return true;
@@ -251,14 +277,15 @@ static enum wh_status take_row(struct wh_store *store, json_t *row,
 {
 	const char *place = text_of(row, "place");
 	struct parsed parsed = {0};
-	enum wh_status status = WH_OK;
+	enum wh_status status;
 
 	if (json_is_true(json_object_get(row, "ended")) && place)
 		return wh_publication_end(
 			store, place, text_of(row, "alias"),
 			text_of(row, "snapshot"),
 			json_integer_value(json_object_get(row, "time")), err);
-	if (parse(row, &parsed))
+	status = parse(row, &parsed, err);
+	if (!status)
 		status = wh_publication_record(store, &parsed.publication, err);
 	free_parsed(&parsed);
 	return status == WH_EINVAL ? WH_OK : status; /* no line of ours */
@@ -451,10 +478,13 @@ static void tell_noted(struct listing *listing)
 	json_array_foreach(listing->rows, i, row)
 	{
 		struct parsed parsed = {0};
+		enum wh_status status = WH_EINVAL;
 
 		listing->n_told = i + 1;
-		if (!listing->stopped && !listing->no_memory &&
-		    parse(row, &parsed) &&
+		if (!listing->stopped && !listing->no_memory)
+			status = parse(row, &parsed, NULL);
+		listing->no_memory |= status == WH_ENOMEM;
+		if (!status &&
 		    (!listing->place ||
 		     strcmp(listing->place, parsed.publication.place) == 0))
 			tell_row(listing, &parsed.publication);
@@ -462,13 +492,16 @@ static void tell_noted(struct listing *listing)
 	}
 }
 
-static void add_rows(json_t *rows, const char *name)
+/* One that isn't there, or isn't ours to read, has none. */
+static enum wh_status add_rows(json_t *rows, const char *name,
+			       struct wh_error *err)
 {
 	int fd wh_close_auto =
 		name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
 
-	if (fd >= 0)
-		read_rows(fd, rows);
+	if (fd < 0 || read_rows(fd, rows))
+		return WH_OK;
+	return wh_fail(err, WH_EIO, "'%s' can't be read", name);
 }
 
 enum wh_status record_list(struct wh_store *store, const char *place,
@@ -479,11 +512,17 @@ enum wh_status record_list(struct wh_store *store, const char *place,
 		.rows = json_array(), .place = place, .fn = fn, .arg = arg};
 	char *beside wh_free_auto = name_beside(wh_store_path(store));
 	char *users wh_free_auto = name_of_user(wh_store_path(store));
-	enum wh_status status;
+	enum wh_status status = WH_OK;
 
-	add_rows(listing.rows, users);
-	add_rows(listing.rows, beside);
-	status = wh_publication_list(store, place, tell_row, &listing, err);
+	if (!listing.rows || !beside)
+		status = wh_fail_memory(err);
+	if (!status)
+		status = add_rows(listing.rows, users, err);
+	if (!status)
+		status = add_rows(listing.rows, beside, err);
+	if (!status)
+		status = wh_publication_list(store, place, tell_row, &listing,
+					     err);
 	if (!status)
 		tell_noted(&listing);
 	json_decref(listing.rows);

@@ -1,4 +1,6 @@
 /* What is published and pulled by the calls for programs. */
+#include <jansson.h>
+
 #include <weighhouse/publish.h>
 
 #include "../engine/folder.h"
@@ -62,6 +64,53 @@ static void records_that_cannot_be_read_stay(void **state)
 	assert_true(at.st_size > 65 << 20); /* with this publication's */
 }
 
+static unsigned n_left; /* allocations of jansson that succeed */
+
+static void *some_memory(size_t size)
+{
+	return n_left && n_left-- ? malloc(size) : NULL;
+}
+
+static int count_waiting(void *arg, const struct wh_publication *publication)
+{
+	*(int *)arg += strcmp(publication->place, "file:/elsewhere") == 0;
+	return 0;
+}
+
+/* A line that memory lacks for isn't one that is none of ours. */
+static void records_that_wait_are_listed_or_it_fails(void **state)
+{
+	static const struct wh_commit_options as = {.message = "m"};
+	static const char lines[] =
+		"no line of ours\n"
+		"{\"id\": \"i\", \"place\": \"file:/elsewhere\", \"snapshot\": "
+		"\"s\", \"tree\": \"t\", \"formats\": \"h5\", \"manifest\": "
+		"\"m\", \"manifest_sha256\": \"d\", \"who\": \"w\", "
+		"\"time\": 1, \"files\": [], \"aliases\": [\"a\"]}\n";
+	struct folder *f = *state;
+	struct wh_store *store;
+	enum wh_status status = WH_ENOMEM;
+	unsigned n;
+	int seen;
+
+	publish_one(f, &as);
+	assert_int_equal(mkdir("weights.wh-publish", 0700), 0);
+	put("weights.wh-publish/published.jsonl", lines);
+	assert_ok(wh_store_open("weights.wh", WH_OPEN_READ, &store, &f->err),
+		  &f->err);
+	for (n = 0; status && n < 200; n++) {
+		n_left = n;
+		seen = 0;
+		json_set_alloc_funcs(some_memory, free);
+		status = wh_published_list(store, NULL, count_waiting, &seen,
+					   &f->err);
+		json_set_alloc_funcs(malloc, free);
+		assert_int_equal(seen, status == WH_OK);
+	}
+	assert_int_equal(status, WH_OK);
+	wh_store_close(store);
+}
+
 static void note_check(void *arg, const char *check, int answer,
 		       const char *detail)
 {
@@ -86,6 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		in_folder(step_and_epoch_come_with_a_part_too),
 		in_folder(records_that_cannot_be_read_stay),
+		in_folder(records_that_wait_are_listed_or_it_fails),
 		in_folder(a_place_is_tried_without_options),
 	};
 
