@@ -340,15 +340,17 @@ static enum wh_status add_layers(struct building *building,
 				 enum wh_layer_kind kind, struct wh_error *err)
 {
 	const struct wh_manifest *manifest = building->manifest;
+	const uint32_t *order = building->keras3.order;
 	uint32_t i;
 
 	for (i = 0; i < manifest->n_layers; i++) {
-		const struct wh_layer *layer = &manifest->layers[i];
+		uint32_t at = order ? order[i] : i;
+		const struct wh_layer *layer = &manifest->layers[at];
 
 		if (layer->kind != kind || layer->container != WH_NO_LAYER)
 			continue;
 		if (kind == WH_LAYER)
-			WH_TRY(add_layer(building, i, err));
+			WH_TRY(add_layer(building, at, err));
 		else if (layer->n_variables)
 			WH_TRY(add_model_weights(building, layer, err));
 	}

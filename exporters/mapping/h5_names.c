@@ -368,11 +368,13 @@ enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
 	if (!as_they_are)
 		WH_TRY(naming_prepare(&naming, hints->model_config, err));
 	for (i = 0; i < manifest->n_layers; i++) {
-		if (!is_written(&manifest->layers[i])) {
-			made.n_left_out += manifest->layers[i].n_variables;
+		uint32_t at = naming.keras3.order ? naming.keras3.order[i] : i;
+
+		if (!is_written(&manifest->layers[at])) {
+			made.n_left_out += manifest->layers[at].n_variables;
 			continue;
 		}
-		WH_TRY(fill_layer(&naming, i, as_they_are,
+		WH_TRY(fill_layer(&naming, at, as_they_are,
 				  &made.layers[made.n_layers++], err));
 	}
 	if (naming.targets && naming.keras3.is_subclassed)

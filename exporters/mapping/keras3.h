@@ -78,6 +78,8 @@ struct keras3_names {
 	bool *may_hold_table; /* of each layer: slot_may_hold_table */
 	bool *is_quantized;   /* of each tensor: its object's values stand in
 				 an order that only Keras 3's own files have */
+	const uint32_t *order; /* the manifest's layers, those of a known
+				  configuration in its order */
 	bool has_doubt; /* the order of layers is that of their names, and the
 			   file does not show if it is the model's */
 	bool is_subclassed; /* layers are attributes: they have no order */

@@ -157,6 +157,44 @@ def test_an_undecided_file_is_refused(K, name, made, wh):
     check_load(model, expected, wh.folder / "ours.h5")
 
 
+def write_anew(source, path):
+    """As h5repack: in the order of the names."""
+    def copy(group, into):
+        for name, item in sorted(group.items()):
+            if isinstance(item, h5py.Group):
+                copy(item, into.create_group(name))
+            else:
+                into[name] = item[()]
+        for key, value in group.attrs.items():
+            into.attrs[key] = value
+    with h5py.File(source) as file, h5py.File(path, "w") as made:
+        copy(file, made)
+
+
+@pytest.mark.parametrize("into", ["ours.h5", "ours"])
+@pytest.mark.parametrize("K", [K2, K3])
+def test_the_configuration_knows_the_order_of_a_file_written_anew(K, into,
+                                                                  wh):
+    library = LIBRARIES[K]
+    layers = library.layers
+    model = library.Sequential([
+        library.Input((8, 8, 2)), layers.Conv2DTranspose(2, 3, name="t"),
+        layers.ReLU(), layers.Conv2D(2, 3, name="c"),
+        layers.BatchNormalization(name="b"), layers.Conv2D(2, 3, name="a")])
+    zoo.fill(model, 1)
+    expected = zoo.arrays(model)
+    model.save_weights(wh.folder / "theirs.weights.h5")
+    write_anew(wh.folder / "theirs.weights.h5", wh.folder / "anew.weights.h5")
+    assert NEEDS_CONFIG in wh.refused("convert", "anew.weights.h5", into)
+    wh.quiet("convert", "anew.weights.h5", into, *config(wh, model))
+    if K == K3 and into == "ours":  # Keras 3 loads no checkpoint
+        model = keras2.Sequential([
+            keras2.Input((8, 8, 2)), keras2.layers.Conv2DTranspose(2, 3),
+            keras2.layers.ReLU(), keras2.layers.Conv2D(2, 3),
+            keras2.layers.BatchNormalization(), keras2.layers.Conv2D(2, 3)])
+    check_load(model, expected, wh.folder / into)
+
+
 @pytest.mark.parametrize("name", names(K2, NO_ORDER | NO_ATTRIBUTE))
 def test_a_file_becomes_a_checkpoint(name, made, wh):
     model, expected, path = saved(K2, name, made, wh)
