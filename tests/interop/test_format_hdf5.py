@@ -614,6 +614,26 @@ def test_hdf5_8_42_lists_of_tensors_across_shards(wh):
     check_load(model, wh.folder / "one.weights.h5", expected)
 
 
+def test_a_map_of_keras_3_10_is_told_of_its_want(wh):
+    model = sequential(K3)
+    fill(model, 1)
+    expected = values(model)
+    path = wh.folder / "m.weights.json"
+    model.save_weights(path, max_shard_size=max(
+        a.nbytes for a in expected) / 2**30)
+    whole = path.read_text()
+    text = json.loads(whole)
+    for group, place in text["weight_map"].items():
+        if isinstance(place, list):
+            text["weight_map"][group] = place[0]
+    path.write_text(json.dumps(text, indent=4))
+    said = wh.refused("convert", "m.weights.json", "one.weights.h5")
+    assert "Keras 3.10 named only the first shard" in said
+    path.write_text(whole)
+    wh("convert", "m.weights.json", "one.weights.h5")
+    check_load(model, wh.folder / "one.weights.h5", expected)
+
+
 @pytest.mark.parametrize("packing", [zipfile.ZIP_STORED,
                                      zipfile.ZIP_DEFLATED],
                          ids=["stored", "deflated"])

@@ -17,6 +17,9 @@
 #define MAX_MAP	   (UINT64_C(64) << 20)
 #define MAX_SHARDS 100000u
 #define SUFFIX	   ".weights.json"
+#define OLD_MAPS                                                               \
+	"; Keras 3.10 named only the first shard of each group: put lists of " \
+	"all of them there"
 
 struct shards {
 	struct arena *arena;
@@ -257,7 +260,7 @@ static enum wh_status check_object(const json_t *map,
 			return wh_fail(err, WH_ECORRUPT,
 				       "variable '%s' of '%s' is in the shard "
 				       "'%s', but the weight map does not say "
-				       "so",
+				       "so" OLD_MAPS,
 				       object->values[i].key, key,
 				       names[object->values[i].shard]);
 	return WH_OK;
@@ -287,8 +290,11 @@ static enum wh_status check_total(const struct keras3_opened *opened,
 		return WH_OK;
 	return wh_fail(err, WH_ECORRUPT,
 		       "the weight map says that there are %.15g bytes; its "
-		       "shards have %.15g",
-		       json_number_value(total), bytes);
+		       "shards have %.15g%s",
+		       json_number_value(total), bytes,
+		       json_number_value(total) > bytes
+			       ? OLD_MAPS
+			       : "");
 }
 
 enum wh_status keras3_check_map(const struct keras3_opened *opened,
