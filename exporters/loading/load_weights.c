@@ -137,6 +137,17 @@ static enum wh_status check_order(const struct mapping_h5 *from,
 	return mapping_h5_check_order(from->unordered ? from : to, err);
 }
 
+/* Two files without an order have that of their keys. */
+static void tell_doubt(const struct pairing *pairing,
+		       const struct mapping_h5 *from,
+		       const struct mapping_h5 *to)
+{
+	if (!from->order_doubt != !to->order_doubt)
+		pairing_warn(pairing, "%s",
+			     from->order_doubt ? from->order_doubt
+					       : to->order_doubt);
+}
+
 static enum wh_status match_layers(struct loading *loading,
 				   struct wh_error *err)
 {
@@ -156,6 +167,8 @@ static enum wh_status match_layers(struct loading *loading,
 		WH_TRY(mapping_h5_names(loading->model, config, &loading->arena,
 					&to, err));
 	WH_TRY(check_order(&from, &to, err));
+	if (loading->matching == WH_MATCH_LAYERS)
+		tell_doubt(&loading->pairing, &from, &to);
 	WH_TRY(allow_conversions(loading, err));
 	return pair_layers(&loading->pairing, &from, &to,
 			   loading->matching == WH_MATCH_NAMES, err);

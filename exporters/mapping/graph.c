@@ -18,6 +18,7 @@ struct building {
 	struct notes notes;
 	const struct config_layer **config;
 	struct weight_target *targets; /* of tensors by the map; or NULL */
+	const uint32_t *order; /* layers by a configuration's; or NULL */
 	struct keras3_names keras3;    /* of a Keras 3 file; else zeroed */
 	uint32_t n_layers, n_weighted; /* numbers given so far */
 };
@@ -340,7 +341,7 @@ static enum wh_status add_layers(struct building *building,
 				 enum wh_layer_kind kind, struct wh_error *err)
 {
 	const struct wh_manifest *manifest = building->manifest;
-	const uint32_t *order = building->keras3.order;
+	const uint32_t *order = building->order;
 	uint32_t i;
 
 	for (i = 0; i < manifest->n_layers; i++) {
@@ -380,6 +381,7 @@ static enum wh_status build_graph(const struct wh_manifest *manifest,
 		.manifest = manifest,
 		.draft = {.arena = arena},
 		.notes = {.arena = arena}};
+	const char *doubt;
 
 	WH_TRY(weight_targets(manifest, hints->map, arena, &building.targets,
 			      err));
@@ -389,11 +391,15 @@ static enum wh_status build_graph(const struct wh_manifest *manifest,
 		WH_TRY(keras3_check_order(manifest, &building.keras3,
 					  building.targets, err));
 		building.config = building.keras3.config;
+		building.order = building.keras3.order;
 	} else {
 		WH_TRY(layers_config(manifest, hints->model_config, arena,
-				     &building.config, err));
+				     &building.config, &building.order, err));
 	}
 	WH_TRY(build(&building, err));
+	doubt = layers_order_doubt(manifest, building.order);
+	if (doubt && !building.targets)
+		WH_TRY(notes_add(&building.notes, err, "%s", doubt));
 	WH_TRY(draft_finish(&building.draft, &out->graph, out->key_of, err));
 	return notes_settle(&building.notes, &out->notes, &out->n_notes, err);
 }
@@ -438,10 +444,11 @@ enum wh_status mapping_paths_from_names(struct wh_manifest *manifest,
 					struct arena *arena,
 					struct wh_error *err)
 {
-	const struct config_layer **config;
+	const struct config_layer **config, *model;
 	uint32_t i, j;
 
-	WH_TRY(layers_config(manifest, NULL, arena, &config, err));
+	WH_TRY(layers_config_model(manifest, NULL, arena, &model, err));
+	WH_TRY(layers_config_match(manifest, model, arena, &config, err));
 	for (i = 0; i < manifest->n_layers; i++) {
 		struct wh_layer *layer = &manifest->layers[i];
 		struct layer_paths paths;

@@ -368,7 +368,7 @@ enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
 	if (!as_they_are)
 		WH_TRY(naming_prepare(&naming, hints->model_config, err));
 	for (i = 0; i < manifest->n_layers; i++) {
-		uint32_t at = naming.keras3.order ? naming.keras3.order[i] : i;
+		uint32_t at = naming.order ? naming.order[i] : i;
 
 		if (!is_written(&manifest->layers[at])) {
 			made.n_left_out += manifest->layers[at].n_variables;
@@ -379,6 +379,10 @@ enum wh_status mapping_h5_names_by(const struct wh_manifest *manifest,
 	}
 	if (naming.targets && naming.keras3.is_subclassed)
 		order_layers_by_map(&naming, &made);
+	if (!as_they_are && !naming.targets)
+		made.order_doubt = layers_order_doubt(manifest, naming.order);
+	if (made.order_doubt)
+		WH_TRY(notes_add(&naming.notes, err, "%s", made.order_doubt));
 	WH_TRY(notes_settle(&naming.notes, &made.notes, &made.n_notes, err));
 	made.unordered = naming.unordered;
 	made.by_class = naming.by_class;

@@ -131,6 +131,7 @@ static enum wh_status prepare_keras3(struct naming *naming,
 	WH_TRY(keras3_check_order(naming->manifest, &naming->keras3,
 				  naming->targets, err));
 	naming->config = naming->keras3.config;
+	naming->order = naming->keras3.order;
 	for (i = 0; i < naming->manifest->n_tensors; i++) {
 		naming->walk[i] = i;
 		if (naming->keras3.full_names[i])
@@ -157,7 +158,7 @@ enum wh_status naming_prepare(struct naming *naming, const char *model_config,
 	if (keras3_is_origin(manifest))
 		return prepare_keras3(naming, model_config, err);
 	WH_TRY(layers_config(manifest, model_config, naming->arena,
-			     &naming->config, err));
+			     &naming->config, &naming->order, err));
 	WH_TRY(name_map_tensors(manifest, &keys, err));
 	find_full_names(naming, &keys);
 	return walk_graph(naming, &keys, err);

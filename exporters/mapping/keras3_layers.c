@@ -7,8 +7,6 @@
 #include "mapping/keras3_slots.h"
 #include "mapping/layers_config.h"
 
-#define NOWHERE UINT32_MAX
-
 #define places_auto __attribute__((cleanup(keras3_places_free)))
 
 /* ---- Names ------------------------------------------------------------ */
@@ -329,56 +327,6 @@ static void hand_out_configs(const struct wh_manifest *manifest,
 	}
 }
 
-/* Which of the model's layers a layer of the manifest is, or NOWHERE. */
-static uint32_t child_of(const struct config_layer *model,
-			 const struct keras3_names *names, uint32_t layer)
-{
-	const struct config_layer *config = names->config[layer];
-	uintptr_t first = (uintptr_t)model->children;
-	uintptr_t offset = (uintptr_t)config - first;
-
-	if (!config || (uintptr_t)config < first ||
-	    offset >= model->n_children * sizeof(*config))
-		return NOWHERE;
-	return (uint32_t)(offset / sizeof(*config));
-}
-
-/* A file that was written anew has its layers in the order of their names; a
- * configuration knows the model's. Layers that it doesn't list stay where they
- * are. */
-static enum wh_status order_layers(const struct wh_manifest *manifest,
-				   const struct config_layer *model,
-				   struct arena *arena,
-				   struct keras3_names *names,
-				   struct wh_error *err)
-{
-	uint32_t n_children = model ? model->n_children : 0, i, child;
-	uint32_t *order, *layer_of, next = 0;
-
-	order = arena_alloc(arena, manifest->n_layers, sizeof(*order));
-	layer_of = arena_alloc(arena, n_children, sizeof(*layer_of));
-	if (!order || !layer_of)
-		return wh_fail_memory(err);
-	for (i = 0; i < n_children; i++)
-		layer_of[i] = NOWHERE;
-	for (i = 0; i < manifest->n_layers; i++) {
-		order[i] = i;
-		child = model ? child_of(model, names, i) : NOWHERE;
-		if (child != NOWHERE)
-			layer_of[child] = i;
-	}
-	for (i = 0; i < manifest->n_layers; i++) {
-		child = model ? child_of(model, names, i) : NOWHERE;
-		if (child == NOWHERE || layer_of[child] != i)
-			continue;
-		while (layer_of[next] == NOWHERE)
-			next++;
-		order[i] = layer_of[next++];
-	}
-	names->order = order;
-	return WH_OK;
-}
-
 enum wh_status keras3_names_find(const struct wh_manifest *manifest,
 				 const char *given, struct arena *arena,
 				 struct keras3_names *names,
@@ -407,7 +355,8 @@ enum wh_status keras3_names_find(const struct wh_manifest *manifest,
 	names->has_doubt = places.has_doubt;
 	names->is_subclassed = places.is_subclassed;
 	hand_out_configs(manifest, &places, &objects, names);
-	WH_TRY(order_layers(manifest, model, arena, names, err));
+	WH_TRY(layers_config_order(manifest, model, names->config, arena,
+				   &names->order, err));
 	for (i = 0; i < objects.n; i++)
 		for (j = 0; j < objects.list[i].n_values; j++)
 			WH_TRY(name_value(manifest, &objects.list[i],

@@ -9,11 +9,13 @@
 /** `of[i]` is the configuration of layer i, or NULL: by name, or by place if
  *  the model has just as many layers as the manifest. `given` is JSON text;
  *  NULL: the manifest's own attribute `model_config`, whose damage is only
- *  absence. WH_EINVAL for a `given` that is no model configuration. */
+ *  absence. `*order` is as from layers_config_order where the manifest has
+ *  none of its own, and the model has all of its layers by name; else it stays.
+ *  WH_EINVAL for a `given` that is no model configuration. */
 enum wh_status layers_config(const struct wh_manifest *manifest,
 			     const char *given, struct arena *arena,
 			     const struct config_layer ***of,
-			     struct wh_error *err);
+			     const uint32_t **order, struct wh_error *err);
 
 /** The same in two steps: the model, or NULL where none is known; and which of
  *  its children is which layer. */
@@ -26,5 +28,18 @@ enum wh_status layers_config_match(const struct wh_manifest *manifest,
 				   struct arena *arena,
 				   const struct config_layer ***of,
 				   struct wh_error *err);
+
+/** The manifest's layers in the model's order (NULL: in their own), by what of
+ *  it they are; those that are none of it stay where they are. */
+enum wh_status layers_config_order(const struct wh_manifest *manifest,
+				   const struct config_layer *model,
+				   const struct config_layer *const *of,
+				   struct arena *arena, const uint32_t **order,
+				   struct wh_error *err);
+
+/** NULL, or a sentence: that the order of layers is only that of the file's
+ *  keys. `order` is from layers_config, NULL where it gave none. */
+const char *layers_order_doubt(const struct wh_manifest *manifest,
+			       const uint32_t *order);
 
 #endif

@@ -51,6 +51,9 @@ struct mapping_h5 {
 	/* A layer whose weights have an order here that is a Keras 3 file's
 	 * alone; or NULL. */
 	const char *unordered;
+	/* That the source doesn't know its layers' order, also among the notes;
+	 * or NULL. */
+	const char *order_doubt;
 	/* A layer that has no name but its slot, as in a Keras 3 file without
 	 * names ("dense_1"); or NULL. */
 	const char *by_class;

@@ -7,10 +7,11 @@ import struct
 import ml_dtypes
 import numpy as np
 import pytest
-from conftest import sha256
+import tf_keras
+from conftest import config, sha256
 from safetensors import TensorSpec, deserialize, safe_open, serialize
 from safetensors.numpy import save_file
-from zoo import BY_NAME, ZOO, arrays, bits, fill
+from zoo import BY_NAME, ZOO, arrays, bits, check_arrays, fill
 
 NAMES = [item.name for item in ZOO]
 SAFETENSORS = ["bool", "uint8", "int8", "int16", "uint16", "int32", "uint32",
@@ -454,3 +455,46 @@ def test_a_folder_is_read_by_the_names_of_transformers(size, wh):
     assert wh.commit("model")["reproducible"]
     assert {row["name"]: row["sha256"] for row in wh.ls()} == {
         key: sha256(array) for key, array in tensors.items()}
+
+
+# ---- Keys without an order -------------------------------------------------
+
+ORDER = "in which order the model has its layers"
+
+
+@pytest.fixture
+def plain(wh):
+    """A model, and its arrays by name as other programs write them."""
+    model = tf_keras.Sequential([tf_keras.Input((4,))] + [
+        tf_keras.layers.Dense(4, name=name) for name in ("zz", "mm", "aa")])
+    fill(model, 1)
+    by_name = {w.name.split(":")[0]: w.numpy() for w in model.weights}
+    save_file(by_name, wh.folder / "plain.safetensors")
+    np.savez(wh.folder / "plain.npz", **dict(sorted(by_name.items())))
+    return model
+
+
+@pytest.mark.parametrize("into", ["ours.h5", "ours"])
+@pytest.mark.parametrize("name", ["plain.safetensors", "plain.npz"])
+def test_a_configuration_gives_keys_their_order(name, into, plain, wh):
+    expected = arrays(plain)
+    wh.quiet("convert", name, into, *config(wh, plain))
+    fill(plain, 2)
+    plain.load_weights(wh.folder / into)
+    check_arrays(plain, expected)
+    said = wh.run("convert", name, f"again-{into}").stderr
+    assert ORDER in said and "--model-config" in said
+
+
+def test_keys_are_loaded_in_an_order_that_is_known_or_told(plain, wh):
+    expected = arrays(plain)
+    for words in (config(wh, plain), ("--by-name",), ()):
+        fill(plain, 2)
+        plain.save_weights(wh.folder / "into.h5")
+        done = wh.run("load-weights", "file:plain.safetensors", "--into",
+                      "into.h5", *words)
+        assert done.returncode == 0
+        assert (ORDER in done.stderr) == (not words)
+        if words:
+            plain.load_weights(wh.folder / "into.h5")
+            check_arrays(plain, expected)
