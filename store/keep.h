@@ -81,5 +81,8 @@ enum wh_status policy_decide(struct keeping *keeping, const char *branch,
 /** policy.c: what is stored for the branch, the run, or all, after a commit. */
 enum wh_status policy_apply(struct wh_store *store, const char *branch,
 			    const char *run, struct wh_error *err);
+/** policy.c: the policy of a branch goes along with it. */
+enum wh_status policy_rename_branch(struct db *db, const char *from,
+				    const char *to, struct wh_error *err);
 
 #endif

@@ -100,6 +100,18 @@ enum wh_status wh_policy_set(struct wh_store *store, const char *branch,
 	return status;
 }
 
+enum wh_status policy_rename_branch(struct db *db, const char *from,
+				    const char *to, struct wh_error *err)
+{
+	struct stmt *stmt;
+
+	WH_TRY(db_stmt(db, STMT_POLICY_RENAME, &stmt, err));
+	stmt_integer(stmt, 1, POLICY_BRANCH);
+	stmt_text(stmt, 2, from);
+	stmt_text(stmt, 3, to);
+	return step_done(stmt, err);
+}
+
 /* ---- Stored ones -----------------------------------------------------------
  */
 

@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "base/text.h"
+#include "keep.h"
 #include "snapshot.h"
 #include "store.h"
 
@@ -337,12 +338,30 @@ enum wh_status wh_tag_delete(struct wh_store *store, const char *name,
 	return transaction_commit(&tx, err);
 }
 
+/* What is said of the branch by its name goes along: its moves, its policy,
+ * and the rules that publish it. */
+static enum wh_status rename_in(struct db *db, const char *from, const char *to,
+				struct wh_error *err)
+{
+	static const enum statement by_name[] = {STMT_REFLOG_RENAME,
+						 STMT_PUBLISH_RULE_RENAME};
+	struct stmt *stmt;
+	size_t i;
+
+	for (i = 0; i < sizeof(by_name) / sizeof(by_name[0]); i++) {
+		WH_TRY(db_stmt(db, by_name[i], &stmt, err));
+		stmt_text(stmt, 1, from);
+		stmt_text(stmt, 2, to);
+		WH_TRY(step_done(stmt, err));
+	}
+	return policy_rename_branch(db, from, to, err);
+}
+
 enum wh_status wh_branch_rename(struct wh_store *store, const char *from,
 				const char *to, struct wh_error *err)
 {
 	AUTO_TRANSACTION tx = {0};
 	char head[REF_NAME_SIZE];
-	struct stmt *stmt;
 	int64_t snapshot, other;
 	bool found;
 
@@ -355,10 +374,7 @@ enum wh_status wh_branch_rename(struct wh_store *store, const char *from,
 			       "there is a branch '%s' already", to);
 	WH_TRY(delete_row(store->db, REF_BRANCH, from, err));
 	WH_TRY(put(store->db, REF_BRANCH, to, snapshot, err));
-	WH_TRY(db_stmt(store->db, STMT_REFLOG_RENAME, &stmt, err));
-	stmt_text(stmt, 1, from);
-	stmt_text(stmt, 2, to);
-	WH_TRY(step_done(stmt, err));
+	WH_TRY(rename_in(store->db, from, to, err));
 	WH_TRY(ref_head(store->db, head, err));
 	if (strcmp(head, from) == 0)
 		WH_TRY(set_head(store->db, to, err));

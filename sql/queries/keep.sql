@@ -47,5 +47,9 @@ ON CONFLICT(kind, name) DO UPDATE SET rules = excluded.rules,
 -- ?1 kind, ?2 name
 DELETE FROM policy WHERE kind = ?1 AND name = ?2;
 
+-- name: policy_rename
+-- ?1 kind, ?2 from, ?3 to: a policy that waited there goes
+UPDATE OR REPLACE policy SET name = ?3 WHERE kind = ?1 AND name = ?2;
+
 -- name: policy_list
 SELECT kind, name, rules FROM policy ORDER BY kind, name;

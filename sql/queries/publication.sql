@@ -76,6 +76,16 @@ UPDATE publish_rule SET published = ?3 WHERE remote = ?1 AND alias = ?2;
 -- ?1 remote, ?2 alias
 DELETE FROM publish_rule WHERE remote = ?1 AND alias = ?2;
 
+-- name: publish_rule_rename
+-- ?1 a branch, ?2 its new name: BRANCH, BRANCH~N, BRANCH^, BRANCH@{N} and
+-- BRANCH:latest. No name has a character of GLOB's in it. BRANCH@N is a run's
+-- step, best:latest a metric.
+UPDATE publish_rule SET revision = ?2 || substr(revision, length(?1) + 1)
+WHERE revision = ?1 OR revision GLOB ?1 || '[~^]*'
+  OR revision GLOB ?1 || '@{*'
+  OR (?1 <> 'best' AND (revision = ?1 || ':latest'
+    OR revision GLOB ?1 || ':latest[~^]*'));
+
 -- name: publish_rule_list
 SELECT remote, alias, revision, formats, lower(hex(published))
 FROM publish_rule ORDER BY remote, alias;

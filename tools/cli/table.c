@@ -367,7 +367,8 @@ static const struct option gc_options[] = {
 
 static const struct option ref_options[] = {
 	{"delete", 'd', OPTION_FLAG, NULL, "delete NAME"},
-	{"move", 'm', OPTION_TEXT, "NEW", "rename NAME"},
+	{"move", 'm', OPTION_TEXT, "NEW",
+	 "rename NAME, in keep's and publish's rules too"},
 	{"force", 'f', OPTION_FLAG, NULL, "move NAME if it is there"},
 	END,
 };

@@ -251,8 +251,9 @@ WH_API enum wh_status wh_branch_create(struct wh_store *store, const char *name,
  *  WH_EINVAL for HEAD's branch. */
 WH_API enum wh_status wh_branch_delete(struct wh_store *store, const char *name,
 				       struct wh_error *err);
-/** HEAD and the reflog go along. WH_ENOTFOUND; WH_EEXISTS if `to` is there;
- *  WH_EINVAL for a name that can't be one. */
+/** HEAD, the reflog, its policy (wh_policy_set) and rules that publish it go
+ *  along. WH_ENOTFOUND; WH_EEXISTS if `to` is there; WH_EINVAL for a name that
+ *  can't be one. */
 WH_API enum wh_status wh_branch_rename(struct wh_store *store, const char *from,
 				       const char *to, struct wh_error *err);
 /** HEAD moves to a branch that is there: what is committed without a branch

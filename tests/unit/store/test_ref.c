@@ -2,6 +2,11 @@
  * transaction. */
 #include "support/damage.h"
 
+#include <weighhouse/keep.h>
+#include <weighhouse/publication.h>
+
+#include "base/buf.h"
+
 struct listed {
 	struct fixture *f;
 	int n;
@@ -95,6 +100,108 @@ static void tags_are_fixed(void **state)
 		     WH_ENOTFOUND, "there is no tag 'v1'");
 }
 
+static int note_policy(void *arg, const struct wh_policy *policy)
+{
+	struct wh_buf *text = arg;
+
+	assert_false(wh_buf_printf(text, NULL, "%s%s %s;",
+				   policy->run ? "run " : "",
+				   policy->run ? policy->run : policy->branch,
+				   policy->rules[0]));
+	return 0;
+}
+
+static int note_rule(void *arg, const struct wh_publish_rule *rule)
+{
+	assert_false(wh_buf_printf(arg, NULL, "%s ", rule->revision));
+	return 0;
+}
+
+static void set_policy(struct fixture *f, const char *branch, const char *run,
+		       const char *rule)
+{
+	const char *const rules[] = {rule, NULL};
+
+	assert_ok(wh_policy_set(f->store, branch, run, rules, &f->err),
+		  &f->err);
+}
+
+static void assert_policies(struct fixture *f, const char *wanted)
+{
+	struct wh_buf text = {0};
+
+	assert_ok(wh_policy_list(f->store, note_policy, &text, &f->err),
+		  &f->err);
+	assert_false(wh_buf_append(&text, "", 1, NULL));
+	assert_string_equal((const char *)text.data, wanted);
+	wh_buf_free(&text);
+}
+
+/* One that waited under the new name was of no branch; a run of the old name
+ * is none. */
+static void a_renamed_branch_keeps_its_policy(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_model(f, 1.0f);
+	set_policy(f, "main", NULL, "last=3");
+	set_policy(f, "trunk", NULL, "last=9");
+	set_policy(f, "other", NULL, "last=1");
+	set_policy(f, NULL, "main", "last=2");
+	assert_ok(wh_branch_rename(f->store, "main", "trunk", &f->err),
+		  &f->err);
+	assert_policies(f, "other last=1;trunk last=3;run main last=2;");
+	assert_ok(wh_branch_rename(f->store, "trunk", "main", &f->err),
+		  &f->err);
+	assert_policies(f, "main last=3;other last=1;run main last=2;");
+}
+
+static void assert_rules_after(struct fixture *f, const char *from,
+			       const char *to, const char *const *revisions,
+			       const char *wanted)
+{
+	struct wh_publish_rule rule = {.remote = "lab", .formats = "h5"};
+	struct wh_buf text = {0};
+	char alias[16];
+	int i;
+
+	for (i = 0; revisions[i]; i++) {
+		snprintf(alias, sizeof(alias), "a%d", i);
+		rule.alias = alias;
+		rule.revision = revisions[i];
+		assert_ok(wh_publish_rule_set(f->store, &rule, &f->err),
+			  &f->err);
+	}
+	assert_ok(wh_branch_rename(f->store, from, to, &f->err), &f->err);
+	assert_ok(wh_publish_rule_list(f->store, note_rule, &text, &f->err),
+		  &f->err);
+	assert_false(wh_buf_append(&text, "", 1, NULL));
+	assert_string_equal((const char *)text.data, wanted);
+	wh_buf_free(&text);
+}
+
+static void a_renamed_branch_is_published_still(void **state)
+{
+	static const char *const of_main[] = {
+		"main",	 "main~2",	  "main^",    "main@{1}", "main:latest",
+		"main@7", "main:latest~1", "maintain", "HEAD",	   NULL};
+	static const char *const of_best[] = {
+		"best",	    "best:latest", "best~", "best:loss",   "trunk~1",
+		"trunk@{0}", "Best",	    "HEAD", "trunk:latest", NULL};
+	struct fixture *f = *state;
+
+	commit_model(f, 1.0f);
+	assert_rules_after(f, "main", "tr\xc3\xbcnk", of_main,
+			   "tr\xc3\xbcnk tr\xc3\xbcnk~2 tr\xc3\xbcnk^ "
+			   "tr\xc3\xbcnk@{1} tr\xc3\xbcnk:latest main@7 "
+			   "tr\xc3\xbcnk:latest~1 maintain HEAD ");
+	assert_ok(wh_branch_rename(f->store, "tr\xc3\xbcnk", "best", &f->err),
+		  &f->err);
+	assert_rules_after(f, "best", "b", of_best,
+			   "b best:latest b~ best:loss trunk~1 trunk@{0} Best "
+			   "HEAD trunk:latest ");
+}
+
 /* Ids that share four digits: made by hand, since they are rare. */
 static void an_ambiguous_id_lists_its_candidates(void **state)
 {
@@ -123,6 +230,8 @@ int main(void)
 		with_store(a_listing_lets_the_store_be_used),
 		with_store(the_reflog_goes_back_to_the_start),
 		with_store(tags_are_fixed),
+		with_store(a_renamed_branch_keeps_its_policy),
+		with_store(a_renamed_branch_is_published_still),
 		with_store(an_ambiguous_id_lists_its_candidates),
 	};
 

@@ -36,6 +36,7 @@ static const char *const may_scan[] = {
 	"policy_list",	     /* few */
 	"publication_list",  /* all, or of a place: asked for by people */
 	"publish_rule_list", /* few */
+	"publish_rule_rename",
 	"run_names",	     /* for "did you mean" */
 	"weight_list",	     /* matched against globs */
 	"line_list",	     /* a graph has all lines */
