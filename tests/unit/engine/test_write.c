@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/temporary.h"
 #include "engine.h"
 #include "engine/folder.h"
 #include "plan_internal.h"
@@ -223,18 +224,23 @@ static void a_payload_that_changed_is_never_published(void **state)
 static void temporaries_of_the_dead_are_removed(void **state)
 {
 	struct folder *f = *state;
-	char own[64];
+	char own[64], dead[64], other[64];
+	uint32_t host = temporary_host();
 
 	/* No process has this number; one has that of this one. */
-	put(".w.a.wh-999999999-0", "partial");
-	put(".w.ab.wh-999999999-0", "of another file");
-	snprintf(own, sizeof(own), ".w.a.wh-%ld-0", (long)getpid());
+	snprintf(dead, sizeof(dead), ".w.a.wh-h%08x-999999999-0", host);
+	snprintf(other, sizeof(other), ".w.ab.wh-h%08x-999999999-0", host);
+	put(dead, "partial");
+	put(other, "of another file");
+	snprintf(own, sizeof(own), ".w.a.wh-h%08x-%ld-0", host,
+		 (long)getpid());
 	put(own, "another thread is at it");
 	assert_ok(write_two(f, "w", false, NULL), &f->err);
 	assert_written("w.a", 'A');
 	assert_text(own, "another thread is at it");
 	assert_int_equal(unlink(own), 0);
-	assert_holds(".", ".w.ab.wh-999999999-0 w.a w.b");
+	assert_int_equal(unlink(other), 0);
+	assert_holds(".", "w.a w.b");
 }
 
 static void an_unsound_plan_writes_nothing(void **state)
