@@ -2,8 +2,8 @@
 #include "publishing.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "base/ascii.h"
 #include "publish/alias_list.h"
 #include "publish/probe.h"
 
@@ -21,7 +21,7 @@ const char *wh_place_alias(const char *url, const char *alias)
 		return alias;
 	slash = host ? strchr(host + 3, '/') : NULL;
 	colon = slash ? strchr(slash, ':') : NULL;
-	if (colon && strncasecmp(url, "oci", 3) == 0)
+	if (colon && ascii_same(url, "oci", 3))
 		return colon + 1;
 	return "latest";
 }

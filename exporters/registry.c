@@ -1,8 +1,8 @@
 /* The built-in formats, a line each, and those that a program adds. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "config.h"
 #include "library.h"
@@ -51,10 +51,10 @@ static bool fold_name(const char *name, char folded[LONGEST_NAME])
 {
 	size_t len, i;
 
-	while (isspace((unsigned char)*name))
+	while (ascii_is_space(*name))
 		name++;
 	len = strlen(name);
-	while (len && isspace((unsigned char)name[len - 1]))
+	while (len && ascii_is_space(name[len - 1]))
 		len--;
 	if (len >= LONGEST_NAME)
 		return false;

@@ -17,6 +17,7 @@
 
 #include "base/array.h"
 #include "base/auto.h"
+#include "base/c_locale.h"
 #include "base/text.h"
 #include "commit.h"
 #include "core/name_map.h"
@@ -412,6 +413,7 @@ static void check_norm(struct look *look, const struct wh_layer *layer,
 {
 	const struct wh_tensor *t = &look->manifest->tensors[v->tensor];
 	double now = t->has_statistics ? t->statistics.l2 : 0;
+	USE_C_LOCALE;
 	char text[512];
 
 	if (v->role != WH_ROLE_WEIGHT || !(look->options.norm > 0) ||

@@ -1,10 +1,10 @@
 /* Classes and slots: FORMAT.md, "Keras 3". */
 #include "mapping/keras3_slots.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/text.h"
 #include "core/name_map.h"
 
@@ -100,7 +100,7 @@ const char *slot_of_class(const char *class_name, bool of_keras2,
 	for (i = 0; name[i]; i++) {
 		unsigned char c = (unsigned char)name[i];
 
-		if (!isalnum(c) && c != '_' && c < 0x80)
+		if (!ascii_is_alnum((char)c) && c != '_' && c < 0x80)
 			continue;
 		if (has_bar(name, i))
 			slot[len++] = '_';

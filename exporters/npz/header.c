@@ -1,8 +1,8 @@
 #include "npz/header.h"
 
-#include <ctype.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/checked.h"
 #include "base/endian.h"
 
@@ -77,7 +77,7 @@ static bool take_text(struct parser *p, char text[LONGEST_TEXT])
 		return false;
 	for (p->at++; p->at < p->end && *p->at != quote; p->at++) {
 		if (n + 1 >= LONGEST_TEXT || *p->at == '\\' ||
-		    !isprint((unsigned char)*p->at))
+		    !ascii_is_printable(*p->at))
 			return false;
 		text[n++] = *p->at;
 	}
@@ -152,7 +152,7 @@ static bool take_dimension(struct parser *p, uint64_t *value)
 	uint64_t n = 0;
 
 	peek(p);
-	for (from = p->at; p->at < p->end && isdigit((unsigned char)*p->at);
+	for (from = p->at; p->at < p->end && ascii_is_digit(*p->at);
 	     p->at++)
 		if (!checked_mul(n, 10, &n) ||
 		    !checked_add(n, (uint64_t)(*p->at - '0'), &n))

@@ -1,7 +1,6 @@
 /* Reading what a server said: headers, reasons, hints. */
 #include "publish/http_internal.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,9 @@
 
 #include <jansson.h>
 
+#include "base/ascii.h"
+#include "base/c_locale.h"
+#include "base/json_put.h"
 #include "base/text.h"
 
 #define MAX_WAIT_S 300u /* of what a server may ask for */
@@ -22,9 +24,9 @@ void http_response_free(struct http_response *response)
 
 static void copy_value(const char *from, size_t len, char *value, size_t size)
 {
-	while (len && isspace((unsigned char)*from))
+	while (len && ascii_is_space(*from))
 		from++, len--;
-	while (len && isspace((unsigned char)from[len - 1]))
+	while (len && ascii_is_space(from[len - 1]))
 		len--;
 	snprintf(value, size, "%.*s", (int)len, from);
 }
@@ -41,7 +43,7 @@ bool http_header(const struct http_response *response, const char *name,
 
 		line = line ? line : end;
 		if ((size_t)(line - at) > len && at[len] == ':' &&
-		    strncasecmp(at, name, len) == 0) {
+		    ascii_same(at, name, len)) {
 			copy_value(at + len + 1, (size_t)(line - at) - len - 1,
 				   value, size);
 			return true;
@@ -55,6 +57,7 @@ bool http_header(const struct http_response *response, const char *name,
  * sent today. */
 unsigned http_retry_after(const struct http_response *response)
 {
+	USE_C_LOCALE;
 	struct tm when = {0};
 	char value[64];
 	uint64_t seconds;
@@ -132,7 +135,7 @@ bool http_xml(const struct wh_buf *body, const char *name, char *value,
 static bool json_reason(const struct wh_buf *body, char *reason, size_t size)
 {
 	json_t *root =
-		json_loadb((const char *)body->data, body->size, 0, NULL);
+		json_of_text((const char *)body->data, body->size, 0, NULL);
 	json_t *first = json_array_get(json_object_get(root, "errors"), 0);
 	json_t *at = first ? first : root;
 	const char *message = json_string_value(json_object_get(at, "message"));
@@ -191,7 +194,7 @@ static void page_reason(const struct wh_buf *body, char *reason, size_t size)
 			in_tag = true;
 		else if (c == '>')
 			in_tag = false;
-		if (in_tag || c == '>' || isspace((unsigned char)c)) {
+		if (in_tag || c == '>' || ascii_is_space(c)) {
 			if (!blank)
 				reason[n++] = ' ';
 			blank = true;

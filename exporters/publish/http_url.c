@@ -2,18 +2,19 @@
  * used. */
 #include "publish/http.h"
 
-#include <ctype.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/auto.h"
 #include "publish/late_curl.h"
 
 static bool has_controls(const char *text)
 {
 	for (; *text; text++)
-		if (iscntrl((unsigned char)*text) || *text == ' ')
+		if (ascii_is_control(*text) || *text == ' ')
 			return true;
 	return false;
 }
@@ -93,7 +94,7 @@ bool http_same_origin(const char *a, const char *b)
 		return false;
 	same = http_url_parse(b, &y, NULL) == WH_OK &&
 	       strcmp(x.scheme, y.scheme) == 0 &&
-	       strcasecmp(x.host, y.host) == 0 && x.port == y.port;
+	       ascii_same(x.host, y.host, SIZE_MAX) && x.port == y.port;
 	http_url_free(&x);
 	http_url_free(&y);
 	return same;

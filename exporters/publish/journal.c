@@ -89,7 +89,7 @@ static void note(struct journal *journal, const char *path, const char *key,
 
 static void read_line(struct journal *journal, const char *line, size_t len)
 {
-	json_t *row = json_loadb(line, len, 0, NULL);
+	json_t *row = json_of_text(line, len, 0, NULL);
 	const char *path = json_string_value(json_object_get(row, "path"));
 	const char *key = json_string_value(json_object_get(row, "key"));
 	const char *value = json_string_value(json_object_get(row, "value"));

@@ -174,7 +174,7 @@ static enum wh_status parse_root(json_t *root, struct manifest *manifest,
 enum wh_status manifest_parse(const void *text, size_t size,
 			      struct manifest *manifest, struct wh_error *err)
 {
-	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	json_t *root = json_of_text(text, size, JSON_REJECT_DUPLICATES, NULL);
 	enum wh_status status;
 
 	memset(manifest, 0, sizeof(*manifest));
@@ -188,7 +188,7 @@ enum wh_status manifest_parse(const void *text, size_t size,
 enum wh_status pointer_parse(const void *text, size_t size,
 			     struct pointer *pointer, struct wh_error *err)
 {
-	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	json_t *root = json_of_text(text, size, JSON_REJECT_DUPLICATES, NULL);
 	const char *snapshot = text_of(root, "snapshot");
 	const char *sha256 = text_of(root, "sha256");
 	const char *manifest = text_of(root, "manifest");

@@ -21,8 +21,8 @@ enum wh_status mlflow_authorize(void *arg, const struct http_request *request,
 
 static bool has_code(const struct http_response *response, const char *code)
 {
-	json_t *root = json_loadb((const char *)response->body.data,
-				  response->body.size, 0, NULL);
+	json_t *root = json_of_text((const char *)response->body.data,
+				    response->body.size, 0, NULL);
 	const char *found =
 		json_string_value(json_object_get(root, "error_code"));
 	bool same = found && strcmp(found, code) == 0;
@@ -40,8 +40,8 @@ static enum wh_status judge(const struct http_request *request,
 
 	*reply = NULL;
 	if (response->status == 200) {
-		*reply = json_loadb((const char *)response->body.data,
-				    response->body.size, 0, NULL);
+		*reply = json_of_text((const char *)response->body.data,
+				      response->body.size, 0, NULL);
 		if (*reply)
 			return WH_OK;
 		return wh_fail(err, WH_EREMOTE,

@@ -3,12 +3,12 @@
  */
 #include "publish/mlflow.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/auto.h"
 #include "base/json_put.h"
 #include "publish/publication.h"
@@ -198,7 +198,7 @@ static void clean_key(const char *key, char *clean, size_t size)
 	size_t i;
 
 	for (i = 0; key[i] && i + 1 < size; i++)
-		clean[i] = isalnum((unsigned char)key[i]) ||
+		clean[i] = ascii_is_alnum(key[i]) ||
 					   strchr("_-. :/", key[i])
 				   ? key[i]
 				   : '_';

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/auto.h"
+#include "base/json_put.h"
 #include "base/text.h"
 
 #define DEFAULT_LIFE_S 60 /* of a token that doesn't say (specification) */
@@ -168,7 +170,7 @@ static enum wh_status ask(struct oci_place *place, struct wh_error *err)
 	if (response.status == 401 && http_header(&response, "WWW-Authenticate",
 						  header, sizeof(header))) {
 		place->auth = OCI_BASIC;
-		if (strncasecmp(header, "Bearer ", 7) == 0) {
+		if (ascii_same(header, "Bearer ", 7)) {
 			place->auth = OCI_BEARER;
 			free(place->realm);
 			free(place->service);
@@ -205,7 +207,7 @@ static enum wh_status take_token(struct oci_place *place,
 				 struct wh_error *err)
 {
 	json_t *root =
-		json_loadb((const char *)body->data, body->size, 0, NULL);
+		json_of_text((const char *)body->data, body->size, 0, NULL);
 	const char *token = json_string_value(json_object_get(root, "token"));
 	json_int_t life =
 		json_integer_value(json_object_get(root, "expires_in"));

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/c_locale.h"
 #include "publish/home.h"
 
 static int digit_of(char c)
@@ -87,6 +88,7 @@ static enum wh_status read_config(const char *path, const char *host,
 				  struct credentials *credentials, bool *found,
 				  struct wh_error *err)
 {
+	USE_C_LOCALE;
 	json_error_t error;
 	json_t *root;
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/ascii.h"
 #include "base/auto.h"
 
 #include "config.h"
@@ -45,7 +45,7 @@ static bool has_scheme(const char *text, const char *scheme)
 {
 	size_t len = strlen(scheme);
 
-	return strncasecmp(text, scheme, len) == 0 && text[len] == ':';
+	return ascii_same(text, scheme, len) && text[len] == ':';
 }
 
 static const struct place_kind *find_kind(const char *url)

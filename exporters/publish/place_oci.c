@@ -25,6 +25,7 @@
 #include <jansson.h>
 
 #include "base/auto.h"
+#include "base/json_put.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "publish/publication.h"
@@ -220,7 +221,7 @@ static enum wh_status resolve(struct place *base, const char *alias,
 
 	memset(pointer, 0, sizeof(*pointer));
 	WH_TRY(read_manifest(place, alias, &text, err));
-	root = json_loadb((const char *)text.data, text.size, 0, NULL);
+	root = json_of_text((const char *)text.data, text.size, 0, NULL);
 	status = resolve_layers(place, root, pointer, err);
 	json_decref(root);
 	return status;
@@ -343,8 +344,8 @@ static enum wh_status list_page(struct oci_place *place, char **url,
 
 	WH_TRY(http_send(place->http, &request, &response, err));
 	if (response.status == 200) {
-		root = json_loadb((const char *)response.body.data,
-				  response.body.size, 0, NULL);
+		root = json_of_text((const char *)response.body.data,
+				    response.body.size, 0, NULL);
 		/* What isn't seen may name what is to go. */
 		status = json_is_object(root)
 				 ? tell_tags(json_object_get(root, "tags"), fn,

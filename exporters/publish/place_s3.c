@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/c_locale.h"
 #include "base/text.h"
 
 #define EMPTY_HASH                                                             \
@@ -180,6 +181,7 @@ bool s3_is(const struct http_response *response, const char *code)
 static bool learn_clock(struct s3_place *place,
 			const struct http_response *response)
 {
+	USE_C_LOCALE;
 	struct tm when = {0};
 	char date[64];
 

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/c_locale.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "publish/manifest.h"
@@ -43,6 +44,7 @@ static double now_s(void)
 static void print_rate(char text[64], double began)
 {
 	double took = now_s() - began;
+	USE_C_LOCALE;
 
 	snprintf(text, 64, "%.1f MiB/s",
 		 (double)(PROBE_SIZE >> 20) / (took > 1e-6 ? took : 1e-6));

@@ -261,7 +261,7 @@ static bool read_rows(int fd, json_t *rows)
 		if (!end)
 			break;
 		*end = '\0';
-		row = json_loadb(line, (size_t)(end - line), 0, NULL);
+		row = json_of_text(line, (size_t)(end - line), 0, NULL);
 		if (row ? json_array_append_new(rows, row) != 0
 			: is_json(line, (size_t)(end - line)))
 			return false;

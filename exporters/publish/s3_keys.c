@@ -1,10 +1,10 @@
 #include "publish/s3.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/auto.h"
 #include "publish/home.h"
 
@@ -14,10 +14,10 @@ static char *trim(char *text)
 {
 	size_t len;
 
-	while (isspace((unsigned char)*text))
+	while (ascii_is_space(*text))
 		text++;
 	len = strlen(text);
-	while (len && isspace((unsigned char)text[len - 1]))
+	while (len && ascii_is_space(text[len - 1]))
 		text[--len] = '\0';
 	return text;
 }

@@ -12,12 +12,11 @@
  */
 #include "publish/s3.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/ascii.h"
 #include "base/auto.h"
 #include "base/sha256.h"
 #include "base/text.h"
@@ -74,7 +73,7 @@ static enum wh_status add(struct canonical *canonical, const char *name,
 	if (canonical->n == MAX_SIGNED || len >= sizeof(header->name))
 		return wh_fail(err, WH_EINVAL, "too many headers to sign");
 	for (i = 0; i < len; i++)
-		header->name[i] = (char)tolower((unsigned char)name[i]);
+		header->name[i] = ascii_lower(name[i]);
 	header->name[len] = '\0';
 	header->value = canonical_value(value);
 	if (!header->value)
@@ -85,9 +84,9 @@ static enum wh_status add(struct canonical *canonical, const char *name,
 
 static bool is_signed(const char *line, size_t len)
 {
-	return strncasecmp(line, "x-amz-", 6) == 0 ||
-	       (len == 12 && strncasecmp(line, "content-type", len) == 0) ||
-	       (len == 11 && strncasecmp(line, "content-md5", len) == 0);
+	return ascii_same(line, "x-amz-", 6) ||
+	       (len == 12 && ascii_same(line, "content-type", len)) ||
+	       (len == 11 && ascii_same(line, "content-md5", len));
 }
 
 static int by_name(const void *a, const void *b)

@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/c_locale.h"
 #include "base/folder.h"
 #include "base/temporary.h"
 #include "base/text.h"
@@ -265,18 +266,12 @@ static bool same_bits(double a, double b)
 /* The shortest decimal that reads back as the same double, as Python's. */
 static void print_number(double value, char text[64])
 {
+	USE_C_LOCALE;
 	double back;
 	int digits;
 
 	for (digits = 1; digits <= 17; digits++) {
-		int len = snprintf(text, 64, "%.*f", digits, value);
-		size_t whole = strspn(text, "-0123456789");
-
-		/* What stands between is the locale's, of several bytes in
-		 * some. */
-		text[whole] = '.';
-		memmove(text + whole + 1, text + len - digits,
-			(size_t)digits + 1);
+		snprintf(text, 64, "%.*f", digits, value);
 		if (text_to_double(text, &back) && same_bits(back, value))
 			return;
 	}

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "base/c_locale.h"
 
 struct printing {
 	struct wh_buf text;
@@ -21,10 +22,19 @@ static int take(const char *bytes, size_t len, void *arg)
 char *json_to_text(const json_t *value, size_t flags)
 {
 	struct printing to = {.failed = false};
+	USE_C_LOCALE;
 
 	if (json_dump_callback(value, take, &to, flags) || take("", 1, &to)) {
 		wh_buf_free(&to.text);
 		return NULL;
 	}
 	return (char *)to.text.data;
+}
+
+json_t *json_of_text(const char *text, size_t size, size_t flags,
+		     json_error_t *why)
+{
+	USE_C_LOCALE;
+
+	return json_loadb(text, size, flags, why);
 }

@@ -33,4 +33,9 @@ static inline void json_add(json_t **array, json_t *value)
  *  for it alone (jansson 2.14). NULL for NULL, too; the caller frees it. */
 char *json_to_text(const json_t *value, size_t flags);
 
+/** As json_loadb, which asks the locale for its decimal point, and takes one
+ *  byte of it (jansson 2.14). */
+json_t *json_of_text(const char *text, size_t size, size_t flags,
+		     json_error_t *why);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/json_put.h"
 
 /* The length of what stands for no number; 0 if it is something else. */
 static size_t odd_number(const char *text, size_t size)
@@ -49,6 +50,6 @@ json_t *json_from_python(const char *text, size_t size, json_error_t *why)
 	}
 	memcpy(copy, text, size);
 	replace_odd_numbers(copy, size);
-	return json_loadb(copy, size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
-			  why);
+	return json_of_text(copy, size,
+			    JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, why);
 }

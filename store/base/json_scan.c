@@ -1,10 +1,12 @@
 #include "base/json_scan.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/ascii.h"
+#include "base/c_locale.h"
 
 #define MAX_DEPTH 127u /* serde_json's recursion limit is 128 */
 
@@ -275,7 +277,7 @@ bool scan_key(struct scan *scan, char key[SCAN_KEY_SIZE])
 
 static const char *digits(const char *at)
 {
-	while (isdigit((unsigned char)*at))
+	while (ascii_is_digit(*at))
 		at++;
 	return at;
 }
@@ -338,7 +340,7 @@ bool scan_signed(struct scan *scan, int64_t *value)
 	uint64_t size;
 
 	scan->at += minus;
-	if (minus && !isdigit((unsigned char)*scan->at))
+	if (minus && !ascii_is_digit(*scan->at))
 		return fail(scan, "a whole number was expected");
 	if (!scan_unsigned(scan, &size))
 		return false;
@@ -352,6 +354,7 @@ bool scan_signed(struct scan *scan, int64_t *value)
 
 static bool skip_number(struct scan *scan)
 {
+	USE_C_LOCALE;
 	bool is_whole;
 	const char *end = number_end(scan->at, &is_whole);
 

@@ -2,10 +2,11 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/c_locale.h"
 
 #define MAX_DISTANCE_WORD 128
 
@@ -194,19 +195,13 @@ bool text_to_i64(const char *text, int64_t *value)
 
 bool text_to_double(const char *text, double *value)
 {
-	locale_t c_locale, before;
+	USE_C_LOCALE;
 	char *end = NULL;
 	double parsed;
 
 	if (!*text || strchr(" \t\n\v\f\r", *text))
 		return false;
-	c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-	if (!c_locale)
-		return false;
-	before = uselocale(c_locale);
 	parsed = strtod(text, &end);
-	uselocale(before);
-	freelocale(c_locale);
 	if (end == text || *end)
 		return false;
 	*value = parsed;
@@ -269,5 +264,7 @@ unsigned text_distance(const char *a, const char *b, unsigned limit)
 
 bool text_glob(const char *pattern, const char *text)
 {
+	USE_C_LOCALE;
+
 	return fnmatch(pattern, text, 0) == 0;
 }

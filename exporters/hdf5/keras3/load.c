@@ -7,6 +7,7 @@
 
 #include "apart/apart.h"
 #include "base/auto.h"
+#include "base/json_put.h"
 #include "base/text.h"
 #include "core/manifest.h"
 #include "hdf5/keras3/open.h"
@@ -180,7 +181,7 @@ static enum wh_status add_metadata(struct loader *loader, struct wh_error *err)
 	static const char *const keys[] = {"keras_version", "date_saved"};
 	const struct wh_buf *text = &loader->opened.metadata;
 	json_auto_t *root =
-		json_loadb((const char *)text->data, text->size - 1, 0, NULL);
+		json_of_text((const char *)text->data, text->size - 1, 0, NULL);
 	size_t i;
 
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/c_locale.h"
+#include "base/json_put.h"
 #include "base/text.h"
 #include "core/name_map.h"
 #include "hdf5/keras3/open.h"
@@ -37,7 +39,7 @@ static json_t *parse(const struct wh_buf *map, struct wh_error *err)
 {
 	json_error_t why;
 	json_t *root =
-		json_loadb((const char *)map->data, map->size - 1, 0, &why);
+		json_of_text((const char *)map->data, map->size - 1, 0, &why);
 
 	if (!root)
 		wh_fail(err, WH_ECORRUPT,
@@ -147,8 +149,8 @@ bool keras3_is_map(const char *path)
 	void *at;
 
 	if (read_map(path, &text, NULL) == WH_OK && text.data[0] == '{')
-		root = json_loadb((const char *)text.data, text.size - 1, 0,
-				  NULL);
+		root = json_of_text((const char *)text.data, text.size - 1, 0,
+				    NULL);
 	wh_buf_free(&text);
 	at = json_object_iter(json_object_get(root, "weight_map"));
 	first = at ? json_object_iter_key(at) : "";
@@ -274,6 +276,7 @@ static enum wh_status check_total(const struct keras3_opened *opened,
 {
 	const json_t *total = json_object_get(json_object_get(root, "metadata"),
 					      "total_size");
+	USE_C_LOCALE;
 	double bytes = 0;
 	uint32_t i;
 

@@ -1,9 +1,9 @@
 /* save_weights: overwriting, prefixes, state file, CheckpointOptions. A build
  * without a format has nothing to show here. */
 #include "support/assert.h"
+#include "support/comma_locale.h"
 
 #include <fcntl.h>
-#include <locale.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -337,7 +337,7 @@ static void async_adds_a_save_counter(void **state)
 
 static void locales_time_zones_and_threads_change_nothing(void **state)
 {
-	static const char *const zones[] = {"UTC", "Asia/Tokyo"};
+	static const char *const zones[] = {"UTC", "Asia/Tokyo", "CET"};
 	struct folder *f = *state;
 	char plain[2 * 4096], got[2 * 4096];
 	size_t i, n;
@@ -345,7 +345,7 @@ static void locales_time_zones_and_threads_change_nothing(void **state)
 	if (lacks("tf"))
 		return;
 	n = save_with(f, NULL, plain);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		const struct wh_save_options options = {.threads = (unsigned)i +
 								   3};
 
@@ -353,6 +353,8 @@ static void locales_time_zones_and_threads_change_nothing(void **state)
 		tzset();
 		/* Turkish has another lower case of I. */
 		setlocale(LC_ALL, i ? "tr_TR.UTF-8" : "C.UTF-8");
+		if (i == 2)
+			use_comma_locale();
 		assert_ok(save(f, "w", &options), &f->err);
 		assert_int_equal(save_with(f, NULL, got), n);
 		assert_memory_equal(got, plain, n);

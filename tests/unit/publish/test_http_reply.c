@@ -1,4 +1,5 @@
 #include "support/assert.h"
+#include "support/comma_locale.h"
 
 #include "publish/http_internal.h"
 
@@ -79,6 +80,20 @@ static void retry_after_is_seconds_or_a_date(void **state)
 	http_response_free(&junk);
 }
 
+/* "Mo" is a Monday there, and "Oct" nothing. */
+static void a_date_is_english_in_every_locale(void **state)
+{
+	struct http_response date = reply(
+		503, "Retry-After: Mon, 04 Oct 2100 00:00:00 GMT\r\n", "");
+
+	(void)state;
+	assert_int_equal(http_retry_after(&date), 300);
+	use_comma_locale();
+	assert_int_equal(http_retry_after(&date), 300);
+	setlocale(LC_ALL, "C");
+	http_response_free(&date);
+}
+
 static void a_request_timeout_of_s3_passes(void **state)
 {
 	struct http_response timeout =
@@ -99,6 +114,7 @@ int main(void)
 		cmocka_unit_test(headers_are_found_whatever_their_case),
 		cmocka_unit_test(the_servers_own_reason_is_found),
 		cmocka_unit_test(retry_after_is_seconds_or_a_date),
+		cmocka_unit_test(a_date_is_english_in_every_locale),
 		cmocka_unit_test(a_request_timeout_of_s3_passes),
 	};
 
