@@ -35,8 +35,9 @@ const char *wh_alarm_name(enum wh_alarm_kind kind)
 {
 	static const char *const names[] = {"nan",   "inf",	"norm", "shape",
 					    "dtype", "missing", "stuck"};
+	size_t at = (size_t)kind;
 
-	return names[kind];
+	return at < sizeof(names) / sizeof(names[0]) ? names[at] : NULL;
 }
 
 struct old_weight {

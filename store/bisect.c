@@ -14,8 +14,9 @@
 const char *wh_verdict_name(enum wh_verdict verdict)
 {
 	static const char *const names[] = {"good", "bad", "skip"};
+	size_t at = (size_t)verdict;
 
-	return names[verdict];
+	return at < sizeof(names) / sizeof(names[0]) ? names[at] : NULL;
 }
 
 /* A snapshot that was judged. */
@@ -269,6 +270,9 @@ enum wh_status wh_bisect_judge(struct wh_store *store, const char *revision,
 	struct stmt *stmt;
 	int64_t id;
 
+	if (!wh_verdict_name(verdict))
+		return wh_fail(err, WH_EINVAL, "there is no verdict %d",
+			       (int)verdict);
 	WH_TRY(transaction_begin(&tx, store->db, err));
 	WH_TRY(revision_resolve(store->db, revision, &id, err));
 	WH_TRY(snapshot_digest(store->db, id, digest, err));

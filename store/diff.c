@@ -19,8 +19,9 @@ const char *wh_change_name(enum wh_change change)
 {
 	static const char *const names[] = {"added",	"removed", "changed",
 					    "reshaped", "retyped", "renamed"};
+	size_t at = (size_t)change;
 
-	return names[change];
+	return at < sizeof(names) / sizeof(names[0]) ? names[at] : NULL;
 }
 
 struct side {

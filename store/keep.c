@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "mark.h"
 #include "ref.h"
 #include "snapshot.h"
@@ -223,28 +224,30 @@ enum wh_status wh_keep(struct wh_store *store,
 /* ---- undo ------------------------------------------------------------------
  */
 
+struct forgotten {
+	int64_t *ids;
+	size_t n, room;
+};
+
 static enum wh_status find_forgotten(const struct keeping *keeping,
-				     struct bitmap *found, int64_t *last,
+				     struct forgotten *found,
 				     struct wh_error *err)
 {
 	AUTO_STMT *stmt = NULL;
-	bool row, was;
+	bool row;
 
-	*last = 0;
 	WH_TRY(db_stmt(keeping->db, STMT_FORGOTTEN_LIST, &stmt, err));
 	for (;;) {
-		int64_t id;
-
 		WH_TRY(stmt_step(stmt, &row, err));
 		if (!row)
 			break;
-		id = column_integer(stmt, 0);
 		if (!keep_in_scope(keeping, column_integer(stmt, 1),
 				   column_integer(stmt, 2),
 				   column_integer(stmt, 3)))
 			continue;
-		WH_TRY(bitmap_set(found, id, &was, err));
-		*last = id > *last ? id : *last;
+		WH_TRY(array_grow(&found->ids, found->n, &found->room,
+				  sizeof(*found->ids), err));
+		found->ids[found->n++] = column_integer(stmt, 0);
 	}
 	return WH_OK;
 }
@@ -252,23 +255,19 @@ static enum wh_status find_forgotten(const struct keeping *keeping,
 static enum wh_status bring_back(struct keeping *keeping, uint64_t *n,
 				 struct wh_error *err)
 {
-	struct bitmap found = {0};
-	int64_t id, last;
-	enum wh_status status = find_forgotten(keeping, &found, &last, err);
+	struct forgotten found = {0};
+	enum wh_status status = find_forgotten(keeping, &found, err);
 	struct stmt *stmt;
 
-	for (id = 1; !status && id <= last; id++) {
-		if (!bitmap_has(&found, id))
-			continue;
+	for (*n = 0; !status && *n < found.n; ++*n) {
 		status =
 			db_stmt(keeping->db, STMT_FORGOTTEN_DELETE, &stmt, err);
 		if (status)
 			break;
-		stmt_integer(stmt, 1, id);
+		stmt_integer(stmt, 1, found.ids[*n]);
 		status = step_done(stmt, err);
-		++*n;
 	}
-	bitmap_free(&found);
+	free(found.ids);
 	return status;
 }
 

@@ -255,9 +255,13 @@ enum wh_status wh_usage(struct wh_store *store, enum wh_usage_by by,
 			wh_usage_fn *fn, void *arg, struct wh_error *err)
 {
 	struct listing listing = {.db = store->db};
-	enum wh_status status = list_all(&listing, by, err);
+	enum wh_status status;
 	size_t i;
 
+	if ((unsigned)by > WH_BY_FILE)
+		return wh_fail(err, WH_EINVAL, "usage has no listing %d",
+			       (int)by);
+	status = list_all(&listing, by, err);
 	for (i = 0; !status && i < listing.n; i++)
 		if (fn(arg, &listing.rows[i]))
 			break;

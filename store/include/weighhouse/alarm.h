@@ -30,7 +30,8 @@ enum wh_alarm_kind {
 			     changed for so many snapshots */
 };
 
-/** "nan", "inf", "norm", "shape", "dtype", "missing", "stuck". */
+/** "nan", "inf", "norm", "shape", "dtype", "missing", "stuck"; NULL if
+ *  there is no such. */
 WH_API const char *wh_alarm_name(enum wh_alarm_kind kind);
 
 /** Strings live as long as the callback runs. */

@@ -10,7 +10,7 @@ extern "C" {
 
 enum wh_verdict { WH_GOOD = 0, WH_BAD, WH_SKIP };
 
-/** "good", "bad", "skip". */
+/** "good", "bad", "skip"; NULL if there is no such. */
 WH_API const char *wh_verdict_name(enum wh_verdict verdict);
 
 enum wh_bisect_phase {
@@ -38,7 +38,7 @@ WH_API enum wh_status wh_bisect_state(struct wh_store *store,
 
 /** Judges what `revision` means. WH_EINVAL where the good one is no ancestor
  *  of the bad one, or two bad ones are not on one line: the verdict is not
- *  kept. */
+ *  kept; or for a verdict that there isn't. */
 WH_API enum wh_status wh_bisect_judge(struct wh_store *store,
 				      const char *revision,
 				      enum wh_verdict verdict,

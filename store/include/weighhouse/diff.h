@@ -17,7 +17,7 @@ enum wh_change {
 	WH_CHANGE_RENAMED,   /* the same values under another name */
 };
 
-/** "added", "changed", ... */
+/** "added", "changed", ...; NULL if there is no such. */
 WH_API const char *wh_change_name(enum wh_change change);
 
 /** A tensor that differs. Names are B's, or A's where it was removed. */

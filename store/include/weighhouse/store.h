@@ -411,7 +411,8 @@ enum wh_usage_by {
 /** A call for each part; then one for each of what several parts share, what
  *  none of them names, and what is no payload; and a last one named "total".
  *  The own_bytes of all before it add up to its own, the size of the store's
- *  file, whatever the listing is by. */
+ *  file, whatever the listing is by. WH_EINVAL for a listing that there
+ *  isn't. */
 WH_API enum wh_status wh_usage(struct wh_store *store, enum wh_usage_by by,
 			       wh_usage_fn *fn, void *arg,
 			       struct wh_error *err);

@@ -3,7 +3,7 @@
 
 #include "db_internal.h"
 #include "store.h"
-#include "support/store.h"
+#include "support/damage.h"
 
 static const char *const rules[] = {"last=1", NULL};
 
@@ -130,12 +130,36 @@ static void others_write_while_it_is_told(void **state)
 	assert_int_equal(told.n[true] + told.n[false], 3);
 }
 
+/* What is forgotten is counted, not every number below the last one. */
+static void undo_takes_no_longer_where_numbers_are_large(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	const struct wh_keep_options options = {.rules = rules};
+	uint64_t n;
+
+	commit_three(f);
+	assert_ok(wh_keep(f->store, &options, see, &told, &f->err), &f->err);
+	assert_int_equal(told.n[false], 2);
+	damage_store(f, "PRAGMA foreign_keys = OFF;"
+			"UPDATE lineage SET snapshot_id = 1 << 39 "
+			"WHERE snapshot_id = 2;"
+			"UPDATE forgotten SET snapshot_id = 1 << 39 "
+			"WHERE snapshot_id = 2;"
+			"UPDATE snapshot SET id = 1 << 39 WHERE id = 2");
+	assert_ok(wh_keep_undo(f->store, NULL, NULL, &n, &f->err), &f->err);
+	assert_int_equal(n, 2);
+	assert_ok(wh_keep_undo(f->store, NULL, NULL, &n, &f->err), &f->err);
+	assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(what_gc_has_taken_is_not_listed),
 		with_store(what_is_told_is_what_was_decided),
 		with_store(others_write_while_it_is_told),
+		with_store(undo_takes_no_longer_where_numbers_are_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,9 @@
 
 #include <sys/stat.h>
 
+#include <weighhouse/bisect.h>
+#include <weighhouse/diff.h>
+
 #include "base/error.h"
 
 struct rows {
@@ -307,6 +310,35 @@ static void who_is_told_of_usage_may_use_the_store(void **state)
 	assert_int_equal(using.n, 3); /* two snapshots and the total */
 }
 
+/* Of a newer header, or computed: nothing is read beyond a list. */
+static void a_value_that_no_enum_has_is_refused(void **state)
+{
+	static const int values[] = {-1, 7, 1 << 30};
+	struct fixture *f = *state;
+	struct wh_bisect bisect;
+	size_t i;
+
+	commit_model(f, 1.0f);
+	for (i = 0; i < 3; i++) {
+		assert_null(wh_verdict_name((enum wh_verdict)values[i]));
+		assert_null(wh_change_name((enum wh_change)values[i]));
+		assert_null(wh_alarm_name((enum wh_alarm_kind)values[i]));
+		assert_null(wh_dtype_name((enum wh_dtype)(1 << 30)));
+		assert_string_equal(wh_status_text((enum wh_status)1),
+				    "unknown status");
+		assert_fails(wh_bisect_judge(f->store, "HEAD",
+					     (enum wh_verdict)values[i],
+					     &bisect, &f->err),
+			     &f->err, WH_EINVAL, "there is no verdict");
+		assert_fails(wh_usage(f->store, (enum wh_usage_by)values[i],
+				      note_usage, NULL, &f->err),
+			     &f->err, WH_EINVAL, "no listing");
+	}
+	assert_string_equal(wh_verdict_name(WH_SKIP), "skip");
+	assert_string_equal(wh_change_name(WH_CHANGE_RENAMED), "renamed");
+	assert_string_equal(wh_alarm_name(WH_ALARM_STUCK), "stuck");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +349,7 @@ int main(void)
 		with_store(settings_are_set_listed_and_unset),
 		with_store(parts_cost_what_is_theirs),
 		with_store(who_is_told_of_usage_may_use_the_store),
+		with_store(a_value_that_no_enum_has_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
