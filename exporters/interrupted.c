@@ -199,7 +199,7 @@ enum wh_status wh_interrupted_list(struct wh_store *store, const char *place,
 				   struct wh_error *err)
 {
 	char *name wh_free_auto = place ? place_name(place) : NULL;
-	char *folder wh_free_auto = journal_folder(wh_store_path(store));
+	char *folder wh_free_auto = journal_folder(wh_store_file(store));
 	struct listing listing = {
 		.store = store, .place = name, .fn = fn, .arg = arg};
 

@@ -321,7 +321,7 @@ static enum wh_status open_journal(struct publishing *publishing,
 {
 	const char *given = publishing->options->journal_folder;
 	char *folder wh_free_auto =
-		given ? strdup(given) : journal_folder(wh_store_path(store));
+		given ? strdup(given) : journal_folder(wh_store_file(store));
 	struct wh_buf formats wh_buf_auto = {0};
 	char name[HEX_SIZE];
 

@@ -44,6 +44,11 @@ const char *wh_store_path(const struct wh_store *store)
 	return db_path(store->db);
 }
 
+const char *wh_store_file(const struct wh_store *store)
+{
+	return db_file(store->db);
+}
+
 const char *wh_store_network(const struct wh_store *store)
 {
 	/* statfs(2); where locks are coherent (Ceph, GPFS) there is no need. */

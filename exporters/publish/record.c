@@ -315,8 +315,8 @@ static enum wh_status take_file(struct wh_store *store, const char *name,
 /* Earlier ones come first, so that they end as they did. */
 static enum wh_status take_files(struct wh_store *store, struct wh_error *err)
 {
-	char *beside wh_free_auto = name_beside(wh_store_path(store));
-	char *users wh_free_auto = name_of_user(wh_store_path(store));
+	char *beside wh_free_auto = name_beside(wh_store_file(store));
+	char *users wh_free_auto = name_of_user(wh_store_file(store));
 
 	WH_TRY(take_file(store, users, err));
 	return take_file(store, beside, err);
@@ -341,7 +341,7 @@ static enum wh_status append(int fd, const char *name,
 static enum wh_status note_row(struct wh_store *store, json_t *row,
 			       struct wh_error *err)
 {
-	const char *path = wh_store_path(store);
+	const char *path = wh_store_file(store);
 	char *folder wh_free_auto = journal_folder(path);
 	char *beside wh_free_auto = journal_folder_beside(path);
 	char *printed wh_free_auto = json_to_text(row, JSON_COMPACT);
@@ -510,8 +510,8 @@ enum wh_status record_list(struct wh_store *store, const char *place,
 {
 	struct listing listing = {
 		.rows = json_array(), .place = place, .fn = fn, .arg = arg};
-	char *beside wh_free_auto = name_beside(wh_store_path(store));
-	char *users wh_free_auto = name_of_user(wh_store_path(store));
+	char *beside wh_free_auto = name_beside(wh_store_file(store));
+	char *users wh_free_auto = name_of_user(wh_store_file(store));
 	enum wh_status status = WH_OK;
 
 	if (!listing.rows || !beside)

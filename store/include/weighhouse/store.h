@@ -46,6 +46,9 @@ WH_API enum wh_status wh_store_open(const char *path, enum wh_open mode,
 WH_API void wh_store_close(struct wh_store *store);
 /** As it was opened; lives as long as the handle. */
 WH_API const char *wh_store_path(const struct wh_store *store);
+/** The file that this was: an absolute path without links, the same wherever
+ *  the process goes. Names beside the store are made of it. */
+WH_API const char *wh_store_file(const struct wh_store *store);
 /** The kind of network file system that the store lies on ("NFS", "SMB"), or
  *  NULL. There locks may not hold between machines, and a machine's cache may
  *  lag: one machine at a time should write. */

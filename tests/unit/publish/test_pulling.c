@@ -21,6 +21,24 @@ static void publish_one(struct folder *f, const struct wh_commit_options *as)
 	wh_store_close(store);
 }
 
+/* By a program that goes elsewhere after it opened the store. */
+static void publish_from(struct folder *f, const char *elsewhere)
+{
+	static const char *const formats[] = {"safetensors", NULL};
+	const struct wh_publish_options options = {.formats = formats};
+	struct wh_store *store;
+
+	assert_ok(wh_store_open("weights.wh", WH_OPEN_WRITE, &store, &f->err),
+		  &f->err);
+	assert_int_equal(mkdir(elsewhere, 0777), 0);
+	assert_int_equal(chdir(elsewhere), 0);
+	assert_ok(wh_publish(store, "HEAD", "file:../place", &options, &f->err),
+		  &f->err);
+	assert_int_equal(chdir(".."), 0);
+	assert_int_equal(rmdir(elsewhere), 0); /* nothing came there */
+	wh_store_close(store);
+}
+
 static void step_and_epoch_come_with_a_part_too(void **state)
 {
 	static const char *const only[] = {"*", NULL};
@@ -111,6 +129,19 @@ static void records_that_wait_are_listed_or_it_fails(void **state)
 	wh_store_close(store);
 }
 
+static void records_are_where_the_store_was_opened(void **state)
+{
+	static const char name[] = "weights.wh-publish/published.jsonl";
+	struct folder *f = *state;
+	struct stat before, after;
+
+	records_that_cannot_be_read_stay(state);
+	assert_int_equal(stat(name, &before), 0);
+	publish_from(f, "elsewhere");
+	assert_int_equal(stat(name, &after), 0);
+	assert_true(after.st_size > before.st_size);
+}
+
 static void note_check(void *arg, const char *check, int answer,
 		       const char *detail)
 {
@@ -136,6 +167,7 @@ int main(void)
 		in_folder(step_and_epoch_come_with_a_part_too),
 		in_folder(records_that_cannot_be_read_stay),
 		in_folder(records_that_wait_are_listed_or_it_fails),
+		in_folder(records_are_where_the_store_was_opened),
 		in_folder(a_place_is_tried_without_options),
 	};
 
