@@ -231,13 +231,13 @@ def test_a_stopped_call_counts_as_slow(large):
     assert code == 0 and "left" in screen
 
 
-def interrupted(wh, *words):
+def interrupted(wh, *words, number=signal.SIGINT):
     """Ctrl-C as soon as the first progress is shown."""
     process = wh.start(*words, "--progress", stderr=subprocess.PIPE,
                        stdout=subprocess.DEVNULL)
     give_way(process)
     shown = process.stderr.read(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     go_on(process)
     rest = process.stderr.read()
     return process.wait(60), (shown + rest).decode()
@@ -254,11 +254,13 @@ def test_ctrl_c_rolls_a_commit_back(large):
         "weights.wh", "large.h5"}
 
 
-def test_ctrl_c_leaves_no_part_of_a_save(large):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM,
+                                    signal.SIGHUP])
+def test_a_signal_leaves_no_part_of_a_save(large, number):
     large.ok("commit", "large.h5", "-q")
     (large.folder / "out.h5").write_text("old")
     for target in ("out.h5", "sub/ckpt"):
-        code, text = interrupted(large, "save-weights", target)
+        code, text = interrupted(large, "save-weights", target, number=number)
         assert code == 130, text
     assert (large.folder / "out.h5").read_text() == "old"
     assert set(large.names()) <= {"weights.wh", "weights.wh-lock", "large.h5",
@@ -274,16 +276,23 @@ def test_ctrl_c_ends_a_query(history):
     assert process.wait(60) == 130
 
 
-def test_sigterm_is_as_ctrl_c(large):
-    process = large.start("commit", "large.h5", "--progress",
-                          stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    give_way(process)
-    process.stderr.read(1)
-    process.terminate()
-    go_on(process)
-    process.stderr.read()
-    assert process.wait(60) == 130
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_are_as_ctrl_c(large, number):
+    code, text = interrupted(large, "commit", "large.h5", number=number)
+    assert code == 130, text
     assert large.rows("log") == []
+
+
+def test_under_nohup_a_call_goes_on(large):
+    """As the shell leaves it: SIGHUP is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        code, text = interrupted(large, "commit", "large.h5",
+                                 number=signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert code == 0, text
+    assert len(large.rows("log")) == 1
 
 
 def test_names_cannot_steer_a_terminal(store):

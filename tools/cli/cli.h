@@ -198,10 +198,13 @@ void cli_end_pager(void);
 
 wh_progress_fn cli_progress; /* its arg is the struct cli */
 void cli_progress_end(struct cli *cli);
+/** Whether SIGINT, SIGTERM or SIGHUP came. */
 bool cli_interrupted(void);
-/** Until there is something to read; false after Ctrl-C. */
+/** Until there is something to read; false after one of those. */
 bool cli_wait_for(int fd);
 void cli_catch_interrupt(void);
+/** nohup: neither we nor what we run ends with the session. */
+bool cli_goes_on_at(int signal);
 
 /* ---- open.c ----------------------------------------------------------------
  */

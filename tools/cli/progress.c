@@ -1,4 +1,5 @@
-/* Progress on stderr, and Ctrl-C, which ends a long call in good order. */
+/* Progress on stderr; Ctrl-C, SIGTERM and the end of the session, which end a
+ * long call in good order. */
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,15 +29,30 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+/* A closed terminal or a job that is ended leaves no half-written file either.
+ */
+static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+#define N_STOPS (sizeof(stops) / sizeof(stops[0]))
+
+bool cli_goes_on_at(int signal)
+{
+	struct sigaction now;
+
+	return signal == SIGHUP && sigaction(signal, NULL, &now) == 0 &&
+	       now.sa_handler == SIG_IGN;
+}
+
 void cli_catch_interrupt(void)
 {
 	struct sigaction action = {.sa_handler = note_interrupt};
+	size_t i;
 
 	/* The second one kills: a call that doesn't listen must end too. */
 	action.sa_flags = (int)SA_RESETHAND;
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	for (i = 0; i < N_STOPS; i++)
+		if (!cli_goes_on_at(stops[i]))
+			sigaction(stops[i], &action, NULL);
 	begun = now_s();
 }
 
@@ -47,10 +63,11 @@ bool cli_wait_for(int fd)
 	struct pollfd input = {.fd = fd, .events = POLLIN};
 	sigset_t ours, before;
 	bool ready = false;
+	size_t i;
 
 	sigemptyset(&ours);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGTERM);
+	for (i = 0; i < N_STOPS; i++)
+		sigaddset(&ours, stops[i]);
 	sigprocmask(SIG_BLOCK, &ours, &before);
 	if (!interrupted)
 		ready = ppoll(&input, 1, NULL, &before) > 0;
