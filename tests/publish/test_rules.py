@@ -83,6 +83,97 @@ def test_a_signal_ends_the_publication_of_a_watch(wh, server, candidate):
     assert candidate() == better
 
 
+@pytest.fixture
+def slow_watch(wh, server, candidate):
+    """A watch whose first publication waits for the server."""
+    fault = Fault("PUT .*model.h5", times=1, think=100)
+    server.faults.append(fault)
+    put(wh, 3, "0.50")
+    watch = wh.start("watch", "ckpt", "--settle", "20", "--pattern",
+                     "e{epoch}-{loss}.h5")
+    while not server.seen("PUT .*model.h5"):
+        assert watch.poll() is None
+    yield watch, fault
+    fault.go_on.set()
+    if watch.poll() is None:
+        watch.kill()
+        watch.communicate()
+
+
+def put(wh, epoch, loss):
+    """What training writes under this name."""
+    (wh.folder / "ckpt").mkdir(exist_ok=True)
+    shutil.copy(DIGITS / f"epoch-{epoch:02}.h5", wh.folder / "next")
+    (wh.folder / "next").rename(wh.folder / f"ckpt/e1-{loss}.h5")
+
+
+def wait_for(watch, what):
+    while not what():
+        assert watch.poll() is None, watch.communicate()
+
+
+def put_and_wait(wh, watch, epoch, loss):
+    n = len(wh.rows("log"))
+    put(wh, epoch, loss)
+    wait_for(watch, lambda: len(wh.rows("log")) == n + 1)
+
+
+def test_a_watch_takes_what_is_overwritten_while_it_publishes(
+        wh, server, candidate, slow_watch):
+    watch, fault = slow_watch
+    for epoch, loss in ((4, "0.50"), (5, "0.50"), (6, "0.10")):
+        put_and_wait(wh, watch, epoch, loss)
+    assert not candidate()
+    fault.go_on.set()
+    best = wh.row("show", "best:loss:min")["snapshot"]
+    wait_for(watch, lambda: candidate() == best)
+    watch.terminate()
+    out, said = watch.communicate(timeout=60)
+    assert watch.returncode == 0 and "was not published" not in said
+    assert out.count("is published to lab") == 2
+
+
+def test_a_publication_that_fails_beside_a_watch_is_told(
+        wh, server, candidate, slow_watch):
+    watch, fault = slow_watch
+    server.faults.append(Fault("PUT .*model.h5", status=403))
+    put_and_wait(wh, watch, 4, "0.10")
+    fault.go_on.set()
+    wait_for(watch, lambda: server.seen("PUT .*model.h5 403"))
+    put_and_wait(wh, watch, 5, "0.90")
+    watch.terminate()
+    said = watch.communicate(timeout=60)[1]
+    assert watch.returncode == 0
+    assert "best:loss was not published to lab as 'candidate'" in said
+    assert "HTTP 403" in said
+
+
+def test_a_watch_that_is_killed_leaves_nobody_publishing(
+        wh, server, candidate, slow_watch):
+    """Who reads what it says waits for all that have its stderr."""
+    watch, _ = slow_watch
+    watch.kill()
+    watch.communicate(timeout=60)
+    assert not candidate()
+
+
+def test_the_end_of_a_trainer_waits_for_its_publication(wh, server, candidate):
+    fault = Fault("PUT .*model.h5", times=1, think=100)
+    server.faults.append(fault)
+    put(wh, 3, "0.50")
+    (wh.folder / "out").mkdir()
+    watch = wh.start("run", "exec", "r", "--watch", "out", "--settle", "20",
+                     "--pattern", "e{epoch}-{loss}.h5", "--", "sh", "-c",
+                     "mv ckpt/e1-0.50.h5 out; until test -e go; do sleep 0.1;"
+                     " done")
+    wait_for(watch, lambda: server.seen("PUT .*model.h5"))
+    (wh.folder / "go").write_text("")
+    fault.go_on.set()
+    watch.communicate(timeout=60)
+    assert watch.returncode == 0
+    assert candidate() == wh.row("show")["snapshot"]
+
+
 def test_a_watch_heeds_what_a_csv_says(wh, server, candidate):
     folder = wh.folder / "ckpt"
     folder.mkdir()

@@ -317,6 +317,8 @@ int cli_save_revision(struct cli *cli, const char *revision, const char *path,
  *  and tried again after the next; so is what `progress`, whose arg is the
  *  struct cli, stops, and then no other begins. */
 void cli_apply_publish_rules(struct cli *cli, wh_progress_fn *progress);
+/** Whether there is something for it to do, or to warn of. */
+bool cli_publishing_is_due(struct cli *cli);
 
 int cmd_init(struct cli *cli);
 int cmd_commit(struct cli *cli);

@@ -192,6 +192,17 @@ static enum wh_status publish_to(struct cli *cli, const struct rule *rule,
 }
 
 /* A revision that means nothing yet (no metric, no such branch) waits. */
+static enum wh_status find_due(struct cli *cli, const struct rule *rule,
+			       char snapshot[WH_ID_SIZE], bool *due)
+{
+	enum wh_status status = wh_snapshot_get(
+		cli->store, rule->revision, note_snapshot, snapshot, &cli->err);
+
+	*due = !status && (!rule->published ||
+			   strcmp(rule->published, snapshot) != 0);
+	return status == WH_ENOTFOUND ? WH_OK : status;
+}
+
 static enum wh_status apply(struct cli *cli, const struct rule *rule,
 			    wh_progress_fn *progress)
 {
@@ -199,13 +210,10 @@ static enum wh_status apply(struct cli *cli, const struct rule *rule,
 				       .alias = rule->alias};
 	struct remote remote = {0};
 	char snapshot[WH_ID_SIZE];
-	enum wh_status status = wh_snapshot_get(
-		cli->store, rule->revision, note_snapshot, snapshot, &cli->err);
+	bool due;
+	enum wh_status status = find_due(cli, rule, snapshot, &due);
 
-	if (status == WH_ENOTFOUND)
-		return WH_OK;
-	if (status ||
-	    (rule->published && strcmp(rule->published, snapshot) == 0))
+	if (status || !due)
 		return status;
 	status = remote_load(cli, rule->remote, &remote);
 	if (!status)
@@ -257,4 +265,19 @@ void cli_apply_publish_rules(struct cli *cli, wh_progress_fn *progress)
 			warn(cli, &rules.rules[i]);
 	}
 	rules_free(&rules);
+}
+
+bool cli_publishing_is_due(struct cli *cli)
+{
+	struct rules rules = {0};
+	char snapshot[WH_ID_SIZE];
+	bool due = wh_publish_rule_list(cli->store, copy_rule, &rules,
+					&cli->err) != WH_OK;
+	size_t i;
+
+	for (i = 0; i < rules.n && !due; i++)
+		if (find_due(cli, &rules.rules[i], snapshot, &due))
+			due = true;
+	rules_free(&rules);
+	return due;
 }

@@ -487,9 +487,10 @@ static int finish(struct watch *watch, enum watch_haste haste)
 	return watch->n_unstored ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* After all that is there was taken: meanwhile nothing is, so a signal cuts it
- * short. What it cut is tried once more, unless the watch was to stop. */
-static void publish_news(struct watch *watch)
+/* At the end, or where no process can be had for it. Meanwhile nothing is taken,
+ * so a signal cuts it short; what it cut is tried once more, unless the watch
+ * was to stop. */
+static void publish_here(struct watch *watch)
 {
 	if (!watch->news)
 		return;
@@ -498,14 +499,20 @@ static void publish_news(struct watch *watch)
 	watch->news = watch_signals_came() && !watch_stopping();
 }
 
-int watch_run(struct watch *watch, watch_over_fn *over, void *arg)
+static void publish_news(struct watch *watch, enum watch_haste haste)
 {
-	int64_t until_ms;
+	if (haste == WATCH_PATIENT && watch_publish_begin(watch))
+		return;
+	watch_publish_end(watch);
+	publish_here(watch);
+}
+
+static int go_on(struct watch *watch, watch_over_fn *over, void *arg)
+{
+	int64_t until_ms =
+		watch_clock_ms() + WATCH_LONG * watch->list.settle_ms;
 	int code;
 
-	if (!watch->looked)
-		watch_begin(watch);
-	until_ms = watch_clock_ms() + WATCH_LONG * watch->list.settle_ms;
 	for (;;) {
 		bool ended = over && over(arg), stopping = watch_stopping();
 		enum watch_haste haste;
@@ -523,11 +530,22 @@ int watch_run(struct watch *watch, watch_over_fn *over, void *arg)
 			return code;
 		if (haste != WATCH_PATIENT)
 			read_csvs(watch);
-		publish_news(watch);
+		publish_news(watch, haste);
 		if (haste != WATCH_PATIENT)
 			return finish(watch, haste);
 		watch_wait(watch->notify ? notify_descriptor(watch->notify)
 					 : -1,
 			   time_to_wait(watch, until_ms));
 	}
+}
+
+int watch_run(struct watch *watch, watch_over_fn *over, void *arg)
+{
+	int code;
+
+	if (!watch->looked)
+		watch_begin(watch);
+	code = go_on(watch, over, arg);
+	watch_publish_end(watch);
+	return code;
 }

@@ -7,7 +7,8 @@
  *
  * Nothing but the store remembers what was taken: a commit of the same
  * content under the same run, step and name is the one that is there
- * (wh_commit_options.once). So a watch may be killed at any time.
+ * (wh_commit_options.once). So a watch may be killed at any time. What rules
+ * publish goes out by a process of its own meanwhile (watch_publish.c).
  */
 #ifndef WH_CLI_WATCH_H
 #define WH_CLI_WATCH_H
@@ -49,6 +50,7 @@ struct watch {
 	uint64_t n_taken, n_known, n_bad, stored_bytes;
 	uint64_t n_unstored; /* by the store's fault */
 	bool news;	     /* that rules of publish may be about */
+	pid_t publisher;     /* the process that publishes; 0: none */
 };
 
 /** Takes the options that watch and run exec share; an exit code. `run` NULL:
@@ -80,6 +82,16 @@ void watch_warn_each(void *watch, const char *sentence);
 int watch_take(struct watch *watch, enum watch_haste haste,
 	       void (*pump)(struct watch *watch));
 
+/* ---- watch_publish.c -------------------------------------------------------
+ */
+
+/** Begins to publish what is due, if there is news, unless that is still under
+ *  way: then once it has ended. False if no process can be had for it. */
+bool watch_publish_begin(struct watch *watch);
+/** Waits for its end. When the watch is stopping, or at a signal, it is told to
+ *  end. */
+void watch_publish_end(struct watch *watch);
+
 /* ---- watch_signal.c --------------------------------------------------------
  */
 
@@ -102,6 +114,10 @@ wh_progress_fn watch_progress;
 /** Until `fd` (or -1) can be read, a signal comes or `timeout_ms` are over
  *  (-1: never). */
 void watch_wait(int fd, int64_t timeout_ms);
+
+/** Waits for this child; its status. Signals that came, and those that come, are
+ *  its own. */
+int watch_wait_for_child(pid_t pid);
 
 int64_t watch_clock_ms(void); /* monotonic */
 

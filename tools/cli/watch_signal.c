@@ -1,6 +1,7 @@
 /* Signals while a folder is watched, and the clock. */
 #include <poll.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "watch.h"
@@ -55,15 +56,6 @@ void watch_signals_pass_on(pid_t group)
 	passed_on = group;
 }
 
-/* nohup: neither we nor what we run ends with the session. */
-static bool is_ignored(int signal)
-{
-	struct sigaction now;
-
-	return signal == SIGHUP && sigaction(signal, NULL, &now) == 0 &&
-	       now.sa_handler == SIG_IGN;
-}
-
 void watch_signals_catch(void)
 {
 	struct sigaction action = {.sa_handler = note_stop};
@@ -74,7 +66,7 @@ void watch_signals_catch(void)
 	n_signals = cli_interrupted();
 	sigemptyset(&action.sa_mask);
 	for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
-		if (!is_ignored(stops[i]))
+		if (!cli_goes_on_at(stops[i]))
 			sigaction(stops[i], &action, NULL);
 	action.sa_handler = note_child;
 	action.sa_flags = (int)SA_RESTART;
@@ -133,6 +125,25 @@ void watch_wait(int fd, int64_t timeout_ms)
 	if (!watch_stopping())
 		ppoll(&input, 1, timeout_ms < 0 ? NULL : &timeout, &during);
 	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+int watch_wait_for_child(pid_t pid)
+{
+	sigset_t ours = all_stops(), before, during;
+	int status = 0;
+
+	sigprocmask(SIG_BLOCK, &ours, &before);
+	during = before;
+	sigdelset(&during, SIGCHLD);
+	came = watch_stopping();
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (came)
+			kill(pid, SIGTERM);
+		came = 0;
+		ppoll(NULL, 0, NULL, &during);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return status;
 }
 
 int64_t watch_clock_ms(void)
