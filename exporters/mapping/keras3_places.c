@@ -1,5 +1,6 @@
 #include "mapping/keras3_places.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -18,6 +19,13 @@ struct placing {
 	const char **slots; /* of the model's children */
 	struct arena *arena;
 	struct keras3_places *places;
+	/* Used again for each member: there may be many in one container. */
+	char *scratch[2];
+	size_t scratch_size; /* for the longest path */
+	struct known_slots {
+		const struct config_layer *of;
+		const char **slots;
+	} * known;
 };
 
 void keras3_places_free(struct keras3_places *places)
@@ -148,12 +156,11 @@ static size_t member_len(const char *path, const char *at, size_t at_len)
  * order of the file. `*doubt`: that order is the names', among several
  * classes, as it is after another program has written the file anew. No number
  * is known where a vocabulary may count that the file doesn't hold. */
-static enum wh_status number_member(const struct placing *placing,
-				    const char *path, size_t at_len,
-				    bool weighted, uint32_t *number,
-				    bool *doubt, struct wh_error *err)
+static void number_member(const struct placing *placing, const char *path,
+			  size_t at_len, bool weighted, uint32_t *number,
+			  bool *doubt)
 {
-	const char *last = "", *member = path;
+	const char *last = "";
 	uint32_t i, n = 0, n_stems = 0;
 	bool sorted = true, unsure = false;
 
@@ -161,12 +168,12 @@ static enum wh_status number_member(const struct placing *placing,
 	for (i = 0; i < placing->objects->n; i++) {
 		const char *at = placing->objects->list[i].path;
 		size_t len = member_len(at, path, at_len);
+		char *member = placing->scratch[last == placing->scratch[0]];
 
 		if (len == 0 || (strncmp(at, last, len) == 0 && !last[len]))
 			continue;
-		member = arena_bytes(placing->arena, at, len);
-		if (!member)
-			return wh_fail_memory(err);
+		memcpy(member, at, len);
+		member[len] = '\0';
 		if (weighted && !has_values_below(placing, member)) {
 			unsure |= slot_may_hold_table(strrchr(member, '/') + 1);
 			continue;
@@ -185,10 +192,28 @@ static enum wh_status number_member(const struct placing *placing,
 	if (unsure)
 		*number = PLACE_NONE;
 	*doubt = sorted && n_stems > 1;
-	return WH_OK;
 }
 
 /* ---- What each object is ---------------------------------------------- */
+
+/* slots_of_model of the model, or of the one that was asked for last. */
+static enum wh_status slots_of(const struct placing *placing,
+			       const struct config_layer *of,
+			       const char ***slots, struct wh_error *err)
+{
+	struct known_slots *known = placing->known;
+
+	if (of == placing->model) {
+		*slots = placing->slots;
+		return WH_OK;
+	}
+	if (of != known->of) {
+		WH_TRY(slots_of_model(of, placing->arena, &known->slots, err));
+		known->of = of;
+	}
+	*slots = known->slots;
+	return WH_OK;
+}
 
 static const struct config_layer *child_by_slot(const struct placing *placing,
 						const struct config_layer *of,
@@ -201,9 +226,7 @@ static const struct config_layer *child_by_slot(const struct placing *placing,
 
 	if (!of || of->n_children == 0)
 		return NULL;
-	if (of == placing->model)
-		slots = placing->slots;
-	else if (slots_of_model(of, placing->arena, &slots, &ignored))
+	if (slots_of(placing, of, &slots, &ignored))
 		return NULL;
 	for (i = 0; i < of->n_children; i++)
 		if (strcmp(slots[i], slot) == 0) {
@@ -258,15 +281,18 @@ static enum wh_status number_by_config(const struct placing *placing,
 				       const char *container, uint32_t index,
 				       uint32_t *number, struct wh_error *err)
 {
-	const char **slots, *path;
+	char *path = placing->scratch[0];
+	const char **slots;
 	uint32_t i;
 
-	WH_TRY(slots_of_model(model, placing->arena, &slots, err));
+	WH_TRY(slots_of(placing, model, &slots, err));
 	for (i = 0, *number = 0; i < index; i++) {
-		path = join(placing, container, slots[i]);
-		if (!path)
-			return wh_fail_memory(err);
-		*number += has_values_below(placing, path) ||
+		int len = snprintf(path, placing->scratch_size, "%s/%s",
+				   container, slots[i]);
+		/* What is longer than all paths is none of them. */
+		bool fits = len >= 0 && (size_t)len < placing->scratch_size;
+
+		*number += (fits && has_values_below(placing, path)) ||
 			   model->children[i].holds_table;
 	}
 	return WH_OK;
@@ -305,8 +331,7 @@ static enum wh_status place_member(const struct placing *placing,
 	place->config = child_by_slot(placing, parent->config, slot, &index);
 	place->class_name =
 		place->config ? place->config->class_name : class_of_slot(slot);
-	WH_TRY(number_member(placing, path, at_len, !cells, &number, &doubt,
-			     err));
+	number_member(placing, path, at_len, !cells, &number, &doubt);
 	if (place->config && cells)
 		number = index;
 	else if (place->config)
@@ -397,8 +422,7 @@ static enum wh_status place_object(const struct placing *placing, uint32_t i,
 	return place_below(placing, i, err);
 }
 
-static enum wh_status find_doubt(const struct placing *placing,
-				 struct wh_error *err)
+static void find_doubt(const struct placing *placing)
 {
 	const struct keras3_objects *objects = placing->objects;
 	uint32_t i, number;
@@ -410,15 +434,35 @@ static enum wh_status find_doubt(const struct placing *placing,
 				  strcspn(objects->list[i].path, "/")))
 			placing->places->is_subclassed = true;
 	if (placing->model)
-		return WH_OK;
+		return;
 	for (i = 0; i < objects->n; i++)
 		if (is_container(objects->list[i].path,
-				 strcspn(objects->list[i].path, "/")))
-			return number_member(
-				placing, objects->list[i].path,
-				strcspn(objects->list[i].path, "/"), true,
-				&number, &placing->places->has_doubt, err);
-	return WH_OK;
+				 strcspn(objects->list[i].path, "/"))) {
+			number_member(placing, objects->list[i].path,
+				      strcspn(objects->list[i].path, "/"), true,
+				      &number, &placing->places->has_doubt);
+			return;
+		}
+}
+
+static enum wh_status make_scratch(struct placing *placing,
+				   struct wh_error *err)
+{
+	size_t size;
+	uint32_t i;
+
+	placing->scratch_size = 1;
+	for (i = 0; i < placing->objects->n; i++) {
+		size = strlen(placing->objects->list[i].path) + 1;
+		if (size > placing->scratch_size)
+			placing->scratch_size = size;
+	}
+	for (i = 0; i < 2; i++)
+		placing->scratch[i] =
+			arena_alloc(placing->arena, placing->scratch_size, 1);
+	return placing->scratch[0] && placing->scratch[1]
+		       ? WH_OK
+		       : wh_fail_memory(err);
 }
 
 enum wh_status keras3_places_find(const struct keras3_objects *objects,
@@ -427,7 +471,12 @@ enum wh_status keras3_places_find(const struct keras3_objects *objects,
 				  struct keras3_places *places,
 				  struct wh_error *err)
 {
-	struct placing placing = {objects, model, NULL, arena, places};
+	struct known_slots known = {0};
+	struct placing placing = {.objects = objects,
+				  .model = model,
+				  .arena = arena,
+				  .places = places,
+				  .known = &known};
 	uint32_t i;
 	bool added;
 
@@ -443,8 +492,10 @@ enum wh_status keras3_places_find(const struct keras3_objects *objects,
 					     err));
 	if (model)
 		WH_TRY(slots_of_model(model, arena, &placing.slots, err));
+	WH_TRY(make_scratch(&placing, err));
 	WH_TRY(find_roots(&placing, err));
 	for (i = 0; i < objects->n; i++)
 		WH_TRY(place_object(&placing, i, err));
-	return find_doubt(&placing, err);
+	find_doubt(&placing);
+	return WH_OK;
 }

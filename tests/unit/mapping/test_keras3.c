@@ -1,6 +1,9 @@
 #include "unit/mapping/model.h"
 
+#include <malloc.h>
+
 #include "mapping/keras3.h"
+#include "mapping/keras3_places.h"
 #include "mapping/keras3_slots.h"
 
 static void slots_are_the_classes_in_snake_case(void **state)
@@ -198,6 +201,59 @@ static void a_call_of_a_function_takes_no_slot(void **state)
 	arena_free(&arena);
 }
 
+#define N_MEMBERS 1000u
+
+/* One after the other they took memory by the square of their number. */
+static void members_of_a_nested_model_take_no_memory_each(void **state)
+{
+	const char *config;
+	struct keras3_objects objects = {0};
+	struct keras3_places places = {0};
+	const struct config_layer *model;
+	struct wh_error err = {0};
+	struct arena arena = {0};
+	size_t before = mallinfo2().uordblks;
+	char *text = malloc(N_MEMBERS * 80u), *at = text;
+	uint32_t i, index;
+
+	(void)state;
+	assert_non_null(text);
+	assert_ok(keras3_object_add(&objects, "layers/functional", "f", &arena,
+				    &index, &err),
+		  &err);
+	for (i = 0; i < N_MEMBERS; i++) {
+		struct keras3_value value = {.key = "0", .tensor = i};
+		const char *path = arena_printf(
+			&arena, "layers/functional/layers/dense%s%.0u",
+			i ? "_" : "", i);
+
+		at += sprintf(at, "%s{\"class_name\": \"Dense\", \"config\": "
+				  "{\"name\": \"d%u\"}}",
+			      i ? "," : "", i);
+		assert_ok(keras3_object_add(&objects, path, "d", &arena, &index,
+					    &err),
+			  &err);
+		assert_ok(keras3_value_add(&objects.list[index], &value, &arena,
+					   &err),
+			  &err);
+	}
+	config = arena_printf(
+		&arena,
+		"{\"class_name\": \"Sequential\", \"config\": {\"name\": "
+		"\"s\", \"layers\": [{\"class_name\": \"Functional\", "
+		"\"config\": {\"name\": \"f\", \"layers\": [%s]}}]}}",
+		text);
+	free(text);
+	assert_ok(config_parse(config, &arena, &model, &err), &err);
+	assert_ok(keras3_places_find(&objects, model, &arena, &places, &err),
+		  &err);
+	assert_string_equal(places.of[N_MEMBERS].path,
+			    "layer_with_weights-999");
+	assert_true(mallinfo2().uordblks - before < (size_t)4 << 20);
+	keras3_places_free(&places);
+	arena_free(&arena);
+}
+
 /* As a description beside arrays may say it. */
 static void what_is_no_place_is_refused(void **state)
 {
@@ -319,6 +375,7 @@ int main(void)
 			layers_in_the_order_of_names_are_not_told_apart),
 		cmocka_unit_test(configurations_are_matched_by_slot),
 		cmocka_unit_test(a_call_of_a_function_takes_no_slot),
+		cmocka_unit_test(members_of_a_nested_model_take_no_memory_each),
 		cmocka_unit_test(what_is_no_place_is_refused),
 		cmocka_unit_test(without_a_class_there_is_no_slot),
 		cmocka_unit_test(numbered_values_go_by_their_numbers),
