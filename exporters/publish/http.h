@@ -57,12 +57,14 @@ struct http_body {
 };
 
 /** Headers that are made anew for each try: signatures, tokens. Appends whole
- *  lines "Name: value" by http_add_header. `refresh`: a 401 came back, so what
- *  was used before is stale. */
+ *  lines "Name: value" by http_add_header. `refused`: the 401 that came back,
+ *  so what was used before is stale, or not enough; else NULL. */
 struct http_headers;
 struct http_request;
+struct http_response;
 typedef enum wh_status
-http_authorize_fn(void *arg, const struct http_request *request, bool refresh,
+http_authorize_fn(void *arg, const struct http_request *request,
+		  const struct http_response *refused,
 		  struct http_headers *headers, struct wh_error *err);
 /** printf-like; a value with control characters is refused. */
 enum wh_status http_add_header(struct http_headers *headers,

@@ -91,7 +91,10 @@ static enum wh_status make_headers(struct trying *trying,
 	if (!request->authorize || trying->attempt->foreign)
 		return WH_OK;
 	return request->authorize(request->authorize_arg, request,
-				  trying->attempt->refresh, headers, err);
+				  trying->attempt->refresh
+					  ? trying->attempt->response
+					  : NULL,
+				  headers, err);
 }
 
 /* ---- The connection -------------------------------------------------------
@@ -539,10 +542,10 @@ enum wh_status http_try(void *easy, const struct http_settings *settings,
 
 	memset(&attempt->err, 0, sizeof(attempt->err));
 	attempt->libcurl[0] = '\0';
-	attempt->response->headers.size = attempt->response->body.size = 0;
 	curl_easy_reset(easy);
 	atomic_fetch_add(&meter->running, 1);
 	status = make_headers(&trying, &headers, err);
+	attempt->response->headers.size = attempt->response->body.size = 0;
 	if (!status)
 		status = set_all(&trying, &headers, err);
 	if (!status) {

@@ -41,7 +41,8 @@ enum wh_status mlflow_make(struct mlflow_place *place, const char *path,
 
 /** http_authorize_fn */
 enum wh_status mlflow_authorize(void *place, const struct http_request *request,
-				bool refresh, struct http_headers *headers,
+				const struct http_response *refused,
+				struct http_headers *headers,
 				struct wh_error *err);
 
 /** The URL of an artifact of the run, malloc'd. */

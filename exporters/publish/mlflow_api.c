@@ -9,13 +9,14 @@
 #include "base/json_put.h"
 
 enum wh_status mlflow_authorize(void *arg, const struct http_request *request,
-				bool refresh, struct http_headers *headers,
+				const struct http_response *refused,
+				struct http_headers *headers,
 				struct wh_error *err)
 {
 	const struct mlflow_place *place = arg;
 
 	(void)request;
-	(void)refresh;
+	(void)refused;
 	return credentials_add(&place->credentials, headers, err);
 }
 

@@ -20,6 +20,7 @@ struct oci_place {
 	enum oci_auth auth;
 	struct credentials credentials;
 	char *realm, *service;
+	char *scope; /* what the last refusal named; or NULL */
 	const json_t *elsewhere; /* place_settings.elsewhere */
 	char *token;		 /* of a Bearer registry */
 	time_t expires;
@@ -30,10 +31,11 @@ enum wh_status oci_open(const struct place_settings *settings,
 			struct oci_place **place, struct wh_error *err);
 void oci_close(struct oci_place *place);
 
-/** http_authorize_fn: asks the registry what it wants, once, and fetches
- *  tokens as they expire. */
+/** http_authorize_fn: asks the registry what it wants, once, goes by what its
+ *  refusals want then, and fetches tokens as they expire. */
 enum wh_status oci_authorize(void *place, const struct http_request *request,
-			     bool refresh, struct http_headers *headers,
+			     const struct http_response *refused,
+			     struct http_headers *headers,
 			     struct wh_error *err);
 
 /* ---- oci_blobs.c -----------------------------------------------------------

@@ -28,6 +28,7 @@ void oci_close(struct oci_place *place)
 	free(place->token);
 	free(place->realm);
 	free(place->service);
+	free(place->scope);
 	free(place->root);
 	free(place->repository);
 	json_decref(place->layers);
@@ -132,7 +133,7 @@ enum wh_status oci_open(const struct place_settings *settings,
 	return WH_OK;
 }
 
-/* ---- Tokens ---------------------------------------------------------------
+/* ---- What it wants --------------------------------------------------------
  */
 
 /* key="value" of a WWW-Authenticate header, malloc'd; NULL if absent. */
@@ -152,13 +153,42 @@ static char *parameter(const char *header, const char *key)
 	return NULL;
 }
 
-/* GET /v2/ without credentials: the reply says what is wanted. */
+/* Of a 401: what the registry wants from now on. */
+static enum wh_status take_challenge(struct oci_place *place,
+				     const struct http_response *response,
+				     struct wh_error *err)
+{
+	char header[2048], *realm;
+
+	if (!http_header(response, "WWW-Authenticate", header, sizeof(header)))
+		return WH_OK;
+	if (!ascii_same(header, "Bearer ", 7)) {
+		place->auth = OCI_BASIC;
+		return WH_OK;
+	}
+	realm = parameter(header, "realm");
+	if (!realm)
+		return wh_fail(err, WH_EREMOTE,
+			       "%s wants a token but does not say whose",
+			       place->root);
+	free(place->realm);
+	free(place->service);
+	free(place->scope);
+	place->auth = OCI_BEARER;
+	place->realm = realm;
+	place->service = parameter(header, "service");
+	place->scope = parameter(header, "scope");
+	return WH_OK;
+}
+
+/* GET /v2/ without credentials: the reply says what is wanted, or that nothing
+ * is; a registry may want a login for some requests alone. */
 static enum wh_status ask(struct oci_place *place, struct wh_error *err)
 {
 	char *url wh_free_auto = NULL;
 	struct http_request request = {.method = "GET", .idempotent = true};
 	struct http_response response;
-	char header[2048] = "";
+	enum wh_status status = WH_OK;
 
 	if (asprintf(&url, "%s/v2/", place->root) < 0) {
 		url = NULL;
@@ -167,24 +197,63 @@ static enum wh_status ask(struct oci_place *place, struct wh_error *err)
 	request.url = url;
 	WH_TRY(http_send(place->http, &request, &response, err));
 	place->auth = OCI_OPEN;
-	if (response.status == 401 && http_header(&response, "WWW-Authenticate",
-						  header, sizeof(header))) {
-		place->auth = OCI_BASIC;
-		if (ascii_same(header, "Bearer ", 7)) {
-			place->auth = OCI_BEARER;
-			free(place->realm);
-			free(place->service);
-			place->realm = parameter(header, "realm");
-			place->service = parameter(header, "service");
-		}
-	}
+	if (response.status == 401)
+		status = take_challenge(place, &response, err);
 	http_response_free(&response);
-	if (place->auth != OCI_BEARER || place->realm)
-		return WH_OK;
 	/* The next request asks again, instead of going to nowhere. */
-	place->auth = OCI_UNKNOWN;
-	return wh_fail(err, WH_EREMOTE,
-		       "%s wants a token but does not say whose", place->root);
+	if (status)
+		place->auth = OCI_UNKNOWN;
+	return status;
+}
+
+/* ---- Tokens ---------------------------------------------------------------
+ */
+
+/* Of a URL's query or a form. */
+static enum wh_status put_field(struct wh_buf *out, const char *before,
+				const char *name, const char *value,
+				struct wh_error *err)
+{
+	WH_TRY(wh_buf_printf(out, err, "%s%s=", before, name));
+	return http_escape(out, value, true, err);
+}
+
+static bool is_ours(const struct oci_place *place, const char *scope)
+{
+	static const char type[] = "repository:";
+
+	if (!text_starts(scope, type))
+		return false;
+	scope += strlen(type);
+	if (!text_starts(scope, place->repository))
+		return false;
+	scope += strlen(place->repository);
+	return strcmp(scope, ":pull") == 0 || strcmp(scope, ":push") == 0 ||
+	       strcmp(scope, ":pull,push") == 0 ||
+	       strcmp(scope, ":push,pull") == 0;
+}
+
+/* To pull and push here, and what a refusal named beside it: to delete, to
+ * mount from another repository. `before` stands before each one after the
+ * first. */
+static enum wh_status put_scopes(struct wh_buf *out,
+				 const struct oci_place *place,
+				 const char *before, struct wh_error *err)
+{
+	char *more wh_free_auto = place->scope ? strdup(place->scope) : NULL;
+	char *rest = NULL, *word;
+
+	WH_TRY(wh_buf_printf(out, err, "repository:"));
+	WH_TRY(http_escape(out, place->repository, true, err));
+	WH_TRY(wh_buf_printf(out, err, ":pull,push"));
+	for (word = more ? strtok_r(more, " ", &rest) : NULL; word;
+	     word = strtok_r(NULL, " ", &rest)) {
+		if (is_ours(place, word))
+			continue;
+		WH_TRY(wh_buf_printf(out, err, "%s", before));
+		WH_TRY(http_escape(out, word, true, err));
+	}
+	return WH_OK;
 }
 
 static enum wh_status token_url(struct oci_place *place, struct wh_buf *url,
@@ -193,12 +262,11 @@ static enum wh_status token_url(struct oci_place *place, struct wh_buf *url,
 	WH_TRY(wh_buf_printf(url, err, "%s%s", place->realm,
 			     strchr(place->realm, '?') ? "&" : "?"));
 	if (place->service) {
-		WH_TRY(wh_buf_printf(url, err, "service="));
-		WH_TRY(http_escape(url, place->service, true, err));
+		WH_TRY(put_field(url, "", "service", place->service, err));
 		WH_TRY(wh_buf_printf(url, err, "&"));
 	}
-	WH_TRY(wh_buf_printf(url, err, "scope=repository:%s:pull,push",
-			     place->repository));
+	WH_TRY(wh_buf_printf(url, err, "scope="));
+	WH_TRY(put_scopes(url, place, "&scope=", err));
 	return wh_buf_append(url, "", 1, err);
 }
 
@@ -229,14 +297,36 @@ static enum wh_status take_token(struct oci_place *place,
 }
 
 static enum wh_status add_login(void *arg, const struct http_request *request,
-				bool refresh, struct http_headers *headers,
+				const struct http_response *refused,
+				struct http_headers *headers,
 				struct wh_error *err)
 {
 	const struct oci_place *place = arg;
 
 	(void)request;
-	(void)refresh;
+	(void)refused;
 	return credentials_add(&place->credentials, headers, err);
+}
+
+static enum wh_status request_token(struct oci_place *place,
+				    const struct http_request *request,
+				    struct wh_error *err)
+{
+	struct http_response response;
+	enum wh_status status;
+
+	WH_TRY(http_send(place->http, request, &response, err));
+	status = response.status == 200
+			 ? take_token(place, &response.body, err)
+			 : http_refused(request, &response, err);
+	http_response_free(&response);
+	/* It is not what was asked for of the registry that isn't there. */
+	if (status == WH_ENOTFOUND) {
+		status = WH_EREMOTE;
+		if (err)
+			err->status = status;
+	}
+	return status;
 }
 
 /* The realm comes from the registry: the login goes there only if it is
@@ -245,41 +335,39 @@ static enum wh_status fetch_token(struct oci_place *place, struct wh_error *err)
 {
 	struct wh_buf url wh_buf_auto = {0};
 	struct http_request request = {.method = "GET", .idempotent = true};
-	struct http_response response;
-	enum wh_status status;
-	bool own;
+	bool trusted = http_same_origin(place->root, place->realm) ||
+		       text_starts(place->realm, "https:");
 
 	WH_TRY(token_url(place, &url, err));
 	request.url = (const char *)url.data;
-	own = http_same_origin(place->root, request.url);
-	if (own || text_starts(request.url, "https:")) {
+	request.foreign = !trusted;
+	if (trusted) {
 		request.authorize = add_login;
 		request.authorize_arg = place;
-	} else {
-		request.foreign = true;
 	}
-	WH_TRY(http_send(place->http, &request, &response, err));
-	status = response.status == 200
-			 ? take_token(place, &response.body, err)
-			 : http_refused(&request, &response, err);
-	http_response_free(&response);
-	return status;
+	return request_token(place, &request, err);
 }
 
-static enum wh_status prepare(struct oci_place *place, bool refresh,
+static enum wh_status prepare(struct oci_place *place,
+			      const struct http_response *refused,
 			      struct wh_error *err)
 {
 	if (place->auth == OCI_UNKNOWN)
 		WH_TRY(ask(place, err));
+	if (refused)
+		WH_TRY(take_challenge(place, refused, err));
+	if (place->auth == OCI_OPEN)
+		return WH_OK;
 	if (place->auth != OCI_BEARER || place->credentials.bearer)
 		return WH_OK;
-	if (!place->token || refresh || time(NULL) >= place->expires)
+	if (!place->token || refused || time(NULL) >= place->expires)
 		return fetch_token(place, err);
 	return WH_OK;
 }
 
 enum wh_status oci_authorize(void *arg, const struct http_request *request,
-			     bool refresh, struct http_headers *headers,
+			     const struct http_response *refused,
+			     struct http_headers *headers,
 			     struct wh_error *err)
 {
 	struct oci_place *place = arg;
@@ -287,8 +375,8 @@ enum wh_status oci_authorize(void *arg, const struct http_request *request,
 
 	(void)request;
 	pthread_mutex_lock(&place->lock);
-	status = prepare(place, refresh, err);
-	if (!status && place->token)
+	status = prepare(place, refused, err);
+	if (!status && place->auth == OCI_BEARER && place->token)
 		status = http_add_header(
 			headers, err, "Authorization: Bearer %s", place->token);
 	else if (!status && place->auth != OCI_OPEN)

@@ -126,26 +126,28 @@ static char *mount_query(const struct oci_place *place,
 
 /* The session's URL, which may be relative, on another host, or have a query
  * already. NULL: there is none, since the registry had the blob. */
-static enum wh_status begin_upload(struct oci_place *place,
-				   const struct content *content,
+static enum wh_status begin_upload(struct oci_place *place, const char *mount,
 				   char **location, struct wh_error *err)
 {
 	struct http_response response;
 	struct http_request request;
-	char *mount wh_free_auto = mount_query(place, content);
 	char *url wh_free_auto = NULL;
 	enum wh_status status;
 	char header[4096];
+	bool is_closed;
 
 	*location = NULL;
 	WH_TRY(oci_url(place, "blobs", mount ? mount : "uploads/", &url, err));
 	request = oci_request(place, "POST", url);
 	WH_TRY(http_send(place->http, &request, &response, err));
+	is_closed = response.status == 401 || response.status == 403;
 	if (response.status == 202 &&
 	    http_header(&response, "Location", header, sizeof(header)))
 		status = http_url_join(url, header, location, err);
 	else if (response.status == 201 && mount)
 		status = WH_OK;
+	else if (is_closed && mount) /* we may not read there: send it */
+		status = begin_upload(place, NULL, location, err);
 	else
 		status = http_refused(&request, &response, err);
 	http_response_free(&response);
@@ -220,11 +222,12 @@ static enum wh_status put_in_session(struct oci_place *place,
 				     const struct content *content, bool *final,
 				     struct wh_error *err)
 {
+	char *mount wh_free_auto = mount_query(place, content);
 	char *location wh_free_auto = NULL;
 	enum wh_status status;
 
 	*final = true;
-	WH_TRY(begin_upload(place, content, &location, err));
+	WH_TRY(begin_upload(place, mount, &location, err));
 	if (!location)
 		return WH_OK;
 	status = put_blob(place, location, content, err);

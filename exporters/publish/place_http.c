@@ -66,13 +66,14 @@ struct http_place {
 };
 
 static enum wh_status authorize(void *arg, const struct http_request *request,
-				bool refresh, struct http_headers *headers,
+				const struct http_response *refused,
+				struct http_headers *headers,
 				struct wh_error *err)
 {
 	const struct http_place *place = arg;
 
 	(void)request;
-	(void)refresh;
+	(void)refused;
 	return credentials_add(&place->credentials, headers, err);
 }
 

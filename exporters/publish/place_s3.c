@@ -100,7 +100,8 @@ struct signer {
 };
 
 static enum wh_status authorize(void *arg, const struct http_request *request,
-				bool refresh, struct http_headers *headers,
+				const struct http_response *refused,
+				struct http_headers *headers,
 				struct wh_error *err)
 {
 	struct signer *signer = arg;
@@ -120,7 +121,7 @@ static enum wh_status authorize(void *arg, const struct http_request *request,
 		.time = time(NULL) + atomic_load(&place->skew_s),
 	};
 
-	(void)refresh;
+	(void)refused;
 	return s3_sign(&signing, headers, err);
 }
 

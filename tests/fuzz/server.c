@@ -43,6 +43,29 @@ static void take_bytes(struct wh_buf *out, size_t n)
 	input.at += n;
 }
 
+static void take_reply(struct http_response *response)
+{
+	size_t head, body;
+
+	response->status = 200 + (long)(take_number() % 400);
+	head = take_number();
+	body = take_number();
+	take_bytes(&response->headers, head);
+	take_bytes(&response->body, body);
+}
+
+/* As http.c: once, with what was refused. */
+static enum wh_status authorize_again(const struct http_request *request,
+				      struct http_response *response,
+				      struct wh_error *err)
+{
+	enum wh_status status = request->authorize(
+		request->authorize_arg, request, response, NULL, err);
+
+	http_response_free(response);
+	return status;
+}
+
 enum wh_status __wrap_http_add_header(struct http_headers *headers,
 				      struct wh_error *err, const char *format,
 				      ...)
@@ -56,8 +79,8 @@ enum wh_status __wrap_http_send(struct http *http,
 				struct http_response *response,
 				struct wh_error *err)
 {
+	bool authorized = request->authorize && !request->foreign;
 	struct http_url url = {0};
-	size_t head, body;
 
 	(void)http;
 	*response = (struct http_response){0};
@@ -65,14 +88,14 @@ enum wh_status __wrap_http_send(struct http *http,
 	http_url_free(&url);
 	if (input.at == input.end || ++input.calls > MAX_CALLS)
 		return wh_fail(err, WH_EREMOTE, "no reply");
-	if (request->authorize && !request->foreign)
-		WH_TRY(request->authorize(request->authorize_arg, request,
-					  false, NULL, err));
-	response->status = 200 + (long)(take_number() % 400);
-	head = take_number();
-	body = take_number();
-	take_bytes(&response->headers, head);
-	take_bytes(&response->body, body);
+	if (authorized)
+		WH_TRY(request->authorize(request->authorize_arg, request, NULL,
+					  NULL, err));
+	take_reply(response);
+	if (response->status == 401 && authorized) {
+		WH_TRY(authorize_again(request, response, err));
+		take_reply(response);
+	}
 	if (!request->sink || response->status >= 300)
 		return WH_OK;
 	return request->sink(request->sink_arg, 0, response->body.data,

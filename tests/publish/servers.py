@@ -281,6 +281,60 @@ class Distribution(Registry):
                         "v3.1.2"), "serve"]
 
 
+TOKENS = """
+auth: {token: {realm: "@REALM@", service: lab, issuer: lab,
+               rootcertbundle: @SIGNER@.crt}}
+"""
+
+
+class TokenRegistry(Registry):
+    """The same for who brings a token that `signer`.key has signed."""
+
+    def __init__(self, folder, realm, signer):
+        self.extra = TOKENS.replace("@REALM@", realm).replace(
+            "@SIGNER@", str(signer))
+        super().__init__(folder)
+
+
+class TokenDistribution(Distribution, TokenRegistry):
+    pass
+
+
+FRONT = """
+daemon off; pid @T@/pid; error_log @T@/err; worker_processes 1;
+@USER@
+events {}
+http {
+ access_log @T@/access;
+ client_body_temp_path @T@/tmp; proxy_temp_path @T@/proxy;
+ fastcgi_temp_path @T@/fastcgi; uwsgi_temp_path @T@/uwsgi; scgi_temp_path @T@/scgi;
+ proxy_set_header Host $http_host;
+ server {
+  listen 127.0.0.1:@PORT@; client_max_body_size 0;
+  location = /v2/ { return 200 "{}"; }
+  location / { proxy_pass @BEHIND@; @RULE@ }
+ }
+}
+"""
+
+
+class Front(Nginx):
+    """nginx before a registry: /v2/ is open to all, the rest as `rule` says."""
+
+    TO_PUSH = ("limit_except GET HEAD { auth_basic lab; "
+               "auth_basic_user_file @T@/htpasswd; }")
+
+    def __init__(self, folder, behind, rule=""):
+        self.behind, self.rule = behind, rule
+        super().__init__(folder)
+        self.host = f"127.0.0.1:{self.port}"
+
+    def configure(self, _):
+        super().configure(FRONT.replace("@BEHIND@", self.behind.url).replace(
+            "@RULE@", self.rule).replace(
+            "@USER@", "user root;" if os.getuid() == 0 else ""))
+
+
 class Mlflow(Server):
     """MLflow's tracking server, with its artifacts on its own disk or in S3."""
 
