@@ -143,6 +143,7 @@ void credentials_free(struct credentials *credentials)
 	forget(&credentials->bearer);
 	forget(&credentials->header);
 	forget(&credentials->token_file);
+	forget(&credentials->identity);
 }
 
 char *base64_encode(const void *bytes, size_t len)

@@ -12,6 +12,8 @@ struct credentials {
 	char *token_file;	   /* where it is from: read for each request,
 				      since tokens are renewed there; or NULL */
 	char *header;		   /* a whole line: "PRIVATE-TOKEN: ..." */
+	char *identity; /* for a registry's token server alone: OAuth2's
+			   refresh token */
 };
 
 /** What a remote's settings name (`token_env`, `token_file`), or as

@@ -19,6 +19,7 @@ struct oci_place {
 	pthread_mutex_t lock; /* of all below */
 	enum oci_auth auth;
 	struct credentials credentials;
+	bool sought; /* the login, once the registry wants one */
 	char *realm, *service;
 	char *scope; /* what the last refusal named; or NULL */
 	const json_t *elsewhere; /* place_settings.elsewhere */
@@ -63,9 +64,20 @@ enum wh_status oci_get(struct place *place, const char *path,
 /* ---- oci_config.c ----------------------------------------------------------
  */
 
-/** The login for `host` in Docker's or Podman's file; leaves
- *  `credentials` alone if there is none. */
-enum wh_status oci_login_find(const char *host, struct credentials *credentials,
+/** The login for `repository` at `host` in Docker's or Podman's files, or of
+ *  the program that they name; leaves `credentials` alone if there is none.
+ *  WH_EINVAL for a file that is no JSON, a program that fails. */
+enum wh_status oci_login_find(const char *host, const char *repository,
+			      struct credentials *credentials,
+			      struct wh_error *err);
+
+/* ---- oci_helper.c ----------------------------------------------------------
+ */
+
+/** Asks docker-credential-HELPER for the login at `server`: `answer` is what it
+ *  prints, a secret. Not `found`: it knows none. */
+enum wh_status oci_helper_get(const char *helper, const char *server,
+			      struct wh_buf *answer, bool *found,
 			      struct wh_error *err);
 
 /* ---- oci_manifest.c --------------------------------------------------------

@@ -101,10 +101,7 @@ static enum wh_status parse(struct oci_place *place,
 		place->root = NULL;
 		return wh_fail_memory(err);
 	}
-	WH_TRY(credentials_of("oci", settings, &place->credentials, err));
-	if (!place->credentials.username && !place->credentials.bearer)
-		WH_TRY(oci_login_find(registry, &place->credentials, err));
-	return WH_OK;
+	return credentials_of("oci", settings, &place->credentials, err);
 }
 
 enum wh_status oci_open(const struct place_settings *settings,
@@ -206,6 +203,18 @@ static enum wh_status ask(struct oci_place *place, struct wh_error *err)
 	return status;
 }
 
+/* A registry that wants none need not have it looked for. */
+static enum wh_status find_login(struct oci_place *place, struct wh_error *err)
+{
+	if (place->sought || place->credentials.username ||
+	    place->credentials.bearer)
+		return WH_OK;
+	WH_TRY(oci_login_find(strstr(place->root, "://") + strlen("://"),
+			      place->repository, &place->credentials, err));
+	place->sought = true;
+	return WH_OK;
+}
+
 /* ---- Tokens ---------------------------------------------------------------
  */
 
@@ -270,6 +279,19 @@ static enum wh_status token_url(struct oci_place *place, struct wh_buf *url,
 	return wh_buf_append(url, "", 1, err);
 }
 
+static enum wh_status token_form(struct oci_place *place, struct wh_buf *form,
+				 struct wh_error *err)
+{
+	WH_TRY(wh_buf_printf(form, err,
+			     "grant_type=refresh_token&client_id=weighhouse"));
+	if (place->service)
+		WH_TRY(put_field(form, "&", "service", place->service, err));
+	WH_TRY(wh_buf_printf(form, err, "&scope="));
+	WH_TRY(put_scopes(form, place, "%20", err));
+	return put_field(form, "&", "refresh_token",
+			 place->credentials.identity, err);
+}
+
 static enum wh_status take_token(struct oci_place *place,
 				 const struct wh_buf *body,
 				 struct wh_error *err)
@@ -329,6 +351,33 @@ static enum wh_status request_token(struct oci_place *place,
 	return status;
 }
 
+/* OAuth2, as an identity token wants it. The form is the login: it goes nowhere
+ * else, however it is redirected. */
+static enum wh_status request_by_identity(struct oci_place *place,
+					  struct wh_error *err)
+{
+	static const char *const headers[] = {
+		"Content-Type: application/x-www-form-urlencoded", NULL};
+	struct wh_buf form wh_buf_auto = {0};
+	struct http_body body = {.read = read_memory};
+	struct http_request request = {.method = "POST",
+				       .url = place->realm,
+				       .headers = headers,
+				       .body = &body,
+				       .idempotent = true,
+				       .keeps_redirects = true};
+	enum wh_status status;
+
+	status = token_form(place, &form, err);
+	body.arg = form.data;
+	body.size = form.size;
+	if (!status)
+		status = request_token(place, &request, err);
+	if (form.data)
+		explicit_bzero(form.data, form.size);
+	return status;
+}
+
 /* The realm comes from the registry: the login goes there only if it is
  * encrypted, or the registry itself. */
 static enum wh_status fetch_token(struct oci_place *place, struct wh_error *err)
@@ -338,6 +387,8 @@ static enum wh_status fetch_token(struct oci_place *place, struct wh_error *err)
 	bool trusted = http_same_origin(place->root, place->realm) ||
 		       text_starts(place->realm, "https:");
 
+	if (trusted && place->credentials.identity)
+		return request_by_identity(place, err);
 	WH_TRY(token_url(place, &url, err));
 	request.url = (const char *)url.data;
 	request.foreign = !trusted;
@@ -358,6 +409,7 @@ static enum wh_status prepare(struct oci_place *place,
 		WH_TRY(take_challenge(place, refused, err));
 	if (place->auth == OCI_OPEN)
 		return WH_OK;
+	WH_TRY(find_login(place, err));
 	if (place->auth != OCI_BEARER || place->credentials.bearer)
 		return WH_OK;
 	if (!place->token || refused || time(NULL) >= place->expires)

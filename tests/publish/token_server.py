@@ -1,5 +1,5 @@
 """A token server: signs what a real registry's `auth: token` verifies, by the
-distribution project's specification."""
+distribution project's specifications of tokens and of OAuth2's."""
 import base64
 import http.server
 import json
@@ -15,9 +15,9 @@ def encoded(data):
 
 
 class Tokens(http.server.ThreadingHTTPServer):
-    """https at `certificate`; signs with `signer`.key. `logins` are the lines of
-    Authorization that are taken; `rights` are actions by repository, "*" of all
-    others."""
+    """https at `certificate`; signs with `signer`.key. `logins` are lines of
+    Authorization, `identities` refresh tokens that are taken; `rights` are
+    actions by repository, "*" of all others."""
 
     def __init__(self, certificate, signer):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -28,7 +28,7 @@ class Tokens(http.server.ThreadingHTTPServer):
         self.signer = signer
         self.chain = ssl.PEM_cert_to_DER_cert(
             signer.with_suffix(".crt").read_text())
-        self.logins = set()
+        self.logins, self.identities = set(), set()
         self.rights, self.asked = {"*": {"pull", "push", "delete"}}, []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -88,3 +88,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.hand_out("token", {"service": words["service"][0]},
                       words["scope"],
                       self.headers.get("Authorization") in self.server.logins)
+
+    def do_POST(self):
+        length = int(self.headers["Content-Length"])
+        words = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode()))
+        self.hand_out("access_token", words, words.pop("scope").split(" "),
+                      words["grant_type"] == "refresh_token" and
+                      words["refresh_token"] in self.server.identities)
