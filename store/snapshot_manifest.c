@@ -32,6 +32,7 @@ struct loading {
 	uint32_t *order; /* of the drafts, as tensors stand in the manifest */
 	struct wh_graph *graph;
 	struct wh_template *template_;
+	struct wh_tensor skeleton; /* its digests */
 };
 
 static enum wh_status bad_row(const char *what, struct wh_error *err)
@@ -328,6 +329,24 @@ static enum wh_status parse_template(struct loading *loading, int64_t text_id,
 	return status;
 }
 
+static enum wh_status read_digests(struct loading *loading, int64_t tensor_id,
+				   struct wh_tensor *tensor,
+				   struct wh_error *err)
+{
+	struct stmt *stmt;
+	bool good;
+
+	WH_TRY(db_stmt(loading->db, STMT_TENSOR_GET, &stmt, err));
+	stmt_integer(stmt, 1, tensor_id);
+	WH_TRY(step_row(stmt, err));
+	good = column_digest(stmt, 0, tensor->sha256);
+	tensor->crc32c = (uint32_t)column_integer(stmt, 4);
+	tensor->crc32 = (uint32_t)column_integer(stmt, 5);
+	tensor->weighed = WH_SHA256 | WH_CRC32C | WH_CRC32;
+	stmt_reset(stmt);
+	return good ? WH_OK : bad_row("tensor", err);
+}
+
 static enum wh_status add_skeleton(struct loading *loading, int64_t skeleton_id,
 				   struct wh_error *err)
 {
@@ -339,6 +358,7 @@ static enum wh_status add_skeleton(struct loading *loading, int64_t skeleton_id,
 	place = &loading->source->places[loading->n_drafts];
 	WH_TRY(tensor_locate(loading->db, skeleton_id, &storage, &nbytes, err));
 	WH_TRY(storage_check(loading->db, storage, nbytes, err));
+	WH_TRY(read_digests(loading, skeleton_id, &loading->skeleton, err));
 	place->tensor = skeleton_id;
 	place->storage = storage;
 	WH_TRY(manifest_add_skeleton(loading->builder, nbytes, &index, err));
@@ -395,23 +415,27 @@ static enum wh_status check_extents(const struct wh_manifest *manifest,
 /* ---- The whole
  * -------------------------------------------------------------------- */
 
+static void copy_digest(const struct wh_tensor *from, struct wh_tensor *to)
+{
+	memcpy(to->sha256, from->sha256, sizeof(to->sha256));
+	to->crc32c = from->crc32c;
+	to->crc32 = from->crc32;
+	to->weighed = from->weighed;
+	to->has_statistics = from->has_statistics;
+	to->statistics = from->statistics;
+}
+
 static void copy_digests(const struct loading *loading,
 			 struct wh_manifest *manifest)
 {
 	uint32_t i;
 
-	for (i = 0; i < loading->n_drafts; i++) {
-		const struct wh_tensor *from =
-			&loading->drafts[loading->order[i]].tensor;
-		struct wh_tensor *to = &manifest->tensors[i];
-
-		memcpy(to->sha256, from->sha256, sizeof(to->sha256));
-		to->crc32c = from->crc32c;
-		to->crc32 = from->crc32;
-		to->weighed = from->weighed;
-		to->has_statistics = from->has_statistics;
-		to->statistics = from->statistics;
-	}
+	for (i = 0; i < loading->n_drafts; i++)
+		copy_digest(&loading->drafts[loading->order[i]].tensor,
+			    &manifest->tensors[i]);
+	if (manifest->n_hidden)
+		copy_digest(&loading->skeleton,
+			    &manifest->tensors[manifest->n_tensors]);
 }
 
 static enum wh_status load_manifest(struct loading *loading,

@@ -447,6 +447,21 @@ def test_sources_go_when_they_are_safe(store, ckpt, watching):
     assert (store.folder / "back.h5").read_bytes() == epoch(1).read_bytes()
 
 
+@pytest.mark.parametrize("form, name", [
+    ("h5", "full-k2-adam.h5"), ("h5", "h5py-user-block.h5"),
+    ("keras3", "archive.keras"), ("safetensors", "metadata.safetensors"),
+    ("npz", "names.npz")])
+def test_whole_models_go_as_well(store, ckpt, form, name):
+    """What stands between their weights is verified with them."""
+    shutil.copy(GOLDEN / form / name, ckpt)
+    os.utime(ckpt / name, (LONG_AGO, LONG_AGO))
+    data = (ckpt / name).read_bytes()
+    assert not once(store, "--delete-source").stderr
+    assert not list(ckpt.iterdir())
+    store.ok("save-weights", name, "--save-format", form)
+    assert (store.folder / name).read_bytes() == data
+
+
 def test_what_would_not_come_back_byte_for_byte_stays(store, ckpt):
     shutil.copy(GOLDEN / "h5/h5py-chunked.h5", ckpt / "chunked.h5")
     put(ckpt / "epoch-1.h5", old=True)

@@ -1,5 +1,6 @@
 /* All of a manifest goes into the store and comes out again: graph,
  * attributes, origin, template and skeleton. */
+#include "base/text.h"
 #include "support/damage.h"
 
 static struct wh_graph_edge edges[] = {{1, "fc"}};
@@ -75,7 +76,7 @@ static void a_whole_manifest_comes_back(void **state)
 	struct fixture *f = *state;
 	const struct wh_manifest *back;
 	struct wh_source *source;
-	char bytes[4] = "";
+	char bytes[4] = "", hex[WH_ID_SIZE];
 
 	commit_full(f);
 	assert_ok(wh_snapshot_open(f->store, "HEAD", &source, &f->err),
@@ -97,6 +98,9 @@ static void a_whole_manifest_comes_back(void **state)
 	assert_int_equal(back->template_->files[0].extents[2].tensor, 0);
 	assert_ok(wh_source_read(source, 2, 0, bytes, 3, &f->err), &f->err);
 	assert_string_equal(bytes, "abc");
+	text_hex(back->tensors[2].sha256, sizeof(back->tensors[2].sha256), hex);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223"
+				 "b00361a396177a9cb410ff61f20015ad");
 	assert_true(back->tensors[0].has_statistics);
 	assert_true(back->tensors[0].statistics.max > 1.5);
 	wh_source_close(source);
