@@ -134,6 +134,14 @@ def test_the_files_of_a_tf_checkpoint_mean_its_prefix_once(store, names):
     assert files(rows) == [str(TF / "ckpt")]
 
 
+def test_a_prefix_may_hold_what_stands_before_its_numbers(store):
+    for end in (".index", ".data-00000-of-00001"):
+        shutil.copy(GOLDEN / f"tf/sequential/ckpt{end}",
+                    store.folder / f"set.data-v2.data-10000-of-a{end}")
+    assert files(store.rows("import", "set*")) == [
+        "set.data-v2.data-10000-of-a"]
+
+
 def test_a_folder_is_all_that_is_in_it(store):
     copy(store.folder, ["ckpt/epoch-2.h5", "ckpt/epoch-1.h5"])
     for path in TF.iterdir():

@@ -462,6 +462,31 @@ def test_whole_models_go_as_well(store, ckpt, form, name):
     assert (store.folder / name).read_bytes() == data
 
 
+def test_only_its_own_files_go_with_a_checkpoint(store, ckpt):
+    """Not those whose names begin as its shards' do."""
+    for name in ("sharded-numbers.weights.json", *(
+            f"sharded-numbers_0000{n}.weights.h5" for n in range(3))):
+        shutil.copy(GOLDEN / "keras3" / name, ckpt)
+    store.ok("convert", epoch(1), "ckpt/m.safetensors", "--max-shard-size",
+             "20000", "-q")
+    shutil.copy(TF / "ckpt.index", ckpt)
+    shutil.copy(TF / "ckpt.data-00000-of-00001", ckpt)
+    others = {"sharded-numbers_notes.txt", "m-notes.txt", "m-00001.csv.gz",
+              "ckpt.data-00000-of-00001.md5", "ckpt.data-notes"}
+    for name in others:
+        (ckpt / name).write_text("mine")
+    for path in ckpt.iterdir():
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    assert len(list(ckpt.glob("m-*-of-*.safetensors"))) > 1
+    done = once(store, "--delete-source")
+    assert "data-notes" not in done.stderr
+    gone = [json.loads(line)["file"] for line in done.stdout.splitlines()
+            if '"deleted"' in line]
+    assert sorted(gone) == ["ckpt/ckpt", "ckpt/m.safetensors.index.json",
+                            "ckpt/sharded-numbers.weights.json"]
+    assert {path.name for path in ckpt.iterdir()} == others
+
+
 def test_what_would_not_come_back_byte_for_byte_stays(store, ckpt):
     shutil.copy(GOLDEN / "h5/h5py-chunked.h5", ckpt / "chunked.h5")
     put(ckpt / "epoch-1.h5", old=True)

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "base/text.h"
 
 #define INDEX	    ".index" /* of a TensorFlow checkpoint's prefix */
+#define DATA	    ".data-00000-of-00001"
 #define VARIABLES   "/variables/variables"
 #define ST_SUFFIX   ".safetensors"
 #define ST_INDEX    ".safetensors.index.json"
@@ -25,10 +25,13 @@ static const char *base_of(const char *path)
 
 static char *join(const char *path, size_t len, const char *suffix)
 {
-	char *joined;
+	size_t more = strlen(suffix) + 1;
+	char *joined = malloc(len + more);
 
-	if (asprintf(&joined, "%.*s%s", (int)len, path, suffix) < 0)
-		return NULL;
+	if (joined) {
+		memcpy(joined, path, len);
+		memcpy(joined + len, suffix, more);
+	}
 	return joined;
 }
 
@@ -58,6 +61,25 @@ static bool ends_in_shard(const char *path, size_t len)
 	       strncmp(at + 6, "-of-", 4) == 0 && are_digits(at + 10, 5);
 }
 
+/* Where ".data-00000-of-00001" begins, or NULL; more may stand behind it. */
+static const char *find_data(const char *name)
+{
+	const char *at = name;
+
+	for (; (at = strstr(at, ".data-")); at++)
+		if (strlen(at) >= strlen(DATA) &&
+		    ends_in_shard(at, strlen(DATA)))
+			return at;
+	return NULL;
+}
+
+/* PREFIX.data-00000-of-00001, of which `stem` bytes are the prefix. */
+static bool is_tf_shard(const char *name, size_t stem)
+{
+	return strlen(name) == stem + strlen(DATA) &&
+	       find_data(name + stem) == name + stem;
+}
+
 /* "-00001-of-00003.safetensors": how long what stands before it is, or 0. */
 static size_t st_shard_stem(const char *path)
 {
@@ -80,6 +102,16 @@ static size_t h5_shard_stem(const char *path)
 		return 0;
 	at = path + len - tail;
 	return *at == '_' && are_digits(at + 1, 5) ? len - tail : 0;
+}
+
+static bool is_st_shard(const char *name, size_t stem)
+{
+	return stem && st_shard_stem(name) == stem;
+}
+
+static bool is_h5_shard(const char *name, size_t stem)
+{
+	return stem && h5_shard_stem(name) == stem;
 }
 
 static char *index_of_shard(const char *path)
@@ -112,15 +144,14 @@ static char *of_prefix(const char *path, size_t len)
 char *checkpoint_of(const char *path)
 {
 	const char *base = base_of(path);
-	const char *data = strstr(base, ".data-");
+	const char *data = find_data(base);
 	size_t len = strlen(path);
 
 	if (strcmp(base, "checkpoint") == 0)
 		return NULL;
 	if (text_ends(path, INDEX))
 		return of_prefix(path, len - strlen(INDEX));
-	/* PREFIX.data-00000-of-00001 */
-	if (data && strlen(data) >= strlen(".data-00000-of-00001"))
+	if (data)
 		return of_prefix(path, (size_t)(data - path));
 	/* PREFIX-00001-of-00003, of its first version: the first names all. */
 	if (ends_in_shard(path, len)) {
@@ -160,6 +191,11 @@ bool checkpoint_name(const struct wh_library *library, const char *name)
 			if (text_ends(name, *suffix))
 				return true;
 	return false;
+}
+
+bool checkpoint_name_is_data(const char *name)
+{
+	return find_data(name) != NULL;
 }
 
 bool checkpoint_name_is_temporary(const char *name)
@@ -222,9 +258,12 @@ static bool look_at(const struct look *look, const char *path)
 	return true;
 }
 
-/* Files beside `stem` whose names are its own, `infix`, and more. */
+typedef bool shard_fn(const char *name, size_t stem);
+
+/* Shards beside `stem`, and no file whose name only begins as theirs do: what is
+ * looked at here is deleted by --delete-source. */
 static void look_beside(const struct look *look, const char *stem,
-			const char *infix)
+			shard_fn *is_shard)
 {
 	const char *base = base_of(stem);
 	size_t len = strlen(base), head = (size_t)(base - stem);
@@ -236,7 +275,7 @@ static void look_beside(const struct look *look, const char *stem,
 		char *path;
 
 		if (strncmp(at->d_name, base, len) != 0 ||
-		    !text_starts(at->d_name + len, infix))
+		    !is_shard(at->d_name, len))
 			continue;
 		path = join(stem, head, at->d_name);
 		if (path)
@@ -255,12 +294,12 @@ static bool look_at_prefix(const struct look *look, const char *prefix)
 
 	free(index);
 	if (found)
-		look_beside(look, prefix, ".data-");
+		look_beside(look, prefix, is_tf_shard);
 	return found;
 }
 
 static bool look_at_shards(const struct look *look, const char *index,
-			   const char *suffix, const char *infix)
+			   const char *suffix, shard_fn *is_shard)
 {
 	char *stem;
 
@@ -268,7 +307,7 @@ static bool look_at_shards(const struct look *look, const char *index,
 		return false;
 	stem = join(index, strlen(index) - strlen(suffix), "");
 	if (stem)
-		look_beside(look, stem, infix);
+		look_beside(look, stem, is_shard);
 	free(stem);
 	return true;
 }
@@ -284,9 +323,11 @@ void checkpoint_look(const char *path, struct checkpoint_state *state,
 	if (look_at_prefix(&look, path)) {
 		state->exists = true;
 	} else if (text_ends(path, ST_INDEX)) {
-		state->exists = look_at_shards(&look, path, ST_INDEX, "-");
+		state->exists =
+			look_at_shards(&look, path, ST_INDEX, is_st_shard);
 	} else if (text_ends(path, JSON_SHARDS)) {
-		state->exists = look_at_shards(&look, path, JSON_SHARDS, "_");
+		state->exists =
+			look_at_shards(&look, path, JSON_SHARDS, is_h5_shard);
 	} else if (stat(path, &at) == 0 && S_ISDIR(at.st_mode)) {
 		inner = join(path, strlen(path), VARIABLES);
 		state->exists = inner && look_at_prefix(&look, inner);

@@ -17,6 +17,9 @@ char *checkpoint_of(const char *path);
 /** Whether the name is one that a format of the library writes. */
 bool checkpoint_name(const struct wh_library *library, const char *name);
 
+/** Whether it is that of a TF checkpoint's data, of which its index tells. */
+bool checkpoint_name_is_data(const char *name);
+
 /** Whether it is one that writers give to what is not ready: hidden, TF's
  *  *.tempstate* and *_temp, *.tmp*, *~, those of tempfile. */
 bool checkpoint_name_is_temporary(const char *name);

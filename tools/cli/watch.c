@@ -97,7 +97,7 @@ static struct watch_file *file_of(struct watch *watch, const char *path)
 
 	if (checkpoint_name_is_temporary(name) ||
 	    (!checkpoint_name(watch->cli->library, name) &&
-	     !strstr(name, ".data-")))
+	     !checkpoint_name_is_data(name)))
 		return NULL;
 	checkpoint = checkpoint_of(path);
 	if (!checkpoint)
