@@ -64,6 +64,13 @@ def test_order_is_by_the_step_in_the_name(store):
     assert [row["epoch"] for row in store.rows("log")] == [100, 30, 4]
 
 
+def test_a_name_without_a_step_does_not_part_those_with_one(store):
+    copy(store.folder, ["epoch-5.h5", "initial.h5", "warmup-1.h5"])
+    rows = store.rows("import", "epoch-5.h5", "initial.h5", "warmup-1.h5")
+    assert files(rows) == ["warmup-1.h5", "initial.h5", "epoch-5.h5"]
+    assert [row["step"] for row in store.rows("log")] == [5, None, 1]
+
+
 def test_without_numbers_order_is_natural(store):
     copy(store.folder, ["b.h5", "a.h5", "c.h5"])
     assert files(store.rows("import", "c.h5", "b.h5", "a.h5")) == [

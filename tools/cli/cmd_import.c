@@ -15,15 +15,41 @@ static int compare_numbers(int64_t a, int64_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* By the number in the name, else by the name with its digits as numbers. */
-static int by_step(const void *a, const void *b)
+/* By the name with its digits as numbers. */
+static int by_path(const void *a, const void *b)
 {
 	const struct import_file *x = a, *y = b;
 
-	if (x->said.has_number && y->said.has_number &&
-	    x->said.number != y->said.number)
-		return compare_numbers(x->said.number, y->said.number);
 	return strverscmp(x->path, y->path);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct import_file *x = a, *y = b;
+	int order = compare_numbers(x->said.number, y->said.number);
+
+	return order ? order : by_path(a, b);
+}
+
+/* Those with a number change places among themselves: a name without one says
+ * nothing of where they belong. */
+static int put_in_order(struct cli *cli, struct import_list *list)
+{
+	struct import_file *numbered = calloc(list->n, sizeof(*numbered));
+	size_t i, n = 0;
+
+	if (!numbered)
+		return cli_no_memory(cli);
+	qsort(list->files, list->n, sizeof(*list->files), by_path);
+	for (i = 0; i < list->n; i++)
+		if (list->files[i].said.has_number)
+			numbered[n++] = list->files[i];
+	qsort(numbered, n, sizeof(*numbered), by_number);
+	for (i = list->n; i > 0; i--)
+		if (list->files[i - 1].said.has_number)
+			list->files[i - 1] = numbered[--n];
+	free(numbered);
+	return EXIT_DONE;
 }
 
 struct totals {
@@ -152,8 +178,8 @@ static int prepare(struct cli *cli, struct import_list *list)
 	for (k = 0; k < list->n; k++)
 		if (!import_read_name(&list->files[k], pattern))
 			tell_misfit(cli, &list->files[k], pattern);
-	qsort(list->files, list->n, sizeof(*list->files), by_step);
-	return csv ? import_read_csv(cli, list, csv) : EXIT_DONE;
+	code = put_in_order(cli, list);
+	return !code && csv ? import_read_csv(cli, list, csv) : code;
 }
 
 static int note_status(void *arg, const struct wh_run *run)
