@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 
+import numpy
 import pytest
 
 from conftest import DIGITS, WH, environment, epoch
@@ -146,6 +147,17 @@ def test_a_full_disk_behind_stdout_is_no_success(history):
         done = history("log", "--json", stdout=full)
     assert done.returncode == 1
     assert "No space left" in done.stderr
+
+
+def test_nor_is_it_where_nothing_was_left_to_write_at_the_end(history):
+    """What can't be written is not kept: the last flush has nothing to do."""
+    numpy.savez(history.folder / "big.npz", **{"big/w": numpy.zeros(1 << 18)})
+    history.ok("commit", "big.npz", "-b", "big", "-q")
+    for words in (("cat", "big", "big/w"), ("watch", ".", "--once", "--json")):
+        with open("/dev/full", "w") as full:
+            done = history(*words, stdout=full)
+        assert done.returncode == 1, words
+        assert "wh: stdout: " in done.stderr
 
 
 def test_a_reader_that_leaves_ends_it_quietly(history):

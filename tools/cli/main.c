@@ -28,6 +28,21 @@ static int dispatch(struct cli *cli, int n_words, char **words)
 	return cli->verb->run(cli);
 }
 
+/* A full disk behind stdout must not pass as success. What could not be written
+ * before is not kept: then there may be nothing left that could fail now. */
+static bool stdout_is_whole(void)
+{
+	bool lost = ferror(stdout) != 0;
+
+	if (fflush(stdout)) {
+		perror("wh: stdout");
+		return false;
+	}
+	if (lost)
+		fputs("wh: stdout: not all of it could be written\n", stderr);
+	return !lost;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli *cli = calloc(1, sizeof(*cli));
@@ -47,11 +62,8 @@ int main(int argc, char **argv)
 	free(cli->args);
 	free(cli->globs);
 	free(cli);
-	/* A full disk behind stdout must not pass as success. */
-	if (fflush(stdout) && code == EXIT_DONE) {
-		perror("wh: stdout");
+	if (!stdout_is_whole() && code == EXIT_DONE)
 		code = EXIT_FAILED;
-	}
 	/* libhdf5 prints about objects that it could not close when a file was
 	 * damaged: what has failed ends without its farewell. */
 	if (code != EXIT_DONE) {
