@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+import resource
 import xml.etree.ElementTree as ElementTree
 
 import numpy
@@ -122,6 +123,24 @@ def test_svg(runs):
     assert runs.ok("plot", "loss", "--svg", "-") == text
     runs.fails(1, "plot", "loss", "--svg", "no/such/folder.svg")
     assert [name for name in runs.names() if "svg" in name] == ["loss.svg"]
+
+
+def limited():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+
+@pytest.mark.parametrize("values", [
+    (0.3, 0.30000000000000004), (1e17, 1e17 + 16), (-7, -7.000000000000001)])
+def test_values_that_differ_in_their_last_bits_are_drawn(store, values):
+    for step, value in enumerate(values):
+        store.ok("metric", "r", f"a={value!r}", "--step", step, "-q")
+    store.ok("plot", "a", "--svg", "a.svg", preexec_fn=limited)
+    root = ElementTree.parse(store.folder / "a.svg").getroot()
+    (curve,) = [one for one in root.iter(SVG + "path")
+                if "curve" in one.get("class") and "h24" not in one.get("d")]
+    assert curve.get("d").count("L") == 1
+    heights = {y for _, y in lit(store.ok("plot", "a"))}
+    assert max(heights) - min(heights) <= 1
 
 
 def test_a_long_curve_stays_small_and_keeps_its_peaks(store):

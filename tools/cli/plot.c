@@ -7,6 +7,8 @@
 #include "base/array.h"
 #include "cli.h"
 
+#define CLOSE 1e-13 /* of a value: 450 times what doubles can tell apart */
+
 struct series *plot_add(struct plot *plot, const char *owner,
 			const char *subject)
 {
@@ -63,11 +65,13 @@ bool plot_value(const struct plot *plot, double y, double *value)
 	return isfinite(*value);
 }
 
+/* Of values whose last bits alone differ, too: no marks fit between them. */
 static void set_apart(double *low, double *high)
 {
-	double by = fabs(*low) > 0 ? fabs(*low) / 2 : 0.5;
+	double size = fmax(fabs(*low), fabs(*high));
+	double by = size > 0 ? size / 2 : 0.5;
 
-	if (*high > *low)
+	if (*high - *low > size * CLOSE)
 		return;
 	*low -= by;
 	*high += by;
