@@ -320,6 +320,17 @@ def test_policies_are_applied_after_each_commit(history):
     assert len(history.rows("log")) == kept + 1
 
 
+def test_dropping_rules_does_not_set_those_that_are_named(history):
+    """--drop drops them all: one that is named with it would be the policy."""
+    history.ok("keep", "--last", "9", "--within", "9d", "--save")
+    stored = history.rows("keep", "--policies")
+    history.fails(2, "keep", "--drop", "--last", "1")
+    history.fails(2, "keep", "--drop", "--save", "--last", "1")
+    assert history.rows("keep", "--policies") == stored
+    history.ok("keep", "--drop")
+    assert history.rows("keep", "--policies") == []
+
+
 def test_a_policy_of_one_run_leaves_others_alone(history):
     history.ok("keep", "--last", "1", "--run", "other", "--save")
     for number in (6, 7, 8):

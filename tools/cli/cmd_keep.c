@@ -232,6 +232,9 @@ static int dispatch(struct cli *cli, const struct rules *rules)
 	options.policies = cli_flag(cli, "apply");
 	if (!code && options.policies && rules->n)
 		code = cli_usage(cli, "--apply is for the stored rules alone");
+	if (!code && cli_flag(cli, "drop") && rules->n)
+		code = cli_usage(cli, "--drop takes no rules: it drops all of "
+				      "the branch's, the run's or the store's");
 	if (!code && rules->n == 0 && !cli_flag(cli, "undo") &&
 	    !cli_flag(cli, "policies") && !cli_flag(cli, "drop") &&
 	    !options.policies)
