@@ -1,5 +1,6 @@
 """cat and diff, against NumPy and h5py."""
 import io
+import json
 import shutil
 
 import h5py
@@ -61,6 +62,17 @@ def test_cat_of_every_dtype(wh, dtype):
     kind = int if array.dtype.kind in "iu" else float
     again = np.array([kind(word) for word in text], dtype)
     assert again.tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("dtype, data", [
+    ("F8_E4M3", b"\x30\x38\x3c\xb0"), ("F8_E5M2", b"\x38\x3c\x3e\xb8")])
+def test_cat_prints_fractions_of_eight_bits(wh, dtype, data):
+    head = json.dumps({"w": {"dtype": dtype, "shape": [4],
+                             "data_offsets": [0, 4]}}).encode()
+    (wh.folder / "x.safetensors").write_bytes(
+        len(head).to_bytes(8, "little") + head + data)
+    assert wh.ok("cat", "file:x.safetensors", "w", "--text").split() == [
+        "0.5", "1", "1.5", "-0.5"]
 
 
 def test_cat_takes_any_spelling_and_guesses(history):

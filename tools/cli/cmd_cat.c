@@ -78,6 +78,11 @@ static void print_number(enum wh_dtype dtype, const uint8_t *at)
 	case WH_FLOAT16:
 	case WH_BFLOAT16:
 	case WH_FLOAT32:
+	case WH_FLOAT8_E5M2:
+	case WH_FLOAT8_E4M3FN:
+	case WH_FLOAT8_E4M3FNUZ:
+	case WH_FLOAT8_E4M3B11FNUZ:
+	case WH_FLOAT8_E5M2FNUZ:
 		number_to_double(dtype, at, 1, &value);
 		printf("%.9g\n", value);
 		return;
