@@ -278,6 +278,8 @@ def test_sql_as_csv(history):
     text = history.ok("sql", "select 'a,b' as x, 'say \"hi\"' as y, 1.5 as z,"
                              " null as n", "--csv")
     assert text == 'x,y,z,n\n"a,b","say ""hi""",1.5,\n'
+    text = history.ok("sql", "select max(1, 2), 3 as 'a \"b\"'", "--csv")
+    assert text == '"max(1, 2)","a ""b"""\n2,3\n'
     long = history.ok("sql", "select printf('%.*c', 20000, 'x') as x")
     assert len(long.splitlines()[1]) == 20000
 

@@ -90,7 +90,9 @@ static void print_row(const struct cli *cli, int n, const char *const *names,
 	for (i = 0; i < n; i++) {
 		if (i)
 			putchar(csv ? ',' : '\t');
-		if (!cells)
+		if (!cells && csv)
+			print_csv_cell(names[i]);
+		else if (!cells)
 			fputs(cli_escape(names[i]), stdout);
 		else if (csv && cells[i].kind == WH_CELL_TEXT)
 			print_csv_cell(cells[i].text);
