@@ -216,6 +216,14 @@ def test_an_ambiguous_id_lists_its_candidates(store):
     assert store.row("show", head[:4])["snapshot"] == head
 
 
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_a_long_message_is_cut_between_characters(store, before):
+    store.ok("commit", epoch(1), "-q", "-m", before + "模" * 60)
+    line = store.ok("log")
+    assert f"  {before}模" in line and "\\x" not in line
+    assert line.count("模") in (41, 42)
+
+
 def test_names_are_escaped_on_their_way_to_people(store):
     evil = "a\x1b[31mb\u202ec\nd"
     store.ok("commit", epoch(1), "-q", "-m", evil, "--run", evil,

@@ -14,10 +14,16 @@ void snapshot_put_step(const struct wh_snapshot *s)
 
 void snapshot_put_message(const struct wh_snapshot *s)
 {
+	size_t len = strcspn(s->message, "\n");
 	char line[128];
 
-	snprintf(line, sizeof(line), "%.*s", (int)strcspn(s->message, "\n"),
-		 s->message);
+	/* Cut before a character, not within it. */
+	if (len >= sizeof(line)) {
+		len = sizeof(line) - 1;
+		while (len && ((unsigned char)s->message[len] & 0xc0) == 0x80)
+			len--;
+	}
+	snprintf(line, sizeof(line), "%.*s", (int)len, s->message);
 	if (*line)
 		printf("  %s", cli_escape(line));
 }
