@@ -145,6 +145,21 @@ def test_steps_choose(forks):
         assert "--steps" in forks.fails(2, "log", "--steps", text)
 
 
+def test_where_nan_is_neither_above_nor_below(store):
+    for step, loss in enumerate(("nan", "0.2", "0.4", "inf")):
+        store.ok("commit", epoch(step + 1), "--step", step, "--metric",
+                 f"loss={loss}", "-q")
+
+    def steps(where):
+        return [row["step"] for row in store.rows("log", "--where", where)]
+
+    assert steps("loss > 0.3") == [3, 2] and steps("loss >= 0.4") == [3, 2]
+    assert steps("loss < 0.3") == [1] and steps("loss <= inf") == [3, 2, 1]
+    assert steps("loss = nan") == [0] and steps("loss == NaN") == [0]
+    assert steps("loss != nan") == [3, 2, 1]
+    assert steps("loss < nan") == steps("loss > nan") == []
+
+
 def test_where_chooses_and_counts(forks):
     def steps(*words):
         return [row["step"] for row in forks.rows("log", *words)]

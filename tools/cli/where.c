@@ -196,6 +196,26 @@ static bool decide(int order, const char *operator_)
 	}
 }
 
+/* NaN is itself, and neither above nor below anything. */
+static bool decide_numbers(double x, double y, const char *operator_)
+{
+	bool same = isnan(x) && isnan(y);
+
+	if (!isnan(x) && !isnan(y))
+		return decide(x < y ? -1 : x > y, operator_);
+	if (operator_[0] == '!')
+		return !same;
+	return same && strcmp(operator_, "<") != 0 &&
+	       strcmp(operator_, ">") != 0;
+}
+
+static bool is_nan(const char *text)
+{
+	double number;
+
+	return text_to_double(text, &number) && isnan(number);
+}
+
 static bool is_operator(const char *token)
 {
 	static const char *const known[] = {"=",  "==", "!=", "<",
@@ -225,8 +245,8 @@ static bool compare(const char *text, double number, const char *operator_,
 		return text_glob(value, text);
 	if (text_to_i64(text, &x) && text_to_i64(value, &y))
 		return decide(x < y ? -1 : x > y, operator_);
-	if (!isnan(number) && text_to_double(value, &other) && !isnan(other))
-		return decide(number < other ? -1 : number > other, operator_);
+	if (text_to_double(value, &other) && (!isnan(number) || is_nan(text)))
+		return decide_numbers(number, other, operator_);
 	if (is_truth(text) && is_truth(value))
 		return decide(strcasecmp(text, value), operator_);
 	return decide(strcmp(text, value), operator_);

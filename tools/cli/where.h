@@ -10,8 +10,9 @@
  *	VALUE      := a number, a word, or 'quoted'
  *
  * A run's metric is its value at the highest step. Numbers are compared as
- * numbers, true and false without their case, the rest as text. What a subject
- * doesn't have fulfils no condition.
+ * numbers (nan is equal to itself alone, and neither above nor below any), true
+ * and false without their case, the rest as text. What a subject doesn't have
+ * fulfils no condition.
  */
 #ifndef WH_CLI_WHERE_H
 #define WH_CLI_WHERE_H
