@@ -168,6 +168,15 @@ def test_a_command_may_ask_the_store_itself(wh):
     assert text.splitlines()[-1].startswith(f"{ids[6][:12]} is the first bad")
 
 
+def test_a_word_may_name_the_file_more_than_once(wh):
+    ids = line_of(wh, 10)
+    wh.ok("bisect", "start", "HEAD", ids[0], "-q")
+    text = wh.ok("bisect", "run", "--", "sh", "-c",
+                 f'test {{}} = {{}} && {sys.executable} judge.py {{}} >/dev/null',
+                 env={"BAD": "4"})
+    assert text.splitlines()[-1].startswith(f"{ids[4][:12]} is the first bad")
+
+
 @pytest.mark.parametrize("form,check", [
     ("h5", "import sys, h5py; f = h5py.File(sys.argv[1])"),
     ("safetensors", "import sys, json; f = open(sys.argv[1], 'rb'); "

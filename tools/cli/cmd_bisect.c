@@ -223,30 +223,6 @@ static int save_candidate(struct trial *trial, const char *id)
 	return cli_save_revision(cli, id, trial->path, trial->format);
 }
 
-/* `{}` stands for the path; it comes last where it stands nowhere. */
-static char **make_words(const struct trial *trial, int n, const char **args)
-{
-	char **words = calloc((size_t)n + 2, sizeof(*words));
-	bool placed = cli_flag(trial->cli, "no-save");
-	int i;
-
-	for (i = 0; words && i < n; i++) {
-		const char *at = strstr(args[i], "{}");
-
-		if (!at || cli_flag(trial->cli, "no-save")) {
-			words[i] = strdup(args[i]);
-			continue;
-		}
-		placed = true;
-		if (asprintf(&words[i], "%.*s%s%s", (int)(at - args[i]),
-			     args[i], trial->path, at + 2) < 0)
-			words[i] = NULL;
-	}
-	if (words && !placed)
-		words[n] = strdup(trial->path);
-	return words;
-}
-
 static void free_words(char **words)
 {
 	size_t i;
@@ -254,6 +230,50 @@ static void free_words(char **words)
 	for (i = 0; words && words[i]; i++)
 		free(words[i]);
 	free(words);
+}
+
+/* The word with the path for each `{}`; malloc'd. */
+static char *put_path(const char *word, const char *path)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	const char *at;
+
+	if (!out)
+		return NULL;
+	for (; (at = strstr(word, "{}")); word = at + 2)
+		fprintf(out, "%.*s%s", (int)(at - word), word, path);
+	fputs(word, out);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* `{}` stands for the path; it comes last where it stands nowhere. */
+static char **make_words(const struct trial *trial, int n, const char **args)
+{
+	char **words = calloc((size_t)n + 2, sizeof(*words));
+	bool saves = !cli_flag(trial->cli, "no-save"), placed = !saves;
+	int i;
+
+	for (i = 0; words && i < n; i++) {
+		placed |= strstr(args[i], "{}") != NULL;
+		words[i] = saves ? put_path(args[i], trial->path)
+				 : strdup(args[i]);
+		/* Without its last words it would be another command. */
+		if (!words[i])
+			break;
+	}
+	if (words && i == n && !placed)
+		words[i++] = strdup(trial->path);
+	if (words && !words[i - 1]) {
+		free_words(words);
+		return NULL;
+	}
+	return words;
 }
 
 /* What it prints goes to stderr: stdout is for what is found. */
