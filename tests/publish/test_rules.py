@@ -46,6 +46,17 @@ def test_a_commit_that_is_the_best_is_published(wh, server, candidate):
         first, better]
 
 
+def test_options_of_a_pull_are_about_its_own_place(wh, server):
+    place = f"file:{wh.folder}/there"
+    commit(wh, 3, 0.5)
+    wh.ok("publish", "HEAD", place, "-q")
+    wh.ok("remote", "add", "lab", f"{server.url}/m")
+    wh.ok("publish", "main", "lab", "--alias", "tip", "--save")
+    pulled = wh.row("pull", place, "--proxy", f"http://127.0.0.1:{free_port()}")
+    pointer = json.loads(server.objects["/m/tip.json"])
+    assert pointer["snapshot"] == pulled["snapshot"]
+
+
 def test_an_import_publishes_once_at_its_end(wh, server, candidate):
     (wh.folder / "metrics.csv").write_text("epoch,loss\n" + "".join(
         f"{n},{1 / n}\n" for n in range(6, 10)))

@@ -41,21 +41,27 @@ static bool not_interrupted(void *arg)
 	return !cli_interrupted();
 }
 
+void place_options_of(const struct remote *remote,
+		      struct wh_place_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->go_on = not_interrupted;
+	options->profile = remote->profile;
+	options->endpoint = remote->endpoint;
+	options->token_env = remote->token_env;
+	options->token_file = remote->token_file;
+}
+
 int place_options_fill(struct cli *cli, const struct remote *remote,
 		       struct wh_place_options *options)
 {
 	const char *rate = cli_text(cli, "limit-rate");
 
-	memset(options, 0, sizeof(*options));
-	options->go_on = not_interrupted;
-	options->profile = cli_text(cli, "profile");
-	options->endpoint = cli_text(cli, "endpoint");
-	if (!options->profile)
-		options->profile = remote->profile;
-	if (!options->endpoint)
-		options->endpoint = remote->endpoint;
-	options->token_env = remote->token_env;
-	options->token_file = remote->token_file;
+	place_options_of(remote, options);
+	if (cli_flag(cli, "profile"))
+		options->profile = cli_text(cli, "profile");
+	if (cli_flag(cli, "endpoint"))
+		options->endpoint = cli_text(cli, "endpoint");
 	options->ca_file = cli_text(cli, "ca-file");
 	options->cert_file = cli_text(cli, "cert");
 	options->key_file = cli_text(cli, "key");

@@ -33,7 +33,11 @@ bool remote_is_name(const char *text);
 /** The same, or such a name with ":PATH" behind it. */
 bool remote_is_path(const char *text);
 
-/** From the command line. EXIT_DONE, or a usage error told. */
+/** As the remote's settings say alone. */
+void place_options_of(const struct remote *remote,
+		      struct wh_place_options *options);
+
+/** And as the command line says. EXIT_DONE, or a usage error told. */
 int place_options_fill(struct cli *cli, const struct remote *remote,
 		       struct wh_place_options *options);
 

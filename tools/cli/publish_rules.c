@@ -179,7 +179,8 @@ static enum wh_status publish_to(struct cli *cli, const struct rule *rule,
 
 	if (!formats || !cut_words(formats, words))
 		return wh_fail_memory(&cli->err);
-	place_options_fill(cli, remote, &options.place);
+	/* The command line's are about another place: a pull's. */
+	place_options_of(remote, &options.place);
 	options.place.max_tries = RULE_TRIES;
 	status = protected_load(cli, remote, &protected);
 	options.protected_aliases = protected.words;
