@@ -164,6 +164,7 @@ def test_a_stream_is_durable_line_by_line(store):
 @pytest.mark.parametrize("line", [
     "x", "{}", '{"run":"r","metrics":{"a":1}}', '{"run":"r","step":1}',
     '{"run":"r","step":1,"metrics":{"a":"b"}}',
+    '{"run":"r","step":1,"metrics":{"a":1,"c":2,"b":"x"}}',
     '{"run":"r","step":1.5,"metrics":{"a":1}}', "[1]"])
 def test_a_bad_line_is_told_and_what_came_before_is_kept(store, line):
     good = json.dumps({"run": "r", "step": 0, "metrics": {"a": 1}})
@@ -171,6 +172,14 @@ def test_a_bad_line_is_told_and_what_came_before_is_kept(store, line):
     assert "line 2" in said
     assert store.rows("sql", "select step, value from metrics") == [
         {"step": 0, "value": 1.0}]
+
+
+def test_a_stream_that_cannot_be_read_is_no_success(store):
+    folder = os.open(store.folder, os.O_RDONLY)
+    done = store("metric", "--stdin", "r", stdin=folder)
+    os.close(folder)
+    assert done.returncode == 1
+    assert done.stderr == "wh metric: 'stdin': Is a directory\n"
 
 
 def test_a_hundred_thousand_lines_are_all_kept(store):

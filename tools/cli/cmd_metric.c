@@ -72,6 +72,7 @@ static int bad_line(struct cli *cli, const struct batch *batch,
 static int take_metrics(struct cli *cli, struct batch *batch, json_t *metrics,
 			const struct wh_metric_point *common)
 {
+	size_t before = batch->n; /* nothing of a bad line stays */
 	const char *key;
 	json_t *value;
 
@@ -83,8 +84,10 @@ static int take_metrics(struct cli *cli, struct batch *batch, json_t *metrics,
 			return bad_line(cli, batch, "too many metrics");
 		*point = *common;
 		point->key = key;
-		if (!read_value(value, &point->value))
+		if (!read_value(value, &point->value)) {
+			batch->n = before;
 			return bad_line(cli, batch, "a metric is no number");
+		}
 		batch->n++;
 	}
 	return EXIT_DONE;
@@ -139,6 +142,14 @@ static int take_lines(struct cli *cli, struct batch *batch, char *buffer,
 	return code;
 }
 
+static int cannot_read(struct cli *cli, const char *path)
+{
+	cli->err.status = errno == ENOENT ? WH_ENOTFOUND : WH_EIO;
+	snprintf(cli->err.message, sizeof(cli->err.message), "'%.300s': %s",
+		 cli_escape(path), strerror(errno));
+	return cli_fail(cli);
+}
+
 static bool more_waits(void)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -158,17 +169,20 @@ static int read_stream(struct cli *cli, struct batch *batch, char *buffer)
 		got = read(STDIN_FILENO, buffer + used, BUFFER_SIZE - used - 1);
 		if (got < 0 && errno == EINTR)
 			continue;
+		if (got < 0)
+			code = cannot_read(cli, "stdin");
 		used += got > 0 ? (size_t)got : 0;
 		if (got == 0 && used)
 			buffer[used++] = '\n'; /* the last line lacks it */
-		code = take_lines(cli, batch, buffer, &used);
+		if (!code)
+			code = take_lines(cli, batch, buffer, &used);
 		if (!code && used == BUFFER_SIZE - 1)
 			code = bad_line(cli, batch, "it is too long");
 		if (!code && (got == 0 || !more_waits()))
 			code = flush_batch(cli, batch);
 	}
-	/* What came before a bad line is kept. */
-	if (code == EXIT_USAGE)
+	/* What came before a bad line, or what can't be read, is kept. */
+	if (code)
 		flush_batch(cli, batch);
 	return code ? code : cli_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
@@ -288,7 +302,8 @@ static int read_head(struct cli *cli, struct table *table)
 						"'step' or 'epoch'");
 }
 
-/* What is no number is left out: CSVLogger writes NA, and lists as text. */
+/* What is no number is left out: CSVLogger writes NA, and lists as text. So is
+ * a column without a name: pandas writes its index so. */
 static int take_cells(struct cli *cli, struct batch *batch, struct table *table,
 		      char **cells, size_t n)
 {
@@ -313,19 +328,11 @@ static int take_cells(struct cli *cli, struct batch *batch, struct table *table,
 		point.time = (int64_t)time;
 	for (i = 0; i < n; i++) {
 		point.key = table->names[i];
-		if (i != table->step && i != table->time &&
+		if (*point.key && i != table->step && i != table->time &&
 		    text_to_double(cells[i], &point.value))
 			batch->points[batch->n++] = point;
 	}
 	return EXIT_DONE;
-}
-
-static int cannot_open(struct cli *cli, const char *path)
-{
-	cli->err.status = errno == ENOENT ? WH_ENOTFOUND : WH_EIO;
-	snprintf(cli->err.message, sizeof(cli->err.message), "'%.300s': %s",
-		 cli_escape(path), strerror(errno));
-	return cli_fail(cli);
 }
 
 static int read_table(struct cli *cli, struct batch *batch, const char *path,
@@ -337,7 +344,7 @@ static int read_table(struct cli *cli, struct batch *batch, const char *path,
 	int code;
 
 	if (!table.file)
-		return cannot_open(cli, path);
+		return cannot_read(cli, path);
 	table.has_shift = cli_integer(cli, "step", &table.shift);
 	batch->n_lines = 1;
 	code = read_head(cli, &table);
