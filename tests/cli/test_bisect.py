@@ -158,6 +158,15 @@ def test_what_is_no_verdict_ends_it(wh, code):
     assert "can't be run" in wh.fails(2, "bisect", "run", "./nosuch")
 
 
+def test_a_mistyped_start_leaves_the_one_under_way(wh):
+    ids = line_of(wh, 6)
+    wh.ok("bisect", "start", "HEAD", ids[0], "-q")
+    for words in (["HEAD~1", "nosuch"], ["nosuch", ids[0]]):
+        assert "nosuch" in wh.fails(4, "bisect", "start", *words)
+    assert {row["snapshot"]: row["verdict"] for row in wh.rows(
+        "bisect", "log")} == {ids[-1]: "bad", ids[0]: "good"}
+
+
 def test_a_command_may_ask_the_store_itself(wh):
     ids = line_of(wh, 10)
     wh.ok("bisect", "start", "HEAD", ids[0], "-q")

@@ -110,7 +110,15 @@ static int get_state(struct cli *cli, struct wh_bisect *b)
 static int bisect_start(struct cli *cli, struct wh_bisect *b)
 {
 	int i, code = EXIT_DONE;
+	char id[WH_ID_SIZE];
 
+	/* What is mistyped doesn't end the one that is under way. */
+	for (i = 1; i < cli->n_args; i++) {
+		cli->subject = cli->args[i];
+		if (wh_revision_parse(cli->store, cli->args[i], id, &cli->err))
+			return cli_fail(cli);
+	}
+	cli->subject = NULL;
 	if (wh_bisect_reset(cli->store, &cli->err))
 		return cli_fail(cli);
 	for (i = 1; i < cli->n_args && !code; i++)
