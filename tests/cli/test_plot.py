@@ -125,6 +125,12 @@ def test_svg(runs):
     assert [name for name in runs.names() if "svg" in name] == ["loss.svg"]
 
 
+def test_a_metric_that_several_patterns_fit_is_one_curve(history):
+    rows = history.rows("plot", "val_loss", "*loss", "val*")
+    names = [row["metric"] for row in rows]
+    assert len(names) == len(set(names)) > 1
+
+
 def limited():
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 

@@ -43,6 +43,17 @@ static bool is_asked(const struct cli *cli, const char *run)
 	return !any;
 }
 
+/* Whether it is the first pattern that the metric fits: it is one curve. */
+static bool is_first_fit(const struct cli *cli, int pattern, const char *key)
+{
+	int i;
+
+	for (i = 0; i < pattern; i++)
+		if (text_glob(cli->args[i], key))
+			return false;
+	return text_glob(cli->args[pattern], key);
+}
+
 /* Which runs have which of the metrics; their values come afterwards. */
 static int find_curves(void *arg, const struct wh_run *run)
 {
@@ -54,7 +65,7 @@ static int find_curves(void *arg, const struct wh_run *run)
 		return 0;
 	for (i = 0; i < g->cli->n_args; i++)
 		for (k = 0; k < run->n_metrics; k++) {
-			if (!text_glob(g->cli->args[i], run->metrics[k].key) ||
+			if (!is_first_fit(g->cli, i, run->metrics[k].key) ||
 			    g->plot.n == MAX_CURVES)
 				continue;
 			if (!plot_add(&g->plot, run->name,
