@@ -48,7 +48,7 @@ class Command:
     def __init__(self, folder):
         self.folder = folder
 
-    def __call__(self, *words, text=True, input=None, env=None, timeout=60,
+    def __call__(self, *words, text=True, input=None, env=None, timeout=300,
                  **more):
         if input is None:
             more.setdefault("stdin", subprocess.DEVNULL)

@@ -231,10 +231,12 @@ def test_a_stopped_call_counts_as_slow(large):
     assert code == 0 and "left" in screen
 
 
-def interrupted(wh, *words, number=signal.SIGINT):
-    """Ctrl-C as soon as the first progress is shown."""
+def interrupted(wh, *words, number=signal.SIGINT, begun_with=signal.SIG_DFL):
+    """Ctrl-C as soon as the first progress is shown. These tests may run under
+    nohup themselves, so what the call begins with is set."""
     process = wh.start(*words, "--progress", stderr=subprocess.PIPE,
-                       stdout=subprocess.DEVNULL)
+                       stdout=subprocess.DEVNULL, preexec_fn=lambda:
+                       signal.signal(number, begun_with))
     give_way(process)
     shown = process.stderr.read(1)
     process.send_signal(number)
@@ -285,12 +287,8 @@ def test_other_signals_are_as_ctrl_c(large, number):
 
 def test_under_nohup_a_call_goes_on(large):
     """As the shell leaves it: SIGHUP is ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        code, text = interrupted(large, "commit", "large.h5",
-                                 number=signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    code, text = interrupted(large, "commit", "large.h5", number=signal.SIGHUP,
+                             begun_with=signal.SIG_IGN)
     assert code == 0, text
     assert len(large.rows("log")) == 1
 
