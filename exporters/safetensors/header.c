@@ -30,6 +30,8 @@ struct parsing {
 /* What the scan found wrong, at which byte of the header. */
 static enum wh_status fail_json(struct parsing *p)
 {
+	if (p->arena->failed)
+		return wh_fail_memory(p->err);
 	return wh_fail(p->err, WH_ECORRUPT,
 		       "the header's JSON fails at byte %zu: %s",
 		       (size_t)(p->scan.at - p->scan.begin), p->scan.problem);

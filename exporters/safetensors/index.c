@@ -28,6 +28,8 @@ struct reading {
 
 static enum wh_status fail_json(struct reading *r)
 {
+	if (r->arena->failed)
+		return wh_fail_memory(r->err);
 	return wh_fail(r->err, WH_ECORRUPT,
 		       "the index's JSON fails at byte %zu: %s",
 		       (size_t)(r->scan.at - r->scan.begin),

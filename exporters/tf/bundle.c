@@ -379,9 +379,12 @@ enum wh_status bundle_read_entry(const char *key, const uint8_t *bytes,
 	while (cursor_left(&cursor))
 		if (!cursor_tag(&cursor, &field, &type) ||
 		    !read_part(&cursor, field, type, arena, entry))
-			return wh_fail(err, WH_ECORRUPT,
-				       "the entry of tensor '%s' can't be read",
-				       key);
+			return arena->failed
+				       ? wh_fail_memory(err)
+				       : wh_fail(err, WH_ECORRUPT,
+						 "the entry of tensor '%s' "
+						 "can't be read",
+						 key);
 	return WH_OK;
 }
 

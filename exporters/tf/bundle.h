@@ -60,7 +60,8 @@ enum wh_status bundle_write_entry(struct wh_buf *out,
 
 /** Messages that both versions of the form have: VersionDef, as TensorFlow
  *  checks it; TensorShapeProto, into rank and shape; TensorSliceProto, into a
- *  zeroed slice. What has no fixed size is allocated in `arena`. */
+ *  zeroed slice. What has no fixed size is allocated in `arena`: false also
+ *  where that has failed. */
 enum wh_status bundle_check_version(struct cursor message,
 				    struct wh_error *err);
 bool bundle_read_shape(struct cursor message, struct arena *arena,

@@ -172,10 +172,12 @@ static enum wh_status add_part(struct loading *loading, uint32_t index,
 	    !slice_place(&held->entry, &part.slice, &place) ||
 	    !checked_shape(place.length, held->entry.rank, &part.n) ||
 	    ++held->n_slices > MAX_SLICES)
-		return wh_fail(err, WH_ECORRUPT,
-			       "tensor '%s' has a slice that is outside of it, "
-			       "or too many",
-			       held->name);
+		return loading->source->arena.failed
+			       ? wh_fail_memory(err)
+			       : wh_fail(err, WH_ECORRUPT,
+					 "tensor '%s' has a slice that is "
+					 "outside of it, or too many",
+					 held->name);
 	status = bundle_slice_key(&key, held->name, &part.slice, err);
 	loading->key_bytes += key.size;
 	if (!status && loading->key_bytes > MAX_KEYS)
@@ -234,7 +236,8 @@ static enum wh_status take_tensor(struct loading *loading,
 	char *text;
 
 	if (!read_tensor_meta(message, &loading->source->arena, &name, &entry))
-		return bad_meta(err);
+		return loading->source->arena.failed ? wh_fail_memory(err)
+						     : bad_meta(err);
 	if (!cursor_left(&name) || cursor_left(&name) > WH_MAX_NAME ||
 	    !text_is_name((const char *)name.at, cursor_left(&name)))
 		return wh_fail(err, WH_ECORRUPT,

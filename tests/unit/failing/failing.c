@@ -236,6 +236,16 @@ static void check_told(const struct attempt *attempt, enum failing kind,
 		 err->message);
 }
 
+static void check_memory(const struct attempt *attempt, enum failing kind,
+			 unsigned n, const struct wh_error *err)
+{
+	if ((kind != FAIL_MEMORY && kind != FAIL_ARENAS) ||
+	    strstr(err->message, "is no checkpoint"))
+		return;
+	fail_msg("%s, call %u of kind %d: '%s', and no word of memory",
+		 attempt->name, n, (int)kind, err->message);
+}
+
 static unsigned fail_each_of(const struct attempt *attempt, enum failing kind)
 {
 	unsigned n, count = 0, step = stride();
@@ -256,6 +266,8 @@ static unsigned fail_each_of(const struct attempt *attempt, enum failing kind)
 			fail_msg("%s: %s", attempt->name, err.message);
 		if (status)
 			check_told(attempt, kind, n, &err);
+		if (status == WH_ECORRUPT && attempt->tells_memory)
+			check_memory(attempt, kind, n, &err);
 		attempt->after(attempt->arg, status);
 		count += there;
 	}

@@ -40,6 +40,9 @@ struct attempt {
 	void (*before)(void *arg);
 	void (*after)(void *arg, enum wh_status status);
 	void *arg;
+	/* Where memory runs out, that is what is told, not that a file is
+	 * damaged. (A probe, which can't tell, takes it for no checkpoint.) */
+	bool tells_memory;
 };
 /** Calls of every kind, spread over the operation, or all with WH_FAULT_ALL=1.
  *  An attempt that fails says why in one line. Returns how many calls failed:

@@ -172,13 +172,21 @@ static void nothing_is_left_open(void *arg, enum wh_status status)
 	assert_int_equal(failing_hdf5_open(), ((struct place *)arg)->n_open);
 }
 
+/* libhdf5 says of all that fails below it that the file is damaged. */
+static bool is_hdf5(const char *path)
+{
+	return strstr(path, ".h5") || strstr(path, ".keras") ||
+	       strstr(path, ".weights.json");
+}
+
 static void read_with_failures(struct place *p, const char *path)
 {
 	const struct attempt attempt = {.name = path,
 					.run = open_and_read,
 					.before = count_open,
 					.after = nothing_is_left_open,
-					.arg = p};
+					.arg = p,
+					.tells_memory = !is_hdf5(path)};
 
 	p->input = path;
 	ok(open_and_prove(path, &p->source, &p->err), &p->err);
