@@ -51,8 +51,7 @@ static void close_watched(struct wh_source *base)
 	free(watched);
 }
 
-/* One that is far larger than all others, some of each size, and an odd one;
- * where all is slow fewer of the large ones. */
+/* One that is far larger than all others, some of each size, and an odd one. */
 static uint64_t size_of(int i)
 {
 	static const uint64_t sizes[] = {
@@ -60,9 +59,7 @@ static uint64_t size_of(int i)
 		MIB - 4,     40000,	  32768,   32772,    65536,    12,
 		0,	     4,		  60,	   64,	     300 * 4};
 
-	if (i == 7)
-		return HUGE_SIZE;
-	return sizes[i >= 17 && is_checked() ? 7 + i % 10 : i % 17];
+	return i == 7 ? HUGE_SIZE : sizes[i % 17];
 }
 
 static struct wh_source *make_source(void)
@@ -163,6 +160,7 @@ static void weigh_as_one_by_one(unsigned width)
 		wh_source_close(alone);
 		skip();
 	}
+	/* Where all is slow, by the most alone. */
 	for (i = is_checked() ? 2 : 0; i < sizeof(threads) / sizeof(threads[0]);
 	     i++) {
 		struct wh_source *many = make_source();

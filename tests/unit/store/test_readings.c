@@ -7,7 +7,6 @@
 #include <weighhouse/store.h>
 
 #include "base/sha256_lanes.h"
-#include "support/checked.h"
 
 #define LARGE ((uint64_t)9 << 20) /* more than waits in memory */
 
@@ -245,23 +244,22 @@ static void what_is_hashed_with_others_is_read_again_to_be_stored(void **state)
 			       {.name = "d", .nbytes = LARGE, .rest = 4},
 			       {.name = "e", .nbytes = LARGE + 9, .rest = 5},
 			       {.name = "f", .nbytes = LARGE, .rest = 6}};
-	const size_t n = is_checked() ? 3 : 6;
-	size_t i;
+	int i;
 
 	sha256_lanes_force(SHA256_LANES);
 	if (!sha256_lanes_width())
 		skip();
-	commit_scattered(f, parts, n);
-	for (i = 0; i < n; i++)
+	commit_scattered(f, parts, 6);
+	for (i = 0; i < 6; i++)
 		assert_readings(&parts[i], 2, 2);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < 6; i++)
 		parts[i].first = 1;
-	commit_scattered(f, parts, n); /* its first chunks are looked at */
-	for (i = 0; i < n; i++)
+	commit_scattered(f, parts, 6); /* its first chunks are looked at */
+	for (i = 0; i < 6; i++)
 		assert_readings(&parts[i], 3, 2);
-	assert_int_equal(f->result.n_new_tensors, n);
+	assert_int_equal(f->result.n_new_tensors, 6);
 	sha256_lanes_force(0);
-	commit_scattered(f, parts, n);
+	commit_scattered(f, parts, 6);
 	assert_int_equal(f->result.n_new_tensors, 0);
 	sha256_lanes_force(-1);
 }
