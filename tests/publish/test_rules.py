@@ -137,7 +137,8 @@ def test_a_watch_takes_what_is_overwritten_while_it_publishes(
     assert not candidate()
     fault.go_on.set()
     best = wh.row("show", "best:loss:min")["snapshot"]
-    wait_for(watch, lambda: candidate() == best)
+    wait_for(watch, lambda: wh.row("publish", "--policies")["published"] == best)
+    assert candidate() == best
     watch.terminate()
     out, said = watch.communicate(timeout=60)
     assert watch.returncode == 0 and "was not published" not in said
