@@ -23,8 +23,8 @@ struct watched {
 	struct wh_source base; /* first: they are cast into each other */
 	struct wh_source_ops ops;
 	struct wh_source *inner;
-	size_t most;	 /* bytes of a read; by one thread */
-	uint32_t broken; /* the tensor that can't be read beyond a MiB */
+	_Atomic size_t most; /* bytes of a read; exact by one thread */
+	uint32_t broken;     /* the tensor that can't be read beyond a MiB */
 };
 
 static enum wh_status read_watched(struct wh_source *base, uint32_t index,
