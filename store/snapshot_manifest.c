@@ -415,27 +415,17 @@ static enum wh_status check_extents(const struct wh_manifest *manifest,
 /* ---- The whole
  * -------------------------------------------------------------------- */
 
-static void copy_digest(const struct wh_tensor *from, struct wh_tensor *to)
-{
-	memcpy(to->sha256, from->sha256, sizeof(to->sha256));
-	to->crc32c = from->crc32c;
-	to->crc32 = from->crc32;
-	to->weighed = from->weighed;
-	to->has_statistics = from->has_statistics;
-	to->statistics = from->statistics;
-}
-
 static void copy_digests(const struct loading *loading,
 			 struct wh_manifest *manifest)
 {
 	uint32_t i;
 
 	for (i = 0; i < loading->n_drafts; i++)
-		copy_digest(&loading->drafts[loading->order[i]].tensor,
-			    &manifest->tensors[i]);
+		tensor_copy_sums(&manifest->tensors[i],
+				 &loading->drafts[loading->order[i]].tensor);
 	if (manifest->n_hidden)
-		copy_digest(&loading->skeleton,
-			    &manifest->tensors[manifest->n_tensors]);
+		tensor_copy_sums(&manifest->tensors[manifest->n_tensors],
+				 &loading->skeleton);
 }
 
 static enum wh_status load_manifest(struct loading *loading,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/convert.h"
+#include "core/manifest.h"
 
 struct overlay {
 	struct wh_source base; /* first: they are cast into each other */
@@ -55,16 +56,8 @@ static void take_checksums(struct wh_tensor *to, const struct wh_tensor *from)
 {
 	to->weighed = 0;
 	to->has_expected_crc32c = false;
-	if (from->dtype != to->dtype)
-		return;
-	to->weighed = from->weighed;
-	memcpy(to->sha256, from->sha256, sizeof(to->sha256));
-	to->crc32c = from->crc32c;
-	to->crc32 = from->crc32;
-	to->has_expected_crc32c = from->has_expected_crc32c;
-	to->expected_crc32c = from->expected_crc32c;
-	to->has_statistics = from->has_statistics;
-	to->statistics = from->statistics;
+	if (from->dtype == to->dtype)
+		tensor_copy_sums(to, from);
 }
 
 static enum wh_status copy_manifest(struct overlay *overlay,

@@ -62,10 +62,11 @@ struct http_body {
 struct http_headers;
 struct http_request;
 struct http_response;
-typedef enum wh_status
-http_authorize_fn(void *arg, const struct http_request *request,
-		  const struct http_response *refused,
-		  struct http_headers *headers, struct wh_error *err);
+typedef enum wh_status http_authorize_fn(void *arg,
+					 const struct http_request *request,
+					 const struct http_response *refused,
+					 struct http_headers *headers,
+					 struct wh_error *err);
 /** printf-like; a value with control characters is refused. */
 enum wh_status http_add_header(struct http_headers *headers,
 			       struct wh_error *err, const char *format, ...)
@@ -107,6 +108,10 @@ struct http_response {
 	bool arrived;  /* the reply was lost, but the server has it */
 };
 void http_response_free(struct http_response *response);
+
+/** Whether a later try would get it too: a 4xx for what was asked, not for how
+ *  much the server has to do just now. */
+bool http_is_final(int status);
 
 /** A header's value (case-folded name), copied to `value`; false if absent. */
 bool http_header(const struct http_response *response, const char *name,

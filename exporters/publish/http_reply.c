@@ -220,12 +220,9 @@ void http_reason(const struct http_response *response, char *reason,
 	text_escape(raw, strlen(raw), reason, size);
 }
 
-/* RequestTimeout of S3 is a 400 (finding of many S3 clients). */
-bool http_is_passing(const struct http_response *response)
+static bool passes(long status)
 {
-	char code[40];
-
-	switch (response->status) {
+	switch (status) {
 	case 408:
 	case 425:
 	case 429:
@@ -234,12 +231,25 @@ bool http_is_passing(const struct http_response *response)
 	case 503:
 	case 504:
 		return true;
-	case 400:
-		return http_xml(&response->body, "Code", code, sizeof(code)) &&
-		       strcmp(code, "RequestTimeout") == 0;
 	default:
 		return false;
 	}
+}
+
+/* RequestTimeout of S3 is a 400 (finding of many S3 clients). */
+bool http_is_passing(const struct http_response *response)
+{
+	char code[40];
+
+	if (response->status != 400)
+		return passes(response->status);
+	return http_xml(&response->body, "Code", code, sizeof(code)) &&
+	       strcmp(code, "RequestTimeout") == 0;
+}
+
+bool http_is_final(int status)
+{
+	return status >= 400 && status < 500 && !passes(status);
 }
 
 static const struct {

@@ -202,19 +202,10 @@ static void cancel_upload(struct oci_place *place, const char *location)
 		http_response_free(&response);
 }
 
-/* What was refused for what it is stays refused; a session may be lost, and a
- * registry have too much to do. */
+/* A session may be lost. */
 static bool is_final(int http_status)
 {
-	switch (http_status) {
-	case 404:
-	case 408:
-	case 425:
-	case 429:
-		return false;
-	default:
-		return http_status >= 400 && http_status < 500;
-	}
+	return http_is_final(http_status) && http_status != 404;
 }
 
 /* `*final`: no other session is worth a try. */

@@ -330,16 +330,8 @@ static void give_up(struct upload *upload)
  * next run goes on with. */
 static bool is_final(enum wh_status status, const struct wh_error *err)
 {
-	switch (err ? err->http_status : 400) {
-	case 408:
-	case 425:
-	case 429:
-		return false;
-	default:
-		return status != WH_ECANCELLED &&
-		       (!err ||
-			(err->http_status >= 400 && err->http_status < 500));
-	}
+	return status != WH_ECANCELLED &&
+	       (!err || http_is_final(err->http_status));
 }
 
 static enum wh_status run(struct upload *upload, struct wh_error *err)

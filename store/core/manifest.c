@@ -87,6 +87,18 @@ static enum wh_status copy_optional(struct arena *arena, const char *what,
 	return name ? copy_name(arena, what, name, copy, err) : WH_OK;
 }
 
+void tensor_copy_sums(struct wh_tensor *to, const struct wh_tensor *from)
+{
+	memcpy(to->sha256, from->sha256, sizeof(to->sha256));
+	to->crc32c = from->crc32c;
+	to->crc32 = from->crc32;
+	to->has_expected_crc32c = from->has_expected_crc32c;
+	to->expected_crc32c = from->expected_crc32c;
+	to->weighed = from->weighed;
+	to->has_statistics = from->has_statistics;
+	to->statistics = from->statistics;
+}
+
 enum wh_status tensor_check(const char *name, enum wh_dtype dtype,
 			    uint32_t rank, const uint64_t *shape,
 			    uint64_t nbytes, struct wh_error *err)

@@ -93,6 +93,9 @@ enum wh_status name_check(const char *what, const char *name,
 enum wh_status manifest_check(const struct wh_manifest *manifest,
 			      struct wh_error *err);
 
+/** The digest, checksums and statistics of another tensor of the same bytes. */
+void tensor_copy_sums(struct wh_tensor *to, const struct wh_tensor *from);
+
 /** Checks nbytes against dtype and shape with overflow checks; WH_ECORRUPT. */
 enum wh_status tensor_check(const char *name, enum wh_dtype dtype,
 			    uint32_t rank, const uint64_t *shape,

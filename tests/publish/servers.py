@@ -93,8 +93,7 @@ class Server:
         self.stop()
 
 
-NGINX = """
-load_module /usr/lib/nginx/modules/ngx_http_dav_ext_module.so;
+NGINX_HEAD = """
 daemon off; pid @T@/pid; error_log @T@/err; worker_processes 2;
 @USER@
 events {}
@@ -102,6 +101,11 @@ http {
  access_log @T@/access;
  client_body_temp_path @T@/tmp; proxy_temp_path @T@/proxy;
  fastcgi_temp_path @T@/fastcgi; uwsgi_temp_path @T@/uwsgi; scgi_temp_path @T@/scgi;
+"""
+
+NGINX = """
+load_module /usr/lib/nginx/modules/ngx_http_dav_ext_module.so;
+""" + NGINX_HEAD + """
  server {
   listen 127.0.0.1:@PORT@; root @T@/data; client_max_body_size 0;
   location / {
@@ -127,9 +131,12 @@ http {
 
 
 class Nginx(Server):
+    def text(self):
+        return NGINX
+
     def command(self):
         (self.folder / "htpasswd").write_text("user:{PLAIN}pass word\n")
-        self.configure(NGINX.replace(
+        self.configure(self.text().replace(
             "@USER@", "user root;" if os.getuid() == 0 else ""))
         return ["/usr/sbin/nginx", "-e", self.folder / "err",
                 "-c", self.folder / "conf"]
@@ -300,14 +307,7 @@ class TokenDistribution(Distribution, TokenRegistry):
     pass
 
 
-FRONT = """
-daemon off; pid @T@/pid; error_log @T@/err; worker_processes 1;
-@USER@
-events {}
-http {
- access_log @T@/access;
- client_body_temp_path @T@/tmp; proxy_temp_path @T@/proxy;
- fastcgi_temp_path @T@/fastcgi; uwsgi_temp_path @T@/uwsgi; scgi_temp_path @T@/scgi;
+FRONT = NGINX_HEAD + """
  proxy_set_header Host $http_host;
  server {
   listen 127.0.0.1:@PORT@; client_max_body_size 0;
@@ -329,10 +329,9 @@ class Front(Nginx):
         super().__init__(folder)
         self.host = f"127.0.0.1:{self.port}"
 
-    def configure(self, _):
-        super().configure(FRONT.replace("@BEHIND@", self.behind.url).replace(
-            "@RULE@", self.rule).replace(
-            "@USER@", "user root;" if os.getuid() == 0 else ""))
+    def text(self):
+        return FRONT.replace("@BEHIND@", self.behind.url).replace(
+            "@RULE@", self.rule)
 
 
 class Mlflow(Server):
