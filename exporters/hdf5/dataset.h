@@ -26,7 +26,7 @@ struct h5_dataset {
 	H5Z_filter_t filters[H5_MAX_FILTERS]; /* in the order of packing */
 	uint32_t n_filters;
 	bool plain_edges; /* chunks that reach over the edge are not packed */
-	uint64_t cache;	  /* bytes of chunks to keep while reading it; 0: none */
+	uint64_t cache; /* bytes of chunks to keep while reading it; 0: none */
 	bool checked;	  /* by h5_chunks_check */
 	const char *path; /* from the root; set once it is kept */
 };

@@ -415,7 +415,8 @@ static enum wh_status join_gates(struct legacy *legacy, uint32_t first,
 	for (i = 0; i < n_gates; i++) {
 		const struct wh_tensor *gate = &tensors[c.inputs[i]];
 
-		if (gate->rank != c.rank || gate->dtype != tensors[c.inputs[0]].dtype ||
+		if (gate->rank != c.rank ||
+		    gate->dtype != tensors[c.inputs[0]].dtype ||
 		    memcmp(gate->shape, c.shape, last * sizeof(*c.shape)) != 0)
 			return wh_fail(err, WH_EMISMATCH,
 				       "layer '%s': the gates of Keras 1 don't "

@@ -460,9 +460,8 @@ static enum wh_status make_scratch(struct placing *placing,
 	for (i = 0; i < 2; i++)
 		placing->scratch[i] =
 			arena_alloc(placing->arena, placing->scratch_size, 1);
-	return placing->scratch[0] && placing->scratch[1]
-		       ? WH_OK
-		       : wh_fail_memory(err);
+	return placing->scratch[0] && placing->scratch[1] ? WH_OK
+							  : wh_fail_memory(err);
 }
 
 enum wh_status keras3_places_find(const struct keras3_objects *objects,

@@ -1,8 +1,8 @@
 #include "mapping/layers_config.h"
 
-#include "core/manifest.h"
 #include <string.h>
 
+#include "core/manifest.h"
 #include "core/name_map.h"
 #include "mapping/neutral.h"
 

@@ -13,7 +13,7 @@ struct naming {
 	struct arena *arena;
 	struct notes notes;
 	const struct config_layer **config; /* of each layer, or NULL */
-	const uint32_t *order; /* layers by a configuration's; or NULL */
+	const uint32_t *order;	    /* layers by a configuration's; or NULL */
 	const char **full_names;    /* of each tensor; "" where there is none */
 	uint32_t *walk;		    /* of each tensor: its place, depth first */
 	struct keras3_names keras3; /* of a Keras 3 file; else zeroed */

@@ -366,8 +366,8 @@ static bool is_class(const struct config_layer *config, const char *name)
 	return config->class_name && strcmp(config->class_name, name) == 0;
 }
 
-/* Takes out what a wrapper has of its own. One that Keras doesn't bring may have
- * a weight whose name no layer has, or the layer inside it may. */
+/* Takes out what a wrapper has of its own. One that Keras doesn't bring may
+ * have a weight whose name no layer has, or the layer inside it may. */
 static enum scope_verdict take_own(const struct step *step, struct step *inner)
 {
 	bool normalizes = is_class(step->config, "SpectralNormalization");

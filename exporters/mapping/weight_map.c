@@ -57,8 +57,8 @@ static enum wh_status map_parse(struct weight_map *map, const char *text,
 
 	if (strlen(text) > MAX_TEXT)
 		return wh_fail(err, WH_EINVAL, "the map is over 64 MiB");
-	map->json = json_of_text(text, strlen(text), JSON_REJECT_DUPLICATES,
-				 &bad);
+	map->json =
+		json_of_text(text, strlen(text), JSON_REJECT_DUPLICATES, &bad);
 	if (!json_is_object(map->json))
 		return wh_fail(err, WH_EINVAL,
 			       "the map is no JSON object of weights and paths "

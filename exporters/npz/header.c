@@ -152,8 +152,7 @@ static bool take_dimension(struct parser *p, uint64_t *value)
 	uint64_t n = 0;
 
 	peek(p);
-	for (from = p->at; p->at < p->end && ascii_is_digit(*p->at);
-	     p->at++)
+	for (from = p->at; p->at < p->end && ascii_is_digit(*p->at); p->at++)
 		if (!checked_mul(n, 10, &n) ||
 		    !checked_add(n, (uint64_t)(*p->at - '0'), &n))
 			return false;

@@ -90,11 +90,10 @@ static enum wh_status make_headers(struct trying *trying,
 		WH_TRY(add_line(headers, *line, err));
 	if (!request->authorize || trying->attempt->foreign)
 		return WH_OK;
-	return request->authorize(request->authorize_arg, request,
-				  trying->attempt->refresh
-					  ? trying->attempt->response
-					  : NULL,
-				  headers, err);
+	return request->authorize(
+		request->authorize_arg, request,
+		trying->attempt->refresh ? trying->attempt->response : NULL,
+		headers, err);
 }
 
 /* ---- The connection -------------------------------------------------------

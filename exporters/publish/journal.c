@@ -37,7 +37,7 @@ char *journal_folder_of_user(void)
 								     : folder;
 	home = home_folder();
 	return home && asprintf(&folder, "%s/.local/state/weighhouse", home) >=
-			       0
+				       0
 		       ? folder
 		       : NULL;
 }

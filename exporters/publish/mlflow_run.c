@@ -198,8 +198,7 @@ static void clean_key(const char *key, char *clean, size_t size)
 	size_t i;
 
 	for (i = 0; key[i] && i + 1 < size; i++)
-		clean[i] = ascii_is_alnum(key[i]) ||
-					   strchr("_-. :/", key[i])
+		clean[i] = ascii_is_alnum(key[i]) || strchr("_-. :/", key[i])
 				   ? key[i]
 				   : '_';
 	clean[i] = '\0';

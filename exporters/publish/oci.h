@@ -21,7 +21,7 @@ struct oci_place {
 	struct credentials credentials;
 	bool sought; /* the login, once the registry wants one */
 	char *realm, *service;
-	char *scope; /* what the last refusal named; or NULL */
+	char *scope;		 /* what the last refusal named; or NULL */
 	const json_t *elsewhere; /* place_settings.elsewhere */
 	char *token;		 /* of a Bearer registry */
 	time_t expires;

@@ -338,9 +338,8 @@ static enum wh_status request_token(struct oci_place *place,
 	enum wh_status status;
 
 	WH_TRY(http_send(place->http, request, &response, err));
-	status = response.status == 200
-			 ? take_token(place, &response.body, err)
-			 : http_refused(request, &response, err);
+	status = response.status == 200 ? take_token(place, &response.body, err)
+					: http_refused(request, &response, err);
 	http_response_free(&response);
 	/* It is not what was asked for of the registry that isn't there. */
 	if (status == WH_ENOTFOUND) {
@@ -419,8 +418,7 @@ static enum wh_status prepare(struct oci_place *place,
 
 enum wh_status oci_authorize(void *arg, const struct http_request *request,
 			     const struct http_response *refused,
-			     struct http_headers *headers,
-			     struct wh_error *err)
+			     struct http_headers *headers, struct wh_error *err)
 {
 	struct oci_place *place = arg;
 	enum wh_status status;

@@ -163,8 +163,8 @@ static const char *server_of(const char *host)
 /* An empty name turns the store off for that registry. */
 static const char *helper_of(json_t *root, const char *server)
 {
-	json_t *own = json_object_get(json_object_get(root, "credHelpers"),
-				      server);
+	json_t *own =
+		json_object_get(json_object_get(root, "credHelpers"), server);
 
 	if (!own)
 		return text_of(root, "credsStore");
@@ -175,8 +175,8 @@ static enum wh_status take_answer(const struct wh_buf *answer,
 				  struct credentials *credentials,
 				  struct wh_error *err)
 {
-	json_t *root = json_of_text((const char *)answer->data, answer->size, 0,
-				    NULL);
+	json_t *root =
+		json_of_text((const char *)answer->data, answer->size, 0, NULL);
 	const char *user = text_of(root, "Username");
 	const char *secret = text_of(root, "Secret");
 	bool is_identity = user && strcmp(user, "<token>") == 0;
@@ -188,8 +188,7 @@ static enum wh_status take_answer(const struct wh_buf *answer,
 		credentials->password = strdup(secret);
 	}
 	json_decref(root);
-	return root ? WH_OK
-		    : wh_fail(err, WH_EINVAL, "its answer is no login");
+	return root ? WH_OK : wh_fail(err, WH_EINVAL, "its answer is no login");
 }
 
 static enum wh_status ask_helper(const char *helper, const char *server,

@@ -81,7 +81,8 @@ static enum wh_status judge(pid_t child, const struct wh_buf *answer,
 	/* What looks like an answer may hold a secret. */
 	if (!len || memchr(text, '{', len))
 		return wh_fail(err, WH_EINVAL, "it failed");
-	while (shown < len && shown < MAX_SHOWN && !ascii_is_control(text[shown]))
+	while (shown < len && shown < MAX_SHOWN &&
+	       !ascii_is_control(text[shown]))
 		shown++;
 	return wh_fail(err, WH_EINVAL, "it failed: %.*s", (int)shown, text);
 }

@@ -278,9 +278,8 @@ enum wh_status s3_send(struct s3_place *place, const struct s3_request *request,
 	char used[REGION_SIZE];
 
 	WH_TRY(send_signed(place, request, used, response, err));
-	if (response->status < 300 ||
-	    (!learn_clock(place, response) &&
-	     !learn_region(place, used, response)))
+	if (response->status < 300 || (!learn_clock(place, response) &&
+				       !learn_region(place, used, response)))
 		return WH_OK;
 	http_response_free(response);
 	return send_signed(place, request, used, response, err);
@@ -569,8 +568,8 @@ static enum wh_status fill_place(struct s3_place *place,
 			return wh_fail_memory(err);
 	}
 	place->bucket = strndup(bucket, len);
-	place->root = place->bucket ? make_root(place, place->keys.region)
-				    : NULL;
+	place->root =
+		place->bucket ? make_root(place, place->keys.region) : NULL;
 	if (!place->root)
 		return wh_fail_memory(err);
 	WH_TRY(make_prefix(place, bucket + len, err));

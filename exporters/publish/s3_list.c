@@ -88,8 +88,7 @@ static enum wh_status take_token(const struct wh_buf *body,
 	http_xml(body, "NextContinuationToken", token, MAX_TOKEN);
 	if (strlen(token) == MAX_TOKEN - 1 ||
 	    (!*token && strcmp(truncated, "true") == 0))
-		return wh_fail(err, WH_EREMOTE,
-			       "the bucket's list breaks off");
+		return wh_fail(err, WH_EREMOTE, "the bucket's list breaks off");
 	return WH_OK;
 }
 

@@ -25,7 +25,7 @@ static inline void c_locale_leave(const locale_t *before)
 /** To the end of the block, for this thread: strtod, "%g", strptime, fnmatch,
  *  and what of jansson reads or prints numbers. */
 #define USE_C_LOCALE                                                           \
-	__attribute__((cleanup(c_locale_leave), unused)) const locale_t        \
-		before_c_locale = c_locale_enter()
+	__attribute__((cleanup(c_locale_leave), unused))                       \
+	const locale_t before_c_locale = c_locale_enter()
 
 #endif

@@ -260,8 +260,8 @@ static bool look_at(const struct look *look, const char *path)
 
 typedef bool shard_fn(const char *name, size_t stem);
 
-/* Shards beside `stem`, and no file whose name only begins as theirs do: what is
- * looked at here is deleted by --delete-source. */
+/* Shards beside `stem`, and no file whose name only begins as theirs do: what
+ * is looked at here is deleted by --delete-source. */
 static void look_beside(const struct look *look, const char *stem,
 			shard_fn *is_shard)
 {

@@ -199,8 +199,8 @@ static enum wh_status find_due(struct cli *cli, const struct rule *rule,
 	enum wh_status status = wh_snapshot_get(
 		cli->store, rule->revision, note_snapshot, snapshot, &cli->err);
 
-	*due = !status && (!rule->published ||
-			   strcmp(rule->published, snapshot) != 0);
+	*due = !status &&
+	       (!rule->published || strcmp(rule->published, snapshot) != 0);
 	return status == WH_ENOTFOUND ? WH_OK : status;
 }
 

@@ -487,9 +487,9 @@ static int finish(struct watch *watch, enum watch_haste haste)
 	return watch->n_unstored ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* At the end, or where no process can be had for it. Meanwhile nothing is taken,
- * so a signal cuts it short; what it cut is tried once more, unless the watch
- * was to stop. */
+/* At the end, or where no process can be had for it. Meanwhile nothing is
+ * taken, so a signal cuts it short; what it cut is tried once more, unless the
+ * watch was to stop. */
 static void publish_here(struct watch *watch)
 {
 	if (!watch->news)

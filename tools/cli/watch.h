@@ -115,8 +115,8 @@ wh_progress_fn watch_progress;
  *  (-1: never). */
 void watch_wait(int fd, int64_t timeout_ms);
 
-/** Waits for this child; its status. Signals that came, and those that come, are
- *  its own. */
+/** Waits for this child; its status. Signals that came, and those that come,
+ * are its own. */
 int watch_wait_for_child(pid_t pid);
 
 int64_t watch_clock_ms(void); /* monotonic */

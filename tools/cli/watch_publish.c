@@ -1,5 +1,6 @@
-/* Publishing by rules while the watch goes on: by a process of its own. A server
- * may take long, and what training overwrites or deletes meanwhile is taken.
+/* Publishing by rules while the watch goes on: by a process of its own. A
+ * server may take long, and what training overwrites or deletes meanwhile is
+ * taken.
  */
 #include <errno.h>
 #include <signal.h>

@@ -295,9 +295,7 @@ static enum wh_status check_total(const struct keras3_opened *opened,
 		       "the weight map says that there are %.15g bytes; its "
 		       "shards have %.15g%s",
 		       json_number_value(total), bytes,
-		       json_number_value(total) > bytes
-			       ? OLD_MAPS
-			       : "");
+		       json_number_value(total) > bytes ? OLD_MAPS : "");
 }
 
 enum wh_status keras3_check_map(const struct keras3_opened *opened,

@@ -299,9 +299,9 @@ static void what_python_writes_beyond_json_is_read(void **state)
 	for (i = 0; i < 3; i++)
 		assert_int_equal(json_number_value(json_array_get(list, i)), 0);
 	assert_true(json_number_value(json_array_get(list, 3)) > 1e19);
-	assert_string_equal(json_string_value(json_object_get(
-				    root, "NaN \" Infinity")),
-			    "NaN\\");
+	assert_string_equal(
+		json_string_value(json_object_get(root, "NaN \" Infinity")),
+		"NaN\\");
 	assert_int_equal(json_string_length(json_object_get(root, "z")), 2);
 	assert_null(from_python("[Nan]"));
 	assert_null(from_python("[1, NaN"));

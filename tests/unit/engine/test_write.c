@@ -232,8 +232,7 @@ static void temporaries_of_the_dead_are_removed(void **state)
 	snprintf(other, sizeof(other), ".w.ab.wh-h%08x-999999999-0", host);
 	put(dead, "partial");
 	put(other, "of another file");
-	snprintf(own, sizeof(own), ".w.a.wh-h%08x-%ld-0", host,
-		 (long)getpid());
+	snprintf(own, sizeof(own), ".w.a.wh-h%08x-%ld-0", host, (long)getpid());
 	put(own, "another thread is at it");
 	assert_ok(write_two(f, "w", false, NULL), &f->err);
 	assert_written("w.a", 'A');

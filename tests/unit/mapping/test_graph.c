@@ -420,10 +420,9 @@ static void a_configuration_that_doubles_is_refused(void **state)
 	begin_two_dense(&model);
 	model_finish(&model, "h5");
 	for (i = 0; i < 20; i++)
-		text = arena_printf(&model.arena,
-				    LAYER("Bidirectional", "b",
-					  ", \"layer\": %s"),
-				    text);
+		text = arena_printf(
+			&model.arena,
+			LAYER("Bidirectional", "b", ", \"layer\": %s"), text);
 	text = arena_printf(&model.arena, MODEL("Sequential", "s", "%s"), text);
 	assert_fails(mapping_graph(&model.manifest, text, &model.arena, &graph,
 				   &model.err),

@@ -123,7 +123,7 @@ static enum wh_status check_order(struct model *model,
 	"{\"module\": \"keras\", \"class_name\": \"Sequential\", \"config\": " \
 	"{\"name\": \"s\", \"layers\": [{\"class_name\": \"EinsumDense\", "    \
 	"\"config\": {\"name\": \"e\", \"trainable\": true}}, "                \
-	"{\"class_name\": \"Dense\", "                                        \
+	"{\"class_name\": \"Dense\", "                                         \
 	"\"config\": {\"name\": \"d\", \"trainable\": true}}]}}"
 
 /* As after h5repack: the model may have had them in any order. */
@@ -227,8 +227,9 @@ static void members_of_a_nested_model_take_no_memory_each(void **state)
 			&arena, "layers/functional/layers/dense%s%.0u",
 			i ? "_" : "", i);
 
-		at += sprintf(at, "%s{\"class_name\": \"Dense\", \"config\": "
-				  "{\"name\": \"d%u\"}}",
+		at += sprintf(at,
+			      "%s{\"class_name\": \"Dense\", \"config\": "
+			      "{\"name\": \"d%u\"}}",
 			      i ? "," : "", i);
 		assert_ok(keras3_object_add(&objects, path, "d", &arena, &index,
 					    &err),

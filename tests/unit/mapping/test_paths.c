@@ -171,8 +171,9 @@ static void bidirectional_has_a_layer_each_way(void **state)
 static void a_frozen_direction_stands_last(void **state)
 {
 	(void)state;
-	CHECK("bi", {"bi/backward_l/lstm_cell/kernel:0",
-		     "backward_layer/cell/kernel"},
+	CHECK("bi",
+	      {"bi/backward_l/lstm_cell/kernel:0",
+	       "backward_layer/cell/kernel"},
 	      {"bi/backward_l/lstm_cell/recurrent_kernel:0",
 	       "backward_layer/cell/recurrent_kernel"},
 	      {"bi/forward_l/lstm_cell/kernel:0", "forward_layer/cell/kernel"},

@@ -6,10 +6,18 @@
 /* The shape goes into a header as it is: a file of it must be read again. */
 static void a_shape_is_a_list_of_whole_numbers(void **state)
 {
-	static const char *const bad[] = {"F4 [3,]",   "F4 [03]",   "F4 [,3]",
-					  "F4 [3,,8]", "F4 [3 8]",  "F4 3",
-					  "F4 [3",     "F4 [-3,8]", "F4 [3.0]",
-					  "F4 [3]]",   "F4 ",	    "F5 [3,8]",
+	static const char *const bad[] = {"F4 [3,]",
+					  "F4 [03]",
+					  "F4 [,3]",
+					  "F4 [3,,8]",
+					  "F4 [3 8]",
+					  "F4 3",
+					  "F4 [3",
+					  "F4 [-3,8]",
+					  "F4 [3.0]",
+					  "F4 [3]]",
+					  "F4 ",
+					  "F5 [3,8]",
 					  "F4 [0,99999999999999999999]"};
 	struct wh_attribute at = {.key = MANIFEST_PACKED,
 				  .kind = WH_VALUE_TEXT,

@@ -198,8 +198,8 @@ static void every_dtype_and_length_comes_back(void **state)
 
 	for (i = 0; i < N_DTYPES; i++)
 		for (k = 0; k < N_SIZES; k++)
-			for (links = 0;
-			     links < 3 && !is_too_long(i, sizes[k]); links++) {
+			for (links = 0; links < 3 && !is_too_long(i, sizes[k]);
+			     links++) {
 				fill(b->context, sizes[k]);
 				nudge(b->base, b->context, sizes[k], 9);
 				nudge(b->value, b->base, sizes[k], 5);

@@ -104,10 +104,9 @@ static int note_policy(void *arg, const struct wh_policy *policy)
 {
 	struct wh_buf *text = arg;
 
-	assert_false(wh_buf_printf(text, NULL, "%s%s %s;",
-				   policy->run ? "run " : "",
-				   policy->run ? policy->run : policy->branch,
-				   policy->rules[0]));
+	assert_false(wh_buf_printf(
+		text, NULL, "%s%s %s;", policy->run ? "run " : "",
+		policy->run ? policy->run : policy->branch, policy->rules[0]));
 	return 0;
 }
 
@@ -183,11 +182,12 @@ static void assert_rules_after(struct fixture *f, const char *from,
 static void a_renamed_branch_is_published_still(void **state)
 {
 	static const char *const of_main[] = {
-		"main",	 "main~2",	  "main^",    "main@{1}", "main:latest",
-		"main@7", "main:latest~1", "maintain", "HEAD",	   NULL};
+		"main",	       "main~2", "main^",	  "main@{1}",
+		"main:latest", "main@7", "main:latest~1", "maintain",
+		"HEAD",	       NULL};
 	static const char *const of_best[] = {
-		"best",	    "best:latest", "best~", "best:loss",   "trunk~1",
-		"trunk@{0}", "Best",	    "HEAD", "trunk:latest", NULL};
+		"best",	     "best:latest", "best~", "best:loss",    "trunk~1",
+		"trunk@{0}", "Best",	    "HEAD",  "trunk:latest", NULL};
 	struct fixture *f = *state;
 
 	commit_model(f, 1.0f);

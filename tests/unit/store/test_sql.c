@@ -37,10 +37,10 @@ static const char *const may_scan[] = {
 	"publication_list",  /* all, or of a place: asked for by people */
 	"publish_rule_list", /* few */
 	"publish_rule_rename",
-	"run_names",	     /* for "did you mean" */
-	"weight_list",	     /* matched against globs */
-	"line_list",	     /* a graph has all lines */
-	"bisect_list",	     /* few verdicts */
+	"run_names",   /* for "did you mean" */
+	"weight_list", /* matched against globs */
+	"line_list",   /* a graph has all lines */
+	"bisect_list", /* few verdicts */
 };
 
 static bool listed(const char *name)
